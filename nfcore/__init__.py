@@ -1,0 +1,87 @@
+"""nfcore: posed photos in, a neural light field that renders in real time on a phone out.
+
+This module lists the whole public surface; nothing else is promised. Names are imported on first use, so that
+``import nfcore`` costs no more than pluggy: plugins and the command line's listings never wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nfcore.budget import Budget as Budget
+    from nfcore.cameras import Cameras as Cameras
+    from nfcore.cameras import Rays as Rays
+    from nfcore.cameras import ray_grid as ray_grid
+    from nfcore.components import Component as Component
+    from nfcore.components import Recipe as Recipe
+    from nfcore.deploy import DeployedLightField as DeployedLightField
+    from nfcore.errors import NfcoreError as NfcoreError
+    from nfcore.errors import PluginError as PluginError
+    from nfcore.errors import UserError as UserError
+    from nfcore.hookspecs import hookimpl as hookimpl
+    from nfcore.interfaces import Backbone as Backbone
+    from nfcore.interfaces import Exporter as Exporter
+    from nfcore.interfaces import ParityFloor as ParityFloor
+    from nfcore.interfaces import RayEncoding as RayEncoding
+    from nfcore.interfaces import RaySource as RaySource
+    from nfcore.interfaces import Rendering as Rendering
+    from nfcore.interfaces import Runner as Runner
+    from nfcore.interfaces import Split as Split
+    from nfcore.interfaces import Teacher as Teacher
+    from nfcore.interfaces import Upsampler as Upsampler
+    from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
+    from nfcore.interfaces import Views as Views
+    from nfcore.light_field import LightField as LightField
+    from nfcore.manager import plugins as plugins
+    from nfcore.options import Options as Options
+    from nfcore.orbits import OrbitRegion as OrbitRegion
+    from nfcore.reporting import Reporter as Reporter
+    from nfcore.scene import Scene as Scene
+
+_HOME = {
+    "Backbone": "interfaces",
+    "Budget": "budget",
+    "Cameras": "cameras",
+    "Component": "components",
+    "DeployedLightField": "deploy",
+    "Exporter": "interfaces",
+    "LightField": "light_field",
+    "NfcoreError": "errors",
+    "Options": "options",
+    "OrbitRegion": "orbits",
+    "ParityFloor": "interfaces",
+    "PluginError": "errors",
+    "RayEncoding": "interfaces",
+    "RaySource": "interfaces",
+    "Rays": "cameras",
+    "Recipe": "components",
+    "Rendering": "interfaces",
+    "Reporter": "reporting",
+    "Runner": "interfaces",
+    "Scene": "scene",
+    "Split": "interfaces",
+    "Teacher": "interfaces",
+    "Upsampler": "interfaces",
+    "UserError": "errors",
+    "VerificationUnavailable": "interfaces",
+    "Views": "interfaces",
+    "hookimpl": "hookspecs",
+    "plugins": "manager",
+    "ray_grid": "cameras",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'nfcore' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"nfcore.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

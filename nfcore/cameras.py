@@ -1,0 +1,154 @@
+"""Pinhole cameras and their rays.
+
+World: right-handed, scene units. Poses are camera-to-world (3, 4) with OpenGL axes: x right, y up, the camera
+looks down -z. Pixels: row-major, centres at +0.5. Ray directions are not normalised: their z is -1 in camera
+space, so the ``t`` in ``origin + t * direction`` is depth along the optical axis, as in NeRF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nfcore.errors import UserError
+
+
+@dataclass(frozen=True)
+class Rays:
+    """A bundle of rays: ``origins`` and ``directions``, both (..., 3) float32, scene units."""
+
+    origins: Tensor
+    directions: Tensor
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def flat(self) -> Rays:
+        """Return the same rays as (n, 3)."""
+        return Rays(self.origins.reshape(-1, 3), self.directions.reshape(-1, 3))
+
+    def split(self, size: int) -> Iterator[Rays]:
+        """Yield consecutive bundles of at most ``size`` rays along the first axis."""
+        for origins, directions in zip(self.origins.split(size), self.directions.split(size), strict=True):
+            yield Rays(origins, directions)
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """n pinhole cameras that share one image size.
+
+    Args:
+        poses: (n, 3, 4) float32, camera to world, OpenGL axes.
+        intrinsics: (n, 4) float32, focal lengths and principal point fx, fy, cx, cy in pixels.
+        height: image height in pixels.
+        width: image width in pixels.
+
+    """
+
+    poses: Tensor
+    intrinsics: Tensor
+    height: int
+    width: int
+
+    def __post_init__(self) -> None:
+        n = len(self.poses)
+        if self.poses.shape != (n, 3, 4) or self.intrinsics.shape != (n, 4):
+            raise UserError(
+                f"cameras need poses (n, 3, 4) and intrinsics (n, 4), "
+                f"not {tuple(self.poses.shape)} and {tuple(self.intrinsics.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    def __getitem__(self, index: int | slice | Tensor | list[int]) -> Cameras:
+        if isinstance(index, int):
+            index = [index]
+        return Cameras(self.poses[index], self.intrinsics[index], self.height, self.width)
+
+    def rays(self) -> Rays:
+        """Return the rays through all pixel centres, (n, height, width, 3)."""
+        origins, directions = ray_grid(self.poses, self.intrinsics, self.height, self.width)
+        return Rays(origins.permute(0, 2, 3, 1), directions.permute(0, 2, 3, 1))
+
+    def pixel_rays(self, pixels: Tensor) -> Rays:
+        """Return the rays through the pixels with the given linear indices into (n, height, width), (m, 3)."""
+        per_view = self.height * self.width
+        view, pixel = pixels.div(per_view, rounding_mode="floor"), pixels % per_view
+        v, u = pixel.div(self.width, rounding_mode="floor") + 0.5, pixel % self.width + 0.5
+        poses = self.poses[view]
+        directions = camera_directions(u, v, *self.intrinsics[view].unbind(1), axis=1)
+        return Rays(poses[:, :, 3], (poses[:, :, :3] @ directions[..., None])[..., 0])
+
+    def cropped(self, top: Tensor, left: Tensor, height: int, width: int) -> Cameras:
+        """Return cameras that see the window of ``height`` x ``width`` pixels whose corner is (top, left).
+
+        ``top`` and ``left`` are (n,) pixels; a crop is the same camera with its principal point moved.
+        """
+        corner = torch.stack([torch.zeros_like(left), torch.zeros_like(left), left, top], 1)
+        return Cameras(self.poses, self.intrinsics - corner, height, width)
+
+    def to(self, device: torch.device | str) -> Cameras:
+        """Return the cameras on ``device``."""
+        return Cameras(self.poses.to(device), self.intrinsics.to(device), self.height, self.width)
+
+
+def camera_directions(
+    u: Tensor, v: Tensor, fx: Tensor, fy: Tensor, cx: Tensor, cy: Tensor, *, axis: int
+) -> Tensor:
+    """Return camera-space directions through pixel coordinates (u, v), stacked along ``axis``; z is -1."""
+    x, y = torch.broadcast_tensors((u - cx) / fx, -(v - cy) / fy)
+    return torch.stack([x, y, -torch.ones_like(x)], axis)
+
+
+def ray_grid(poses: Tensor, intrinsics: Tensor, height: int, width: int, scale: int = 1) -> tuple[Tensor, Tensor]:
+    """Return one ray through the centre of each ``scale`` x ``scale`` block of a height x width image.
+
+    Args:
+        poses: (b, 3, 4) camera to world.
+        intrinsics: (b, 4) fx, fy, cx, cy in pixels of the full image.
+        height: image height in pixels, a multiple of ``scale``.
+        width: image width in pixels, a multiple of ``scale``.
+        scale: pixels per ray along each side.
+
+    Returns:
+        Origins and directions, each (b, 3, height/scale, width/scale). Differentiable in poses and intrinsics.
+        Only broadcasts, adds, products and one matrix product: this is the arithmetic that exporters trace.
+
+    """
+    rows, columns = height // scale, width // scale
+    v = ((torch.arange(rows, device=poses.device) + 0.5) * scale).to(poses.dtype)
+    u = ((torch.arange(columns, device=poses.device) + 0.5) * scale).to(poses.dtype)
+    fx, fy, cx, cy = (intrinsics[:, i, None, None] for i in range(4))
+    directions = camera_directions(u[None, None, :], v[None, :, None], fx, fy, cx, cy, axis=1)
+    directions = (poses[:, :, :3] @ directions.flatten(2)).unflatten(2, (rows, columns))
+    origins = poses[:, :, 3, None, None].expand(-1, -1, rows, columns)
+    return origins, directions
+
+
+def grid_shape(height: int, width: int, scale: int) -> tuple[int, int]:
+    """Return the student's ray grid for an image, (height/scale, width/scale).
+
+    Raises:
+        UserError: a side is no multiple of ``scale``; says which sizes would fit.
+
+    """
+    if height % scale or width % scale:
+        fit = " or ".join(
+            f"{round_(height / scale) * scale}x{round_(width / scale) * scale}" for round_ in (_floor, _ceil)
+        )
+        raise UserError(
+            f"an image of {height}x{width} does not divide into {scale}x{scale} blocks; {fit} would fit"
+        )
+    return height // scale, width // scale
+
+
+def _floor(x: float) -> int:
+    return max(1, int(x))
+
+
+def _ceil(x: float) -> int:
+    return -int(-x // 1)

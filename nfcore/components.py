@@ -1,0 +1,51 @@
+"""What a plugin offers: components and recipes, described by data so that listing them imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Kind = Literal["ray_source", "teacher", "encoding", "backbone", "upsampler", "exporter"]
+
+#: All component kinds.
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+#: The current level of each interface. It rises by one when a change breaks what implements the interface.
+INTERFACE_LEVELS: dict[Kind, int] = dict.fromkeys(KINDS, 1)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One implementation of an interface, imported when it is first used.
+
+    Args:
+        kind: which interface it implements.
+        name: how users call it; lower case, words joined by dashes.
+        target: where the class is, ``"package.module:Class"``.
+        summary: one line for listings.
+        level: the interface level that the class was written for.
+
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    summary: str = ""
+    level: int = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named pipeline: a TOML file in which components are chosen by name.
+
+    Args:
+        name: how users call it.
+        path: the TOML file.
+        summary: one line for listings.
+
+    """
+
+    name: str
+    path: Path
+    summary: str = ""

@@ -1,0 +1,23 @@
+"""The six interfaces: one file per kind, each the whole contract of that kind."""
+
+from nfcore.interfaces.backbone import Backbone
+from nfcore.interfaces.encoding import RayEncoding
+from nfcore.interfaces.exporter import Exporter, ParityFloor, Runner, VerificationUnavailable
+from nfcore.interfaces.ray_source import RaySource, Split, Views
+from nfcore.interfaces.teacher import Rendering, Teacher
+from nfcore.interfaces.upsampler import Upsampler
+
+__all__ = [
+    "Backbone",
+    "Exporter",
+    "ParityFloor",
+    "RayEncoding",
+    "RaySource",
+    "Rendering",
+    "Runner",
+    "Split",
+    "Teacher",
+    "Upsampler",
+    "VerificationUnavailable",
+    "Views",
+]

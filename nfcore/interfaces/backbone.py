@@ -1,0 +1,37 @@
+"""Backbones: the body of the student, at the resolution of the ray grid."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nfcore.options import Options as BaseOptions
+
+
+class Backbone(nn.Module, ABC):
+    """Features of a ray grid to features of the same grid.
+
+    A norm that directly follows its convolution in an ``nn.Sequential`` is folded into it on export.
+
+    Args:
+        options: an instance of this class's ``Options``.
+        in_channels: number of input features per ray, the encoding's ``channels``.
+
+    Attributes:
+        channels: number of output features c' per ray.
+
+    """
+
+    Options: ClassVar[type[BaseOptions]] = BaseOptions
+    channels: int
+
+    def __init__(self, options: BaseOptions, in_channels: int) -> None:
+        super().__init__()
+        self.options = options
+        self.in_channels = in_channels
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (b, c', h, w) for (b, c, h, w); differentiable; in eval mode each image is on its own."""

@@ -1,0 +1,51 @@
+"""Ray encodings: what the student knows of each ray."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from nfcore.interfaces.teacher import Teacher
+from nfcore.options import Options as BaseOptions
+from nfcore.scene import Scene
+
+
+class RayEncoding(nn.Module, ABC):
+    """Rays of a grid to features of the same grid.
+
+    Runs in float32 whatever precision the network has. In training mode it may add jitter from torch's default
+    generator, which the run seeds; in eval mode it is a function of its input. To be exportable it uses plain
+    tensor operations without data-dependent control flow, on tensors of rank five or less.
+
+    Args:
+        options: an instance of this class's ``Options``.
+        scene: the bounds of the scene.
+
+    Attributes:
+        channels: number of features c per ray.
+
+    """
+
+    Options: ClassVar[type[BaseOptions]] = BaseOptions
+    channels: int
+
+    def __init__(self, options: BaseOptions, scene: Scene) -> None:
+        super().__init__()
+        self.options = options
+        self.scene = scene
+
+    def prepare(self, teacher: Teacher, scene: Scene) -> None:
+        """Take what is needed from the fitted teacher, once, before distillation. By default, nothing.
+
+        Afterwards the encoding needs neither: all that it took is in ``state_dict()``. One whose tensors take
+        their shape here overrides ``load_state_dict`` to take their shapes first.
+        """
+
+    @abstractmethod
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        """Return features (b, c, h, w) float32 of rays given by two (b, 3, h, w) float32 tensors, scene units.
+
+        Directions have z = -1 in camera space: ``t`` is depth. Gradients flow to the encoding's own weights.
+        """

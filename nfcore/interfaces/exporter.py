@@ -1,0 +1,83 @@
+"""Exporters: a student to files for one target, and a way to run those files here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from nfcore.options import Options as BaseOptions
+
+if TYPE_CHECKING:
+    from nfcore.light_field import LightField
+
+
+class VerificationUnavailable(Exception):  # noqa: N818 - it is an answer, not an error
+    """What was exported can't be run on this platform; the text says why."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Exported files, loaded and ready to run.
+
+    Args:
+        verified_by: what runs them, for reports: a runtime with its version, or an evaluator and its limits.
+        render: poses (b, 3, 4) and intrinsics (b, 4) in pixels of the full image, to RGB (b, 3, H, W) float32.
+
+    """
+
+    verified_by: str
+    render: Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class ParityFloor:
+    """What exported files must reach against torch, or the export has failed.
+
+    Args:
+        psnr: least PSNR over all compared images, dB.
+        max_error: greatest absolute difference of a colour value in [0, 1].
+
+    """
+
+    psnr: float = 0.0
+    max_error: float = 1.0
+
+
+class Exporter(ABC):
+    """Writes a student for one target. The core runs the files and compares them with torch.
+
+    Args:
+        options: an instance of this class's ``Options``.
+
+    """
+
+    Options: ClassVar[type[BaseOptions]] = BaseOptions
+
+    def __init__(self, options: BaseOptions) -> None:
+        self.options = options
+
+    @property
+    @abstractmethod
+    def parity_floor(self) -> ParityFloor:
+        """What these files must reach against torch, at the precision that the options ask for."""
+
+    @abstractmethod
+    def export(self, student: LightField, folder: Path) -> None:
+        """Write the files for ``student`` into the empty ``folder``. Needs neither data set nor teacher.
+
+        The files take a pose and intrinsics and give RGB; ray arithmetic is float32 in any precision.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path) -> Runner:
+        """Load what ``export`` wrote, from the files alone.
+
+        Raises:
+            VerificationUnavailable: this platform can't run the target's files; says why.
+
+        """

@@ -1,0 +1,53 @@
+"""Options of components and stages: pydantic models that refuse unknown names and describe each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nfcore.errors import UserError, nearest
+
+
+class Options(BaseModel):
+    """Base of every component's options: immutable, unknown names are an error, each field has a description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """Return ``values`` as ``model``; a mistake becomes one line that names the option and what would be right.
+
+    Raises:
+        UserError: an unknown name, a wrong type or a value out of range.
+
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise UserError("; ".join(_sentence(model, issue, where) for issue in error.errors()[:2])) from None
+
+
+def _sentence(model: type[BaseModel], issue: Any, where: str) -> str:
+    path = ".".join(str(part) for part in issue["loc"])
+    if issue["type"] == "extra_forbidden":
+        return f"{where}: unknown option {path!r}; {nearest(str(issue['loc'][-1]), _fields(model, issue['loc']))}"
+    if issue["type"] == "missing":
+        return f"{where}: option {path!r} is missing"
+    given = issue["input"]
+    got = "" if isinstance(given, BaseModel | Mapping) else f", not {given!r}"
+    return f"{where}: {path or 'value'}: {issue['msg'].removeprefix('Value error, ')}{got}"
+
+
+def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
+    """Return the names that are allowed where the unknown one stood."""
+    for part in path[:-1]:
+        field = model.model_fields.get(str(part))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return []
+        model = field.annotation
+    return list(model.model_fields)

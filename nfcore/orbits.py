@@ -1,0 +1,106 @@
+"""Novel poses around what a set of cameras looks at: for pseudo views, orbit videos and viewers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nfcore.cameras import Cameras
+
+
+def look_at(eyes: Tensor, target: Tensor, up: Tensor) -> Tensor:
+    """Return OpenGL poses (n, 3, 4) at ``eyes`` (n, 3) that look at ``target`` (3,) with ``up`` (3,) upwards.
+
+    A camera that looks along ``up`` itself has no defined roll; one is chosen.
+    """
+    backward = F.normalize(eyes - target, dim=-1)
+    right = torch.linalg.cross(up.expand_as(backward), backward)
+    fallback = torch.linalg.cross(up.roll(1).expand_as(backward), backward)
+    right = F.normalize(torch.where(right.norm(dim=-1, keepdim=True) < 1e-6, fallback, right), dim=-1)
+    return torch.stack([right, torch.linalg.cross(backward, right), backward, eyes], dim=-1)
+
+
+@dataclass(frozen=True)
+class OrbitRegion:
+    """The shell around a point that a set of inward-looking cameras fills.
+
+    Args:
+        target: (3,) the point that the optical axes come nearest to.
+        up: (3,) unit vector.
+        radius: least and greatest distance to ``target``, scene units.
+        height: least and greatest sine of the elevation over the plane through ``target``, in [-1, 1].
+
+    """
+
+    target: Tensor
+    up: Tensor
+    radius: tuple[float, float]
+    height: tuple[float, float]
+
+    @classmethod
+    def around(cls, cameras: Cameras) -> OrbitRegion:
+        """Return the region that ``cameras`` fill; nothing about the scene is assumed."""
+        target = nearest_point_to_axes(cameras.poses)
+        up = upright(cameras.poses)
+        offsets = cameras.poses[:, :, 3] - target
+        radius = offsets.norm(dim=-1)
+        height = (offsets @ up) / radius.clamp_min(1e-9)
+        return cls(target, up, _range(radius), _range(height))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Return ``n`` poses (n, 3, 4), uniform over the shell's area and radius, that look at the target."""
+        azimuth, height, radius = torch.rand(3, n, generator=generator).unbind()
+        return self.poses(
+            2 * math.pi * azimuth,
+            self.height[0] + height * (self.height[1] - self.height[0]),
+            self.radius[0] + radius * (self.radius[1] - self.radius[0]),
+        )
+
+    def circle(self, n: int) -> Tensor:
+        """Return ``n`` poses (n, 3, 4) evenly around the target, at the region's mean height and radius."""
+        azimuth = torch.arange(n) * (2 * math.pi / n)
+        return self.poses(
+            azimuth,
+            torch.full((n,), sum(self.height) / 2),
+            torch.full((n,), sum(self.radius) / 2),
+        )
+
+    def poses(self, azimuth: Tensor, height: Tensor, radius: Tensor) -> Tensor:
+        """Return poses (n, 3, 4) from azimuth in radians, sine of the elevation, and distance, each (n,)."""
+        east, north = _plane(self.up)
+        flat = (1 - height**2).clamp_min(0).sqrt()
+        around = azimuth.cos()[:, None] * east + azimuth.sin()[:, None] * north
+        eyes = self.target + radius[:, None] * (flat[:, None] * around + height[:, None] * self.up)
+        return look_at(eyes, self.target, self.up)
+
+
+def nearest_point_to_axes(poses: Tensor) -> Tensor:
+    """Return the point (3,) with the least sum of squared distances to the optical axes of ``poses``."""
+    direction = F.normalize(poses[:, :, 2], dim=-1).double()
+    projector = torch.eye(3, dtype=torch.double) - direction[:, :, None] * direction[:, None, :]
+    centres = poses[:, :, 3].double()
+    matrix, vector = projector.sum(0), (projector @ centres[..., None]).sum(0)
+    return torch.linalg.lstsq(matrix, vector).solution[:, 0].to(poses.dtype)
+
+
+def upright(poses: Tensor) -> Tensor:
+    """Return the unit vector (3,) that all cameras hold upwards: the one that their x axes are orthogonal to."""
+    right = poses[:, :, 0].double()
+    _, vectors = torch.linalg.eigh(right.T @ right)
+    up = vectors[:, 0].to(poses.dtype)
+    return up if (poses[:, :, 1].mean(0) @ up) >= 0 else -up
+
+
+def _plane(up: Tensor) -> tuple[Tensor, Tensor]:
+    """Return two unit vectors that span the plane orthogonal to ``up``."""
+    axis = torch.eye(3)[int(up.abs().argmin())]
+    east = F.normalize(torch.linalg.cross(axis, up), dim=0)
+    return east, torch.linalg.cross(up, east)
+
+
+def _range(values: Tensor) -> tuple[float, float]:
+    return float(values.min()), float(values.max())

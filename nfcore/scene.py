@@ -1,0 +1,32 @@
+"""What is known of a scene besides its photos: depth range, box, background."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Vector = tuple[float, float, float]
+
+
+class Scene(BaseModel):
+    """The bounds of one scene, in scene units (those of the data set).
+
+    ``near`` and ``far`` are depths along the optical axis, the ``t`` of a ray whose direction has z = -1 in
+    camera space. ``box`` holds the lower and the upper corner of an axis-aligned box around all that is to be
+    seen. A ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    near: float = Field(gt=0, description="Depth of the nearest surface, scene units")
+    far: float = Field(gt=0, description="Depth of the farthest surface, scene units")
+    box: tuple[Vector, Vector] = Field(description="Lower and upper corner of the scene's box, scene units")
+    background: Vector = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
+    forward_facing: bool = Field(False, description="All cameras look the same way, as in LLFF captures")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Scene:
+        if not self.near < self.far:
+            raise ValueError(f"near ({self.near}) must be less than far ({self.far})")
+        if not all(low < high for low, high in zip(*self.box, strict=True)):
+            raise ValueError(f"the box {self.box} must have its lower corner first")
+        return self
