@@ -32,8 +32,8 @@ class Rays:
 
     def split(self, size: int) -> Iterator[Rays]:
         """Yield consecutive bundles of at most ``size`` rays along the first axis."""
-        for origins, directions in zip(self.origins.split(size), self.directions.split(size), strict=True):
-            yield Rays(origins, directions)
+        for start in range(0, len(self), size):
+            yield Rays(self.origins[start : start + size], self.directions[start : start + size])
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def camera_directions(
     u: Tensor, v: Tensor, fx: Tensor, fy: Tensor, cx: Tensor, cy: Tensor, *, axis: int
 ) -> Tensor:
     """Return camera-space directions through pixel coordinates (u, v), stacked along ``axis``; z is -1."""
-    x, y = torch.broadcast_tensors((u - cx) / fx, -(v - cy) / fy)
+    x, y = torch.broadcast_tensors((u - cx) / fx, -(v - cy) / fy)  # type: ignore[no-untyped-call]
     return torch.stack([x, y, -torch.ones_like(x)], axis)
 
 
@@ -124,7 +124,7 @@ def ray_grid(poses: Tensor, intrinsics: Tensor, height: int, width: int, scale: 
     u = ((torch.arange(columns, device=poses.device) + 0.5) * scale).to(poses.dtype)
     fx, fy, cx, cy = (intrinsics[:, i, None, None] for i in range(4))
     directions = camera_directions(u[None, None, :], v[None, :, None], fx, fy, cx, cy, axis=1)
-    directions = (poses[:, :, :3] @ directions.flatten(2)).unflatten(2, (rows, columns))
+    directions = (poses[:, :, :3] @ directions.flatten(2)).reshape(-1, 3, rows, columns)
     origins = poses[:, :, 3, None, None].expand(-1, -1, rows, columns)
     return origins, directions
 

@@ -155,7 +155,7 @@ class StudentCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = Field(FORMAT, description="Version of this file format")
+    format: int = Field(default=FORMAT, description="Version of this file format")
     encoding: PartCard
     backbone: PartCard
     upsampler: PartCard

@@ -146,7 +146,8 @@ class PluginManager:
                 return f"{plugin.distribution}/{candidate.name}"
         cls = type(component)
         raise PluginError(
-            f"no plugin offers {cls.__module__}:{cls.__qualname__} as {kind}; give it an entry point to save it by name"
+            f"no plugin offers {cls.__module__}:{cls.__qualname__} as {kind}; "
+            "give it an entry point to save it by name"
         )
 
     # -- recipes -------------------------------------------------------------------------------------

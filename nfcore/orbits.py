@@ -84,14 +84,14 @@ def nearest_point_to_axes(poses: Tensor) -> Tensor:
     projector = torch.eye(3, dtype=torch.double) - direction[:, :, None] * direction[:, None, :]
     centres = poses[:, :, 3].double()
     matrix, vector = projector.sum(0), (projector @ centres[..., None]).sum(0)
-    return torch.linalg.lstsq(matrix, vector).solution[:, 0].to(poses.dtype)
+    point: Tensor = torch.linalg.lstsq(matrix, vector).solution[:, 0]
+    return point.to(poses.dtype)
 
 
 def upright(poses: Tensor) -> Tensor:
     """Return the unit vector (3,) that all cameras hold upwards: the one that their x axes are orthogonal to."""
     right = poses[:, :, 0].double()
-    _, vectors = torch.linalg.eigh(right.T @ right)
-    up = vectors[:, 0].to(poses.dtype)
+    up: Tensor = torch.linalg.eigh(right.T @ right).eigenvectors[:, 0].to(poses.dtype)
     return up if (poses[:, :, 1].mean(0) @ up) >= 0 else -up
 
 
