@@ -1,0 +1,58 @@
+"""The ``nfcore`` command. Nothing heavy is imported before a command that needs it runs."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nfcore.cli import plugins, recipes, runs
+from nfcore.cli.group import PluginGroup, use_plugins_dir
+from nfcore.errors import NfcoreError
+
+app = typer.Typer(
+    name="nfcore",
+    cls=PluginGroup,
+    help="Posed photos in, a neural light field that renders in real time on a phone out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+runs.add_to(app)
+app.add_typer(plugins.app, name="plugins")
+app.add_typer(recipes.app, name="recipes")
+
+
+@app.callback()
+def options(
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Run the plugins in this folder from source, without installing them.",
+            callback=use_plugins_dir,
+            is_eager=True,
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Take the options that come before the command's name; ``main`` looks for ``--debug`` itself."""
+
+
+def main() -> None:
+    """Run the command line: exit 2 for a user's mistake, 1 for a failure while working."""
+    try:
+        app()
+    except NfcoreError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1)
+
+
+def _fail(text: str, exit_code: int) -> None:
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    sys.stderr.write(f"nfcore: {text}\n")
+    raise SystemExit(exit_code)

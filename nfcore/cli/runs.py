@@ -1,0 +1,246 @@
+"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, render, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nfcore.cli.output import JsonOption, print_json, say
+from nfcore.errors import UserError
+from nfcore.manager import plugins
+
+if TYPE_CHECKING:
+    from nfcore.pipeline.config import PipelineConfig
+    from nfcore.runs import Stage
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.")]
+StudentArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder or name, or a student's .safetensors file.")
+]
+SceneOption = Annotated[str | None, typer.Option(help="Ray source: NAME or NAME:PATH, such as blender:data/lego.")]
+TeacherOption = Annotated[str | None, typer.Option(help="Teacher to take instead of the recipe's.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as image_size=200, student.width=64."),
+]
+ExportOption = Annotated[
+    str | None, typer.Option(help="Exports to make, comma-separated; an empty text for none.")
+]
+AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
+
+_RUNS = Path("runs")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(run)
+    app.command()(teach)
+    app.command()(distill)
+    app.command()(finetune)
+    app.command()(evaluate)
+    app.command()(render)
+    app.command()(export)
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .toml file.")],
+    scene: SceneOption = None,
+    teacher: TeacherOption = None,
+    changes: SetOption = None,
+    exports: Annotated[str | None, typer.Option("--export", help=str(ExportOption.__metadata__[0].help))] = None,
+    name: Annotated[str | None, typer.Option(help="The run's folder under --runs.")] = None,
+    runs: RunsOption = _RUNS,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a whole pipeline: photos in, a verified model out."""
+    from nfcore.pipeline.recipes import configure
+
+    config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or (), exports=exports)
+    folder = runs / (name or _default_name(recipe, config))
+    _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    if not as_json:
+        _print_paths(folder)
+
+
+def teach(
+    run: RunArgument,
+    recipe: Annotated[str | None, typer.Option(help="Begin a new run with this recipe.")] = None,
+    scene: SceneOption = None,
+    teacher: TeacherOption = None,
+    changes: SetOption = None,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the teacher to the photos."""
+    from nfcore.pipeline.recipes import configure
+
+    config = None
+    if recipe is not None:
+        config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+    elif scene or teacher or changes:
+        raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
+    _work(_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
+
+
+def distill(
+    run: RunArgument,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the student on views that the teacher renders."""
+    _work(_folder(run), "distill", again=again, threads=threads, quiet=quiet, as_json=as_json)
+
+
+def finetune(
+    run: RunArgument,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the distilled student on the photos."""
+    _work(_folder(run), "finetune", again=again, threads=threads, quiet=quiet, as_json=as_json)
+
+
+def evaluate(
+    run: RunArgument,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score teacher and student on the test views."""
+    _work(_folder(run), "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
+
+
+def render(
+    student: StudentArgument,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files of a student file.")] = None,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a picture and an orbit video."""
+    if student.is_file():
+        from nfcore.cli.student import render_student
+
+        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
+        return
+    folder = _folder(student)
+    _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False)
+    _print_paths(folder)
+
+
+def export(
+    student: StudentArgument,
+    exporters: Annotated[
+        list[str] | None, typer.Argument(help="Labels or exporters; the run's by default.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An option of the exporter, such as precision=fp16."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--as", help="Name of the export; the exporter's by default.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the exports of a student file.")] = None,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Export the student for its targets and compare the files with torch."""
+    from nfcore.pipeline.recipes import choose_exports
+
+    if student.is_file():
+        from nfcore.cli.student import export_student
+
+        chosen = choose_exports({}, exporters or [], changes or [], label, plugins())
+        export_student(student, chosen, out or student.parent / f"{student.stem}-exports", as_json, quiet=quiet)
+        return
+    from nfcore.runs import Run
+
+    folder = _folder(student)
+    run = Run(folder)
+    chosen = choose_exports(run.config.export, exporters or [], changes or [], label, plugins())
+    run.set_config(run.config.model_copy(update={"export": run.config.export | chosen}))
+    for name in chosen if again else ():
+        run.forget_export(name)
+    _work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
+
+
+def _work(
+    folder: Path,
+    stage: Stage | None,
+    *,
+    config: PipelineConfig | None = None,
+    resume: bool = False,
+    again: bool = False,
+    threads: int | None = None,
+    quiet: bool = False,
+    as_json: bool = False,
+    table: bool = True,
+) -> None:
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it."""
+    import torch
+
+    from nfcore.cli.summary import print_summary
+    from nfcore.console import Console
+    from nfcore.pipeline.stages import Stages, open_scene
+    from nfcore.runs import Run
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    source = None
+    if config is None:
+        run = Run(folder)
+    else:
+        if not (folder / "config.toml").exists():
+            source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
+        run = Run.create(folder, config, resume=resume)
+    if again and stage is not None:
+        run.forget(stage)
+    with Console(quiet=quiet) as console:
+        stages = Stages(run, plugins(), console, source)
+        if stage is None:
+            stages.do_all()
+        else:
+            stages.do(stage)
+    summary: dict[str, Any] = run.write_summary()
+    if as_json:
+        print_json(summary)
+    elif table:
+        print_summary(run.folder.name, summary)
+
+
+def _folder(run: Path) -> Path:
+    """Return the folder of a run that is given by path or by name."""
+    return _RUNS / run if not run.exists() and len(run.parts) == 1 and (_RUNS / run).is_dir() else run
+
+
+def _default_name(recipe: str, config: PipelineConfig) -> str:
+    """Return ``recipe``, with the scene's folder and the image size where the user chose them."""
+    path = config.scene.options.get("path")
+    parts = [Path(recipe).stem, *([Path(path).name, str(config.image_size or "full")] if path else [])]
+    return "-".join(parts)
+
+
+def _print_paths(folder: Path) -> None:
+    say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
+    say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
+    exports = folder / "exports"
+    for path in sorted(exports.iterdir()) if exports.is_dir() else []:
+        if path.name != "rejected":
+            say(f"export: {path}")

@@ -1,0 +1,176 @@
+"""From a recipe's name and the user's changes to a pipeline's configuration."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nfcore.components import Kind
+from nfcore.errors import UserError, nearest
+from nfcore.manager import PluginManager
+from nfcore.options import parse
+from nfcore.pipeline.config import Choice, PipelineConfig
+
+_PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
+
+
+def read_recipe(name: str, manager: PluginManager) -> dict[str, Any]:
+    """Return the values of a recipe: one that a plugin offers, or a TOML file.
+
+    Raises:
+        UserError: no such recipe, or not valid TOML.
+
+    """
+    path = Path(name) if name.endswith(".toml") else manager.recipe(name).path
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such recipe file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+
+
+def configure(
+    recipe: str,
+    manager: PluginManager,
+    *,
+    scene: str | None = None,
+    teacher: str | None = None,
+    changes: Iterable[str] = (),
+    exports: str | None = None,
+) -> PipelineConfig:
+    """Return a recipe's configuration with the user's changes.
+
+    Args:
+        recipe: a recipe's name, or the path of a TOML file.
+        manager: where recipes and components are found.
+        scene: a ray source, ``NAME`` or ``NAME:PATH``.
+        teacher: a teacher's name; the recipe's options for another teacher are dropped.
+        changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
+        exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
+
+    Raises:
+        UserError: an unknown name, option or value.
+
+    """
+    values = read_recipe(recipe, manager)
+    if scene is not None:
+        name, _, path = scene.partition(":")
+        values["scene"] = {"name": name} | ({"path": str(Path(path).expanduser().resolve())} if path else {})
+    if teacher is not None and teacher != _name(values.get("teacher")):
+        values["teacher"] = {"name": teacher}
+    if exports is not None:
+        offered = values.get("export", {})
+        labels = [label.strip() for label in exports.split(",") if label.strip()]
+        values["export"] = {label: offered.get(label, {"name": label}) for label in labels}
+    for change in changes:
+        _apply(values, change, manager)
+    config = parse(PipelineConfig, values, f"recipe {recipe!r}")
+    check_options(config, manager)
+    return config
+
+
+def choose_exports(
+    offered: dict[str, Choice],
+    names: Iterable[str],
+    changes: Iterable[str],
+    label: str | None,
+    manager: PluginManager,
+) -> dict[str, Choice]:
+    """Return the exports to make: those of ``offered`` or of exporters that ``names`` lists, or all offered.
+
+    Args:
+        offered: the exports of a run by label.
+        names: labels or exporters.
+        changes: ``key=value`` each, options of the exporters.
+        label: another label for the one export that is named.
+        manager: where exporters are found.
+
+    Raises:
+        UserError: nothing to export, an unknown name or option, or a label for several exports.
+
+    """
+    chosen = {name: offered.get(name, Choice(name=name)) for name in names} or dict(offered)
+    if not chosen:
+        known = nearest("", {component.name for _, component in manager.components("exporter")})
+        raise UserError(f"nothing to export: name an exporter; {known}")
+    values = {name: choice.model_dump() for name, choice in chosen.items()}
+    for change, value in itertools.product(changes, values.values()):
+        _apply(value, change, manager)
+    if label is not None:
+        if len(values) > 1:
+            raise UserError(f"--as {label}: {len(values)} exports can't have one label; name one exporter")
+        values = dict.fromkeys([label], *values.values())
+    chosen = {name: Choice.model_validate(value) for name, value in values.items()}
+    for name, choice in chosen.items():
+        parse(manager.load("exporter", choice.name).Options, choice.options, f"export {name!r}")
+    return chosen
+
+
+def check_options(config: PipelineConfig, manager: PluginManager) -> None:
+    """Check every component's name and options before any work is done.
+
+    Raises:
+        UserError: a component or an option that there isn't, or a value that it does not take.
+
+    """
+    chosen: list[tuple[Kind, str, Any]] = [
+        ("ray_source", "scene", config.scene),
+        ("teacher", "teacher", config.teacher),
+        *((part, f"student.{part}", getattr(config.student, part)) for part in _PARTS),
+        *(("exporter", f"export.{label}", choice) for label, choice in config.export.items()),
+    ]
+    for kind, where, choice in chosen:
+        parse(manager.load(kind, choice.name).Options, choice.options, f"{where} ({choice.name})")
+
+
+def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
+    """Set one ``key=value`` in ``values``."""
+    key, equals, text = change.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise UserError(f"--set {change!r}: write it as key=value, such as distill.steps=100")
+    if path[0] == "student" and len(path) == 2 and path[1] not in ("scale", *_PARTS):
+        path.insert(1, _part_with_option(values.get("student", {}), path[1], manager))
+    node = values
+    for part in path[:-1]:
+        child = node.setdefault(part, {})
+        if isinstance(child, str):  # a component's name alone: make room for its options
+            child = node[part] = {"name": child}
+        if not isinstance(child, dict):
+            raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
+        node = child
+    node[path[-1]] = _value(text.strip())
+
+
+def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
+    """Return the part of the student that has ``option``: ``student.width`` means ``student.backbone.width``."""
+    options = {
+        part: list(manager.load(part, _name(student[part])).Options.model_fields)
+        for part in _PARTS
+        if part in student
+    }
+    found = [part for part, names in options.items() if option in names]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(
+            f"student.{option} is ambiguous: say " + " or ".join(f"student.{p}.{option}" for p in found)
+        )
+    known = {name for names in options.values() for name in names}
+    raise UserError(f"no part of the student has an option {option!r}; {nearest(option, known)}")
+
+
+def _name(choice: Any) -> str:
+    return choice if isinstance(choice, str) else str((choice or {}).get("name", ""))
+
+
+def _value(text: str) -> Any:
+    """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

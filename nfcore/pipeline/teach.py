@@ -1,0 +1,60 @@
+"""Teach: fit a teacher to the photos; keep it in a file that needs no photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors.torch
+
+from nfcore.budget import Budget
+from nfcore.errors import UserError
+from nfcore.files import write_atomic
+from nfcore.interfaces import RaySource, Teacher
+from nfcore.light_field import PartCard
+from nfcore.manager import PluginManager, plugins
+from nfcore.options import Options
+from nfcore.reporting import Reporter
+from nfcore.scene import Scene
+from nfcore.states import read_safetensors
+
+
+def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> None:
+    """Fit ``teacher`` to the training views of ``source``, in place; it ends in eval mode."""
+    teacher.train()
+    teacher.fit(source, budget, reporter or Reporter())
+    teacher.eval()
+
+
+class TeacherCard(Options):
+    """What a teacher's file says about itself."""
+
+    teacher: PartCard
+    scene: Scene
+
+
+def save_teacher(teacher: Teacher, path: Path, components: PluginManager | None = None) -> None:
+    """Write ``teacher`` to one safetensors file, atomically: weights, name, options, scene bounds."""
+    name = (components or plugins()).name_of("teacher", teacher)
+    card = TeacherCard(
+        teacher=PartCard(name=name, options=teacher.options.model_dump(mode="json")), scene=teacher.scene
+    )
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in teacher.state_dict().items()}
+    write_atomic(path, safetensors.torch.save(tensors, {"nfcore-teacher": card.model_dump_json()}))
+
+
+def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher:
+    """Return the teacher in ``path``, in eval mode.
+
+    Raises:
+        UserError: no such file, damaged, or not a teacher.
+        PluginError: the component that it names is not installed.
+
+    """
+    tensors, metadata = read_safetensors(path)
+    if "nfcore-teacher" not in metadata:
+        raise UserError(f"{path}: not a teacher of nfcore (its metadata has no entry 'nfcore-teacher')")
+    card = TeacherCard.model_validate_json(metadata["nfcore-teacher"])
+    manager = components or plugins()
+    teacher: Teacher = manager.build("teacher", card.teacher.name, card.teacher.options, card.scene)
+    teacher.load_state_dict(tensors)
+    return teacher.eval()

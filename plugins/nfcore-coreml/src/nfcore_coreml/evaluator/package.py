@@ -1,0 +1,90 @@
+"""A saved ``.mlpackage``: its manifest, its ML Program, and where its weights lie.
+
+The layout is that of Core ML's model packages: ``Manifest.json`` names the root model, a protobuf file under
+``Data/``; tensors too large for it lie in blob files beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+import nfcore
+from nfcore_coreml.evaluator.weights import BlobStorage
+from nfcore_coreml.toolchain import MIL_pb2, Model_pb2
+
+FUNCTION = "main"
+
+
+@dataclass(frozen=True)
+class Package:
+    """One package as it lies on disk.
+
+    Args:
+        path: the ``.mlpackage`` folder.
+        model_file: the protobuf file in it.
+        model: what that file holds.
+        blobs: the tensors beside it.
+
+    """
+
+    path: Path
+    model_file: Path
+    model: Model_pb2.Model
+    blobs: BlobStorage
+
+    @classmethod
+    def read(cls, path: Path) -> Package:
+        """Read the package at ``path``. Its weights are read when they are asked for.
+
+        Raises:
+            UserError: there is none, it is damaged, or it holds something else than an ML Program.
+
+        """
+        model_file = _model_file(path)
+        model = Model_pb2.Model()
+        try:
+            model.ParseFromString(model_file.read_bytes())
+        except (OSError, DecodeError) as error:
+            raise nfcore.UserError(f"{path}: damaged Core ML package: {model_file.name}: {error}") from None
+        if model.WhichOneof("Type") != "mlProgram":
+            held = model.WhichOneof("Type") or "nothing"
+            raise nfcore.UserError(f"{path}: not an ML Program: its {model_file.name} holds {held}")
+        return cls(path, model_file, model, BlobStorage(model_file.parent, path))
+
+    @property
+    def block(self) -> MIL_pb2.Block:
+        """The ops of the main function, in the order in which they run.
+
+        Raises:
+            UserError: the program has no main function.
+
+        """
+        functions = self.model.mlProgram.functions
+        if FUNCTION not in functions:
+            raise nfcore.UserError(f"{self.path}: damaged Core ML package: no function {FUNCTION!r}")
+        function = functions[FUNCTION]
+        if function.opset not in function.block_specializations:
+            raise nfcore.UserError(f"{self.path}: damaged Core ML package: no block for {function.opset!r}")
+        return function.block_specializations[function.opset]
+
+
+def _model_file(path: Path) -> Path:
+    """Return the path of the root model, as the manifest names it."""
+    if not path.is_dir():
+        raise nfcore.UserError(f"{path}: no such Core ML package")
+    manifest_file = path / "Manifest.json"
+    if not manifest_file.is_file():
+        raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json is missing")
+    try:
+        manifest = json.loads(manifest_file.read_text())
+        relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+        file = path / "Data" / relative
+    except (OSError, ValueError, KeyError, TypeError):
+        raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json names no root model") from None
+    if not file.resolve().is_relative_to(path.resolve()):
+        raise nfcore.UserError(f"{path}: its manifest names a model outside the package: {relative}")
+    return file

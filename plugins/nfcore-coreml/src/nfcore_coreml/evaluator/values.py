@@ -1,0 +1,132 @@
+"""MIL values: what a program holds as a constant, as torch tensors; and what it declares a result to be.
+
+Floats of any width are held as float32, integers as int64, because torch computes on all of those; the declared type
+decides how a result is rounded. Strings, which only name modes, stay strings.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import nfcore
+from nfcore_coreml.evaluator.weights import BlobStorage
+from nfcore_coreml.toolchain import MIL_pb2
+
+Value: TypeAlias = Tensor | str
+
+
+class Element(NamedTuple):
+    """How the elements of one MIL data type are stored.
+
+    ``numpy`` is the type once unpacked, ``bits`` the width in storage, ``blob`` the number in blob storage's own list
+    of types (StorageFormat.hpp, BlobDataType).
+    """
+
+    numpy: str
+    bits: int
+    blob: int
+
+
+ELEMENTS = {
+    MIL_pb2.FLOAT16: Element("<f2", 16, 1),
+    MIL_pb2.FLOAT32: Element("<f4", 32, 2),
+    MIL_pb2.UINT8: Element("u1", 8, 3),
+    MIL_pb2.BOOL: Element("?", 8, 3),
+    MIL_pb2.INT8: Element("i1", 8, 4),
+    MIL_pb2.INT16: Element("<i2", 16, 6),
+    MIL_pb2.UINT16: Element("<u2", 16, 7),
+    MIL_pb2.INT4: Element("i1", 4, 8),
+    MIL_pb2.UINT1: Element("u1", 1, 9),
+    MIL_pb2.UINT2: Element("u1", 2, 10),
+    MIL_pb2.UINT4: Element("u1", 4, 11),
+    MIL_pb2.UINT3: Element("u1", 3, 12),
+    MIL_pb2.UINT6: Element("u1", 6, 13),
+    MIL_pb2.INT32: Element("<i4", 32, 14),
+    MIL_pb2.UINT32: Element("<u4", 32, 15),
+}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """The type that a program declares for a value: an element type and a shape, known in full."""
+
+    data_type: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, value_type: MIL_pb2.ValueType) -> Declared:
+        """Return the declared type.
+
+        Raises:
+            UserError: it is no tensor, or has a dimension that is only known at run time.
+
+        """
+        kind = value_type.WhichOneof("type")
+        if kind != "tensorType":
+            raise nfcore.UserError(f"the evaluator of nfcore-coreml knows tensors, not a {kind}")
+        tensor = value_type.tensorType
+        if any(dimension.WhichOneof("dimension") != "constant" for dimension in tensor.dimensions):
+            raise nfcore.UserError("the evaluator of nfcore-coreml knows fixed shapes, not flexible ones")
+        return cls(tensor.dataType, tuple(dimension.constant.size for dimension in tensor.dimensions))
+
+    def hold(self, value: Tensor) -> Tensor:
+        """Return ``value`` as a tensor of this type, fp16 rounded and held in float32."""
+        if self.data_type == MIL_pb2.FLOAT16:
+            return value.to(torch.float16).float()
+        if self.data_type == MIL_pb2.FLOAT32:
+            return value.float()
+        return value.to(torch.bool if self.data_type == MIL_pb2.BOOL else torch.int64)
+
+    def __str__(self) -> str:
+        return f"{MIL_pb2.DataType.Name(self.data_type).lower()} {list(self.shape)}"
+
+
+def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
+    """Return a constant of the program, read from itself or from ``blobs``.
+
+    Raises:
+        UserError: it is damaged, or of a type that the evaluator does not know.
+
+    """
+    declared = Declared.of(value.type)
+    immediate = value.immediateValue.tensor
+    kind = immediate.WhichOneof("value")
+    if declared.data_type == MIL_pb2.STRING:
+        if kind != "strings" or len(immediate.strings.values) != 1:
+            raise nfcore.UserError("damaged Core ML package: a string constant that holds no string")
+        return str(immediate.strings.values[0])
+    if declared.data_type not in ELEMENTS:
+        raise nfcore.UserError(f"the evaluator of nfcore-coreml does not know constants of {declared}")
+    element = ELEMENTS[declared.data_type]
+    count = math.prod(declared.shape)
+    size = -(-count * element.bits // 8)
+    if value.HasField("blobFileValue"):
+        blob = value.blobFileValue
+        numbers = unpack(blobs.read(blob.fileName, blob.offset, element.blob, size), element, count)
+    elif kind == "bytes":
+        numbers = unpack(immediate.bytes.values[:size], element, count)
+    elif kind is not None:
+        numbers = np.array(list(getattr(immediate, kind).values))
+    else:
+        raise nfcore.UserError("damaged Core ML package: a constant without a value")
+    if numbers.size != count:
+        raise nfcore.UserError(f"damaged Core ML package: {numbers.size} numbers for a constant of {declared}")
+    wide = np.float32 if numbers.dtype.kind == "f" else np.int64
+    return declared.hold(torch.from_numpy(numbers.astype(wide).reshape(declared.shape)))
+
+
+def unpack(data: bytes, element: Element, count: int) -> np.ndarray:
+    """Return ``count`` numbers from ``data``; those narrower than a byte are packed, least significant bit first."""
+    if element.bits >= 8:
+        return np.frombuffer(data, element.numpy)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[: count * element.bits]
+    weights = 1 << np.arange(element.bits)
+    if element.numpy == "i1":
+        weights[-1] = -weights[-1]  # two's complement
+    return bits.reshape(-1, element.bits) @ weights

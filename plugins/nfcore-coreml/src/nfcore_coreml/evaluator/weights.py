@@ -1,0 +1,90 @@
+"""MIL blob storage: the tensors of an ML Program that lie in files beside it.
+
+Format (version 2, little-endian; coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a header of 64 bytes, then
+for each tensor a record of 64 bytes, with a sentinel, the element type, and size and offset of the data. A program
+refers to a tensor by the offset of its record.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import nfcore
+
+HEADER = struct.Struct("<II56x")
+RECORD = struct.Struct("<IIQQ40x")
+VERSION = 2
+SENTINEL = 0xDEADBEEF
+
+#: A program writes its own folder so, because it can't know where the package will lie.
+FOLDER_VARIABLE = "@model_path/"
+
+
+class BlobStorage:
+    """The blob files of one package.
+
+    Args:
+        folder: where the program lies; files are named relative to it.
+        package: the package, for messages and as the fence that no file name leads out of.
+
+    """
+
+    def __init__(self, folder: Path, package: Path) -> None:
+        self._folder = folder
+        self._package = package
+        self._files: dict[str, bytes] = {}
+
+    def read(self, file_name: str, offset: int, element_type: int, size: int) -> bytes:
+        """Return the bytes of the tensor whose record lies at ``offset``.
+
+        Args:
+            file_name: as the program has it, with ``@model_path`` for its own folder.
+            offset: of the record, bytes.
+            element_type: what the program takes the elements for, as a number of StorageFormat.hpp's BlobDataType.
+            size: what the program takes the tensor's size for, bytes.
+
+        Raises:
+            UserError: the file is missing, cut short, no blob storage, or says otherwise than the program.
+
+        """
+        data = self._file(file_name)
+        if offset + RECORD.size > len(data):
+            raise self._damaged(file_name, f"it ends at byte {len(data)}, before the record at {offset}")
+        sentinel, stored_type, stored_size, start = RECORD.unpack_from(data, offset)
+        if sentinel != SENTINEL:
+            raise self._damaged(file_name, f"no tensor at byte {offset} (0x{sentinel:08x} for 0x{SENTINEL:08x})")
+        if (stored_type, stored_size) != (element_type, size):
+            raise self._damaged(
+                file_name,
+                f"the tensor at byte {offset} has {stored_size} bytes of type {stored_type}, "
+                f"the program expects {size} of type {element_type}",
+            )
+        if start + size > len(data):
+            raise self._damaged(file_name, f"it ends at byte {len(data)}, a tensor reaches to {start + size}")
+        return data[start : start + size]
+
+    def _file(self, name: str) -> bytes:
+        if name not in self._files:
+            self._files[name] = self._read_file(name)
+        return self._files[name]
+
+    def _read_file(self, name: str) -> bytes:
+        path = self._folder / name.removeprefix(FOLDER_VARIABLE)
+        if not path.resolve().is_relative_to(self._package.resolve()):
+            raise nfcore.UserError(f"{self._package}: its program names weights outside the package: {name}")
+        try:
+            data = path.read_bytes()
+        except OSError:
+            raise self._damaged(name, "it is missing or unreadable") from None
+        if len(data) < HEADER.size:
+            raise self._damaged(name, f"it has {len(data)} bytes, fewer than a header")
+        version = HEADER.unpack_from(data)[1]
+        if version != VERSION:
+            raise self._damaged(name, f"blob storage version {version}; {VERSION} is known")
+        return data
+
+    def _damaged(self, file_name: str, why: str) -> nfcore.UserError:
+        return nfcore.UserError(
+            f"{self._package}: damaged Core ML package: {file_name.removeprefix(FOLDER_VARIABLE)}: {why}"
+        )

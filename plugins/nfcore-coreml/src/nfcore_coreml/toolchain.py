@@ -1,0 +1,46 @@
+"""coremltools, imported and run without the noise that it makes here.
+
+On import it warns that this torch is newer than the one it was tested with and, off macOS, that each of Apple's
+native libraries is missing; while converting it draws progress bars. None of it helps a user: parity is measured
+on the saved package, and what can't run here is said in words. Errors still come through.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+import tqdm
+
+_LOGGER = logging.getLogger("coremltools")
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within this context coremltools logs only errors and draws no progress bars; afterwards all is as before."""
+    # A filter and not a level: coremltools sets its logger's level itself.
+    _LOGGER.addFilter(_is_error)
+    # The bars have no switch; they are the only users of tqdm while a model is converted.
+    without_bars = functools.partialmethod(tqdm.tqdm.__init__, disable=True)
+    try:
+        with mock.patch.object(tqdm.tqdm, "__init__", without_bars), warnings.catch_warnings():
+            # coremltools leaves a temporary folder to the garbage collector, which removes it, with a warning.
+            warnings.simplefilter("ignore", ResourceWarning)
+            yield
+    finally:
+        _LOGGER.removeFilter(_is_error)
+
+
+with quiet():
+    import coremltools
+    from coremltools.proto import MIL_pb2, Model_pb2
+
+__all__ = ["MIL_pb2", "Model_pb2", "coremltools", "quiet"]

@@ -1,0 +1,55 @@
+"""The NDC warp: a frustum without end becomes the cube [-1, 1]^3 (NeRF, appendix C)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nfcore import Scene, UserError
+
+#: Rays of a forward-facing scene run along -z. One that does not is bent to this slope, so that it stays finite.
+LEAST_SLOPE = 0.01
+
+
+def far_face_ratios(scene: Scene) -> tuple[float, float]:
+    """Return the x and y ratios of the warp that take the far face of the scene's box to [-1, 1].
+
+    NeRF has 2 f / W and 2 f / H here, of the one camera whose frustum becomes the cube. They only scale the warped
+    x and y, so any frustum along -z will do: this one has its tip at the origin and ends in the box's far face.
+
+    Raises:
+        UserError: the box does not reach beyond the near plane along -z, so the cameras don't look that way.
+
+    """
+    (x_low, y_low, z_low), (x_high, y_high, _) = scene.box
+    if -z_low <= scene.near:
+        raise UserError(
+            f"a forward-facing scene must lie along -z of the world, as LLFF's recentred poses have it: its box "
+            f"should reach beyond the near plane z = {-scene.near:g}, but ends at z = {z_low:g}"
+        )
+    return -z_low / max(abs(x_low), abs(x_high)), -z_low / max(abs(y_low), abs(y_high))
+
+
+def to_ndc(origins: Tensor, directions: Tensor, near: float, ratios: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Return rays in NDC: origins on the near plane, at t = 0; t = 1 is at infinity.
+
+    NeRF, appendix C, for origins that have been moved along their rays to the plane z = -near.
+
+    Args:
+        origins: (b, 3, h, w) world, scene units.
+        directions: (b, 3, h, w) world; z below -0.01, or it is taken as that.
+        near: distance of the near plane from the world's origin, scene units.
+        ratios: what x / -z and y / -z are multiplied with.
+
+    Returns:
+        Warped origins and directions, (b, 3, h, w) each, without unit; z runs from -1 to 1. Differentiable.
+
+    """
+    slopes = directions[:, 2:].clamp(max=-LEAST_SLOPE)
+    to_plane = -(near + origins[:, 2:]) / slopes
+    scales = [ratio / near for ratio in ratios]
+    crossing = [(origins[:, i : i + 1] + to_plane * directions[:, i : i + 1]) * scales[i] for i in (0, 1)]
+    vanishing = [-ratios[i] * directions[:, i : i + 1] / slopes for i in (0, 1)]
+    ones = torch.ones_like(slopes)
+    moves = [end - start for start, end in zip(crossing, vanishing, strict=True)]
+    return torch.cat([*crossing, -ones], 1), torch.cat([*moves, 2 * ones], 1)

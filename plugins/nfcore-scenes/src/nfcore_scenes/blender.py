@@ -1,0 +1,235 @@
+"""Blender (NeRF-synthetic) data sets: transforms_{train,val,test}.json beside RGB or RGBA images."""
+
+from __future__ import annotations
+
+import math
+import posixpath
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+from typing import Annotated, get_args
+
+import torch
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from torch import Tensor
+
+import nfcore
+from nfcore import Cameras, OrbitRegion, Scene, Split, UserError, Views
+from nfcore.options import parse
+from nfcore_scenes.photos import SUFFIXES, load_photos, photo_size, scaled_size
+
+Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+Unit = Annotated[float, Field(ge=0, le=1)]
+
+#: How far a rotation's R^T R may be from the identity: files print few digits, but a scale is no rotation.
+RIGID_TOLERANCE = 1e-3
+
+
+class Frame(BaseModel):
+    """One posed photo of a transforms file; what else the frame says is not needed."""
+
+    file_path: str = Field(min_length=1, description="Image relative to the data set's folder, ending optional")
+    transform_matrix: list[list[FiniteFloat]] = Field(description="4x4 or 3x4, camera to world, OpenGL axes")
+
+
+class Transforms(BaseModel):
+    """One transforms_SPLIT.json; what else the file says is not needed."""
+
+    camera_angle_x: float = Field(gt=0, lt=math.pi, description="Horizontal field of view, radians")
+    frames: list[Frame] = Field(min_length=1, description="The split's photos, in order")
+
+
+@dataclass(frozen=True)
+class SplitFiles:
+    """The photos of one split before they are read.
+
+    Args:
+        angle: horizontal field of view in radians.
+        photos: n image paths relative to the data set's folder, ending optional.
+        poses: (n, 3, 4) float32, camera to world, OpenGL axes.
+
+    """
+
+    angle: float
+    photos: tuple[str, ...]
+    poses: Tensor
+
+    def __getitem__(self, indices: slice | list[int]) -> SplitFiles:
+        chosen = range(len(self.photos))[indices] if isinstance(indices, slice) else indices
+        return SplitFiles(self.angle, tuple(self.photos[i] for i in chosen), self.poses[list(chosen)])
+
+
+class Blender(nfcore.RaySource):
+    """A scene in the layout of NeRF's synthetic data set (Mildenhall et al. 2020, section 6).
+
+    The JSON files are checked here, the images when their split is first asked for; afterwards they are kept in
+    memory. ``transforms_train.json`` and ``transforms_test.json`` must be there, ``transforms_val.json`` may be.
+    """
+
+    class Options(nfcore.Options):
+        """Options of ``blender``."""
+
+        path: Path = Field(description="Folder with transforms_train.json, transforms_test.json and the images")
+        background: tuple[Unit, Unit, Unit] = Field(
+            (1.0, 1.0, 1.0), description="RGB in [0, 1] that images with alpha are composited on"
+        )
+        near: float = Field(2.0, gt=0, description="Depth of the nearest surface, scene units")
+        far: float = Field(6.0, gt=0, description="Depth of the farthest surface, scene units")
+        box: tuple[Vector, Vector] = Field(
+            ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5)),
+            description="Lower and upper corner of a box around the scene, scene units; the default holds all "
+            "scenes of NeRF-synthetic",
+        )
+        hold_out: int = Field(
+            0,
+            ge=0,
+            description="Where there is no transforms_val.json: every n-th training photo, from the first, is "
+            "taken from training and becomes val; 0 takes none",
+        )
+
+    options: Options
+
+    def __init__(self, options: Options, image_size: int | None = None) -> None:
+        super().__init__(options, image_size)
+        self._scene = parse(Scene, options.model_dump(exclude={"path", "hold_out"}), "ray_source 'blender'")
+        self._files = _splits(options.path, options.hold_out)
+        self._full_size: tuple[int, int] | None = None
+        self._views: dict[Split, Views] = {}
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.options.path.resolve().name
+
+    @property
+    def scene(self) -> Scene:
+        """Depth range, box and background, from the options."""
+        return self._scene
+
+    def views(self, split: Split) -> Views:
+        """Return the posed photos of one split; see ``nfcore.RaySource.views``."""
+        if split not in self._views:
+            self._views[split] = self._load(self._files[split])
+        return self._views[split]
+
+    def _load(self, files: SplitFiles) -> Views:
+        full_size = self._photo_size()
+        cameras = self._cameras(files.poses, files.angle)
+        paths = [_image_file(self.options.path, photo) for photo in files.photos]
+        images, alpha = load_photos(paths, full_size, (cameras.height, cameras.width), self.scene.background)
+        names = tuple(path.relative_to(self.options.path).as_posix() for path in paths)
+        return Views(cameras, images, alpha, names)
+
+    def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
+        """Return ``n`` cameras from the shell that the training cameras fill; see ``nfcore.RaySource``."""
+        train = self._files["train"]
+        region = OrbitRegion.around(self._cameras(train.poses, train.angle))
+        return self._cameras(region.sample(n, generator), train.angle)
+
+    def _cameras(self, poses: Tensor, angle: float) -> Cameras:
+        full_height, full_width = self._photo_size()
+        height, width = scaled_size(full_height, full_width, self.image_size)
+        focal = 0.5 * full_width / math.tan(0.5 * angle)
+        intrinsics = torch.tensor(
+            [focal * width / full_width, focal * height / full_height, width / 2, height / 2]
+        )
+        return Cameras(poses, intrinsics.repeat(len(poses), 1), height, width)
+
+    def _photo_size(self) -> tuple[int, int]:
+        """Return (height, width) of the first training photo, which all photos must have."""
+        if self._full_size is None:
+            self._full_size = photo_size(_image_file(self.options.path, self._files["train"].photos[0]))
+        return self._full_size
+
+
+def _splits(folder: Path, hold_out: int) -> dict[Split, SplitFiles]:
+    """Read and check the transforms files: all that can be known without opening an image."""
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}: 'path' is the one that holds transforms_train.json")
+    train, test = (_read_split(folder / f"transforms_{split}.json") for split in ("train", "test"))
+    val = train[:0]
+    if (folder / "transforms_val.json").exists():
+        val = _read_split(folder / "transforms_val.json")
+    elif hold_out:
+        held_out = set(range(0, len(train.photos), hold_out))
+        val = train[sorted(held_out)]
+        train = train[[i for i in range(len(train.photos)) if i not in held_out]]
+    if len(train.photos) < 2:
+        raise UserError(
+            f"{folder / 'transforms_train.json'} leaves {len(train.photos)} photos to train on"
+            f"{f' with hold_out {hold_out}' if hold_out else ''}: at least 2 are needed"
+        )
+    splits: dict[Split, SplitFiles] = {"train": train, "val": val, "test": test}
+    _check_disjoint(folder, splits)
+    return splits
+
+
+def _check_disjoint(folder: Path, splits: dict[Split, SplitFiles]) -> None:
+    """Refuse a photo that is in two splits: a score on photos that were trained on means nothing."""
+    seen: dict[str, Split] = {}
+    for split in get_args(Split):
+        for photo in splits[split].photos:
+            if seen.setdefault(photo, split) != split:
+                raise UserError(
+                    f"{folder}: photo {photo!r} is in {seen[photo]} and in {split}: it may be in one split only"
+                )
+
+
+def _read_split(file: Path) -> SplitFiles:
+    try:
+        transforms = Transforms.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: a Blender data set lists its photos and poses there") from None
+    except OSError as error:
+        raise UserError(f"{file} can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise UserError(_first_problem(file, error)) from None
+    photos = tuple(_inside(frame.file_path, file) for frame in transforms.frames)
+    poses = torch.stack([_rigid_pose(frame, file) for frame in transforms.frames])
+    return SplitFiles(transforms.camera_angle_x, photos, poses)
+
+
+def _first_problem(file: Path, error: ValidationError) -> str:
+    issue = error.errors()[0]
+    if issue["type"] == "json_invalid":
+        return f"{file} is no valid JSON: {issue['msg'].removeprefix('Invalid JSON: ')}"
+    where = ".".join(str(part) for part in issue["loc"])
+    if issue["type"] == "missing":
+        return f"{file}: {where} is missing"
+    return f"{file}: {where or 'the file'}: {issue['msg']}"
+
+
+def _inside(file_path: str, file: Path) -> str:
+    """Return the image's path in normal form; one that leads out of the data set's folder is refused."""
+    path = posixpath.normpath(file_path)
+    windows = PureWindowsPath(path)  # it knows both kinds of slash
+    if windows.anchor or ".." in windows.parts or "\0" in path:
+        raise UserError(f"{file}: file_path {file_path!r} leads outside of the data set's folder")
+    return path
+
+
+def _rigid_pose(frame: Frame, file: Path) -> Tensor:
+    """Return (3, 4) float32 from a 4x4 or 3x4 matrix whose rotation is one."""
+    rows = frame.transform_matrix
+    where = f"{file}: transform_matrix of {frame.file_path!r}"
+    if len(rows) not in (3, 4) or any(len(row) != 4 for row in rows):
+        raise UserError(f"{where} must be 4x4 or 3x4")
+    matrix = torch.tensor(rows, dtype=torch.float64)
+    rotation = matrix[:3, :3]
+    skew = (rotation.T @ rotation - torch.eye(3, dtype=torch.float64)).abs().max()
+    if not skew <= RIGID_TOLERANCE or torch.linalg.det(rotation) < 0:
+        raise UserError(f"{where} is no rigid transform: its 3x3 part must be a rotation, without scale or mirror")
+    if len(rows) == 4 and rows[3] != [0, 0, 0, 1]:
+        raise UserError(f"{where} must end with the row 0, 0, 0, 1, not {rows[3]}")
+    pose = matrix[:3].float()
+    if not pose.isfinite().all():
+        raise UserError(f"{where} holds a number that is out of range")
+    return pose
+
+
+def _image_file(folder: Path, photo: str) -> Path:
+    """Return the file of a photo whose ending may have been left out."""
+    candidates = [folder / f"{photo}{suffix}" for suffix in ("", *SUFFIXES)]
+    try:
+        return next(candidate for candidate in candidates if candidate.is_file())
+    except (StopIteration, OSError):  # OSError: a name that the file system can't hold
+        raise UserError(f"photo {folder / photo} is missing (tried {', '.join(SUFFIXES)})") from None

@@ -1,0 +1,136 @@
+"""Photos from files: decoded, scaled down by area averaging, composited on the scene's background."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nfcore import UserError
+
+#: What is decoded. Naming the formats keeps Pillow's rarer decoders away from files that others made.
+FORMATS = ("PNG", "JPEG", "WEBP")
+
+#: Endings of such files, in the order in which they are tried where a data set leaves them out.
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+
+
+def photo_size(path: Path) -> tuple[int, int]:
+    """Return (height, width) of a photo in pixels, from its header.
+
+    Raises:
+        UserError: the file is missing or no photo.
+
+    """
+    with _opened(path) as photo:
+        return photo.height, photo.width
+
+
+def scaled_size(height: int, width: int, image_size: int | None) -> tuple[int, int]:
+    """Return (height, width) in pixels with ``image_size`` as the longer side; None keeps the size.
+
+    The other side is rounded to whole pixels, so the two focal lengths are to be scaled each by its own side.
+
+    Raises:
+        UserError: ``image_size`` is less than 1, or more than the photos have: nothing is gained by upscaling.
+
+    """
+    longer = max(height, width)
+    if image_size is None:
+        return height, width
+    if not 1 <= image_size <= longer:
+        raise UserError(
+            f"image_size {image_size} does not fit photos of {width}x{height} pixels: choose 1 to {longer}"
+        )
+    return max(1, round(height * image_size / longer)), max(1, round(width * image_size / longer))
+
+
+def load_photos(
+    paths: Sequence[Path],
+    full_size: tuple[int, int],
+    size: tuple[int, int],
+    background: tuple[float, float, float],
+) -> tuple[Tensor, Tensor | None]:
+    """Read photos, scale them down and composite them on ``background``.
+
+    Args:
+        paths: n files, all of one size.
+        full_size: (height, width) in pixels that each file must have.
+        size: (height, width) in pixels to scale to.
+        background: RGB in [0, 1].
+
+    Returns:
+        Images (n, height, width, 3) float32 RGB in [0, 1], and alpha (n, height, width) float32 in [0, 1], or
+        None where no photo has alpha. In a mixture, photos without alpha are opaque.
+
+    Raises:
+        UserError: a file is missing, truncated, no 8-bit photo, or has another size; names the first such file.
+
+    """
+    images = np.empty((len(paths), *size, 3), np.float32)
+    alpha = np.ones((len(paths), *size), np.float32)
+    backdrop = np.asarray(background, np.float32)
+
+    def load(index: int) -> bool:
+        pixels = read_pixels(paths[index], full_size, size)
+        images[index] = pixels[..., :3]
+        if pixels.shape[-1] == 3:
+            return False
+        alpha[index] = pixels[..., 3]
+        images[index] += (1 - pixels[..., 3:]) * (backdrop - images[index])
+        return True
+
+    # Pillow decodes outside of Python's global lock; more threads than this only cost memory.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        any_alpha = any(list(pool.map(load, range(len(paths)))))
+    return torch.from_numpy(images), torch.from_numpy(alpha) if any_alpha else None
+
+
+def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Return one photo as (height, width, 3 or 4) float32 RGB or straight RGBA in [0, 1], scaled to ``size``.
+
+    ``full_size`` and ``size`` are (height, width) in pixels. Areas are averaged with alpha as weight, as Pillow
+    does for RGBA. Grey and palette photos become RGB.
+
+    Raises:
+        UserError: as ``load_photos``.
+
+    """
+    with _opened(path) as photo:
+        if (photo.height, photo.width) != full_size:
+            raise UserError(
+                f"{path} is {photo.width}x{photo.height} pixels, "
+                f"not {full_size[1]}x{full_size[0]} as the first photo"
+            )
+        if photo.mode not in _EIGHT_BIT_MODES:
+            raise UserError(f"{path} has pixels of kind {photo.mode!r}: photos must be 8-bit RGB, RGBA or grey")
+        photo.load()
+        colours = photo.convert("RGBA" if photo.has_transparency_data else "RGB")
+        scaled = colours.resize((size[1], size[0]), Image.Resampling.BOX)
+    return np.asarray(scaled, np.float32) / np.float32(255)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open a photo; whatever Pillow makes of a broken file becomes a UserError that names it."""
+    try:
+        with Image.open(path, formats=FORMATS) as photo:
+            yield photo
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"photo {path} is missing") from None
+    except Exception as error:  # decoders raise anything from SyntaxError to struct.error for broken bytes
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} can't be read: {error.strerror}") from error
+        raise UserError(f"{path} is no complete {', '.join(FORMATS[:-1])} or {FORMATS[-1]} photo") from error

@@ -1,0 +1,132 @@
+"""A scene made by code: known geometry, fine texture and highlights, and nothing to download."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+import nfcore
+from nfcore import Cameras, OrbitRegion, Rays, Rendering, Scene, Split, UserError, Views
+from nfcore_scenes import still_life
+from nfcore_scenes.shading import shade
+from nfcore_scenes.tracing import trace
+
+Unit = Annotated[float, Field(ge=0, le=1)]
+
+#: The field of view of NeRF-synthetic's cameras, radians, and their distance from the origin.
+_ANGLE, _RADIUS = 0.6911, 4.0
+_REGION = OrbitRegion(
+    target=torch.tensor([0.0, 0.0, -0.1]),
+    up=torch.tensor([0.0, 0.0, 1.0]),
+    radius=(_RADIUS, _RADIUS),
+    height=(0.12, 0.95),
+)
+#: Fractions of a turn that set the splits' spirals apart, so that no view is in two of them.
+_TURN: dict[Split, float] = {"train": 0.0, "val": 0.31, "test": 0.73}
+#: Rays that are traced at a time: their intermediate values stay in the processor's cache.
+_CHUNK = 1 << 15
+
+
+class Procedural(nfcore.RaySource):
+    """A still life on a slice of a log, seen from the upper hemisphere as NeRF-synthetic's scenes are.
+
+    Args:
+        options: how many views each split has, and the background.
+        image_size: side of the square images in pixels; None is 100.
+
+    """
+
+    class Options(nfcore.Options):
+        """Options of ``procedural``."""
+
+        train_views: int = Field(60, ge=2, description="Number of training views")
+        val_views: int = Field(8, ge=0, description="Number of validation views")
+        test_views: int = Field(20, ge=1, description="Number of test views")
+        background: tuple[Unit, Unit, Unit] = Field((1.0, 1.0, 1.0), description="RGB in [0, 1] behind the things")
+
+    options: Options
+
+    def __init__(self, options: Options, image_size: int | None = None) -> None:
+        super().__init__(options, image_size)
+        if image_size is not None and image_size < 1:
+            raise UserError(f"image_size {image_size} of ray_source 'procedural' must be 1 or more")
+        self._side = image_size or 100
+        self._scene = Scene(
+            near=2.0, far=6.0, box=still_life.BOX, background=options.background, forward_facing=False
+        )
+        self._views: dict[Split, Views] = {}
+
+    @property
+    def name(self) -> str:
+        """``still-life``."""
+        return "still-life"
+
+    @property
+    def scene(self) -> Scene:
+        """Depth range of NeRF-synthetic, and a box close around the things."""
+        return self._scene
+
+    def views(self, split: Split) -> Views:
+        """Return the views of one split, rendered on the first call; see ``nfcore.RaySource.views``."""
+        if split not in self._views:
+            self._views[split] = self._render_split(split)
+        return self._views[split]
+
+    def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
+        """Return ``n`` cameras from the shell that all splits are seen from; see ``nfcore.RaySource``."""
+        return self._cameras(_REGION.sample(n, generator))
+
+    def render(self, rays: Rays) -> Rendering:
+        """Return the truth along ``rays`` (n, 3): exact colour, opacity (0 or 1) and depth, without antialiasing.
+
+        Takes the same rays as ``nfcore.Teacher.render``, so a teacher's depth can be held against it. Depth is
+        exact to about 2e-4 scene units.
+        """
+        parts = [self._render_chunk(part) for part in rays.split(_CHUNK)]
+        if not parts:
+            return Rendering(torch.empty(0, 3), torch.empty(0), torch.empty(0))
+        return Rendering(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    def _render_chunk(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
+        origins, per_depth = rays.origins.T, rays.directions.norm(dim=1)
+        directions = rays.directions.T / per_depth
+        distance = trace(still_life.distance, origins, directions, still_life.BOX)
+        hit = distance.isfinite()
+        seen = directions[:, hit]
+        rgb = torch.tensor(self.scene.background).repeat(len(hit), 1)
+        rgb[hit] = shade(origins[:, hit] + distance[hit] * seen, seen).T
+        return rgb, hit.float(), torch.where(hit, distance / per_depth, 0.0)
+
+    def _render_split(self, split: Split) -> Views:
+        n = {"train": self.options.train_views, "val": self.options.val_views, "test": self.options.test_views}[
+            split
+        ]
+        cameras = self._cameras(_spiral(n, _TURN[split]))
+        # Twice the pixels along each side, then 2x2 averages: edges and textures are antialiased.
+        fine = Cameras(cameras.poses, 2 * cameras.intrinsics, 2 * self._side, 2 * self._side)
+        images = torch.empty(n, self._side, self._side, 3)
+        alpha = torch.empty(n, self._side, self._side)
+        for view in range(n):
+            seen = self.render(fine[view].rays().flat())
+            rgba = torch.cat([seen.rgb, seen.opacity[:, None]], 1).T.reshape(4, 2 * self._side, 2 * self._side)
+            averaged = F.avg_pool2d(rgba, 2).permute(1, 2, 0)
+            images[view], alpha[view] = averaged[..., :3], averaged[..., 3]
+        return Views(cameras, images, alpha, tuple(f"{split}/r_{view}" for view in range(n)))
+
+    def _cameras(self, poses: Tensor) -> Cameras:
+        focal = 0.5 * self._side / math.tan(0.5 * _ANGLE)
+        intrinsics = torch.tensor([focal, focal, self._side / 2, self._side / 2])
+        return Cameras(poses, intrinsics.repeat(len(poses), 1), self._side, self._side)
+
+
+def _spiral(n: int, turn: float) -> Tensor:
+    """Return ``n`` poses (n, 3, 4) spread evenly over the region, on a golden-angle spiral begun at ``turn``."""
+    order = torch.arange(n, dtype=torch.float32)
+    azimuth = 2 * math.pi * (turn + order * (math.sqrt(5) - 1) / 2)
+    low, high = _REGION.height
+    return _REGION.poses(azimuth, low + (high - low) * (order + 0.5) / max(n, 1), torch.full((n,), _RADIUS))

@@ -1,0 +1,108 @@
+"""The procedural scene's things: a beach ball, a die, a doughnut and two marbles on a slice of a log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from nfcore_scenes.solids import rounded_box, rounded_disc, sphere, torus
+from nfcore_scenes.textures import beach_ball, die, doughnut, log_slice
+
+#: Everything lies in here, scene units: lower and upper corner.
+BOX = ((-1.2, -1.2, -0.65), (1.2, 1.2, 0.65))
+
+_GROUND = -0.45
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One solid with its place and its looks.
+
+    Args:
+        distance: points (3, n) in the thing's frame to signed distances (n,).
+        colour: points (3, n) on its surface, in its frame, to linear RGB (3, n).
+        centre: where its frame's origin lies, scene units.
+        gloss: strength of its highlights, 0 for matt.
+        sharpness: Blinn-Phong exponent of its highlights.
+        rotation: (3, 3) from its frame to the world.
+
+    """
+
+    distance: Callable[[Tensor], Tensor]
+    colour: Callable[[Tensor], Tensor]
+    centre: tuple[float, float, float]
+    gloss: float
+    sharpness: float
+    rotation: Tensor | None = None
+
+    def local(self, points: Tensor) -> Tensor:
+        """Return world points (3, n) in this thing's frame."""
+        moved = points - torch.tensor(self.centre)[:, None]
+        return moved if self.rotation is None else self.rotation.T @ moved
+
+
+def _turned(about_z: float, tilt: float = 0.0) -> Tensor:
+    """Return the rotation (3, 3) that first tilts about x, then turns about z; degrees."""
+    z, x = math.radians(about_z), math.radians(tilt)
+    turn = torch.tensor([[math.cos(z), -math.sin(z), 0], [math.sin(z), math.cos(z), 0], [0, 0, 1]])
+    return turn @ torch.tensor([[1, 0, 0], [0, math.cos(x), -math.sin(x)], [0, math.sin(x), math.cos(x)]])
+
+
+def _plain(points: Tensor, rgb: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(rgb)[:, None].expand_as(points)
+
+
+def _marble(x: float, y: float, radius: float, rgb: tuple[float, float, float]) -> Thing:
+    colour = partial(_plain, rgb=rgb)
+    return Thing(partial(sphere, radius=radius), colour, (x, y, _GROUND + radius), gloss=0.9, sharpness=120)
+
+
+THINGS = (
+    Thing(
+        partial(rounded_disc, radius=1.15, half_height=0.09, rounding=0.03),
+        partial(log_slice, radius=1.15),
+        (0.0, 0.0, _GROUND - 0.09),
+        gloss=0.06,
+        sharpness=12,
+    ),
+    Thing(
+        partial(sphere, radius=0.5),
+        partial(beach_ball, radius=0.5),
+        (-0.38, 0.36, _GROUND + 0.5),
+        gloss=0.55,
+        sharpness=60,
+        rotation=_turned(35, tilt=38),
+    ),
+    Thing(
+        partial(rounded_box, half_side=0.28, rounding=0.06),
+        partial(die, half_side=0.28),
+        (0.56, 0.34, _GROUND + 0.28),
+        gloss=0.4,
+        sharpness=40,
+        rotation=_turned(24),
+    ),
+    Thing(
+        partial(torus, radius=0.33, tube=0.165),
+        partial(doughnut, radius=0.33, tube=0.165),
+        (0.12, -0.5, _GROUND + 0.165),
+        gloss=0.3,
+        sharpness=30,
+    ),
+    _marble(-0.66, -0.36, 0.13, (0.02, 0.35, 0.33)),
+    _marble(0.83, -0.25, 0.10, (0.55, 0.10, 0.02)),
+)
+
+
+def distance(points: Tensor) -> Tensor:
+    """Return the signed distance (n,) from world ``points`` (3, n) to the nearest thing, scene units."""
+    return torch.stack([thing.distance(thing.local(points)) for thing in THINGS]).amin(0)
+
+
+def nearest(points: Tensor) -> Tensor:
+    """Return which of ``THINGS`` is nearest to each of the world ``points`` (3, n), as (n,) indices."""
+    return torch.stack([thing.distance(thing.local(points)) for thing in THINGS]).argmin(0)

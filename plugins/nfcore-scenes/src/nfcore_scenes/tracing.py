@@ -1,0 +1,101 @@
+"""Rays through a signed distance field: where they hit, the surface's normal, how much light arrives there.
+
+A field maps points (3, n) to signed distances (n,). Nothing here is differentiable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Field = Callable[[Tensor], Tensor]
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+#: A point that is nearer than this to the surface, in scene units, is on it.
+SURFACE = 1e-4
+_STEPS = 128
+
+
+def trace(field: Field, origins: Tensor, directions: Tensor, box: Box) -> Tensor:
+    """Return the distance (n,) along each ray to the field's surface, infinity where it misses.
+
+    Sphere tracing (Hart 1996): the field's value is how far one may safely go. A ray that is still on its way
+    after all steps runs along a surface without touching it, and counts as a miss.
+
+    Args:
+        field: exact or underestimated distances.
+        origins: (3, n), outside of the surface.
+        directions: (3, n), of unit length.
+        box: lower and upper corner of a box around the surface; rays are followed inside of it only.
+
+    """
+    entry, leave = _box_interval(origins, directions, box)
+    found = torch.full_like(entry, torch.inf)
+    active = (entry < leave).nonzero()[:, 0]
+    origin, direction, t, leave = origins[:, active], directions[:, active], entry[active], leave[active]
+    for _ in range(_STEPS):
+        step = field(origin + t * direction)
+        hit = step < SURFACE
+        found[active[hit]] = t[hit]
+        t = t + step
+        going = ~hit & (t < leave)
+        active, t, leave = active[going], t[going], leave[going]
+        origin, direction = origin[:, going], direction[:, going]
+        if not len(active):
+            break
+    return found
+
+
+def _box_interval(origins: Tensor, directions: Tensor, box: Box) -> tuple[Tensor, Tensor]:
+    """Return where rays enter and leave ``box``, (n,) each; a ray that misses leaves before it enters."""
+    low, high = torch.tensor(box)[:, :, None]
+    # A component of zero would give 0/0 where the origin lies on a face.
+    safe = torch.where(directions.abs() < 1e-9, 1e-9, directions)
+    first, second = (low - origins) / safe, (high - origins) / safe
+    return torch.minimum(first, second).amax(0).clamp_min(0), torch.maximum(first, second).amin(0)
+
+
+def normals(field: Field, points: Tensor) -> Tensor:
+    """Return unit normals (3, n) at surface ``points`` (3, n): the field's gradient by tetrahedral differences."""
+    corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
+    gradient = sum(corner[:, None] * field(points + 1e-3 * corner[:, None]) for corner in corners)
+    return torch.nn.functional.normalize(torch.as_tensor(gradient), dim=0)
+
+
+def sunlight(field: Field, points: Tensor, towards: Tensor, softness: float, reach: float) -> Tensor:
+    """Return how much of a light is seen from ``points`` (3, n), (n,) in [0, 1], with soft edges of shadows.
+
+    The ray's closest pass by a surface, relative to the way gone, tells how much of the light's disc is covered
+    (I. Quilez, "Soft shadows in raymarched SDFs").
+
+    Args:
+        field: distances.
+        points: a little above the surface.
+        towards: (3,) unit vector to the light.
+        softness: radius of the light's disc, radians.
+        reach: how far to look, scene units.
+
+    """
+    light = torch.ones(points.shape[1])
+    t = torch.full_like(light, 0.02)
+    for _ in range(20):
+        clearance = field(points + t * towards[:, None])
+        light = torch.minimum(light, clearance / (softness * t))
+        t = (t + clearance.clamp(0.02, 0.12)).clamp_max(reach)
+    light = light.clamp(0, 1)
+    return light * light * (3 - 2 * light)
+
+
+def openness(field: Field, points: Tensor, normal: Tensor) -> Tensor:
+    """Return how open the surroundings of ``points`` (3, n) are, (n,) in [0, 1]: ambient occlusion.
+
+    Along the normal (3, n) of an open surface the distance grows as fast as the way; what it lacks is near by
+    (Evans 2006, "Fast approximations for global illumination on dynamic scenes").
+    """
+    lacking = torch.zeros(points.shape[1])
+    for k in range(1, 5):
+        way = 0.08 * k
+        lacking += (way - field(points + way * normal)).clamp_min(0) / way * 0.5**k
+    return (1 - lacking).clamp(0, 1)

@@ -1,0 +1,87 @@
+"""Trilinear look-up in a table of vertex values, with its own backward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Shape = tuple[int, int, int]
+
+
+def cell_strides(shape: Shape) -> Shape:
+    """Return how far apart neighbours along x, y and z are in a row-major grid of ``shape``."""
+    return shape[1] * shape[2], shape[2], 1
+
+
+def corner_offsets(shape: Shape, device: torch.device | str = "cpu") -> Tensor:
+    """Return (8,) int64: from a cell's lowest corner to all its corners, in linear indices of a grid of vertices.
+
+    The order, x slowest and z fastest, is that of the weights of ``locate``.
+    """
+    x, y, z = cell_strides(shape)
+    return torch.tensor([i * x + j * y + k * z for i in (0, 1) for j in (0, 1) for k in (0, 1)], device=device)
+
+
+def locate(points: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Return the cell that each point lies in, and the trilinear weights of the cell's corners.
+
+    Args:
+        points: (n, 3) float, in grid units: vertex (i, j, k) is at that very place. Points outside the grid
+            are extrapolated from the nearest cell.
+        shape: number of vertices along x, y and z, each 2 or more.
+
+    Returns:
+        (n,) int32, the linear index of each cell's lowest corner, and (n, 8) weights that sum to 1 in the order
+        of ``corner_offsets``. No gradients flow to the points.
+
+    """
+    with torch.no_grad():
+        # One contiguous row per axis: everything below runs over whole rows, twice as fast as over (n, 3).
+        axes = points.t().contiguous()
+        lowest = [axes[i].floor().clamp_(0, shape[i] - 2) for i in range(3)]
+        x, y, z = (axes[i] - lowest[i] for i in range(3))
+        stride_x, stride_y, _ = cell_strides(shape)
+        cells = lowest[0].int() * stride_x + lowest[1].int() * stride_y + lowest[2].int()
+        yz = torch.stack([(1 - y) * (1 - z), (1 - y) * z, y * (1 - z), y * z], 1)
+        return cells, torch.cat([(1 - x)[:, None] * yz, x[:, None] * yz], 1)
+
+
+def interpolate(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+    """Return weighted sums of rows of ``table``: out[n] = sum_k weights[n, k] * table[rows[n, k]].
+
+    ``embedding_bag`` sums without writing out the (n, 8, c) products; 3D ``grid_sample`` takes 4 to 6 times as
+    long on a CPU, and ``embedding_bag``'s own backward 3 times as long as this one.
+
+    Args:
+        table: (v, c) values. Row 0 is a constant, as an embedding's padding row: it gets no gradient.
+        rows: (n, 8) int32 or int64.
+        weights: (n, 8), of the table's type.
+
+    Returns:
+        (n, c). Gradients flow to the table only.
+
+    """
+    result: Tensor = _Interpolation.apply(table, rows, weights)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Interpolation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, weights)
+        ctx.vertices = len(table)
+        return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        rows, weights = ctx.saved_tensors
+        shares = (weights[:, :, None] * gradient[:, None, :]).flatten(0, 1)
+        result = gradient.new_zeros(ctx.vertices, gradient.shape[1])
+        result.index_add_(0, rows.flatten().long(), shares)  # with int32 indices 3 to 5 times slower
+        result[0] = 0
+        return result, None, None

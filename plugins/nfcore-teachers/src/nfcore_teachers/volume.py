@@ -1,0 +1,71 @@
+"""Volume rendering of packed samples: all rays' samples in one list, each ray's from front to back.
+
+The quadrature is that of Max 1995 ("Optical models for direct volume rendering") as in NeRF (Mildenhall et al.
+2020), equation 3: over a step of length d, density s absorbs 1 - exp(-s d) of the light that reaches it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+
+def volume_weights(optical_depth: Tensor, counts: Tensor) -> Tensor:
+    """Return how much each sample adds to its ray: transmittance up to it times its own opacity.
+
+    Running sums over the packed list, less their value where the ray begins, stand for a loop over rays. They
+    are taken in double precision: in single, what other rays absorbed before would eat the last digits.
+
+    Args:
+        optical_depth: (m,) density times step length, 0 or more; packed ray by ray, front to back.
+        counts: (n,) int64, the number of samples of each ray; their sum is m.
+
+    Returns:
+        (m,) in [0, 1], of the type of ``optical_depth``; a ray's weights sum to its opacity. Gradients flow to
+        ``optical_depth``.
+
+    """
+    weights: Tensor = _Weights.apply(optical_depth, counts)  # type: ignore[no-untyped-call]
+    return weights
+
+
+class _Weights(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, optical_depth: Tensor, counts: Tensor) -> Tensor:
+        depth = optical_depth.double()
+        before = depth.cumsum(0) - depth
+        ends = counts.cumsum(0)
+        before -= _per_sample(_value_at(before, ends - counts), counts, len(depth))
+        transmittance = torch.exp(-before)
+        weights = transmittance * -torch.expm1(-depth)
+        ctx.save_for_backward(weights, transmittance - weights, counts)
+        return weights.to(optical_depth.dtype)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        # A thicker sample takes more of the light that is left behind it, and dims all that lies behind.
+        weights, behind, counts = ctx.saved_tensors
+        running = (gradient * weights).cumsum(0)
+        total = _per_sample(_value_at(running, counts.cumsum(0) - 1), counts, len(running))
+        return (gradient * behind - (total - running)).to(gradient.dtype), None
+
+
+def _value_at(values: Tensor, places: Tensor) -> Tensor:
+    """Return values[places]; the place of a ray without samples may lie outside, and its value is not used."""
+    return values[places.clamp(0, len(values) - 1)] if len(values) else values.new_zeros(len(places))
+
+
+def _per_sample(per_ray: Tensor, counts: Tensor, samples: int) -> Tensor:
+    return per_ray.repeat_interleave(counts, output_size=samples)
+
+
+def accumulate(values: Tensor, ray: Tensor, rays: int) -> Tensor:
+    """Return the sum of the samples' values on each ray: (m,) or (m, c) to (rays,) or (rays, c); differentiable.
+
+    ``ray`` (m,) int64 says which ray a sample belongs to.
+    """
+    return values.new_zeros(rays, *values.shape[1:]).index_add(0, ray, values)
