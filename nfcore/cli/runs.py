@@ -198,8 +198,7 @@ def _work(
 
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
-    from nfcore.pipeline.stages import Stages, open_scene
-    from nfcore.runs import Run
+    from nfcore.runs import Run, Stages, open_scene
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -26,7 +26,7 @@ def shade(points: Tensor, directions: Tensor) -> Tensor:
     normal = normals(still_life.distance, points)
     above = points + 3e-3 * normal
     colour, gloss, sharpness = _materials(points)
-    sun = sunlight(still_life.distance, above, _SUN, softness=0.12, reach=2.0)
+    sun = sunlight(still_life.distance, above, _SUN, softness=0.12, reach=1.4)
     ambient = openness(still_life.distance, above, normal)
 
     light = _SUN_COLOUR * (sun * _cosine(normal, _SUN)) + _FILL_COLOUR * (ambient * _cosine(normal, _FILL))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nfcore import Cameras, UserError, Views
+from nfcore import Cameras, UserError
 from nfcore_teachers.interpolation import Shape
 from nfcore_teachers.occupancy import OccupancyGrid
 
@@ -97,8 +97,10 @@ def silhouette_pixels(grid: OccupancyGrid, cameras: Cameras, alpha: Tensor) -> T
     distance = (cameras.poses[:, :, 3] - centre).norm(dim=1)
     diagonal = (cameras.intrinsics[:, :2].amax(1) * grid.cell.norm() / distance).max()
     margin = math.ceil(diagonal.item())
-    silhouettes = (alpha > SILHOUETTE_ALPHA / 2).float()[:, None]
-    for axis in (0, 1):
-        window = [2 * margin + 1 if axis == i else 1 for i in (0, 1)]
-        silhouettes = F.max_pool2d(silhouettes, window, 1, [side // 2 for side in window])
-    return silhouettes.flatten().nonzero()[:, 0]
+    near_silhouettes = []
+    for view, photo in enumerate(alpha):
+        spread = (photo > SILHOUETTE_ALPHA / 2).float()[None]
+        for window in ((2 * margin + 1, 1), (1, 2 * margin + 1)):
+            spread = F.max_pool2d(spread, window, 1, (window[0] // 2, window[1] // 2))
+        near_silhouettes.append(spread.flatten().nonzero()[:, 0] + view * photo.numel())
+    return torch.cat(near_silhouettes)

@@ -1,8 +1,8 @@
 """Decompression of weights: the ``constexpr_*`` ops, which Core ML evaluates when it loads a program.
 
 Each function has the name and the parameters of its op (coremltools, ops/defs/iOS16/constexpr_ops.py and
-ops/defs/iOS18/compression.py). The iOS 16 forms hold flat, packed bytes and the shape beside them; the iOS 18 forms
-hold narrow elements in their own shape.
+ops/defs/iOS18/compression.py). The iOS 16 forms hold flat, packed bytes and the shape beside them; the iOS 18
+forms hold narrow elements in their own shape.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import nfcore
 from nfcore_coreml.evaluator.values import Element, unpack
 
 
@@ -46,7 +45,7 @@ def constexpr_lut_to_dense(
     """Return the entries of a palette: of one (iOS 16, with ``shape``), or of one for each block (iOS 18).
 
     Raises:
-        UserError: the palette's entries are vectors.
+        NotImplementedError: the palette's entries are vectors.
 
     """
     if shape is not None:
@@ -55,7 +54,7 @@ def constexpr_lut_to_dense(
         return lut[_unpacked(indices, bits, dimensions)]
     *blocks, entries, vector = lut.shape
     if vector != 1:
-        raise nfcore.UserError(f"the evaluator of nfcore-coreml knows palettes of numbers, not of {vector}-vectors")
+        raise NotImplementedError(f"palettes of {vector}-vectors are not known")
     first_entry = torch.arange(math.prod(blocks)).reshape(blocks) * entries
     return lut.flatten()[_expanded(first_entry, indices.shape) + indices]
 

@@ -7,6 +7,7 @@ The layout is that of Core ML's model packages: ``Manifest.json`` names the root
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,16 @@ class Package:
         return cls(path, model_file, model, BlobStorage(model_file.parent, path))
 
     @property
+    def inputs(self) -> Sequence[MIL_pb2.NamedValueType]:
+        """The inputs of the main function.
+
+        Raises:
+            UserError: the program has no main function.
+
+        """
+        return self._function.inputs
+
+    @property
     def block(self) -> MIL_pb2.Block:
         """The ops of the main function, in the order in which they run.
 
@@ -63,13 +74,17 @@ class Package:
             UserError: the program has no main function.
 
         """
-        functions = self.model.mlProgram.functions
-        if FUNCTION not in functions:
-            raise nfcore.UserError(f"{self.path}: damaged Core ML package: no function {FUNCTION!r}")
-        function = functions[FUNCTION]
+        function = self._function
         if function.opset not in function.block_specializations:
             raise nfcore.UserError(f"{self.path}: damaged Core ML package: no block for {function.opset!r}")
         return function.block_specializations[function.opset]
+
+    @property
+    def _function(self) -> MIL_pb2.Function:
+        functions = self.model.mlProgram.functions
+        if FUNCTION not in functions:
+            raise nfcore.UserError(f"{self.path}: damaged Core ML package: no function {FUNCTION!r}")
+        return functions[FUNCTION]
 
 
 def _model_file(path: Path) -> Path:

@@ -1,7 +1,7 @@
 """MIL values: what a program holds as a constant, as torch tensors; and what it declares a result to be.
 
-Floats of any width are held as float32, integers as int64, because torch computes on all of those; the declared type
-decides how a result is rounded. Strings, which only name modes, stay strings.
+Floats of any width are held as float32, integers as int64, because torch computes on those everywhere; the
+declared type decides how a result is rounded. Strings, which only name modes, stay strings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import nfcore
 from nfcore_coreml.evaluator.weights import BlobStorage
 from nfcore_coreml.toolchain import MIL_pb2
 
@@ -24,8 +23,8 @@ Value: TypeAlias = Tensor | str
 class Element(NamedTuple):
     """How the elements of one MIL data type are stored.
 
-    ``numpy`` is the type once unpacked, ``bits`` the width in storage, ``blob`` the number in blob storage's own list
-    of types (StorageFormat.hpp, BlobDataType).
+    ``numpy`` is the type once unpacked, ``bits`` the width in storage, ``blob`` the number that blob storage gives
+    the type (StorageFormat.hpp, BlobDataType).
     """
 
     numpy: str
@@ -51,6 +50,9 @@ ELEMENTS = {
     MIL_pb2.UINT32: Element("<u4", 32, 15),
 }
 
+#: The lists of a protobuf value that hold whole numbers, not bytes.
+_NUMBERS = frozenset({"floats", "ints", "bools", "longInts", "doubles"})
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -64,15 +66,15 @@ class Declared:
         """Return the declared type.
 
         Raises:
-            UserError: it is no tensor, or has a dimension that is only known at run time.
+            NotImplementedError: it is no tensor, or has a dimension that is only known at run time.
 
         """
         kind = value_type.WhichOneof("type")
         if kind != "tensorType":
-            raise nfcore.UserError(f"the evaluator of nfcore-coreml knows tensors, not a {kind}")
+            raise NotImplementedError(f"values of {kind} are not known")
         tensor = value_type.tensorType
         if any(dimension.WhichOneof("dimension") != "constant" for dimension in tensor.dimensions):
-            raise nfcore.UserError("the evaluator of nfcore-coreml knows fixed shapes, not flexible ones")
+            raise NotImplementedError("flexible shapes are not known")
         return cls(tensor.dataType, tuple(dimension.constant.size for dimension in tensor.dimensions))
 
     def hold(self, value: Tensor) -> Tensor:
@@ -91,7 +93,9 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
     """Return a constant of the program, read from itself or from ``blobs``.
 
     Raises:
-        UserError: it is damaged, or of a type that the evaluator does not know.
+        ValueError: it does not hold what it declares.
+        NotImplementedError: it is of a type that the evaluator does not know.
+        UserError: the blob file that it lies in is damaged.
 
     """
     declared = Declared.of(value.type)
@@ -99,30 +103,28 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
     kind = immediate.WhichOneof("value")
     if declared.data_type == MIL_pb2.STRING:
         if kind != "strings" or len(immediate.strings.values) != 1:
-            raise nfcore.UserError("damaged Core ML package: a string constant that holds no string")
+            raise ValueError("a string constant holds no string")
         return str(immediate.strings.values[0])
     if declared.data_type not in ELEMENTS:
-        raise nfcore.UserError(f"the evaluator of nfcore-coreml does not know constants of {declared}")
+        raise NotImplementedError(f"constants of {declared} are not known")
     element = ELEMENTS[declared.data_type]
     count = math.prod(declared.shape)
     size = -(-count * element.bits // 8)
     if value.HasField("blobFileValue"):
         blob = value.blobFileValue
         numbers = unpack(blobs.read(blob.fileName, blob.offset, element.blob, size), element, count)
-    elif kind == "bytes":
-        numbers = unpack(immediate.bytes.values[:size], element, count)
-    elif kind is not None:
+    elif kind == "bytes" and len(immediate.bytes.values) == size:
+        numbers = unpack(immediate.bytes.values, element, count)
+    elif kind in _NUMBERS and len(getattr(immediate, kind).values) == count:
         numbers = np.array(list(getattr(immediate, kind).values))
     else:
-        raise nfcore.UserError("damaged Core ML package: a constant without a value")
-    if numbers.size != count:
-        raise nfcore.UserError(f"damaged Core ML package: {numbers.size} numbers for a constant of {declared}")
+        raise ValueError(f"a constant of {declared} does not hold its {count} numbers")
     wide = np.float32 if numbers.dtype.kind == "f" else np.int64
     return declared.hold(torch.from_numpy(numbers.astype(wide).reshape(declared.shape)))
 
 
 def unpack(data: bytes, element: Element, count: int) -> np.ndarray:
-    """Return ``count`` numbers from ``data``; those narrower than a byte are packed, least significant bit first."""
+    """Return ``count`` numbers; those narrower than a byte are packed, least significant bit first."""
     if element.bits >= 8:
         return np.frombuffer(data, element.numpy)
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[: count * element.bits]

@@ -1,8 +1,8 @@
 """MIL blob storage: the tensors of an ML Program that lie in files beside it.
 
-Format (version 2, little-endian; coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a header of 64 bytes, then
-for each tensor a record of 64 bytes, with a sentinel, the element type, and size and offset of the data. A program
-refers to a tensor by the offset of its record.
+Format (version 2, little-endian; coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a header of 64 bytes,
+then for each tensor a record of 64 bytes with a sentinel, the element type, and size and offset of the data. A
+program refers to a tensor by the offset of its record.
 """
 
 from __future__ import annotations

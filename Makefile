@@ -1,0 +1,47 @@
+# Two commands: `make quickstart` and `make test`. Both make .venv when it is missing or out of date.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PLUGINS := $(sort $(wildcard plugins/*))
+PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+EDITABLE := $(foreach plugin,$(PLUGINS),-e $(plugin))
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: quickstart test check bench format clean
+
+quickstart: .venv/users
+	$(BIN)/nfcore run quickstart --resume
+
+test: .venv/developers
+	$(BIN)/pytest
+
+check: .venv/developers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: .venv/users
+	$(BIN)/python -m benchmarks
+
+format: .venv/developers
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 11) <= v <= (3, 13); \
+	  sys.exit(None if ok else f"nfcore needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+# setuptools is installed first and builds without isolation: one copy of it instead of one for each plugin.
+.venv/users: .venv/bin/python constraints.txt $(PROJECTS)
+	$(INSTALL) setuptools
+	$(INSTALL) --no-build-isolation -e . $(EDITABLE)
+	@touch $@
+
+.venv/developers: .venv/users
+	$(INSTALL) --no-build-isolation -e '.[dev]'
+	@touch $@

@@ -1,0 +1,60 @@
+"""A training step of the quickstart's student: crops of many views against whole views, bf16 against fp32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from benchmarks.students import build
+from benchmarks.timing import interleaved
+from nfcore import LightField
+from nfcore.pipeline.config import TrainingConfig
+from nfcore.pipeline.crops import sample_crops
+from nfcore.pipeline.training import autocast
+from nfcore.pipeline.views import TrainingViews
+
+
+def measure() -> list[dict[str, Any]]:
+    """Return milliseconds per step and rays per second of each form of the step."""
+    student = build("quickstart", 100)
+    count = 64
+    views = TrainingViews(
+        student.cameras[torch.arange(count) % len(student.cameras)],
+        torch.randint(0, 256, (count, 100, 100, 3), dtype=torch.uint8),
+        torch.tensor([[20, 20, 80, 80]]).expand(count, -1),
+    )
+    forms = {
+        "1 whole view, fp32": TrainingConfig(steps=1, batch=1, precision="fp32"),
+        "1 whole view, auto": TrainingConfig(steps=1, batch=1),
+        "16 crops of 12x12 rays, fp32": TrainingConfig(steps=1, batch=16, crop=12, precision="fp32"),
+        "16 crops of 12x12 rays, auto": TrainingConfig(steps=1, batch=16, crop=12),
+    }
+    seconds = interleaved({name: _step(student, views, form) for name, form in forms.items()}, rounds=30)
+    rays = {name: form.batch * (form.crop or 25) ** 2 for name, form in forms.items()}
+    first = next(iter(forms))
+    return [
+        {
+            "step": name,
+            "ms": round(1e3 * seconds[name], 2),
+            "rays/s": round(rays[name] / seconds[name]),
+            "rays/s, ratio": round(rays[name] / seconds[name] / (rays[first] / seconds[first]), 2),
+        }
+        for name in forms
+    ]
+
+
+def _step(student: LightField, views: TrainingViews, config: TrainingConfig) -> Any:
+    optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3, fused=True)
+    generator = torch.Generator().manual_seed(0)
+
+    def step() -> None:
+        cameras, truth = sample_crops(views, config.batch, config.crop, student.scale, config.shift, generator)
+        with autocast(config.precision):
+            images = student.train()(cameras)
+        loss = torch.nn.functional.mse_loss(images.float(), truth)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step

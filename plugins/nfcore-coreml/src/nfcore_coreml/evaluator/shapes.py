@@ -1,0 +1,180 @@
+"""MIL ops that move elements or run along axes.
+
+Definitions: coremltools, ops/defs/*/tensor_operation.py, tensor_transformation.py, scatter_gather.py and
+reduction.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nfcore_coreml.evaluator.parameters import Flag, Number, Op, Vector, ints, torch_pads
+
+
+def concat(values: Sequence[Tensor], axis: Tensor, interleave: Flag = False) -> Tensor:
+    """Return the tensors one after another along ``axis``."""
+    if interleave:
+        raise NotImplementedError("interleaving is not known")
+    return torch.cat(list(values), int(axis))
+
+
+def cumsum(x: Tensor, axis: Number = 0, exclusive: Flag = False, reverse: Flag = False) -> Tensor:
+    """Return the running sum; ``exclusive`` leaves out the element itself, ``reverse`` runs from the end."""
+    along = int(axis)
+    ordered = x.flip(along) if reverse else x
+    total = ordered.cumsum(along)
+    if exclusive:
+        total = total - ordered
+    return total.flip(along) if reverse else total
+
+
+def expand_dims(x: Tensor, axes: Vector) -> Tensor:
+    """Return ``x`` with new axes of size 1 at these places of the result."""
+    rank = x.dim() + len(axes)
+    for axis in sorted(axis % rank for axis in ints(axes)):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def fill(shape: Vector, value: Number = 0.0) -> Tensor:
+    """Return a tensor of one value."""
+    return torch.as_tensor(value).expand(ints(shape))
+
+
+def fill_like(ref_tensor: Tensor, value: Number = 0.0) -> Tensor:
+    """Return a tensor of one value, in the shape of another tensor."""
+    return torch.as_tensor(value).expand(ref_tensor.shape)
+
+
+def gather(
+    x: Tensor, indices: Tensor, axis: Number = 0, batch_dims: Number = 0, validate_indices: Flag = False
+) -> Tensor:
+    """Return the entries of ``x`` along ``axis`` that ``indices`` name; the axes of ``indices`` take its place."""
+    if int(batch_dims):
+        raise NotImplementedError("batch dimensions are not known")
+    return x[(slice(None),) * (int(axis) % x.dim()) + (indices,)]
+
+
+def pad(x: Tensor, pad: Vector, mode: str = "constant", constant_val: Number = 0.0) -> Tensor:
+    """Return ``x`` with a border of one value along its last axes."""
+    if mode != "constant":
+        raise NotImplementedError(f"the mode {mode!r} is not known")
+    return F.pad(x, torch_pads(ints(pad)), value=float(constant_val))
+
+
+def pixel_shuffle(x: Tensor, upscale_factor: Tensor) -> Tensor:
+    """Return (b, c, h * r, w * r) for (b, c * r * r, h, w)."""
+    return F.pixel_shuffle(x, int(upscale_factor))
+
+
+def reshape(x: Tensor, shape: Vector) -> Tensor:
+    """Return the same elements, row-major, in another shape; -1 stands for what is left."""
+    return x.reshape(ints(shape))
+
+
+def slice_by_index(
+    x: Tensor,
+    begin: Vector,
+    end: Vector,
+    stride: Vector | None = None,
+    begin_mask: Vector | None = None,
+    end_mask: Vector | None = None,
+    squeeze_mask: Vector | None = None,
+) -> Tensor:
+    """Return ``x[begin:end:stride]``; a mask lifts the limit of an axis, or takes its one entry at ``begin``."""
+    none = [0] * x.dim()
+    strides = [1] * x.dim() if stride is None else ints(stride)
+    if min(strides, default=1) < 1:
+        raise NotImplementedError("negative strides are not known")
+    unbounded_begin, unbounded_end, squeezed = (
+        none if mask is None else ints(mask) for mask in (begin_mask, end_mask, squeeze_mask)
+    )
+    index: list[int | slice] = []
+    for axis, (first, last) in enumerate(zip(ints(begin), ints(end), strict=True)):
+        if squeezed[axis]:
+            index.append(first)
+        else:
+            start, stop = None if unbounded_begin[axis] else first, None if unbounded_end[axis] else last
+            index.append(slice(start, stop, strides[axis]))
+    return x[tuple(index)]
+
+
+def slice_by_size(x: Tensor, begin: Vector, size: Vector) -> Tensor:
+    """Return ``size`` elements from ``begin`` along each axis; a size of -1 is all that follow."""
+    index = []
+    for first, count in zip(ints(begin), ints(size), strict=True):
+        index.append(slice(first, None if count == -1 else first + count))
+    return x[tuple(index)]
+
+
+def softmax(x: Tensor, axis: Number = -1) -> Tensor:
+    """Return the softmax along ``axis``."""
+    return torch.softmax(x, int(axis))
+
+
+def split(
+    x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Vector | None = None
+) -> Sequence[Tensor]:
+    """Return parts of the given sizes, or ``num_splits`` equal ones; MIL demands one of the two."""
+    if split_sizes is not None:
+        return x.split(ints(split_sizes), int(axis))
+    if num_splits is None:
+        raise ValueError("neither num_splits nor split_sizes is given")
+    return x.split(x.shape[int(axis)] // int(num_splits), int(axis))
+
+
+def squeeze(x: Tensor, axes: Vector | None = None) -> Tensor:
+    """Return ``x`` without these axes of size 1, or without all of them."""
+    return x.squeeze() if axes is None else x.squeeze(tuple(ints(axes)))
+
+
+def stack(values: Sequence[Tensor], axis: Tensor) -> Tensor:
+    """Return the tensors side by side along a new axis."""
+    return torch.stack(list(values), int(axis))
+
+
+def tile(x: Tensor, reps: Vector) -> Tensor:
+    """Return ``x`` repeated as a whole along each axis."""
+    return x.repeat(ints(reps))
+
+
+def transpose(x: Tensor, perm: Vector) -> Tensor:
+    """Return ``x`` with its axes in another order."""
+    return x.permute(ints(perm))
+
+
+def _reduction(compute: Callable[..., Tensor]) -> Op:
+    def reduce(x: Tensor, axes: Vector | None = None, keep_dims: Flag = False) -> Tensor:
+        over = list(range(x.dim())) if axes is None else ints(axes)
+        return compute(x, dim=over, keepdim=bool(keep_dims))
+
+    return reduce
+
+
+SHAPES: dict[str, Op] = {
+    "concat": concat,
+    "cumsum": cumsum,
+    "expand_dims": expand_dims,
+    "fill": fill,
+    "fill_like": fill_like,
+    "gather": gather,
+    "pad": pad,
+    "pixel_shuffle": pixel_shuffle,
+    "reduce_max": _reduction(torch.amax),
+    "reduce_mean": _reduction(torch.mean),
+    "reduce_min": _reduction(torch.amin),
+    "reduce_sum": _reduction(torch.sum),
+    "reshape": reshape,
+    "slice_by_index": slice_by_index,
+    "slice_by_size": slice_by_size,
+    "softmax": softmax,
+    "split": split,
+    "squeeze": squeeze,
+    "stack": stack,
+    "tile": tile,
+    "transpose": transpose,
+}

@@ -1,0 +1,172 @@
+"""The teacher ``voxels``: a sparse voxel grid with a small colour network, quick to fit on a CPU.
+
+Density and features lie at voxel corners and are interpolated (DVGO, Sun et al. 2022); only voxels around what is
+occupied are stored (Plenoxels, Fridovich-Keil et al. 2022); rays skip empty space by an occupancy grid (Instant-NGP,
+Mueller et al. 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+import nfcore
+from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher, UserError
+from nfcore_teachers.interpolation import interpolate
+from nfcore_teachers.marching import Marcher
+from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
+from nfcore_teachers.rendering import render_rays
+from nfcore_teachers.sparse_grid import SparseGrid
+from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
+from nfcore_teachers.voxel_fit import VoxelFit
+
+#: Density of a raw value r is softplus(10 r - 4) * 62.5 / longest side: a young grid (r = 0) is a thin fog, of opacity
+#: 0.7 across the box, and one unit of r makes a voxel opaque. The learning rates are meant for this scale.
+DENSITY_GAIN, DENSITY_SHIFT, DENSITY_SCALE = 10.0, -4.0, 62.5
+#: Raw density where no voxel is stored: a density below 1e-5 of the fog's.
+EMPTY = -1.0
+#: Rays rendered at once: their samples fit a CPU's caches, and some 100 MB.
+CHUNK = 8192
+
+
+class Voxels(Teacher):
+    """A sparse voxel radiance field.
+
+    Args:
+        options: see ``Options``.
+        scene: the bounds of the scene; its box is all that the field covers.
+
+    Raises:
+        UserError: the scene is forward-facing.
+
+    """
+
+    class Options(nfcore.Options):
+        """How fine the field is, and how it is fitted. The defaults hold from 100x100 photos up."""
+
+        resolution: int | None = Field(
+            None,
+            ge=8,
+            le=512,
+            description="Voxels along the box's longest side when fitted. None: 96 for photos of 100 pixels, "
+            "128 for 200, and so on with their size to the power 0.4",
+        )
+        occupancy_resolution: int | None = Field(
+            None, ge=4, le=512, description="Occupancy cells along the longest side. None: 3/4 of the voxels"
+        )
+        march_step: float = Field(
+            0.9, gt=0, le=4, description="Distance between a ray's samples, in voxels of the final resolution"
+        )
+        features: int = Field(8, ge=1, le=64, description="Colour features at each voxel corner")
+        hidden: int = Field(32, ge=1, le=256, description="Width of the colour network's hidden layer")
+        learning_rate: float = Field(
+            0.05, gt=0, description="Adam's first step size for density; features take half of it"
+        )
+        network_learning_rate: float = Field(3e-3, gt=0, description="Adam's first step size for the network")
+        samples_per_step: int = Field(
+            22_000, ge=100, description="Samples per training step; the number of rays adapts to reach it"
+        )
+        prune_threshold: float = Field(
+            0.01, gt=0, lt=1, description="Opacity of one march step below which a cell counts as empty"
+        )
+
+    options: Options
+    grid: SparseGrid
+    occupancy: OccupancyGrid
+    march_step: Tensor
+
+    def __init__(self, options: nfcore.Options, scene: Scene) -> None:
+        super().__init__(options, scene)
+        if scene.forward_facing:
+            raise UserError(
+                "the teacher 'voxels' takes scenes within a box, not forward-facing ones; choose another teacher"
+            )
+        self.density_scale = DENSITY_SCALE / max(high - low for low, high in zip(*scene.box, strict=True))
+        self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
+        hidden = self.options.hidden
+        # skip_init: torch's own initialisation would draw from the global generator.
+        self.hidden_layer = nn.utils.skip_init(nn.Linear, self.options.features + BASIS_SIZE, hidden)
+        self.colour_layer = nn.utils.skip_init(nn.Linear, hidden, 3)
+        self.begin(8, torch.Generator().manual_seed(0))
+
+    def begin(self, resolution: int, generator: torch.Generator) -> None:
+        """Forget all that was learned: an empty scene, to be fitted with ``resolution`` voxels at last."""
+        device = self.march_step.device
+        cells = self.options.occupancy_resolution or max(4, round(0.75 * resolution))
+        self.grid = SparseGrid(self.scene, self.options.features, EMPTY).to(device)
+        self.occupancy = OccupancyGrid(self.scene, cells).to(device)
+        voxels = proportional_shape(self.scene, resolution)
+        spacing = min((high - low) / n for low, high, n in zip(*self.scene.box, voxels, strict=True))
+        self.march_step.fill_(self.options.march_step * spacing)
+        for layer in (self.hidden_layer, self.colour_layer):
+            bound = 1 / math.sqrt(layer.in_features)
+            for parameter in layer.parameters():
+                drawn = torch.rand(parameter.shape, generator=generator) * 2 - 1
+                parameter.data = (drawn * bound).to(device)
+
+    def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return density (m,) per scene unit at ``points`` (m, 3), and where they lie in the grid."""
+        rows, weights = self.grid.locate(points)
+        raw = interpolate(self.grid.density, rows, weights)[:, 0]
+        return F.softplus(DENSITY_GAIN * raw + DENSITY_SHIFT) * self.density_scale, (rows, weights)
+
+    def radiance(self, at: tuple[Tensor, ...], directions: Tensor, ray: Tensor) -> Tensor:
+        """Return RGB (k, 3) in [0, 1] at places in the grid, seen along ``directions[ray]``."""
+        features = interpolate(self.grid.features, *at)
+        hidden = F.relu(self.hidden_layer(torch.cat([features, spherical_harmonics(directions)[ray]], 1)))
+        return torch.sigmoid(self.colour_layer(hidden))
+
+    def marcher(self) -> Marcher:
+        """Return the way through what is occupied now."""
+        return Marcher(self.occupancy, self.march_step.item())
+
+    def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
+        """Fit the field to the training views; with alpha, their visual hull is carved first.
+
+        Raises:
+            UserError: the silhouettes have nothing in common.
+            NfcoreError: the loss is no longer a number.
+
+        """
+        VoxelFit(self, source.views("train"), budget).run(reporter)
+
+    @torch.no_grad()
+    def render(self, rays: Rays) -> Rendering:
+        """Return colour, opacity and depth along ``rays`` (n, 3).
+
+        Raises:
+            UserError: the rays have another shape.
+
+        """
+        if rays.origins.shape != rays.directions.shape or rays.origins.shape[1:] != (3,):
+            shapes = f"{tuple(rays.origins.shape)} and {tuple(rays.directions.shape)}"
+            raise UserError(f"rays to render must be (n, 3) and (n, 3), not {shapes}; Rays.flat() makes them so")
+        marcher = self.marcher()
+        parts = [render_rays(self, marcher, self.scene, chunk) for chunk in rays.split(CHUNK)]
+        if not parts:
+            return Rendering(rays.origins, rays.origins[:, 0], rays.origins[:, 0])
+        opacity = torch.cat([part.opacity for part in parts])
+        depth = torch.cat([part.depth for part in parts])
+        return Rendering(
+            torch.cat([part.rgb for part in parts]).clamp_(0, 1),
+            opacity.clamp(0, 1),
+            torch.where(opacity > 0, depth / opacity.clamp(min=1e-10), 0),
+        )
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load what ``state_dict`` gave; the number of voxels and occupancy cells is taken from it first."""
+        if "grid.vertices" in state_dict:
+            self.grid.take_shape(len(state_dict["grid.vertices"]))
+        if "occupancy.occupied" in state_dict:
+            self.occupancy.restrict(
+                torch.ones_like(state_dict["occupancy.occupied"], device=self.march_step.device)
+            )
+        result = super().load_state_dict(state_dict, strict, assign)
+        self.grid.index()
+        return result
