@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
@@ -12,11 +11,10 @@ from torch import Tensor, nn
 from nfcore.cameras import Cameras, grid_shape, ray_grid
 from nfcore.components import Kind
 from nfcore.errors import UserError
-from nfcore.files import write_atomic
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
 from nfcore.manager import PluginManager, plugins
 from nfcore.scene import Scene
-from nfcore.states import read_safetensors
+from nfcore.states import read_safetensors, write_safetensors
 
 FORMAT = 1
 
@@ -76,7 +74,8 @@ class LightField(nn.Module):
         Rays and encoding are float32; the network follows autocast where that is on.
         """
         grid_shape(cameras.height, cameras.width, self.scale)
-        with torch.autocast(cameras.poses.device.type, enabled=False):
+        device = cameras.poses.device.type
+        with torch.autocast(device if torch.amp.is_autocast_available(device) else "cpu", enabled=False):
             rays = ray_grid(cameras.poses, cameras.intrinsics, cameras.height, cameras.width, self.scale)
             features = self.encoding(*rays)
         image: Tensor = self.upsampler(self.backbone(features))
@@ -115,9 +114,8 @@ class LightField(nn.Module):
             height=self.cameras.height,
             width=self.cameras.width,
         )
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        tensors |= {"cameras.poses": self.cameras.poses, "cameras.intrinsics": self.cameras.intrinsics}
-        write_atomic(path, safetensors.torch.save(tensors, {"nfcore": card.model_dump_json()}))
+        cameras = {"cameras.poses": self.cameras.poses, "cameras.intrinsics": self.cameras.intrinsics}
+        write_safetensors(path, self.state_dict() | cameras, {"nfcore": card.model_dump_json()})
 
     @classmethod
     def load(cls, path: Path, components: PluginManager | None = None) -> LightField:

@@ -12,7 +12,8 @@ class Scene(BaseModel):
 
     ``near`` and ``far`` are depths along the optical axis, the ``t`` of a ray whose direction has z = -1 in
     camera space. ``box`` holds the lower and the upper corner of an axis-aligned box around all that is to be
-    seen. A ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1.
+    seen. A ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1. Its world
+    is recentred: the mean camera is at the origin and looks along -z, and the box reaches beyond z = -near.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,10 +20,10 @@ State: TypeAlias = Any
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write ``state`` to ``path`` atomically. Tensors that share memory are written once each."""
+    """Write ``state`` to ``path`` atomically. Tensors that share memory are each written whole."""
     tensors: dict[str, Tensor] = {}
     tree = _flatten(state, tensors)
-    write_atomic(path, safetensors.torch.save(tensors, {"tree": json.dumps(tree)}))
+    write_safetensors(path, tensors, {"tree": json.dumps(tree)})
 
 
 def load_state(path: Path) -> State:
@@ -36,6 +37,15 @@ def load_state(path: Path) -> State:
     if "tree" not in metadata:
         raise UserError(f"{path}: not a checkpoint of nfcore")
     return _restore(json.loads(metadata["tree"]), tensors)
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors and text to a safetensors file, atomically; views and tensors on a GPU are copied."""
+    own = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    write_atomic(path, safetensors.torch.save(own, metadata))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -58,7 +68,7 @@ def _flatten(node: State, tensors: dict[str, Tensor]) -> Any:
     match node:
         case Tensor():
             key = str(len(tensors))
-            tensors[key] = node.detach().cpu().contiguous().clone()
+            tensors[key] = node
             return {"tensor": key}
         case dict():
             return {"dict": [[key, _flatten(value, tensors)] for key, value in node.items()]}
@@ -80,8 +90,3 @@ def _restore(node: Any, tensors: dict[str, Tensor]) -> State:
         case {"value": value}:
             return value
     raise UserError("a damaged checkpoint: its tree has an unknown node")
-
-
-def seeded(seed: int) -> torch.Generator:
-    """Return a CPU generator that starts from ``seed``."""
-    return torch.Generator().manual_seed(seed)

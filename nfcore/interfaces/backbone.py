@@ -13,7 +13,8 @@ from nfcore.options import Options as BaseOptions
 class Backbone(nn.Module, ABC):
     """Features of a ray grid to features of the same grid.
 
-    A norm that directly follows its convolution in an ``nn.Sequential`` is folded into it on export.
+    A batch norm that directly follows its convolution or linear layer in an ``nn.Sequential`` is folded into it
+    on export.
 
     Args:
         options: an instance of this class's ``Options``.

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import safetensors.torch
-
 from nfcore.budget import Budget
 from nfcore.errors import UserError
-from nfcore.files import write_atomic
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import PartCard
 from nfcore.manager import PluginManager, plugins
 from nfcore.options import Options
 from nfcore.reporting import Reporter
 from nfcore.scene import Scene
-from nfcore.states import read_safetensors
+from nfcore.states import read_safetensors, write_safetensors
 
 
 def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> None:
@@ -38,8 +35,7 @@ def save_teacher(teacher: Teacher, path: Path, components: PluginManager | None 
     card = TeacherCard(
         teacher=PartCard(name=name, options=teacher.options.model_dump(mode="json")), scene=teacher.scene
     )
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in teacher.state_dict().items()}
-    write_atomic(path, safetensors.torch.save(tensors, {"nfcore-teacher": card.model_dump_json()}))
+    write_safetensors(path, teacher.state_dict(), {"nfcore-teacher": card.model_dump_json()})
 
 
 def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher:

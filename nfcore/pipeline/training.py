@@ -51,7 +51,9 @@ class _Training:
         budget: Budget,
         reporter: Reporter,
     ) -> None:
-        self.student = student.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.student = student.train()
+        for network in (student.backbone, student.upsampler):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.views = views
         self.config = config
         self.budget = budget
