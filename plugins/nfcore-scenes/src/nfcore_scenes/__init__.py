@@ -1,10 +1,18 @@
 """Ray sources: posed photos in the formats that the field uses, and a scene made by code."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import nfcore
+
+if TYPE_CHECKING:
+    import typer
 
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the ray sources."""
     yield nfcore.Component(
         "ray_source",
@@ -18,3 +26,11 @@ def nfcore_components():
         "nfcore_scenes.procedural:Procedural",
         summary="A scene made by code, with known geometry; needs no download",
     )
+
+
+@nfcore.hookimpl
+def nfcore_commands(app: typer.Typer) -> None:
+    """Add ``nfcore make-scene``."""
+    from nfcore_scenes.cli import make_scene
+
+    app.command("make-scene")(make_scene)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore_scenes import still_life
+from nfcore_scenes.solids import length
 from nfcore_scenes.tracing import normals, openness, sunlight
 
 _SUN = F.normalize(torch.tensor([-0.55, -0.5, 0.9]), dim=0)
@@ -58,7 +59,8 @@ def _cosine(normal: Tensor, towards: Tensor) -> Tensor:
 
 def _highlight(normal: Tensor, directions: Tensor, towards: Tensor, sharpness: Tensor) -> Tensor:
     """Return the Blinn-Phong lobe (n,), scaled so that a sharper one is brighter."""
-    halfway = F.normalize(towards[:, None] - directions, dim=0)
+    halfway = towards[:, None] - directions
+    halfway = halfway / length(halfway)
     return (normal * halfway).sum(0).clamp_min(0) ** sharpness * (0.5 + sharpness / 60) * (towards @ normal > 0)
 
 

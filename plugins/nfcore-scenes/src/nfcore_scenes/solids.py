@@ -10,9 +10,14 @@ import torch
 from torch import Tensor
 
 
+def length(vectors: Tensor) -> Tensor:
+    """Return lengths (n,) of ``vectors`` (k, n); ``Tensor.norm`` is ten times slower along the first axis."""
+    return vectors.square().sum(0).sqrt()
+
+
 def sphere(points: Tensor, radius: float) -> Tensor:
     """Return (n,) distances from ``points`` (3, n) to a sphere."""
-    return _length(points) - radius
+    return length(points) - radius
 
 
 def rounded_box(points: Tensor, half_side: float, rounding: float) -> Tensor:
@@ -34,9 +39,4 @@ def torus(points: Tensor, radius: float, tube: float) -> Tensor:
 
 def _rounded(excess: Tensor, rounding: float) -> Tensor:
     """Return distances to a shape grown by ``rounding``, from how far each axis is beyond its faces, (k, n)."""
-    return _length(excess.clamp_min(0)) + excess.amax(0).clamp_max(0) - rounding
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """Return lengths (n,) of ``vectors`` (k, n); ``Tensor.norm`` is ten times slower along the first axis."""
-    return vectors.square().sum(0).sqrt()
+    return length(excess.clamp_min(0)) + excess.amax(0).clamp_max(0) - rounding

@@ -26,7 +26,7 @@ class Thing:
     Args:
         distance: points (3, n) in the thing's frame to signed distances (n,).
         colour: points (3, n) on its surface, in its frame, to linear RGB (3, n).
-        centre: where its frame's origin lies, scene units.
+        centre: (3,) where its frame's origin lies, scene units.
         gloss: strength of its highlights, 0 for matt.
         sharpness: Blinn-Phong exponent of its highlights.
         rotation: (3, 3) from its frame to the world.
@@ -35,14 +35,14 @@ class Thing:
 
     distance: Callable[[Tensor], Tensor]
     colour: Callable[[Tensor], Tensor]
-    centre: tuple[float, float, float]
+    centre: Tensor
     gloss: float
     sharpness: float
     rotation: Tensor | None = None
 
     def local(self, points: Tensor) -> Tensor:
         """Return world points (3, n) in this thing's frame."""
-        moved = points - torch.tensor(self.centre)[:, None]
+        moved = points - self.centre[:, None]
         return moved if self.rotation is None else self.rotation.T @ moved
 
 
@@ -59,21 +59,23 @@ def _plain(points: Tensor, rgb: tuple[float, float, float]) -> Tensor:
 
 def _marble(x: float, y: float, radius: float, rgb: tuple[float, float, float]) -> Thing:
     colour = partial(_plain, rgb=rgb)
-    return Thing(partial(sphere, radius=radius), colour, (x, y, _GROUND + radius), gloss=0.9, sharpness=120)
+    return Thing(
+        partial(sphere, radius=radius), colour, torch.tensor([x, y, _GROUND + radius]), gloss=0.9, sharpness=120
+    )
 
 
 THINGS = (
     Thing(
         partial(rounded_disc, radius=1.15, half_height=0.09, rounding=0.03),
         partial(log_slice, radius=1.15),
-        (0.0, 0.0, _GROUND - 0.09),
+        torch.tensor([0.0, 0.0, _GROUND - 0.09]),
         gloss=0.06,
         sharpness=12,
     ),
     Thing(
         partial(sphere, radius=0.5),
         partial(beach_ball, radius=0.5),
-        (-0.38, 0.36, _GROUND + 0.5),
+        torch.tensor([-0.38, 0.36, _GROUND + 0.5]),
         gloss=0.55,
         sharpness=60,
         rotation=_turned(35, tilt=38),
@@ -81,7 +83,7 @@ THINGS = (
     Thing(
         partial(rounded_box, half_side=0.28, rounding=0.06),
         partial(die, half_side=0.28),
-        (0.56, 0.34, _GROUND + 0.28),
+        torch.tensor([0.66, 0.2, _GROUND + 0.28]),
         gloss=0.4,
         sharpness=40,
         rotation=_turned(24),
@@ -89,7 +91,7 @@ THINGS = (
     Thing(
         partial(torus, radius=0.33, tube=0.165),
         partial(doughnut, radius=0.33, tube=0.165),
-        (0.12, -0.5, _GROUND + 0.165),
+        torch.tensor([0.12, -0.5, _GROUND + 0.165]),
         gloss=0.3,
         sharpness=30,
     ),

@@ -44,7 +44,7 @@ _PIPS = torch.tensor(
 
 def beach_ball(points: Tensor, radius: float) -> Tensor:
     """Six stripes from pole to pole, and a white cap on each pole."""
-    stripe = (torch.atan2(points[1], points[0]) / (2 * math.pi) * 6).floor().long() % 6
+    stripe = (6 * _turns(torch.atan2(points[1], points[0]))).floor().long() % 6
     cap = points[2].abs() > 0.93 * radius
     return torch.where(cap, _BALL[:, :1], _BALL[:, stripe])
 
@@ -66,7 +66,7 @@ def doughnut(points: Tensor, radius: float, tube: float) -> Tensor:
     around = torch.atan2(points[1], points[0])
     height = points[2] / tube
     belt = torch.exp(-((height / 0.22) ** 2))
-    dough = (_DOUGH + (_CRUMB - _DOUGH) * belt) * (0.8 + 0.3 * _noise(9 * around, 30 * points[2]))
+    dough = (_DOUGH + (_CRUMB - _DOUGH) * belt) * (0.8 + 0.3 * _noise(_turns(around) * 64, 30 * points[2]))
     edge = 0.12 + 0.16 * torch.sin(5 * around) + 0.09 * torch.sin(8 * around + 1)
     iced = torch.where(_sprinkled(points, around, radius, tube), _sprinkle_colours(points, around, radius), _ICING)
     return torch.where(height > edge, iced, dough)
@@ -78,14 +78,18 @@ def log_slice(points: Tensor, radius: float) -> Tensor:
     outward = torch.hypot(points[0], points[1])
     wobble = 0.03 * torch.sin(3 * around + 0.5) + 0.014 * torch.sin(7 * around)
     ring = 0.5 + 0.5 * torch.cos(2 * math.pi * outward * (1 + wobble) / 0.13)
-    grain = _noise(28 * around, 3 * outward)
+    grain = _noise(_turns(around) * 192, 3 * outward)
     wood = _WOOD + (_RING - _WOOD) * (0.75 * ring**3 + 0.25 * grain)
-    bark = _BARK * (0.6 + 0.9 * _noise(22 * around, 9 * points[2]))
+    bark = _BARK * (0.6 + 0.9 * _noise(_turns(around) * 128, 9 * points[2]))
     return torch.where(outward * (1 + 0.3 * wobble) > radius - 0.045, bark, wood)
 
 
+def _turns(angle: Tensor) -> Tensor:
+    return angle / (2 * math.pi)
+
+
 def _noise(x: Tensor, y: Tensor) -> Tensor:
-    """Return smooth value noise in [0, 1] that varies over one unit of ``x`` and ``y``, both (n,)."""
+    """Return smooth value noise in [0, 1] that varies over one unit of ``x`` and ``y`` and repeats after 64."""
     left, low = x.floor(), y.floor()
     u, v = _smooth(x - left), _smooth(y - low)
     i, j = left.long(), low.long()
@@ -105,7 +109,7 @@ _CELLS = (19, 9)
 def _sprinkle_cell(points: Tensor, around: Tensor, radius: float) -> tuple[Tensor, Tensor]:
     """Return the doughnut's surface coordinates in cells (2, n), and which table entry the cell has, (2, n)."""
     over = torch.atan2(points[2], torch.hypot(points[0], points[1]) - radius)
-    cells = torch.stack([around / (2 * math.pi) * _CELLS[0], over / (2 * math.pi) * _CELLS[1]])
+    cells = torch.stack([_turns(around) * _CELLS[0], _turns(over) * _CELLS[1]])
     return cells, cells.floor().long() % 64
 
 
@@ -119,8 +123,8 @@ def _sprinkled(points: Tensor, around: Tensor, radius: float, tube: float) -> Te
     angle = math.pi * turn
     lengthwise = across * angle.cos() + along * angle.sin()
     sideways = along * angle.cos() - across * angle.sin()
-    rod = torch.hypot(lengthwise - lengthwise.clamp(-0.028, 0.028), sideways) < 0.014
-    return rod & (present > 0.2)
+    beside = torch.hypot(lengthwise - lengthwise.clamp(-0.028, 0.028), sideways)
+    return torch.logical_and(beside < 0.014, present > 0.2)
 
 
 def _sprinkle_colours(points: Tensor, around: Tensor, radius: float) -> Tensor:

@@ -10,20 +10,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nfcore_scenes.solids import length
+
 Field = Callable[[Tensor], Tensor]
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 #: A point that is nearer than this to the surface, in scene units, is on it.
 SURFACE = 1e-4
-_STEPS = 128
+#: Keeps rays that graze a surface from creeping; a ray that is carried below the surface by it is moved back.
+_LEAST_STEP = 1e-3
 _SHADOW_STEPS = 16
 
 
 def trace(field: Field, origins: Tensor, directions: Tensor, box: Box) -> Tensor:
     """Return the distance (n,) along each ray to the field's surface, infinity where it misses.
 
-    Sphere tracing (Hart 1996): the field's value is how far one may safely go. A ray that is still on its way
-    after all steps runs along a surface without touching it, and counts as a miss.
+    Sphere tracing (Hart 1996): the field's value is how far one may safely go.
 
     Args:
         field: exact or underestimated distances.
@@ -36,16 +38,14 @@ def trace(field: Field, origins: Tensor, directions: Tensor, box: Box) -> Tensor
     found = torch.full_like(entry, torch.inf)
     active = (entry < leave).nonzero()[:, 0]
     origin, direction, t, leave = origins[:, active], directions[:, active], entry[active], leave[active]
-    for _ in range(_STEPS):
+    while len(active):
         step = field(origin + t * direction)
         hit = step < SURFACE
-        found[active[hit]] = t[hit]
-        t = t + step
+        found[active[hit]] = t[hit] + step[hit]
+        t = t + step.clamp_min(_LEAST_STEP)
         going = ~hit & (t < leave)
         active, t, leave = active[going], t[going], leave[going]
         origin, direction = origin[:, going], direction[:, going]
-        if not len(active):
-            break
     return found
 
 
@@ -61,8 +61,9 @@ def _box_interval(origins: Tensor, directions: Tensor, box: Box) -> tuple[Tensor
 def normals(field: Field, points: Tensor) -> Tensor:
     """Return unit normals (3, n) at surface ``points`` (3, n): the field's gradient by tetrahedral differences."""
     corners = torch.tensor([[1.0, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
-    gradient = sum(corner[:, None] * field(points + 1e-3 * corner[:, None]) for corner in corners)
-    return torch.nn.functional.normalize(torch.as_tensor(gradient), dim=0)
+    around = torch.stack([field(points + 1e-3 * corner[:, None]) for corner in corners])
+    gradient = corners.T @ around
+    return gradient / length(gradient)
 
 
 def sunlight(field: Field, points: Tensor, towards: Tensor, softness: float, reach: float) -> Tensor:

@@ -1,0 +1,69 @@
+"""Any ray source's views as a Blender (NeRF-synthetic) data set on disk."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nfcore import Cameras, RaySource, Split, UserError, Views
+from nfcore.files import atomic_path, write_json
+
+
+def write_blender(source: RaySource, folder: Path) -> None:
+    """Write the views of ``source`` into the new ``folder``, which is there afterwards whole or not at all.
+
+    Photos with alpha become RGBA with the background taken out of their colours, others RGB, both 8-bit. A split
+    without views gets no transforms file. The layout holds neither depth range nor box nor background: give those
+    to the reader as options where its defaults don't fit.
+
+    Raises:
+        UserError: ``folder`` exists already, or the layout can't hold the cameras: it knows one field of view
+            per split, square pixels and the principal point in the middle.
+
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already: choose a new folder, nothing is overwritten")
+    with atomic_path(folder.resolve()) as temporary:
+        temporary.mkdir()
+        for split in get_args(Split):
+            views = source.views(split)
+            if len(views):
+                _write_split(temporary, split, views, source.scene.background)
+
+
+def _write_split(folder: Path, split: Split, views: Views, background: tuple[float, float, float]) -> None:
+    (folder / split).mkdir()
+    angle = _field_of_view(views.cameras)
+    frames = []
+    for index, pose in enumerate(views.cameras.poses):
+        alpha = None if views.alpha is None else views.alpha[index]
+        name = f"{split}/r_{index}"
+        _picture(views.images[index], alpha, background).save(folder / f"{name}.png")
+        frames.append({"file_path": f"./{name}", "transform_matrix": [*pose.tolist(), [0.0, 0.0, 0.0, 1.0]]})
+    write_json(folder / f"transforms_{split}.json", {"camera_angle_x": angle, "frames": frames})
+
+
+def _field_of_view(cameras: Cameras) -> float:
+    """Return the horizontal field of view in radians that all cameras share."""
+    first = cameras.intrinsics[0].tolist()
+    expected = torch.tensor([first[0], first[0], cameras.width / 2, cameras.height / 2])
+    if not torch.allclose(cameras.intrinsics, expected, rtol=1e-5):
+        raise UserError(
+            "the Blender layout holds one focal length for all photos of a split and the principal point in the "
+            f"middle, not (fx, fy, cx, cy) = {first} in {cameras.width}x{cameras.height} pixels"
+        )
+    return 2 * math.atan(0.5 * cameras.width / first[0])
+
+
+def _picture(image: Tensor, alpha: Tensor | None, background: tuple[float, float, float]) -> Image.Image:
+    """Return an 8-bit picture of an image (h, w, 3) that was composited on ``background``, with straight alpha."""
+    if alpha is not None:
+        seen = image - (1 - alpha[..., None]) * torch.tensor(background)
+        image = torch.cat([seen / alpha[..., None].clamp_min(1e-6), alpha[..., None]], -1)
+    return Image.fromarray((image.clamp(0, 1) * 255).round().numpy().astype(np.uint8))

@@ -1,0 +1,47 @@
+"""A tiny Blender data set that each test may spoil in its own way."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+torch.set_num_threads(1)
+
+IDENTITY = [[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 4], [0, 0, 0, 1]]
+
+
+class DataSet:
+    """A folder with three training and two test photos of 8x6 pixels, as RGBA."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for split, count in (("train", 3), ("test", 2)):
+            (folder / split).mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGBA", (8, 6), (200, 40 * i, 0, 255)).save(folder / split / f"r_{i}.png")
+            self.write(split, self.transforms(split, count))
+
+    @staticmethod
+    def transforms(split: str, count: int) -> dict:
+        def pose(i: int) -> list:
+            c, s = math.cos(i), math.sin(i)
+            return [[c, 0, s, 4 * s], [0, 1, 0, 0], [-s, 0, c, 4 * c], [0, 0, 0, 1]]
+
+        frames = [{"file_path": f"./{split}/r_{i}", "transform_matrix": pose(i)} for i in range(count)]
+        return {"camera_angle_x": 0.7, "frames": frames}
+
+    def read(self, split: str) -> dict:
+        return json.loads((self.folder / f"transforms_{split}.json").read_text())
+
+    def write(self, split: str, transforms: object) -> None:
+        (self.folder / f"transforms_{split}.json").write_text(json.dumps(transforms))
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> DataSet:
+    return DataSet(tmp_path / "toy")

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from nfcore import UserError
+from nfcore_scenes.photos import load_photos, photo_size, read_pixels, scaled_size
+
+WHITE = (1.0, 1.0, 1.0)
+
+
+def save(path: Path, array: object, mode: str | None = None) -> Path:
+    image = Image.fromarray(np.asarray(array, np.uint8))
+    (image if mode is None else image.convert(mode)).save(path)
+    return path
+
+
+def test_the_longer_side_becomes_image_size_and_the_other_is_rounded():
+    assert scaled_size(800, 800, 100) == (100, 100)
+    assert scaled_size(756, 1008, 100) == (75, 100)
+    assert scaled_size(1280, 720, 100) == (100, 56)  # 56.25
+    assert scaled_size(600, 800, None) == (600, 800)
+    assert scaled_size(2, 1000, 10) == (1, 10)
+
+
+def test_asking_for_more_pixels_than_the_photos_have_says_the_largest():
+    with pytest.raises(UserError, match=r"image_size 801 .* 800x600 .* choose 1 to 800"):
+        scaled_size(600, 800, 801)
+    with pytest.raises(UserError, match="choose 1 to 800"):
+        scaled_size(600, 800, 0)
+
+
+def test_downscaling_averages_areas_and_transparent_pixels_lend_no_colour(tmp_path):
+    red, clear_green = [255, 0, 0, 255], [0, 255, 0, 0]
+    path = save(tmp_path / "a.png", [[red, clear_green], [red, clear_green]])
+    images, alpha = load_photos([path], (2, 2), (1, 1), (0.0, 0.0, 1.0))
+    assert images[0, 0, 0].numpy() == pytest.approx([0.5, 0, 0.5], abs=2 / 255)
+    assert alpha[0, 0, 0].item() == pytest.approx(0.5, abs=1 / 255)
+
+
+def test_a_photo_that_is_not_scaled_is_composited_exactly(tmp_path):
+    path = save(tmp_path / "a.png", [[[10, 20, 30, 51]]])
+    images, alpha = load_photos([path], (1, 1), (1, 1), WHITE)
+    expected = np.array([10, 20, 30]) / 255 * 0.2 + 0.8
+    assert images[0, 0, 0].numpy() == pytest.approx(expected, abs=1e-6)
+    assert alpha.item() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_photos_without_alpha_are_read_as_rgb(tmp_path, mode):
+    path = save(tmp_path / "a.png", [[[90, 90, 90]] * 3] * 2, mode)
+    images, alpha = load_photos([path], (2, 3), (2, 3), WHITE)
+    assert alpha is None
+    assert images.dtype == torch.float32
+    assert torch.allclose(images, torch.full((1, 2, 3, 3), 90 / 255))
+
+
+def test_among_photos_with_alpha_one_without_is_opaque(tmp_path):
+    clear = save(tmp_path / "a.png", [[[0, 0, 0, 0]]])
+    opaque = save(tmp_path / "b.png", [[[0, 0, 0]]])
+    images, alpha = load_photos([clear, opaque], (1, 1), (1, 1), WHITE)
+    assert alpha.flatten().tolist() == [0, 1]
+    assert images[:, 0, 0, 0].tolist() == [1, 0]
+
+
+def test_no_photos_give_an_empty_batch():
+    images, alpha = load_photos([], (4, 4), (2, 2), WHITE)
+    assert images.shape == (0, 2, 2, 3)
+    assert alpha is None
+
+
+def test_photos_come_in_the_order_of_their_paths(tmp_path):
+    paths = [save(tmp_path / f"{i}.png", [[[i, i, i]]]) for i in range(40)]
+    images, _ = load_photos(paths, (1, 1), (1, 1), WHITE)
+    assert (images[:, 0, 0, 0] * 255).round().tolist() == list(range(40))
+
+
+def one_line(error: pytest.ExceptionInfo[UserError], *parts: str) -> None:
+    text = str(error.value)
+    assert "\n" not in text
+    assert all(part in text for part in parts), text
+
+
+def test_a_missing_photo_is_named(tmp_path):
+    with pytest.raises(UserError) as error:
+        photo_size(tmp_path / "gone.png")
+    one_line(error, "gone.png", "missing")
+
+
+def test_a_folder_in_a_photos_place_is_named(tmp_path):
+    with pytest.raises(UserError) as error:
+        photo_size(tmp_path)
+    one_line(error, str(tmp_path))
+
+
+def test_a_truncated_photo_is_named(tmp_path):
+    path = tmp_path / "cut.png"
+    noise = np.random.default_rng(0).integers(0, 255, (40, 40, 3))
+    save(path, noise)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UserError) as error:
+        load_photos([path], (40, 40), (40, 40), WHITE)
+    one_line(error, "cut.png", "no complete PNG")
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path):
+    path = tmp_path / "text.png"
+    path.write_text("hello")
+    with pytest.raises(UserError) as error:
+        photo_size(path)
+    one_line(error, "text.png", "no complete PNG")
+
+
+def test_a_photo_of_another_size_is_named_with_both_sizes(tmp_path):
+    paths = [save(tmp_path / "a.png", [[[0, 0, 0]] * 3] * 2), save(tmp_path / "b.png", [[[0, 0, 0]] * 4] * 2)]
+    with pytest.raises(UserError) as error:
+        load_photos(paths, (2, 3), (2, 3), WHITE)
+    one_line(error, "b.png is 4x2", "not 3x2")
+
+
+def test_sixteen_bit_photos_are_refused_rather_than_clipped(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.full((2, 2), 40000, np.uint16)).save(path)
+    with pytest.raises(UserError) as error:
+        load_photos([path], (2, 2), (2, 2), WHITE)
+    one_line(error, "deep.png", "8-bit")
+
+
+def read_or_refuse(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.png"
+        path.write_bytes(data)
+        try:
+            read_pixels(path, photo_size(path), (1, 1))
+        except UserError as error:
+            assert "\n" not in str(error)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.binary(max_size=200), st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"RIFF0000WEBPVP8 "])
+)
+def test_arbitrary_bytes_are_read_or_refused_as_a_users_mistake(data, magic):
+    read_or_refuse(magic + data)
+
+
+@pytest.fixture(scope="module", params=["PNG", "JPEG", "WEBP"])
+def encoded(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("encoded") / "photo"
+    Image.effect_mandelbrot((16, 12), (-2, -1, 1, 1), 20).convert("RGB").save(path, request.param)
+    return path.read_bytes()
+
+
+@settings(deadline=None, max_examples=80)
+@given(edits=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=4), cut=st.integers(0, 800))
+def test_a_damaged_photo_is_read_or_refused_as_a_users_mistake(encoded, edits, cut):
+    data = bytearray(encoded)
+    for place, value in edits:
+        data[place % len(data)] = value
+    read_or_refuse(bytes(data[:cut]))
