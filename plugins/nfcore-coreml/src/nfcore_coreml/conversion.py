@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+import nfcore
+from nfcore.files import atomic_path
+from nfcore_coreml.evaluator import Package
 from nfcore_coreml.toolchain import coremltools, quiet
-
-# coremltools writes the day of the conversion here; without it the same student gives the same program any day.
-_CONVERSION_DATE = "com.github.apple.coremltools.conversion_date"
 
 
 @dataclass(frozen=True)
@@ -54,31 +53,38 @@ def convert(
         target: the oldest system that can run it, a name in ``coremltools.target``.
         description: names the outputs, and describes all.
 
+    Raises:
+        NfcoreError: an op has no counterpart in Core ML, or coremltools fails on it.
+
     """
-    with torch.no_grad():
-        # The decompositions bring the graph to the ATen dialect: coremltools refuses the training one.
-        graph = torch.export.export(module, tuple(example.values())).run_decompositions({})
-    outputs = [coremltools.TensorType(name=name) for name in description.outputs]
-    with quiet(), tempfile.TemporaryDirectory() as folder:
-        model = coremltools.convert(
-            graph,
-            convert_to="mlprogram",
-            outputs=outputs,
-            minimum_deployment_target=coremltools.target[target],
-            compute_precision=coremltools.precision.FLOAT32,
-            skip_model_load=True,
-            # Said explicitly, or coremltools keeps a copy in the system's temporary folder until Python exits.
-            package_dir=str(Path(folder) / path.name),
-        )
-        _describe(model, description)
-        model.save(str(path))
+    with atomic_path(path) as temporary:
+        with quiet(), torch.no_grad():
+            # The decompositions bring the graph to the ATen dialect: coremltools refuses the training one.
+            graph = torch.export.export(module, tuple(example.values())).run_decompositions({})
+            try:
+                coremltools.convert(
+                    graph,
+                    convert_to="mlprogram",
+                    outputs=[coremltools.TensorType(name=name) for name in description.outputs],
+                    minimum_deployment_target=coremltools.target[target],
+                    compute_precision=coremltools.precision.FLOAT32,
+                    skip_model_load=True,
+                    # Or coremltools keeps a copy in the system's temporary folder until Python exits.
+                    package_dir=str(temporary),
+                )
+            except Exception as error:
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
+        _describe(Package.read(temporary), description)
 
 
-def _describe(model: coremltools.models.MLModel, description: Description) -> None:
-    model.short_description = description.short
-    for name, text in description.inputs.items():
-        model.input_description[name] = text
-    for name, text in description.outputs.items():
-        model.output_description[name] = text
-    model.user_defined_metadata.pop(_CONVERSION_DATE)
-    model.user_defined_metadata.update(description.metadata)
+def _describe(package: Package, description: Description) -> None:
+    """Write ``description`` into the package, in the one byte order that equal contents have."""
+    about = package.model.description
+    about.metadata.shortDescription = description.short
+    for feature in about.input:
+        feature.shortDescription = description.inputs[feature.name]
+    for feature in about.output:
+        feature.shortDescription = description.outputs[feature.name]
+    about.metadata.userDefined.update(description.metadata)
+    package.model_file.write_bytes(package.model.SerializeToString(deterministic=True))

@@ -34,6 +34,9 @@ def quiet() -> Iterator[None]:
         with mock.patch.object(tqdm.tqdm, "__init__", without_bars), warnings.catch_warnings():
             # coremltools leaves a temporary folder to the garbage collector, which removes it, with a warning.
             warnings.simplefilter("ignore", ResourceWarning)
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="coremltools")  # its own calls
+            # torch.export copies a class that torch itself has deprecated.
+            warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             yield
     finally:
         _LOGGER.removeFilter(_is_error)

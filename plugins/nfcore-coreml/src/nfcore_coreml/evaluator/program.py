@@ -91,7 +91,10 @@ class Program:
 
     def __init__(self, package: Package) -> None:
         self._path = package.path
-        self.inputs = {given.name: Declared.of(given.type) for given in package.inputs}
+        try:
+            self.inputs = {given.name: Declared.of(given.type) for given in package.inputs}
+        except NotImplementedError as error:
+            raise nfcore.UserError(f"{self._path}: nfcore-coreml's evaluator can't run it: {error}") from error
         self.outputs = list(package.block.outputs)
         self._constants: dict[str, Value] = {}
         steps = []
