@@ -79,9 +79,10 @@ class Cameras:
         per_view = self.height * self.width
         view, pixel = pixels.div(per_view, rounding_mode="floor"), pixels % per_view
         v, u = pixel.div(self.width, rounding_mode="floor") + 0.5, pixel % self.width + 0.5
-        poses = self.poses[view]
-        directions = camera_directions(u, v, *self.intrinsics[view].unbind(1), axis=1)
-        return Rays(poses[:, :, 3], (poses[:, :, :3] @ directions[..., None])[..., 0])
+        right, up, backward, origins = self.poses[view].unbind(2)
+        fx, fy, cx, cy = self.intrinsics[view].unbind(1)
+        x, y = ((u - cx) / fx)[:, None], (-(v - cy) / fy)[:, None]
+        return Rays(origins, x * right + y * up - backward)
 
     def cropped(self, top: Tensor, left: Tensor, height: int, width: int) -> Cameras:
         """Return cameras that see the window of ``height`` x ``width`` pixels whose corner is (top, left).
@@ -96,14 +97,6 @@ class Cameras:
         return Cameras(self.poses.to(device), self.intrinsics.to(device), self.height, self.width)
 
 
-def camera_directions(
-    u: Tensor, v: Tensor, fx: Tensor, fy: Tensor, cx: Tensor, cy: Tensor, *, axis: int
-) -> Tensor:
-    """Return camera-space directions through pixel coordinates (u, v), stacked along ``axis``; z is -1."""
-    x, y = torch.broadcast_tensors((u - cx) / fx, -(v - cy) / fy)  # type: ignore[no-untyped-call]
-    return torch.stack([x, y, -torch.ones_like(x)], axis)
-
-
 def ray_grid(poses: Tensor, intrinsics: Tensor, height: int, width: int, scale: int = 1) -> tuple[Tensor, Tensor]:
     """Return one ray through the centre of each ``scale`` x ``scale`` block of a height x width image.
 
@@ -116,17 +109,16 @@ def ray_grid(poses: Tensor, intrinsics: Tensor, height: int, width: int, scale: 
 
     Returns:
         Origins and directions, each (b, 3, height/scale, width/scale). Differentiable in poses and intrinsics.
-        Only broadcasts, adds, products and one matrix product: this is the arithmetic that exporters trace.
+        Only broadcasts, sums and products: this is the arithmetic that exporters trace.
 
     """
     rows, columns = height // scale, width // scale
     v = ((torch.arange(rows, device=poses.device) + 0.5) * scale).to(poses.dtype)
     u = ((torch.arange(columns, device=poses.device) + 0.5) * scale).to(poses.dtype)
-    fx, fy, cx, cy = (intrinsics[:, i, None, None] for i in range(4))
-    directions = camera_directions(u[None, None, :], v[None, :, None], fx, fy, cx, cy, axis=1)
-    directions = (poses[:, :, :3] @ directions.flatten(2)).reshape(-1, 3, rows, columns)
-    origins = poses[:, :, 3, None, None].expand(-1, -1, rows, columns)
-    return origins, directions
+    fx, fy, cx, cy = (intrinsics[:, i, None, None, None] for i in range(4))
+    right, up, backward, origins = (poses[:, :, i, None, None] for i in range(4))
+    x, y = (u - cx) / fx, -(v[:, None] - cy) / fy
+    return origins.expand(-1, -1, rows, columns), x * right + y * up - backward
 
 
 def grid_shape(height: int, width: int, scale: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -128,6 +129,9 @@ class LightField(nn.Module):
         """
         tensors, metadata = read_safetensors(path)
         card = StudentCard.read(metadata, path)
+        missing = {"cameras.poses", "cameras.intrinsics"} - set(tensors)
+        if missing:
+            raise UserError(f"{path}: damaged student: it lacks {', '.join(sorted(missing))}")
         cameras = Cameras(tensors.pop("cameras.poses"), tensors.pop("cameras.intrinsics"), card.height, card.width)
         student = build_student(card, cameras, components or plugins())
         try:
@@ -168,12 +172,16 @@ class StudentCard(BaseModel):
         if "nfcore" not in metadata:
             raise UserError(f"{path}: not a student of nfcore (its metadata has no entry 'nfcore')")
         try:
-            card = cls.model_validate_json(metadata["nfcore"])
+            written = json.loads(metadata["nfcore"])
+            if written["format"] > FORMAT:  # before its fields are checked: a newer format may have others
+                raise UserError(
+                    f"{path}: written by a newer nfcore (format {written['format']}, this one reads {FORMAT})"
+                )
+            return cls.model_validate(written)
         except ValidationError as error:
             raise UserError(f"{path}: damaged student: {error.errors()[0]['msg']}") from None
-        if card.format > FORMAT:
-            raise UserError(f"{path}: written by a newer nfcore (format {card.format}, this one reads {FORMAT})")
-        return card
+        except (ValueError, TypeError, KeyError):
+            raise UserError(f"{path}: damaged student: its card is no JSON with a format") from None
 
 
 def build_student(card: StudentCard, cameras: Cameras, components: PluginManager) -> LightField:

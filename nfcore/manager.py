@@ -83,7 +83,7 @@ class PluginManager:
         for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
             try:
                 implementation.function(**{name: arguments[name] for name in implementation.argnames})
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 plugin = next(p for p in self.plugins if p.source.name == implementation.plugin_name)
                 plugin.problem = _reason(error)
 
@@ -123,7 +123,7 @@ class PluginManager:
         module, _, attribute = component.target.partition(":")
         try:
             return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"{kind} {name!r} of {plugin} can't be loaded: {_reason(error)}") from error
 
     def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, *context: Any) -> Any:
@@ -171,6 +171,10 @@ class PluginManager:
         found = [(p, o) for p, o in offers if o.name == bare and distribution in ("", p.distribution)]
         if len(found) == 1:
             return found[0]
+        if len({p.distribution for p, _ in found}) == 1:
+            raise PluginError(
+                f"{what} {name!r} is offered more than once by {found[0][0]}: that plugin is at fault"
+            )
         if found:
             choices = " or ".join(sorted(f"{p.distribution}/{bare}" for p, _ in found))
             raise PluginError(f"{what} {name!r} is offered by more than one distribution: say {choices}")
@@ -185,8 +189,9 @@ def _checked(component: Component) -> Component:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of an error, with its type unless it is one of ours."""
-    text = (str(error).strip().splitlines() or [""])[0]
+    """Return an error in one line, with its type unless it is one of ours."""
+    lines = str(error).strip().splitlines() or [""]
+    text = " ".join(lines) if isinstance(error, pluggy.PluginValidationError) else lines[0]
     return text if isinstance(error, NfcoreError) else f"{type(error).__name__}: {text}"
 
 

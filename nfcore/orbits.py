@@ -19,8 +19,9 @@ def look_at(eyes: Tensor, target: Tensor, up: Tensor) -> Tensor:
     """
     backward = F.normalize(eyes - target, dim=-1)
     right = torch.linalg.cross(up.expand_as(backward), backward)
-    fallback = torch.linalg.cross(up.roll(1).expand_as(backward), backward)
-    right = F.normalize(torch.where(right.norm(dim=-1, keepdim=True) < 1e-6, fallback, right), dim=-1)
+    other = torch.eye(3, dtype=up.dtype)[int(up.abs().argmin())]
+    fallback = torch.linalg.cross(other.expand_as(backward), backward)
+    right = F.normalize(torch.where(right.norm(dim=-1, keepdim=True) < 1e-3, fallback, right), dim=-1)
     return torch.stack([right, torch.linalg.cross(backward, right), backward, eyes], dim=-1)
 
 

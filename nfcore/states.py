@@ -36,7 +36,10 @@ def load_state(path: Path) -> State:
     tensors, metadata = read_safetensors(path)
     if "tree" not in metadata:
         raise UserError(f"{path}: not a checkpoint of nfcore")
-    return _restore(json.loads(metadata["tree"]), tensors)
+    try:
+        return _restore(json.loads(metadata["tree"]), tensors)
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({error})") from None
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
@@ -89,4 +92,9 @@ def _restore(node: Any, tensors: dict[str, Tensor]) -> State:
             return [_restore(value, tensors) for value in items]
         case {"value": value}:
             return value
-    raise UserError("a damaged checkpoint: its tree has an unknown node")
+    raise ValueError("its tree has an unknown node")
+
+
+def seeded(seed: int) -> torch.Generator:
+    """Return a CPU generator that starts from ``seed``."""
+    return torch.Generator().manual_seed(seed)

@@ -63,7 +63,7 @@ def configure(
     if teacher is not None and teacher != _name(values.get("teacher")):
         values["teacher"] = {"name": teacher}
     if exports is not None:
-        offered = values.get("export", {})
+        offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         values["export"] = {label: offered.get(label, {"name": label}) for label in labels}
     for change in changes:
@@ -134,7 +134,7 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
     if not equals or not all(path):
         raise UserError(f"--set {change!r}: write it as key=value, such as distill.steps=100")
     if path[0] == "student" and len(path) == 2 and path[1] not in ("scale", *_PARTS):
-        path.insert(1, _part_with_option(values.get("student", {}), path[1], manager))
+        path.insert(1, _part_with_option(_table(values, "student"), path[1], manager))
     node = values
     for part in path[:-1]:
         child = node.setdefault(part, {})
@@ -165,7 +165,14 @@ def _part_with_option(student: dict[str, Any], option: str, manager: PluginManag
 
 
 def _name(choice: Any) -> str:
-    return choice if isinstance(choice, str) else str((choice or {}).get("name", ""))
+    return str(choice.get("name", "")) if isinstance(choice, dict) else str(choice or "")
+
+
+def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
+    table = values.get(key, {})
+    if not isinstance(table, dict):
+        raise UserError(f"{key}: must be a table, not {table!r}")
+    return table
 
 
 def _value(text: str) -> Any:

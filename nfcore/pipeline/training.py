@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nfcore.budget import Budget
+from nfcore.complexity import macs
 from nfcore.errors import NfcoreError
 from nfcore.light_field import LightField
 from nfcore.pipeline.config import TrainingConfig
 from nfcore.pipeline.crops import sample_crops
 from nfcore.pipeline.views import TrainingViews
 from nfcore.reporting import Reporter
-from nfcore.states import State
+from nfcore.states import State, seeded
+from nfcore.threads import single_thread
 
 _REPORT_EVERY = 10
+# Multiply-accumulates of a forward pass over the batch from which a second CPU thread gains more than it costs.
+_WORTH_THREADS = 4e9
 
 
 def train(
@@ -34,10 +38,17 @@ def train(
         NfcoreError: the loss is no longer finite; the last checkpoint stays.
 
     """
-    with torch.random.fork_rng(devices=[]):
+    small = _macs_per_step(student, views, config) < _WORTH_THREADS
+    with torch.random.fork_rng(devices=[]), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
         _Training(student, views, config, config.budget(seed), reporter).run()
     student.eval()
+
+
+def _macs_per_step(student: LightField, views: TrainingViews, config: TrainingConfig) -> float:
+    height, width = views.cameras.height, views.cameras.width
+    side = (config.crop or max(height, width)) * student.scale
+    return macs(student) * config.batch * min(1.0, side / height) * min(1.0, side / width)
 
 
 class _Training:
@@ -58,10 +69,11 @@ class _Training:
         self.config = config
         self.budget = budget
         self.reporter = reporter
-        self.generator = torch.Generator().manual_seed(budget.seed)
+        self.generator = seeded(budget.seed)
         self.optimizer = _optimizer(student, config)
         self.step = 0
         self.clock = budget.clock()
+        self.loss = torch.zeros(())
         self.error = 0.0  # running mean of the squared error, for the reported PSNR
         state = reporter.restore()
         if state is not None:
@@ -71,10 +83,10 @@ class _Training:
         self.reporter.start(self.budget.steps)
         while (progress := self.clock.progress(self.step)) < 1:
             self.views.prepare(self.step)
-            loss = self._step(progress)
+            self.loss = self._step(progress)
             self.step += 1
             if self.step % _REPORT_EVERY == 0 or self.step == self.budget.steps:
-                self._report(float(loss))
+                self._report()
             self.reporter.checkpoint(self.step, self._state)
 
     def _step(self, progress: float) -> Tensor:
@@ -96,12 +108,17 @@ class _Training:
         self.optimizer.step()
         return loss.detach()
 
-    def _report(self, loss: float) -> None:
+    def _finite_loss(self) -> float:
+        loss = float(self.loss)
         if not math.isfinite(loss):
             raise NfcoreError(
                 f"the loss is {loss} at step {self.step}; the last checkpoint is kept: "
                 "lower learning_rate or set precision to fp32"
             )
+        return loss
+
+    def _report(self) -> None:
+        loss = self._finite_loss()
         memory = 0.9 if self.error else 0.0
         self.error = memory * self.error + (1 - memory) * loss
         self.reporter.step(self.step, psnr=-10 * math.log10(max(self.error, 1e-10)))
@@ -114,6 +131,7 @@ class _Training:
         return torch.cat([image, self.views.images[0].float() / 255], dim=1)
 
     def _state(self) -> State:
+        self._finite_loss()  # a checkpoint that goes on from NaN would be worth nothing
         return {
             "step": self.step,
             "spent": self.clock.spent,
@@ -130,6 +148,11 @@ class _Training:
         self.error = state["error"]
         self.student.load_state_dict(state["student"])
         self.optimizer.load_state_dict(state["optimizer"])
+        # Fused AdamW walks through memory: its moments must be laid out as the weights are, channels last.
+        for parameter, moments in self.optimizer.state.items():
+            for name, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[name] = torch.empty_like(parameter).copy_(value)
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["default_generator"])
 

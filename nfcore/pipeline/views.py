@@ -8,6 +8,7 @@ from torch import Tensor
 from nfcore.cameras import Cameras
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import RaySource, Teacher, Views
+from nfcore.states import seeded
 
 _GIB = 1 << 30
 _RAYS_PER_CALL = 1 << 18
@@ -72,7 +73,7 @@ class PseudoViews(TrainingViews):
         seed: int,
     ) -> None:
         self.teacher = teacher
-        self.path = source.sample_cameras(count, torch.Generator().manual_seed(seed))
+        self.path = source.sample_cameras(count, seeded(seed))
         self.first, self.per_step = first, per_step
         height, width = self.path.height, self.path.width
         capacity = min(count, int(memory * _GIB / (height * width * 3)))

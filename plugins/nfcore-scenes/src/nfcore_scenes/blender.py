@@ -15,10 +15,14 @@ from torch import Tensor
 import nfcore
 from nfcore import Cameras, OrbitRegion, Scene, Split, UserError, Views
 from nfcore.options import parse
+from nfcore.visual_hull import hull_box
 from nfcore_scenes.photos import SUFFIXES, load_photos, photo_size, scaled_size
 
 Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Unit = Annotated[float, Field(ge=0, le=1)]
+
+#: Holds all scenes of NeRF-synthetic; the box that nerfacc and TensoRF use for them.
+BOX = ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
 
 #: How far a rotation's R^T R may be from the identity: files print few digits, but a scale is no rotation.
 RIGID_TOLERANCE = 1e-3
@@ -74,10 +78,10 @@ class Blender(nfcore.RaySource):
         )
         near: float = Field(2.0, gt=0, description="Depth of the nearest surface, scene units")
         far: float = Field(6.0, gt=0, description="Depth of the farthest surface, scene units")
-        box: tuple[Vector, Vector] = Field(
-            ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5)),
-            description="Lower and upper corner of a box around the scene, scene units; the default holds all "
-            "scenes of NeRF-synthetic",
+        box: tuple[Vector, Vector] | None = Field(
+            None,
+            description="Lower and upper corner of a box around the scene, scene units; none takes the box of the "
+            "silhouettes' visual hull where photos have alpha, else 1.5 to all sides",
         )
         hold_out: int = Field(
             0,
@@ -90,7 +94,8 @@ class Blender(nfcore.RaySource):
 
     def __init__(self, options: Options, image_size: int | None = None) -> None:
         super().__init__(options, image_size)
-        self._scene = parse(Scene, options.model_dump(exclude={"path", "hold_out"}), "ray_source 'blender'")
+        self._scene: Scene | None = None
+        self._bounds = parse(Scene, self._given_bounds(), "ray_source 'blender'")
         self._files = _splits(options.path, options.hold_out)
         self._full_size: tuple[int, int] | None = None
         self._views: dict[Split, Views] = {}
@@ -102,8 +107,17 @@ class Blender(nfcore.RaySource):
 
     @property
     def scene(self) -> Scene:
-        """Depth range, box and background, from the options."""
+        """Depth range and background from the options; the box too, or from the training photos."""
+        if self._scene is None:
+            self._scene = self._bounds
+            train = self.views("train")
+            if self.options.box is None and train.alpha is not None:
+                box = hull_box(train.cameras, train.alpha, around=BOX)
+                self._scene = self._bounds.model_copy(update={"box": box})
         return self._scene
+
+    def _given_bounds(self) -> dict[str, object]:
+        return self.options.model_dump(exclude={"path", "hold_out"}) | {"box": self.options.box or BOX}
 
     def views(self, split: Split) -> Views:
         """Return the posed photos of one split; see ``nfcore.RaySource.views``."""
@@ -115,7 +129,7 @@ class Blender(nfcore.RaySource):
         full_size = self._photo_size()
         cameras = self._cameras(files.poses, files.angle)
         paths = [_image_file(self.options.path, photo) for photo in files.photos]
-        images, alpha = load_photos(paths, full_size, (cameras.height, cameras.width), self.scene.background)
+        images, alpha = load_photos(paths, full_size, (cameras.height, cameras.width), self.options.background)
         names = tuple(path.relative_to(self.options.path).as_posix() for path in paths)
         return Views(cameras, images, alpha, names)
 

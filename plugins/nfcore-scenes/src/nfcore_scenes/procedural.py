@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import torch
@@ -14,6 +12,7 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import Cameras, OrbitRegion, Rays, Rendering, Scene, Split, UserError, Views
+from nfcore.threads import single_thread
 from nfcore_scenes import still_life
 from nfcore_scenes.shading import shade
 from nfcore_scenes.solids import length
@@ -90,7 +89,7 @@ class Procedural(nfcore.RaySource):
         Takes the same rays as ``nfcore.Teacher.render``, so a teacher's depth can be held against it. Depth is
         exact to 2e-4 scene units, where a ray grazes a surface to 1e-3.
         """
-        with _one_thread():
+        with single_thread():  # on a busy machine a second thread costs 18 times the time (measured)
             parts = [self._render_chunk(part) for part in rays.split(_CHUNK)]
         if not parts:
             return Rendering(torch.empty(0, 3), torch.empty(0), torch.empty(0))
@@ -135,21 +134,6 @@ class Procedural(nfcore.RaySource):
         focal = 0.5 * self._side / math.tan(0.5 * _ANGLE)
         intrinsics = torch.tensor([focal, focal, self._side / 2, self._side / 2])
         return Cameras(poses, intrinsics.repeat(len(poses), 1), self._side, self._side)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread meanwhile, then give it back what it had.
-
-    Tracing is thousands of small operations. Threads that wait for each other after every one of them gain nothing
-    on an idle machine, and on a busy one cost 18 times the processor time (measured on 2 cores).
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _spiral(n: int, turn: float) -> Tensor:

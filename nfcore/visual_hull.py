@@ -1,0 +1,125 @@
+"""The visual hull: the part of a box that every photo's silhouette leaves standing (Laurentini 1994)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nfcore.cameras import Cameras
+from nfcore.errors import UserError
+from nfcore.scene import Vector
+
+#: Less alpha than this is noise of the photos' downscaling.
+SILHOUETTE_ALPHA = 0.01
+# Cells are carved first in blocks of this many along each side: most of a box is empty, and goes at once.
+_BLOCK = 4
+# Silhouettes of about this many pixels along the longer side are enough to find a box.
+_BOX_PIXELS = 100
+
+
+def visual_hull(low: Tensor, cell: Tensor, shape: tuple[int, int, int], cameras: Cameras, alpha: Tensor) -> Tensor:
+    """Return (x, y, z) bool: the cells of a grid that no photo shows to be empty.
+
+    A cell goes where its circumscribed sphere projects to transparent pixels only, or where no photo sees it. It
+    stays where a photo's border cuts it, as there is no telling.
+
+    Args:
+        low: (3,) the grid's lower corner, scene units.
+        cell: (3,) the size of a cell, scene units.
+        shape: number of cells along x, y and z.
+        cameras: n cameras.
+        alpha: (n, height, width) in [0, 1].
+
+    Raises:
+        UserError: nothing is left.
+
+    """
+    blocks = tuple(-(-side // _BLOCK) for side in shape)
+    everywhere = torch.ones(blocks, dtype=torch.bool, device=alpha.device)
+    standing = _carve(everywhere, low, cell * _BLOCK, cameras, alpha)
+    for axis, side in enumerate(shape):
+        standing = standing.repeat_interleave(_BLOCK, axis).narrow(axis, 0, side)
+    hull = _carve(standing, low, cell, cameras, alpha)
+    if not hull.any():
+        raise UserError(
+            "the photos' silhouettes have no point of the scene's box in common; "
+            "check the box, the poses, and that alpha is 1 on the object"
+        )
+    return hull
+
+
+def hull_box(
+    cameras: Cameras, alpha: Tensor, around: tuple[Vector, Vector], cells: int = 64
+) -> tuple[Vector, Vector]:
+    """Return a close box around what the photos show: that of the visual hull inside the box ``around``.
+
+    Args:
+        cameras: n cameras.
+        alpha: (n, height, width) in [0, 1].
+        around: lower and upper corner of a box that holds everything, scene units.
+        cells: cells along its longest side, which is how finely the hull is carved.
+
+    Raises:
+        UserError: the silhouettes have nothing in common.
+
+    """
+    low, high = torch.tensor(around)
+    size = (high - low).max() / cells
+    x, y, z = ((high - low) / size).round().clamp_min(1).int().tolist()
+    cell = (high - low) / torch.tensor([x, y, z])
+    hull = visual_hull(low, cell, (x, y, z), *_shrunk(cameras, alpha)).nonzero()
+    return _vector(low + hull.amin(0) * cell), _vector(low + (hull.amax(0) + 1) * cell)
+
+
+def _shrunk(cameras: Cameras, alpha: Tensor) -> tuple[Cameras, Tensor]:
+    """Return smaller silhouettes, in which a pixel is opaque if any of its own pixels was: enough for a box."""
+    factor = max(1, max(cameras.height, cameras.width) // _BOX_PIXELS)
+    small = F.max_pool2d(alpha[:, None], factor, ceil_mode=True)[:, 0]
+    return Cameras(cameras.poses, cameras.intrinsics / factor, *small.shape[1:]), small
+
+
+def _vector(values: Tensor) -> Vector:
+    x, y, z = (round(value, 6) for value in values.tolist())
+    return x, y, z
+
+
+def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: Tensor) -> Tensor:
+    """Return those of ``cells`` (x, y, z) that stand; they begin at ``low`` and have the given size (3,)."""
+    places = cells.nonzero()
+    centres, radius = low + (places + 0.5) * size, size.norm() / 2
+    standing = torch.ones(len(places), dtype=torch.bool, device=cells.device)
+    seen = torch.zeros_like(standing)
+    for pose, intrinsics, photo in zip(cameras.poses, cameras.intrinsics, alpha, strict=True):
+        index = standing.nonzero()[:, 0]
+        transparent, visible = _look(centres[index], radius, pose, intrinsics, photo)
+        standing[index] = ~transparent
+        seen[index] |= visible
+    places = places[standing & seen]
+    hull = torch.zeros_like(cells)
+    hull[places.unbind(1)] = True
+    return hull
+
+
+def _look(
+    centres: Tensor, radius: Tensor, pose: Tensor, intrinsics: Tensor, alpha: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return two (m,) bool for spheres: whether a photo shows nothing at each, and whether it sees its centre."""
+    height, width = alpha.shape
+    fx, fy, cx, cy = intrinsics
+    x, y, z = ((centres - pose[:, 3]) @ pose[:, :3]).unbind(1)
+    in_front = -z > 2 * radius
+    depth = torch.where(in_front, -z, 2 * radius)
+    u, v = cx + fx * x / depth, cy - fy * y / depth
+    reach_u, reach_v = fx * radius / (depth - radius), fy * radius / (depth - radius)
+    left, right = (u - reach_u).floor(), (u + reach_u).ceil()
+    top, bottom = (v - reach_v).floor(), (v + reach_v).ceil()
+    whole = in_front & (left >= 0) & (right <= width) & (top >= 0) & (bottom <= height)
+    visible = in_front & (u >= 0) & (u < width) & (v >= 0) & (v < height)
+
+    # A summed-area table counts the opaque pixels of any window by its four corners.
+    opaque = F.pad((alpha > SILHOUETTE_ALPHA).int().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    left, right = (side.clamp(0, width).long() for side in (left, right))
+    top, bottom = (side.clamp(0, height).long() for side in (top, bottom))
+    count = opaque[bottom, right] - opaque[top, right] - opaque[bottom, left] + opaque[top, left]
+    return whole & (count == 0), visible

@@ -1,0 +1,113 @@
+"""What exporters convert computes what the student computes in eval mode."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+from torch import nn
+
+from nfcore import DeployedLightField
+from nfcore.complexity import macs, parameters
+from nfcore.deploy import fold_norms
+
+
+def unsettled(module: nn.Module) -> nn.Module:
+    """Give every norm running statistics and weights as uneven as a trained one's."""
+    for norm in module.modules():
+        if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.2, 3)
+            nn.init.normal_(norm.weight, 1, 0.5)
+            nn.init.normal_(norm.bias)
+    return module.eval()
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        yield
+
+
+NETWORKS = {
+    "convolution": (lambda: nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU()), (2, 4, 5, 7)),
+    "convolution without bias": (
+        lambda: nn.Sequential(nn.Conv2d(4, 6, 1, bias=False), nn.BatchNorm2d(6)),
+        (2, 4, 5, 7),
+    ),
+    "transposed convolution": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(4, 6, 4, 2, 1), nn.BatchNorm2d(6), nn.GELU()),
+        (2, 4, 5, 7),
+    ),
+    "linear": (lambda: nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU()), (9, 4)),
+    "nested": (
+        lambda: nn.Sequential(
+            nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+        ),
+        (1, 4, 3, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_folded_network_computes_what_the_network_does_in_eval_mode(network):
+    make, shape = NETWORKS[network]
+    module = unsettled(make())
+    x = torch.randn(shape)
+    with torch.no_grad():
+        before = module(x)
+        folded = fold_norms(module)
+        torch.testing.assert_close(folded(x), before, rtol=1e-4, atol=1e-5)
+    assert not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in folded.modules())
+
+
+def test_a_norm_that_follows_no_convolution_stays():
+    module = unsettled(nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU(), nn.BatchNorm2d(3)))
+    x = torch.randn(1, 3, 4, 4)
+    with torch.no_grad():
+        before = module(x)
+        assert torch.equal(fold_norms(module)(x), before)
+    assert isinstance(module[2], nn.BatchNorm2d)
+
+
+def test_a_deployed_student_renders_what_the_student_renders():
+    student = unsettled(tiny.student(norm=True))
+    deployed = DeployedLightField(student)
+    image = deployed(student.cameras.poses, student.cameras.intrinsics)
+    torch.testing.assert_close(image, student.render(student.cameras), rtol=0, atol=1e-5)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in deployed.modules())
+
+
+def test_deploying_leaves_the_student_as_it_was():
+    student = unsettled(tiny.student(norm=True)).train()
+    before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+    DeployedLightField(student, half_network=True)
+    assert student.training
+    assert all(p.requires_grad for p in student.parameters())
+    for name, tensor in student.state_dict().items():
+        assert torch.equal(tensor, before[name])
+        assert tensor.dtype == before[name].dtype
+
+
+def test_a_half_network_keeps_rays_and_encoding_in_float32():
+    student = tiny.student(encoding={"jitter": 0.3})
+    student.encoding.prepare(tiny.fitted_teacher(), tiny.SCENE)
+    deployed = DeployedLightField(student, half_network=True)
+    seen = {}
+    deployed.encoding.register_forward_hook(
+        lambda m, args, out: seen.update(rays=args[1].dtype, features=out.dtype)
+    )
+    deployed.network.register_forward_hook(lambda m, args, out: seen.update(network=out.dtype))
+    image = deployed(student.cameras.poses, student.cameras.intrinsics)
+    assert seen == {"rays": torch.float32, "features": torch.float32, "network": torch.float16}
+    assert deployed.encoding.prepared.dtype == torch.float32
+    assert image.dtype == torch.float32
+    # float16 has 11 significant bits: three layers deep, colours in [0, 1] stay within a few of 2^-11
+    torch.testing.assert_close(image, student.render(student.cameras), rtol=0, atol=4 * 2**-11)
+
+
+def test_parameters_and_macs_are_those_counted_by_hand():
+    student = tiny.student()  # 4 x 4 rays; 1x1 convolutions 3 -> 8 -> 8, then 3x3 to 3 * 4 * 4 channels
+    assert parameters(student) == (3 * 8 + 8) + (8 * 8 + 8) + (9 * 8 * 48 + 48)
+    assert macs(student) == 4 * 4 * (3 * 8 + 8 * 8 + 9 * 8 * 48)

@@ -1,0 +1,362 @@
+"""A run's folder: nothing is lost, nothing done twice, another run never touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from nfcore import LightField, UserError
+from nfcore.console import Console
+from nfcore.errors import NfcoreError
+from nfcore.pipeline import load_teacher, save_teacher
+from nfcore.pipeline.recipes import configure
+from nfcore.runs import Run, StageReporter, Stages, open_scene
+
+SUMMARY = {
+    "scene",
+    "image_size",
+    "seconds.teach",
+    "seconds.distill",
+    "seconds.finetune",
+    "seconds.evaluate",
+    "seconds.render",
+    "seconds.export.exact",
+    "seconds.export.elsewhere",
+    "seconds.total",
+    "teacher.parameters",
+    "teacher.test.psnr",
+    "teacher.test.ssim",
+    "student.distilled.psnr",
+    "student.distilled.ssim",
+    "student.test.psnr",
+    "student.test.ssim",
+    "student.parameters",
+    "student.macs",
+    "export.exact.bytes",
+    "export.exact.verified_by",
+    "export.exact.psnr_vs_torch",
+    "export.exact.max_error",
+    "export.elsewhere.bytes",
+    "export.elsewhere.not_verified",
+}
+
+
+@pytest.fixture
+def config(manager):
+    return configure("tiny", manager)
+
+
+@pytest.fixture
+def console():
+    return Console(quiet=True)
+
+
+@pytest.fixture
+def run(tmp_path, config):
+    return Run.create(tmp_path / "run", config, resume=False)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def lines(run: Run) -> list[dict]:
+    return [json.loads(line) for line in (run.folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def trained(folder: Path, config, manager, console) -> Run:
+    """A run whose student is finished, begun or gone on with."""
+    run = Run.create(folder, config, resume=True)
+    for stage in ("teach", "distill", "finetune"):
+        Stages(run, manager, console).do(stage)
+    return run
+
+
+# -- creating and finding ----------------------------------------------------------------------------
+
+
+def test_a_new_run_holds_its_configuration_and_nothing_else(run, config):
+    assert list(contents(run.folder)) == ["config.toml"]
+    assert Run(run.folder).config == run.config == config
+
+
+def test_a_configuration_survives_the_folder_whatever_its_values(tmp_path, manager):
+    changes = [
+        "finetune.seconds=1.5",
+        "distill.crop=3",
+        'summary="say \\"hi\\" to ü"',
+        "seed=-1",
+        "teacher.gain=1e-30",
+    ]
+    config = configure("tiny", manager, changes=changes, exports="")
+    assert Run.create(tmp_path / "run", config, resume=False).config == config
+
+
+def test_the_configuration_names_no_path(run):
+    assert str(run.folder.parent) not in (run.folder / "config.toml").read_text()
+
+
+def test_a_run_that_is_there_goes_on_only_when_asked_to(run, config):
+    before = contents(run.folder)
+    with pytest.raises(UserError, match="holds this run already: --resume goes on with it"):
+        Run.create(run.folder, config, resume=False)
+    assert Run.create(run.folder, config, resume=True).config == config
+    assert contents(run.folder) == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_another_run_is_not_touched_and_the_difference_is_named(run, manager, resume):
+    before = contents(run.folder)
+    other = configure("tiny", manager, changes=["distill.steps=31", "teacher.gain=0.5"])
+    with pytest.raises(UserError, match=r"another distill\.steps, teacher\.gain: choose another --name"):
+        Run.create(run.folder, other, resume=resume)
+    assert contents(run.folder) == before
+
+
+def test_exports_may_be_added_to_a_run_that_goes_on(run, manager):
+    more = configure("tiny", manager, exports="exact,copy")
+    assert set(Run.create(run.folder, more, resume=True).config.export) == {"exact", "copy"}
+    assert set(Run(run.folder).config.export) == {"exact", "copy"}
+
+
+def test_a_folder_with_other_files_is_not_taken(tmp_path, config):
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(UserError, match="is not empty and holds no run"):
+        Run.create(tmp_path, config, resume=True)
+    assert list(contents(tmp_path)) == ["thesis.tex"]
+
+
+def test_an_empty_folder_is_taken(tmp_path, config):
+    assert Run.create(tmp_path, config, resume=True).config == config
+
+
+def test_a_folder_without_a_run_says_so(tmp_path):
+    with pytest.raises(UserError, match="no run here"):
+        Run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("seed = [", "not valid TOML"), ("sed = 1", "unknown option 'sed'|is missing")]
+)
+def test_a_damaged_configuration_is_a_users_error_that_names_the_file(run, text, reason):
+    (run.folder / "config.toml").write_text(text)
+    with pytest.raises(UserError, match=reason) as error:
+        Run(run.folder)
+    assert str(run.folder / "config.toml") in str(error.value)
+
+
+# -- what is finished --------------------------------------------------------------------------------
+
+
+def test_what_is_finished_is_remembered_in_order_and_its_checkpoint_removed(run):
+    run.checkpoint_of("teach").parent.mkdir()
+    run.checkpoint_of("teach").write_text("x")
+    run.finished("teach", {"seconds.teach": 1.0})
+    run.finished("distill", {"seconds.distill": 2.0})
+    run.finished("teach", {"seconds.teach": 3.5})
+    assert list(Run(run.folder).results.items()) == [
+        ("distill", {"seconds.distill": 2.0}),
+        ("teach", {"seconds.teach": 3.5}),
+    ]
+    assert not run.checkpoint_of("teach").exists()
+    assert run.write_summary() == {"seconds.distill": 2.0, "seconds.teach": 3.5, "seconds.total": 5.5}
+    assert json.loads((run.folder / "summary.json").read_text())["seconds.total"] == 5.5
+
+
+def test_forgetting_a_stage_forgets_those_after_it_with_their_checkpoints(run):
+    stages = ("teach", "distill", "finetune", "evaluate", "render", "export.onnx")
+    for stage in stages:
+        run.finished(stage, {})
+    run.checkpoint_of("finetune").write_text("x")
+    run.forget("finetune")
+    assert list(run.results) == ["teach", "distill"]
+    assert not run.checkpoint_of("finetune").exists()
+
+
+def test_forgetting_one_export_leaves_the_others(run):
+    for stage in ("teach", "export.a", "export.b"):
+        run.finished(stage, {})
+    run.forget_export("a")
+    assert list(run.results) == ["teach", "export.b"]
+
+
+# -- reporting ---------------------------------------------------------------------------------------
+
+
+def test_metrics_are_lines_of_json(run, console):
+    reporter = StageReporter(run, "distill", console)
+    reporter.start(2)
+    reporter.step(1, psnr=12.3456789)
+    reporter.step(2, psnr=13.0, loss=0.5)
+    assert lines(run) == [
+        {"stage": "distill", "step": 1, "psnr": 12.345679},
+        {"stage": "distill", "step": 2, "psnr": 13.0, "loss": 0.5},
+    ]
+
+
+def test_a_checkpoint_is_taken_only_when_one_is_due(run, console, monkeypatch):
+    reporter = StageReporter(run, "distill", console)
+    reporter.checkpoint(1, lambda: pytest.fail("not due yet"))
+    assert not run.checkpoint_of("distill").exists()
+    monkeypatch.setattr("nfcore.runs.reporter._CHECKPOINT_SECONDS", 0.0)
+    reporter.checkpoint(2, lambda: {"w": torch.ones(2)})
+    assert run.checkpoint_of("distill").exists()
+
+
+def test_restoring_takes_back_what_was_logged_after_the_checkpoint(run, console, monkeypatch):
+    monkeypatch.setattr("nfcore.runs.reporter._CHECKPOINT_SECONDS", 0.0)
+    first = StageReporter(run, "distill", console)
+    assert first.restore() is None
+    first.step(1, psnr=1.0)
+    first.checkpoint(1, lambda: {"w": torch.ones(2)})
+    first.step(2, psnr=2.0)
+    with (run.folder / "metrics.jsonl").open("a") as file:
+        file.write('{"stage": "dist')  # killed in the middle of a line
+
+    second = StageReporter(run, "distill", console)
+    assert torch.equal(second.restore()["w"], torch.ones(2))
+    second.step(2, psnr=3.0)
+    assert lines(run) == [
+        {"stage": "distill", "step": 1, "psnr": 1.0},
+        {"stage": "distill", "step": 2, "psnr": 3.0},
+    ]
+
+
+def test_restoring_without_the_metrics_file_makes_no_zeros(run, console, monkeypatch):
+    monkeypatch.setattr("nfcore.runs.reporter._CHECKPOINT_SECONDS", 0.0)
+    first = StageReporter(run, "distill", console)
+    first.step(1, psnr=1.0)
+    first.checkpoint(1, lambda: 5)
+    (run.folder / "metrics.jsonl").unlink()
+    assert StageReporter(run, "distill", console).restore() == 5
+    assert b"\0" not in (run.folder / "metrics.jsonl").read_bytes()
+
+
+def test_the_time_before_an_interruption_counts(run, console, monkeypatch):
+    monkeypatch.setattr("nfcore.runs.reporter._CHECKPOINT_SECONDS", 0.0)
+    first = StageReporter(run, "distill", console)
+    first.began -= 100
+    first.checkpoint(1, lambda: 0)
+    second = StageReporter(run, "distill", console)
+    second.restore()
+    assert 100 <= second.seconds < 110
+
+
+# -- stages ------------------------------------------------------------------------------------------
+
+
+def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
+    Stages(run, manager, console).do_all()
+    assert set(contents(run.folder)) == {
+        "config.toml",
+        "metrics.jsonl",
+        "summary.json",
+        "teacher.safetensors",
+        "student.safetensors",
+        "state/results.json",
+        "state/distilled.safetensors",
+        "previews/comparison.png",
+        "previews/orbit.mp4",
+        "exports/exact/copy.safetensors",
+        "exports/elsewhere/copy.safetensors",
+    }
+    summary = json.loads((run.folder / "summary.json").read_text())
+    assert set(summary) == SUMMARY
+    assert (summary["scene"], summary["image_size"]) == ("ring", 16)
+    assert summary["teacher.test.psnr"] > 60  # it knows the scene
+    parts = [value for name, value in summary.items() if name.startswith("seconds.") and name != "seconds.total"]
+    assert summary["seconds.total"] == pytest.approx(sum(parts), abs=0.05)
+    assert {line["stage"] for line in lines(run)} >= {"teach", "distill", "finetune", "evaluate", "render"}
+
+
+def test_a_finished_stage_is_not_done_again(run, manager, console, monkeypatch):
+    stages = Stages(run, manager, console)
+    stages.do("teach")
+    before = contents(run.folder)
+    monkeypatch.setattr(Stages, "teach", lambda *a: pytest.fail("done again"))
+    Stages(run, manager, console).do("teach")
+    assert contents(run.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "needed"),
+    [("distill", "teach"), ("finetune", "distill"), ("evaluate", "finetune"), ("export", "finetune")],
+)
+def test_a_stage_whose_forerunner_is_missing_says_how_to_do_it(run, manager, console, stage, needed):
+    with pytest.raises(UserError, match=f"{needed} is not finished; 'nfcore {needed} "):
+        Stages(run, manager, console).do(stage)
+
+
+def test_two_runs_of_one_configuration_have_the_same_weights_in_any_folder(tmp_path, manager, config, console):
+    first = trained(tmp_path / "a", config, manager, console).student.read_bytes()
+    torch.rand(3)  # what happened before does not matter
+    assert trained(tmp_path / "b", config, manager, console).student.read_bytes() == first
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing in the framework may catch it."""
+
+
+@pytest.mark.parametrize("stage", ["distill", "finetune"])
+def test_a_run_killed_again_and_again_ends_with_the_same_student(
+    tmp_path, manager, config, console, monkeypatch, stage
+):
+    through = trained(tmp_path / "through", config, manager, console)
+    checkpoint, kills = StageReporter.checkpoint, [1, 2, 3]
+
+    def checkpoint_and_die(self, step, state):
+        checkpoint(self, step, state)
+        if self.stage == stage and step in kills:
+            kills.remove(step)
+            raise Killed
+
+    monkeypatch.setattr("nfcore.runs.reporter._CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(StageReporter, "checkpoint", checkpoint_and_die)
+    for _ in range(3):
+        with pytest.raises(Killed):
+            trained(tmp_path / "killed", config, manager, console)
+    killed = trained(tmp_path / "killed", config, manager, console)
+    assert killed.student.read_bytes() == through.student.read_bytes()
+    assert lines(killed) == lines(through)
+
+
+def test_a_failed_export_leaves_the_others_and_the_run_can_go_on(run, manager, console):
+    trained(run.folder, run.config, manager, console)
+    bad = configure("tiny", manager, changes=["export.wrong.name=copy", "export.wrong.error=0.1"])
+    run.set_config(bad)
+    with pytest.raises(NfcoreError, match="export 'wrong' differs from torch"):
+        Stages(Run(run.folder), manager, console).do("export")
+    assert "export.exact" in run.results
+    assert "export.wrong" not in run.results
+
+
+def test_a_scene_whose_size_the_scale_does_not_divide_is_refused(manager):
+    with pytest.raises(UserError, match="18x18 does not divide into 4x4 blocks"):
+        open_scene(configure("tiny", manager, changes=["image_size=18"]), manager)
+
+
+# -- teachers in files -------------------------------------------------------------------------------
+
+
+def test_a_teacher_comes_back_without_its_photos(tmp_path, manager, generator):
+    teacher = tiny.fitted_teacher(gain=0.9)
+    save_teacher(teacher, tmp_path / "t", manager)
+    loaded = load_teacher(tmp_path / "t", manager)
+    rays = tiny.cameras(tiny.REGION.sample(1, generator)).rays().flat()
+    assert torch.equal(loaded.render(rays).rgb, teacher.render(rays).rgb)
+    assert loaded.scene == teacher.scene
+    assert loaded.options == teacher.options
+    assert not loaded.training
+
+
+def test_a_student_is_not_a_teacher_and_the_other_way_around(tmp_path, manager):
+    save_teacher(tiny.fitted_teacher(), tmp_path / "teacher", manager)
+    tiny.student().save(tmp_path / "student", manager)
+    with pytest.raises(UserError, match="student: not a teacher of nfcore"):
+        load_teacher(tmp_path / "student", manager)
+    with pytest.raises(UserError, match="teacher: not a student of nfcore"):
+        LightField.load(tmp_path / "teacher", manager)

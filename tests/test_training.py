@@ -1,0 +1,224 @@
+"""Training learns, repeats itself bit for bit, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import tiny
+import torch
+
+import nfcore
+from nfcore import NfcoreError, Reporter
+from nfcore.pipeline import distill, finetune
+from nfcore.pipeline.config import DistillConfig, TrainingConfig
+from nfcore.pipeline.training import learning_rate, train
+from nfcore.pipeline.views import TrainingViews
+from nfcore.states import load_state, save_state
+
+SOURCE = tiny.Ring(tiny.Ring.Options())
+
+
+class Recorder(Reporter):
+    """Keeps what it is told, takes the checkpoint at one step, and begins from one if it has it.
+
+    ``interrupt`` ends the training right after that checkpoint, as a killed process would.
+    """
+
+    class Interrupted(Exception):  # noqa: N818 - it stands for a kill
+        pass
+
+    def __init__(self, path=None, checkpoint_at: int | None = None, interrupt: bool = False) -> None:
+        self.path, self.checkpoint_at, self.interrupt = path, checkpoint_at, interrupt
+        self.psnr: dict[int, float] = {}
+        self.images: dict[str, torch.Tensor] = {}
+
+    def step(self, step, **scalars):
+        self.psnr[step] = scalars["psnr"]
+
+    def checkpoint(self, step, state):
+        if step == self.checkpoint_at:
+            save_state(self.path, state())
+            if self.interrupt:
+                raise self.Interrupted
+
+    def restore(self):
+        return load_state(self.path) if self.path and self.path.exists() and not self.interrupt else None
+
+    def image_due(self):
+        return True
+
+    def image(self, name, image):
+        self.images[name] = image
+
+
+def distilled(reporter: Reporter | None = None, seed: int = 0, **changes) -> nfcore.LightField:
+    settings = {
+        "steps": 40,
+        "views": 8,
+        "first_views": 2,
+        "batch": 4,
+        "crop": 2,
+        "shift": True,
+        "precision": "fp32",
+    }
+    student = tiny.student(encoding={"jitter": 0.05}, norm=True)
+    distill(
+        student, tiny.fitted_teacher(), SOURCE, DistillConfig(**settings | changes), seed=seed, reporter=reporter
+    )
+    return student
+
+
+def assert_same_weights(left, right):
+    for name, tensor in left.state_dict().items():
+        assert torch.equal(tensor, right.state_dict()[name]), name
+
+
+# -- what comes of it --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_student_learns_what_the_teacher_shows(precision):
+    views = SOURCE.views("test")
+    student = tiny.student(width=16)
+    truth = views.images.permute(0, 3, 1, 2)
+    before = (student.render(views.cameras) - truth).square().mean()
+    config = DistillConfig(steps=300, views=8, batch=4, learning_rate=2e-2, precision=precision)
+    distill(student, tiny.fitted_teacher(), SOURCE, config)
+    after = (student.render(views.cameras) - truth).square().mean()
+    assert after < before / 20  # 13 dB
+    assert not student.training
+
+
+def test_fine_tuning_learns_the_photos():
+    student = tiny.student(width=16)
+    recorder = Recorder()
+    finetune(student, SOURCE, TrainingConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
+    assert recorder.psnr[200] > recorder.psnr[10] + 5
+    assert not student.training
+
+
+def test_the_encoding_is_prepared_from_the_teacher_before_the_first_step():
+    student = distilled(steps=0)
+    teacher = tiny.fitted_teacher()
+    assert teacher.brightness > 0.5
+    assert torch.equal(student.encoding.prepared, teacher.brightness)
+
+
+def test_no_steps_leave_the_weights_as_they_were():
+    student = tiny.student()
+    before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+    finetune(student, SOURCE, TrainingConfig(steps=0))
+    for name, tensor in student.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+# -- repeatability -----------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    first = distilled(seed=1)
+    assert_same_weights(first, distilled(seed=1))
+    other = distilled(seed=2)
+    assert not torch.equal(first.backbone.layers[0].weight, other.backbone.layers[0].weight)
+
+
+def test_the_global_random_state_neither_changes_nor_matters():
+    with torch.random.fork_rng():
+        torch.manual_seed(123)
+        state = torch.get_rng_state()
+        first = distilled()
+        torch.set_rng_state(state)  # the student's first weights come from it
+        torch.rand(5)
+        second = distilled()
+    assert_same_weights(first, second)
+    student = tiny.student(encoding={"jitter": 0.05})
+    before = torch.get_rng_state()
+    finetune(student, SOURCE, TrainingConfig(steps=2, batch=2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("step", [1, 7, 39])
+def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, step):
+    path = tmp_path / "state"
+    with pytest.raises(Recorder.Interrupted):
+        distilled(Recorder(path, step, interrupt=True))
+    through, again = Recorder(), Recorder(path)
+    assert_same_weights(distilled(through), distilled(again))
+    assert again.psnr == {at: psnr for at, psnr in through.psnr.items() if at > step}  # and the same figures
+
+
+def test_taking_a_checkpoint_changes_nothing(tmp_path):
+    assert_same_weights(distilled(), distilled(Recorder(tmp_path / "state", 11)))
+
+
+def test_previews_change_nothing_but_are_shown():
+    recorder = Recorder()
+    assert_same_weights(distilled(), distilled(recorder))
+    assert recorder.images["student"].shape == (16, 32, 3)
+
+
+# -- what can go wrong -------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_is_an_error_that_says_what_to_change():
+    student = tiny.student()
+    views = TrainingViews.of_photos(SOURCE.views("train"))
+    with torch.no_grad():
+        student.backbone.layers[0].weight.fill_(float("nan"))
+    with pytest.raises(NfcoreError, match=r"the loss is nan at step 10.*lower learning_rate"):
+        train(student, views, TrainingConfig(steps=20, batch=2), 0, Reporter())
+
+
+def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(tmp_path):
+    recorder = Recorder(tmp_path / "state", checkpoint_at=5)
+    student = tiny.student()
+    with torch.no_grad():
+        student.backbone.layers[0].weight.fill_(float("nan"))
+    with pytest.raises(NfcoreError):
+        train(
+            student,
+            TrainingViews.of_photos(SOURCE.views("train")),
+            TrainingConfig(steps=20, batch=2),
+            0,
+            recorder,
+        )
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_time_limit_ends_the_training_early():
+    recorder = Recorder()
+    finetune(tiny.student(), SOURCE, TrainingConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
+    assert 10 < max(recorder.psnr) < 10**5
+
+
+# -- the learning rate -------------------------------------------------------------------------------
+
+
+def config(**changes) -> TrainingConfig:
+    return TrainingConfig(steps=100, learning_rate=1.0, **changes)
+
+
+def test_the_rate_rises_linearly_from_its_first_step_to_its_highest():
+    settings = config(warmup=0.1)
+    rates = [learning_rate(settings, step / 100, 1 / 100) for step in range(11)]
+    # ten warm-up steps of one hundred: the eleventh step is the first at the full rate
+    assert rates == pytest.approx([(step + 1) / 11 for step in range(11)])
+
+
+def test_without_warm_up_the_first_rate_is_the_highest():
+    assert learning_rate(config(warmup=0.0), 0.0, 0.01) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("schedule", "halfway"),
+    # cosine: the mean of first and last rate; exponential: their geometric mean
+    [("cosine", (1 + 0.01) / 2), ("exponential", math.sqrt(0.01))],
+)
+def test_the_rate_falls_to_its_last_share(schedule, halfway):
+    settings = config(warmup=0.2, schedule=schedule, final_learning_rate=0.01)
+    assert learning_rate(settings, 0.2, 0.01) == pytest.approx(1.0)
+    assert learning_rate(settings, 0.6, 0.01) == pytest.approx(halfway)
+    assert learning_rate(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
+    rates = [learning_rate(settings, p / 100, 0.01) for p in range(20, 100)]
+    assert rates == sorted(rates, reverse=True)

@@ -1,0 +1,20 @@
+"""Offers the components of ``tiny.py`` and the recipe that composes them, as a plugin should: without torch."""
+
+from pathlib import Path
+
+import nfcore
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    yield nfcore.Component("ray_source", "ring", "tiny:Ring")
+    yield nfcore.Component("teacher", "sky", "tiny:Sky")
+    yield nfcore.Component("encoding", "directions", "tiny:Directions")
+    yield nfcore.Component("backbone", "mixing", "tiny:Mixing")
+    yield nfcore.Component("upsampler", "shuffle", "tiny:Shuffle")
+    yield nfcore.Component("exporter", "copy", "tiny:Copy")
+
+
+@nfcore.hookimpl
+def nfcore_recipes():
+    yield nfcore.Recipe("tiny", Path(__file__).with_name("tiny.toml"))
