@@ -40,8 +40,7 @@ def locate(points: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
 
     """
     with torch.no_grad():
-        # One contiguous row per axis: everything below runs over whole rows, twice as fast as over (n, 3).
-        axes = points.t().contiguous()
+        axes = points.t().contiguous()  # no copy where the points already lie axis by axis in memory
         lowest = [axes[i].floor().clamp_(0, shape[i] - 2) for i in range(3)]
         x, y, z = (axes[i] - lowest[i] for i in range(3))
         stride_x, stride_y, _ = cell_strides(shape)
@@ -77,11 +76,14 @@ class _Interpolation(torch.autograd.Function):
         return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum")
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         rows, weights = ctx.saved_tensors
-        shares = (weights[:, :, None] * gradient[:, None, :]).flatten(0, 1)
-        result = gradient.new_zeros(ctx.vertices, gradient.shape[1])
-        result.index_add_(0, rows.flatten().long(), shares)  # with int32 indices 3 to 5 times slower
+        channels = gradient.shape[1]
+        shares = weights[:, :, None] * gradient[:, None, :]
+        # One flat scatter of numbers; index_add_ of rows sorts its indices first and takes twice as long.
+        places = rows.long()[:, :, None] * channels + torch.arange(channels, device=rows.device)
+        result = gradient.new_zeros(ctx.vertices, channels)
+        result.view(-1).scatter_add_(0, places.view(-1), shares.view(-1))
         result[0] = 0
         return result, None, None

@@ -11,10 +11,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nfcore import Scene
+from nfcore import Cameras, Scene
+from nfcore.visual_hull import visual_hull
 from nfcore_teachers.interpolation import Shape
 
-#: What a cell's maximum keeps from one update to the next: a cell that has emptied is pruned some 20 updates later.
+#: What a cell's maximum keeps from one update to the next: an emptied cell is pruned some 20 updates later.
 DECAY = 0.9
 #: Points whose density is asked for at once.
 CHUNK = 65536
@@ -61,6 +62,15 @@ class OccupancyGrid(nn.Module):
         """Size of a cell (3,), scene units."""
         return self.size / torch.tensor(self.shape, device=self.size.device)
 
+    def carve(self, cameras: Cameras, alpha: Tensor) -> None:
+        """Allow the photos' visual hull only: n cameras and their alpha (n, height, width) in [0, 1].
+
+        Raises:
+            UserError: the silhouettes have nothing in common.
+
+        """
+        self.restrict(visual_hull(self.low, self.cell, self.shape, cameras, alpha))
+
     def restrict(self, candidates: Tensor) -> None:
         """Let only ``candidates`` (x, y, z) ever be occupied, and occupy all of them."""
         self.candidates = candidates
@@ -105,7 +115,7 @@ class OccupancyGrid(nn.Module):
         places = torch.stack(torch.unravel_index(cells, self.shape), 1)
         inside = torch.rand(len(cells), 3, generator=generator).to(cells.device)
         points = self.low + (places + inside) * self.cell
-        densities = torch.cat([density(chunk) for chunk in points.split(CHUNK)])
+        densities = torch.cat([density(chunk) for chunk in torch.split(points, CHUNK)])
         opacity = self.opacity.flatten()
         opacity[cells] = torch.maximum(opacity[cells] * DECAY, -torch.expm1(-densities * step))
         if self.occupied.any():

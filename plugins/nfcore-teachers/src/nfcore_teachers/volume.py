@@ -12,6 +12,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+# MKL picks its kernel for a function on the function's first call; before oneMKL 2025 not thread-safely: a first
+# call on several threads now and then gives low precision (pytorch issue 188792), and the same seed other weights.
+# A first call on a single number is safe.
+for _function in (torch.exp, torch.expm1):
+    for _dtype in (torch.float32, torch.float64):
+        _function(torch.zeros(1, dtype=_dtype))
+
 
 def volume_weights(optical_depth: Tensor, counts: Tensor) -> Tensor:
     """Return how much each sample adds to its ray: transmittance up to it times its own opacity.
@@ -45,7 +52,7 @@ class _Weights(torch.autograd.Function):
         return weights.to(optical_depth.dtype)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         # A thicker sample takes more of the light that is left behind it, and dims all that lies behind.
         weights, behind, counts = ctx.saved_tensors

@@ -10,22 +10,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Budget, Cameras, NfcoreError, Reporter, Views
-from nfcore.states import State, seeded
+from nfcore.states import State
 from nfcore_teachers.pixels import PixelBatches
 from nfcore_teachers.rendering import render_rays
-from nfcore_teachers.visual_hull import carve, silhouette_pixels
+from nfcore_teachers.silhouettes import silhouette_pixels
 
 if TYPE_CHECKING:
     from nfcore_teachers.voxels import Voxels
 
 #: Voxels along the longest side at first: a coarse grid settles the shape in few steps.
 FIRST_RESOLUTION = 64
-#: Shares of the budget after which the grid gets finer: to the geometric mean of first and final, then to the final.
+#: Shares of the budget after which the grid gets finer: to the geometric mean of first and final, then final.
 GROWTH = (0.25, 0.5)
 #: The step size stays for this share of the budget, then falls exponentially to FINAL_RATE of itself.
 FLAT, FINAL_RATE, WARM_UP_STEPS = 0.15, 0.02, 20
-#: Adam (Kingma and Ba 2015) with a short memory of squares, as what a voxel sees changes fast; as in Instant-NGP, an
-#: epsilon small enough that rarely seen voxels move as far as others.
+#: Adam (Kingma and Ba 2015) with a short memory of squares, as what a voxel sees changes fast; as in Instant-NGP,
+#: an epsilon small enough that rarely seen voxels move as far as others.
 BETAS, EPSILON = (0.9, 0.99), 1e-15
 #: Occupancy: steps between updates, the first of them, and the share of cells asked, all while the field is young.
 OCCUPANCY_PERIOD, OCCUPANCY_FIRST, OCCUPANCY_SHARE, YOUNG = 16, 64, 0.3, 200
@@ -52,7 +52,7 @@ class VoxelFit:
         self.teacher, self.views, self.budget = teacher, views, budget
         self.options = teacher.options
         self.device = teacher.march_step.device
-        self.generator = seeded(budget.seed)
+        self.generator = torch.Generator().manual_seed(budget.seed)
         height, width = views.cameras.height, views.cameras.width
         self.resolution = self.options.resolution or default_resolution(max(height, width))
         first = min(FIRST_RESOLUTION, self.resolution)
@@ -62,7 +62,7 @@ class VoxelFit:
         pixels = None
         if views.alpha is not None:
             cameras, alpha = views.cameras.to(self.device), views.alpha.to(self.device)
-            teacher.occupancy.restrict(carve(teacher.occupancy, cameras, alpha))
+            teacher.occupancy.carve(cameras, alpha)
             pixels = silhouette_pixels(teacher.occupancy, cameras, alpha).cpu()
         self.pixels = PixelBatches(views, pixels, self.generator)
         self.rays = FIRST_RAYS
@@ -121,7 +121,7 @@ class VoxelFit:
         loss = F.mse_loss(seen.rgb, colours.to(self.device))
         if seen.samples:
             self.optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
         self.note_error(loss.item())
         # The square root damps: the next batch sees other parts of the scene.
@@ -202,4 +202,5 @@ def default_resolution(image_size: int) -> int:
 
     Those two were measured on lego; between and beyond, a power law through them, in multiples of 8.
     """
-    return min(512, max(16, 8 * round(96 / 8 * (image_size / 100) ** 0.4)))
+    voxels: int = 8 * round(96 / 8 * (image_size / 100) ** 0.4)
+    return min(512, max(16, voxels))

@@ -1,8 +1,8 @@
 """The teacher ``voxels``: a sparse voxel grid with a small colour network, quick to fit on a CPU.
 
 Density and features lie at voxel corners and are interpolated (DVGO, Sun et al. 2022); only voxels around what is
-occupied are stored (Plenoxels, Fridovich-Keil et al. 2022); rays skip empty space by an occupancy grid (Instant-NGP,
-Mueller et al. 2022).
+occupied are stored (Plenoxels, Fridovich-Keil et al. 2022); rays skip empty space by an occupancy grid
+(Instant-NGP, Mueller et al. 2022).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher, UserError
@@ -26,10 +27,10 @@ from nfcore_teachers.sparse_grid import SparseGrid
 from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 from nfcore_teachers.voxel_fit import VoxelFit
 
-#: Density of a raw value r is softplus(10 r - 4) * 62.5 / longest side: a young grid (r = 0) is a thin fog, of opacity
-#: 0.7 across the box, and one unit of r makes a voxel opaque. The learning rates are meant for this scale.
+#: Density of a raw value r is softplus(10 r - 4) * 62.5 / longest side: a young grid (r = 0) is a thin fog, of
+#: opacity 0.7 across the box, and one unit of r makes a voxel opaque. The learning rates go with this scale.
 DENSITY_GAIN, DENSITY_SHIFT, DENSITY_SCALE = 10.0, -4.0, 62.5
-#: Raw density where no voxel is stored: a density below 1e-5 of the fog's.
+#: Raw density where no voxel is stored: 5e-5 of the fog's density.
 EMPTY = -1.0
 #: Rays rendered at once: their samples fit a CPU's caches, and some 100 MB.
 CHUNK = 8192
@@ -91,8 +92,8 @@ class Voxels(Teacher):
         self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         hidden = self.options.hidden
         # skip_init: torch's own initialisation would draw from the global generator.
-        self.hidden_layer = nn.utils.skip_init(nn.Linear, self.options.features + BASIS_SIZE, hidden)
-        self.colour_layer = nn.utils.skip_init(nn.Linear, hidden, 3)
+        self.hidden_layer: nn.Linear = skip_init(nn.Linear, self.options.features + BASIS_SIZE, hidden)  # type: ignore[no-untyped-call]
+        self.colour_layer: nn.Linear = skip_init(nn.Linear, hidden, 3)  # type: ignore[no-untyped-call]
         self.begin(8, torch.Generator().manual_seed(0))
 
     def begin(self, resolution: int, generator: torch.Generator) -> None:

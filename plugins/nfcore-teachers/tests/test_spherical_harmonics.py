@@ -1,0 +1,15 @@
+import torch
+
+from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
+
+
+def test_the_basis_is_orthonormal_on_the_sphere():
+    # Gauss-Legendre in z times equal steps in azimuth integrates products of degree 4 exactly.
+    z = torch.tensor([-0.9061798459, -0.5384693101, 0.0, 0.5384693101, 0.9061798459], dtype=torch.float64)
+    weight = torch.tensor([0.2369268851, 0.4786286705, 0.5688888889, 0.4786286705, 0.2369268851]).double()
+    angle = torch.arange(8, dtype=torch.float64) * 2 * torch.pi / 8
+    around = (1 - z**2).sqrt()[:, None]
+    directions = torch.stack([around * angle.cos(), around * angle.sin(), z[:, None].expand(5, 8)], -1).view(-1, 3)
+    area = (weight[:, None] * torch.full((5, 8), 2 * torch.pi / 8, dtype=torch.float64)).view(-1, 1)
+    basis = spherical_harmonics(directions)
+    torch.testing.assert_close(basis.t() @ (basis * area), torch.eye(BASIS_SIZE, dtype=torch.float64))
