@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import resource
-import subprocess
 import sys
 import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import run_json
 from benchmarks.scenes import DATA
 
 SETTINGS = ("teach.steps=200", "distill.steps=10", "finetune.steps=2")
+FIGURES = ("student.parameters", "student.macs", "seconds.", "export.")
 
 
 def measure() -> list[dict[str, Any]]:
@@ -21,39 +19,14 @@ def measure() -> list[dict[str, Any]]:
     if not DATA.is_dir():
         sys.exit(f"the paper_size benchmark needs real data: there is no {DATA}")
     changes = [part for setting in SETTINGS for part in ("--set", setting)]
+    command = ["nfcore", "run", "mobiler2l", "--scene", f"blender:{DATA / 'lego'}", *changes]
     with tempfile.TemporaryDirectory() as folder:
-        executable = str(Path(sys.executable).parent / "nfcore")
-        began = time.perf_counter()
-        output = subprocess.run(
-            [
-                executable,
-                "run",
-                "mobiler2l",
-                "--scene",
-                f"blender:{DATA / 'lego'}",
-                *changes,
-                "--runs",
-                folder,
-                "--json",
-            ],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
-        seconds = time.perf_counter() - began
-    summary = json.loads(output)
+        summary, seconds = run_json([*command, "--runs", folder, "--name", "run"])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20)
-    return [
-        {
-            "figure": "command",
-            "value": "nfcore run mobiler2l --scene blender:../shared/data/nerf_synthetic/lego "
-            + " ".join(changes),
-        },
-        {"figure": "wall s", "value": round(seconds)},
-        {"figure": "peak memory, GiB", "value": round(peak, 2)},
-        *(
-            {"figure": name, "value": value}
-            for name, value in summary.items()
-            if name.startswith(("student.p", "student.m", "seconds", "export"))
-        ),
-    ]
+    figures = {
+        "command": " ".join(command).replace(str(DATA), "../shared/data/nerf_synthetic"),
+        "wall s": round(seconds),
+        "peak memory, GiB": round(peak, 2),
+        **{name: value for name, value in summary.items() if name.startswith(FIGURES)},
+    }
+    return [{"figure": name, "value": value} for name, value in figures.items()]
