@@ -34,6 +34,7 @@ SUMMARY = {
     "student.distilled.ssim",
     "student.test.psnr",
     "student.test.ssim",
+    "student.finetuning_kept",
     "student.parameters",
     "student.macs",
     "export.exact.bytes",
