@@ -43,7 +43,7 @@ def test_the_runner_renders_any_number_of_views_and_says_what_ran_them(student, 
     torch.testing.assert_close(images, student.render(cameras), atol=2e-3, rtol=0)
     if not ON_MACOS:
         assert "nfcore-coreml's evaluator" in runner.verified_by
-        assert "nothing about the Neural Engine" in runner.verified_by
+        assert "not the Neural Engine" in runner.verified_by
 
 
 @pytest.mark.skipif(not ON_MACOS, reason="Core ML's own predict runs on macOS only")

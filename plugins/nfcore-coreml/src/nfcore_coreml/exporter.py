@@ -130,8 +130,9 @@ def _evaluator_runner(package: Package) -> nfcore.Runner:
     def image(pose: Tensor, intrinsics: Tensor) -> Tensor:
         return program(pose=pose, intrinsics=intrinsics)["image"]
 
-    # It says nothing about the Neural Engine's own accumulation, which is why it names what it did.
-    return nfcore.Runner("nfcore-coreml's evaluator: op by op, fp16 rounding", _one_by_one(image))
+    return nfcore.Runner(
+        "nfcore-coreml's evaluator (op by op, fp16 rounding; not the Neural Engine)", _one_by_one(image)
+    )
 
 
 def _one_by_one(image: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
