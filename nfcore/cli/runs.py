@@ -203,15 +203,16 @@ def _work(
     if threads is not None:
         torch.set_num_threads(threads)
     source = None
-    if config is None:
-        run = Run(folder)
-    else:
-        if not (folder / "config.toml").exists():
-            source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
-        run = Run.create(folder, config, resume=resume)
-    if again and stage is not None:
-        run.forget(stage)
     with Console(quiet=quiet) as console:
+        if config is None:
+            run = Run(folder)
+        else:
+            if not (folder / "config.toml").exists():
+                console.note(f"scene: reading the photos of {config.scene.name!r}")
+                source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
+            run = Run.create(folder, config, resume=resume)
+        if again and stage is not None:
+            run.forget(stage)
         stages = Stages(run, plugins(), console, source)
         if stage is None:
             stages.do_all()
