@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,9 +41,9 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(run)
     app.command()(teach)
-    app.command()(distill)
-    app.command()(finetune)
-    app.command()(evaluate)
+    app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
+    app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
+    app.command("evaluate", help="Score teacher and student on the test views.")(_stage_command("evaluate"))
     app.command()(render)
     app.command()(export)
 
@@ -92,37 +93,19 @@ def teach(
     _work(_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
-def distill(
-    run: RunArgument,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Train the student on views that the teacher renders."""
-    _work(_folder(run), "distill", again=again, threads=threads, quiet=quiet, as_json=as_json)
+def _stage_command(stage: Stage) -> Callable[..., None]:
+    """Return the command that does one stage of a run that was begun before."""
 
+    def command(
+        run: RunArgument,
+        again: AgainOption = False,
+        threads: ThreadsOption = None,
+        quiet: QuietOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        _work(_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
 
-def finetune(
-    run: RunArgument,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Train the distilled student on the photos."""
-    _work(_folder(run), "finetune", again=again, threads=threads, quiet=quiet, as_json=as_json)
-
-
-def evaluate(
-    run: RunArgument,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Score teacher and student on the test views."""
-    _work(_folder(run), "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
+    return command
 
 
 def render(
