@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...]``: measure, print a table, write ``benchmarks/results/NAME.json``."""
+"""``python -m benchmarks [NAME ...]``: measure, print a table, write ``results/NAME.json`` and ``NAME.md``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.cli.output import print_table
-from nfcore.files import write_json
+from nfcore.files import write_atomic, write_json
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = ("startup", "training_step", "inference")
 LONG = ("scenes", "paper_size")
+Row = dict[str, Any]
 
 
 def main() -> None:
@@ -26,10 +27,12 @@ def main() -> None:
         if name not in QUICK + LONG:
             parser.error(f"unknown benchmark {name!r}; there is {', '.join(QUICK + LONG)}")
         benchmark = importlib.import_module(f"benchmarks.{name}")
-        rows: list[dict[str, Any]] = benchmark.measure()
+        what = str(benchmark.__doc__)
+        rows: list[Row] = benchmark.measure()
         columns = list(dict.fromkeys(key for row in rows for key in row))
-        print_table(columns, [[row.get(column) for column in columns] for row in rows], benchmark.__doc__)
-        write_json(RESULTS / f"{name}.json", {"machine": machine(), "what": benchmark.__doc__, "rows": rows})
+        print_table(columns, [[row.get(column) for column in columns] for row in rows], what)
+        write_json(RESULTS / f"{name}.json", {"machine": machine(), "what": what, "rows": rows})
+        write_atomic(RESULTS / f"{name}.md", _markdown(what, columns, rows))
 
 
 def machine() -> dict[str, Any]:
@@ -43,6 +46,13 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "command": "python -m benchmarks " + " ".join(sys.argv[1:]),
     }
+
+
+def _markdown(what: str, columns: list[str], rows: list[Row]) -> str:
+    measured = ", ".join(f"{name}: {value}" for name, value in machine().items())
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for row in rows]
+    return f"{what}\n\n" + "\n".join(lines) + f"\n\nMeasured with {measured}.\n"
 
 
 if __name__ == "__main__":

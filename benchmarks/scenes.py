@@ -17,7 +17,7 @@ SIZES = (100, 200)
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return a row for each scene and size; the comparisons are kept beside the figures."""
+    """Return a row for each scene and size; the comparisons go to ``results/pictures``, which git ignores."""
     if not DATA.is_dir():
         sys.exit(f"the scenes benchmark needs real data: there is no {DATA}")
     return [_run(scene, size) for size in SIZES for scene in SCENES]
@@ -38,7 +38,7 @@ def _run(scene: str, size: int) -> dict[str, Any]:
         "distilled PSNR": round(summary["student.distilled.psnr"], 2),
         "student PSNR": round(summary["student.test.psnr"], 2),
         "student SSIM": round(summary["student.test.ssim"], 4),
-        "ONNX fp32 max error": summary["export.onnx.max_error"],
+        "ONNX fp32 max error": f"{summary['export.onnx.max_error']:.1e}",
         "Core ML dB": round(summary["export.coreml.psnr_vs_torch"], 1),
         "wall s": round(seconds),
         "command": " ".join(command).replace(str(DATA), "../shared/data/nerf_synthetic"),
