@@ -11,8 +11,9 @@ from nfcore.pipeline.training import train
 from nfcore.pipeline.views import PseudoViews
 from nfcore.reporting import Reporter
 
-# All pseudo views are there after this share of the steps: later ones would be seen too seldom to count.
-_RENDER_UNTIL = 0.4
+# All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. But no
+# step waits for more than one, or a shortened run would spend its time on views that it has no steps to learn from.
+_RENDER_UNTIL, _MOST_PER_STEP = 0.4, 1.0
 
 
 def distill(
@@ -34,7 +35,7 @@ def distill(
         source,
         count=config.views,
         first=min(config.first_views, config.views),
-        per_step=min(config.batch, config.views / max(1.0, _RENDER_UNTIL * config.steps)),
+        per_step=min(_MOST_PER_STEP, config.views / max(1.0, _RENDER_UNTIL * config.steps)),
         memory=config.view_memory,
         seed=seed + 1,
     )

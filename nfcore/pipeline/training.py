@@ -21,9 +21,9 @@ from nfcore.reporting import Reporter
 from nfcore.states import State, seeded
 from nfcore.threads import single_thread
 
-_REPORT_EVERY = 10
-# Multiply-accumulates of a forward pass over the batch from which a second CPU thread gains more than it costs.
-_WORTH_THREADS = 4e9
+# Multiply-accumulates of a forward pass over the batch from which a step takes seconds on a CPU: a second thread
+# then gains more than it costs, and every step is worth reporting.
+_LARGE_STEP = 4e9
 
 
 def train(
@@ -38,10 +38,11 @@ def train(
         NfcoreError: the loss is no longer finite; the last checkpoint stays.
 
     """
-    small = _macs_per_step(student, views, config) < _WORTH_THREADS
+    small = _macs_per_step(student, views, config) < _LARGE_STEP
+    report_every = 10 if small else 1
     with torch.random.fork_rng(devices=[]), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
-        _Training(student, views, config, config.budget(seed), reporter).run()
+        _Training(student, views, config, config.budget(seed), report_every, reporter).run()
     student.eval()
 
 
@@ -60,6 +61,7 @@ class _Training:
         views: TrainingViews,
         config: TrainingConfig,
         budget: Budget,
+        report_every: int,
         reporter: Reporter,
     ) -> None:
         self.student = student.train()
@@ -68,6 +70,7 @@ class _Training:
         self.views = views
         self.config = config
         self.budget = budget
+        self.report_every = report_every
         self.reporter = reporter
         self.generator = seeded(budget.seed)
         self.optimizer = _optimizer(student, config)
@@ -85,7 +88,7 @@ class _Training:
             self.views.prepare(self.step)
             self.loss = self._step(progress)
             self.step += 1
-            if self.step % _REPORT_EVERY == 0 or self.step == self.budget.steps:
+            if self.step % self.report_every == 0 or self.step == self.budget.steps:
                 self._report()
             self.reporter.checkpoint(self.step, self._state)
 
