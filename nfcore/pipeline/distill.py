@@ -12,7 +12,7 @@ from nfcore.pipeline.views import PseudoViews
 from nfcore.reporting import Reporter
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. But no
-# step waits for more than one, or a shortened run would spend its time on views that it has no steps to learn from.
+# step waits for more than one: a shortened run would render views that it has no steps to learn from.
 _RENDER_UNTIL, _MOST_PER_STEP = 0.4, 1.0
 
 
