@@ -87,7 +87,7 @@ class Console:
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
-        self.rich.print(text, soft_wrap=True)
+        self.rich.print(text, soft_wrap=True, markup=False)
 
 
 class ConsoleReporter(Reporter):
