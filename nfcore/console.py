@@ -81,9 +81,7 @@ class Console:
         elif time.monotonic() - self.printed > _LINE_SECONDS or step == self.total:
             self.printed = time.monotonic()
             elapsed = self.printed - self.began
-            self.rich.print(
-                f"{self.stage}: {self.unit} {step}/{self.total}  {text}  {elapsed:.0f} s", soft_wrap=True
-            )
+            self.note(f"{self.stage}: {self.unit} {step}/{self.total}  {text}  {elapsed:.0f} s")
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
