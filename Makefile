@@ -4,7 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
-EDITABLE := $(foreach plugin,$(PLUGINS),-e $(plugin))
+# Plugins that bring heavy libraries of their own: developers get them, users choose.
+EXTRAS := plugins/nfcore-tensorboard
+EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
+EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: quickstart test check bench format clean
@@ -43,5 +46,5 @@ clean:
 	@touch $@
 
 .venv/developers: .venv/users
-	$(INSTALL) --no-build-isolation -e '.[dev]'
+	$(INSTALL) --no-build-isolation -e '.[dev]' $(EDITABLE_EXTRAS)
 	@touch $@
