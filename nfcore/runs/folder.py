@@ -1,0 +1,148 @@
+"""The run folder: configuration, results, where everything lies. Whatever is in it is whole."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tomli_w
+
+from nfcore.errors import UserError
+from nfcore.files import write_atomic, write_json
+from nfcore.options import parse
+from nfcore.pipeline.config import PipelineConfig
+
+#: The stages of a run, in their order.
+Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
+
+
+class Run:
+    """One run's folder.
+
+    Args:
+        folder: where the run is; must hold a ``config.toml``.
+
+    Raises:
+        UserError: there is no run, or its configuration is not readable.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        config = folder / "config.toml"
+        if not config.is_file():
+            raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
+        try:
+            values = tomllib.loads(config.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{config}: not valid TOML: {error}") from None
+        self.config = parse(PipelineConfig, values, str(config))
+
+    @classmethod
+    def create(cls, folder: Path, config: PipelineConfig, *, resume: bool) -> Run:
+        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there.
+
+        Raises:
+            UserError: the folder holds another run, or this one without ``resume``, or other files.
+
+        """
+        file = folder / "config.toml"
+        if file.exists():
+            run = cls(folder)
+            different = _differences(run.config, config)
+            if different:
+                raise UserError(
+                    f"{folder} holds a run with another {', '.join(different)}: choose another --name or remove it"
+                )
+            if not resume:
+                raise UserError(f"{folder} holds this run already: --resume goes on with it, --name makes another")
+            if config.export != run.config.export:
+                run.set_config(config)
+            return run
+        if folder.is_dir() and any(folder.iterdir()):
+            raise UserError(f"{folder} is not empty and holds no run: choose another --name")
+        write_atomic(file, _as_toml(config))
+        return cls(folder)
+
+    def set_config(self, config: PipelineConfig) -> None:
+        """Change the run's configuration, for stages that are yet to come."""
+        write_atomic(self.folder / "config.toml", _as_toml(config))
+        self.config = config
+
+    @property
+    def teacher(self) -> Path:
+        """The fitted teacher's file."""
+        return self.folder / "teacher.safetensors"
+
+    @property
+    def distilled(self) -> Path:
+        """The student's file as it was before fine-tuning."""
+        return self.folder / "state" / "distilled.safetensors"
+
+    @property
+    def student(self) -> Path:
+        """The finished student's file."""
+        return self.folder / "student.safetensors"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of the exports."""
+        return self.folder / "exports"
+
+    # -- what is finished ----------------------------------------------------------------------------
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The figures of each finished stage, in the order in which they were finished."""
+        path = self.folder / "state" / "results.json"
+        results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        return results
+
+    def finished(self, stage: str, figures: dict[str, Any]) -> None:
+        """Note that ``stage`` is finished, with its figures under the names that ``summary.json`` uses."""
+        results = {name: value for name, value in self.results.items() if name != stage}
+        write_json(self.folder / "state" / "results.json", results | {stage: figures})
+        self.checkpoint_of(stage).unlink(missing_ok=True)
+
+    def forget(self, first: Stage) -> None:
+        """Take back that ``first`` and the stages after it are finished, so that they are done anew."""
+        stages = get_args(Stage)[get_args(Stage).index(first) :]
+        kept = {name: figures for name, figures in self.results.items() if name.partition(".")[0] not in stages}
+        write_json(self.folder / "state" / "results.json", kept)
+        for stage in stages:
+            self.checkpoint_of(stage).unlink(missing_ok=True)
+
+    def checkpoint_of(self, stage: str) -> Path:
+        """Return where the last checkpoint of an unfinished stage lies."""
+        return self.folder / "state" / f"{stage}.safetensors"
+
+    def forget_export(self, label: str) -> None:
+        """Take back that one export is finished, so that it is made anew."""
+        kept = {name: figures for name, figures in self.results.items() if name != f"export.{label}"}
+        write_json(self.folder / "state" / "results.json", kept)
+
+    def write_summary(self) -> dict[str, Any]:
+        """Write ``summary.json`` from the figures of all finished stages and return it."""
+        summary = {name: value for figures in self.results.values() for name, value in figures.items()}
+        seconds = (value for name, value in summary.items() if name.startswith("seconds."))
+        summary["seconds.total"] = round(sum(seconds), 1)
+        write_json(self.folder / "summary.json", summary)
+        return summary
+
+
+def _as_toml(config: PipelineConfig) -> str:
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
+def _differences(old: PipelineConfig, new: PipelineConfig) -> list[str]:
+    """Return the names of the settings in which two configurations differ; exports may be added to a run."""
+
+    def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+        if not isinstance(value, dict):
+            return {prefix: value}
+        return {k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()}
+
+    left, right = (flat(c.model_dump(mode="json", exclude={"export", "summary"})) for c in (old, new))
+    return sorted(name for name in left | right if left.get(name) != right.get(name))
