@@ -10,7 +10,7 @@ EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
 EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart test check bench format clean
+.PHONY: quickstart test check docs bench format clean
 
 quickstart: .venv/users
 	$(BIN)/nfcore run quickstart --resume
@@ -23,6 +23,9 @@ check: .venv/developers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: .venv/users
 	$(BIN)/python -m benchmarks
@@ -47,4 +50,8 @@ clean:
 
 .venv/developers: .venv/users
 	$(INSTALL) --no-build-isolation -e '.[dev]' $(EDITABLE_EXTRAS)
+	@touch $@
+
+.venv/docs: .venv/developers
+	$(INSTALL) --no-build-isolation -e '.[docs]'
 	@touch $@

@@ -14,7 +14,7 @@ from nfcore.cli.output import print_table
 from nfcore.files import write_atomic, write_json
 
 RESULTS = Path(__file__).parent / "results"
-QUICK = ("startup", "training_step", "inference")
+QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
 LONG = ("scenes", "paper_size")
 Row = dict[str, Any]
 

@@ -1,7 +1,9 @@
 """nfcore: posed photos in, a neural light field that renders in real time on a phone out.
 
-This module lists the whole public surface; nothing else is promised. Names are imported on first use, so that
-``import nfcore`` costs no more than pluggy: plugins and the command line's listings never wait for torch.
+This module lists the whole public surface; besides the hooks in ``nfcore.hookspecs`` and the kit
+``nfcore.testing`` nothing else is promised, and a test holds every change of it against CHANGELOG.md. Names are
+imported on first use, so that ``import nfcore`` costs no more than pluggy: plugins and the command line's listings
+never wait for torch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,18 @@
-"""The hooks that a plugin may implement. A plugin's module imports ``nfcore`` and nothing heavy."""
+"""The hooks that a plugin may implement. A plugin's module imports ``nfcore`` and nothing heavy.
+
+An implementation may leave out arguments that it does not need.
+
+The run hooks, ``nfcore_stage_started`` and those after it, let a plugin follow a run: log it, draw it, send it
+somewhere. All of them are called one after another from the thread that does the stages, which waits for them:
+hand long work to a thread of your own. They only watch: each call gets copies, and what it draws from torch's
+default generator changes nothing in the run. A plugin whose run hook raises is switched off for the rest of the
+run, with one line that says why.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -11,6 +21,7 @@ from nfcore.components import Component, Recipe
 
 if TYPE_CHECKING:
     import typer
+    from torch import Tensor
 
 hookspec = pluggy.HookspecMarker("nfcore")
 hookimpl = pluggy.HookimplMarker("nfcore")
@@ -29,3 +40,69 @@ def nfcore_recipes() -> Iterable[Recipe]:  # type: ignore[empty-body]
 @hookspec
 def nfcore_commands(app: typer.Typer) -> None:
     """Add commands of this plugin's own to the ``nfcore`` command line."""
+
+
+@hookspec
+def nfcore_stage_started(run: Path, stage: str) -> None:
+    """Follow a stage's begin: called once before its work, also when it goes on after an interruption.
+
+    ``nfcore_stage_finished`` or ``nfcore_run_failed`` follows for the same stage, unless the process is killed.
+
+    Args:
+        run: the run's folder. A plugin may write to a sub-folder that has its own name.
+        stage: ``"teach"``, ``"distill"``, ``"finetune"``, ``"evaluate"``, ``"render"`` or ``"export.<label>"``.
+
+    """
+
+
+@hookspec
+def nfcore_step(run: Path, stage: str, step: int, total: int, scalars: Mapping[str, float]) -> None:
+    """Follow a stage's progress: called whenever the stage reports, every ten steps in training.
+
+    Args:
+        run: the run's folder.
+        stage: the stage's name.
+        step: how much is done: optimisation steps, views or frames, from 1. It rises within a stage, but a stage
+            that was interrupted goes on from its last checkpoint, so that steps after that are reported again.
+        total: how much there is to do, as known so far; training that is limited by time may end earlier.
+        scalars: figures such as ``{"psnr": 27.1}``, in dB.
+
+    """
+
+
+@hookspec
+def nfcore_images(run: Path, stage: str, step: int, name: str, image: Tensor) -> None:
+    """Follow a stage's previews: called when the stage shows a picture, about every 20 seconds in training.
+
+    Args:
+        run: the run's folder.
+        stage: the stage's name.
+        step: the last reported step, 0 if there was none.
+        name: what is shown, such as ``"student"``.
+        image: (height, width, 3) float32 RGB in [0, 1] on any device, without gradients.
+
+    """
+
+
+@hookspec
+def nfcore_stage_finished(run: Path, stage: str, figures: Mapping[str, object]) -> None:
+    """Follow a stage's end: called once after its results are in the run's folder.
+
+    Args:
+        run: the run's folder.
+        stage: the stage's name.
+        figures: what the stage adds to ``summary.json``, under the same names: numbers, texts, truth values.
+
+    """
+
+
+@hookspec
+def nfcore_run_failed(run: Path, stage: str, error: str) -> None:
+    """Follow a stage's failure or its interruption from the keyboard: called once, before the run ends.
+
+    Args:
+        run: the run's folder. What was finished before stays; ``nfcore run --resume`` goes on with it.
+        stage: the stage's name.
+        error: what went wrong, in one line.
+
+    """

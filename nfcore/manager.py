@@ -1,4 +1,4 @@
-"""Plugins: each is loaded inside its own fence; what it offers is found by kind and name."""
+"""Plugins: what each offers, found by kind and name."""
 
 from __future__ import annotations
 
@@ -6,38 +6,18 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pluggy
-
-from nfcore import hookspecs
 from nfcore.components import INTERFACE_LEVELS, KINDS, Component, Kind, Recipe
-from nfcore.discovery import PluginSource, discover
-from nfcore.errors import NfcoreError, PluginError, nearest
+from nfcore.discovery import PluginSource, canonical, discover
+from nfcore.errors import PluginError, nearest
+from nfcore.fence import Fence, Plugin, reason
 from nfcore.options import Options, parse
+from nfcore.references import missing
 
 Offer = TypeVar("Offer", Component, Recipe)
-
-
-@dataclass
-class Plugin:
-    """One plugin as it was found: what it offers, or why it is broken."""
-
-    source: PluginSource
-    components: list[Component] = field(default_factory=list)
-    recipes: list[Recipe] = field(default_factory=list)
-    problem: str | None = None
-
-    @property
-    def distribution(self) -> str:
-        """The distribution that brought the plugin."""
-        return self.source.distribution
-
-    def __str__(self) -> str:
-        return f"{self.source.distribution} {self.source.version}"
 
 
 class PluginManager:
@@ -46,46 +26,35 @@ class PluginManager:
     Args:
         sources: the plugins to load. One that raises while it is loaded or asked for what it offers is kept
             in ``plugins`` with its ``problem`` and offers nothing.
+        disabled: plugins that are not loaded, each with the environment variable that says so.
+        explain: yields what else may be the reason why there is no component or recipe of a name; it is given
+            what was asked for, such as ``"ray source"``, and the name.
 
     """
 
-    def __init__(self, sources: Iterable[PluginSource]) -> None:
-        self.hooks = pluggy.PluginManager("nfcore")
-        self.hooks.add_hookspecs(hookspecs)
-        self.plugins = [self._load(source) for source in sources]
+    def __init__(
+        self,
+        sources: Iterable[PluginSource],
+        disabled: Iterable[tuple[PluginSource, str]] = (),
+        explain: Callable[[str, str], Iterable[str]] = lambda what, name: (),
+    ) -> None:
+        self.disabled = list(disabled)
+        self._explain = explain
+        self._fence = Fence()
+        self.hooks = self._fence.hooks
+        self.plugins = [self._fence.load(source) for source in sources]
 
-    def _load(self, source: PluginSource) -> Plugin:
-        plugin = Plugin(source)
-        try:
-            self.hooks.register(source.load(), source.name)
-            self.hooks.check_pending()
-            plugin.components = [_checked(c) for c in self._offers(source.name, "nfcore_components", Component)]
-            plugin.recipes = self._offers(source.name, "nfcore_recipes", Recipe)
-        except (Exception, SystemExit) as error:
-            plugin.problem = _reason(error)
-            plugin.components, plugin.recipes = [], []
-            if self.hooks.has_plugin(source.name):
-                self.hooks.unregister(name=source.name)
-        return plugin
+    def call_each(self, hook: str, **arguments: Any) -> list[Plugin]:
+        """Call ``hook`` of every plugin, each in its own fence; return those that raised, with their ``problem``.
 
-    def _offers(self, plugin_name: str, hook: str, type_: type[Offer]) -> list[Offer]:
-        offers: list[Offer] = []
-        for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
-            if implementation.plugin_name == plugin_name:
-                offers.extend(implementation.function())
-        for offer in offers:
-            if not isinstance(offer, type_):
-                raise PluginError(f"{hook} yielded {offer!r}, not a {type_.__name__}")
-        return offers
+        A plugin that has raised before is not called again.
+        """
+        sound = [plugin for plugin in self.plugins if plugin.problem is None]
+        return [plugin for plugin in sound if not self._fence.call(plugin, hook, **arguments)]
 
-    def call_each(self, hook: str, **arguments: Any) -> None:
-        """Call ``hook`` of every plugin, each in its own fence; one that raises becomes broken."""
-        for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
-            try:
-                implementation.function(**{name: arguments[name] for name in implementation.argnames})
-            except (Exception, SystemExit) as error:
-                plugin = next(p for p in self.plugins if p.source.name == implementation.plugin_name)
-                plugin.problem = _reason(error)
+    def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
+        """Call ``hook`` of one plugin in its fence; return whether all went well, else set its ``problem``."""
+        return self._fence.call(plugin, hook, **arguments)
 
     # -- components ----------------------------------------------------------------------------------
 
@@ -103,14 +72,18 @@ class PluginManager:
 
         """
         plugin, component = self._pick(kind.replace("_", " "), name, self.components(kind))
-        level = INTERFACE_LEVELS[kind]
-        if component.level != level:
-            raise PluginError(
-                f"{kind} {name!r} of {plugin} was written for level {component.level} of that interface; "
-                f"this nfcore has level {level}: install a {'newer' if component.level < level else 'older'} "
-                f"{plugin.distribution}"
-            )
+        problem = _level_problem(plugin, component)
+        if problem:
+            raise PluginError(f"{kind} {name!r} of {plugin} {problem}")
         return plugin, component
+
+    def problem(self, plugin: Plugin, component: Component) -> str | None:
+        """Return why ``component`` can't be used by its bare name, as far as can be told without importing it."""
+        return (
+            _ambiguity(plugin, component, self.components(component.kind))
+            or _level_problem(plugin, component)
+            or missing(component.target)
+        )
 
     def load(self, kind: Kind, name: str) -> Any:
         """Return the class of a component, importing it now.
@@ -123,8 +96,10 @@ class PluginManager:
         module, _, attribute = component.target.partition(":")
         try:
             return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-        except (Exception, SystemExit) as error:
-            raise PluginError(f"{kind} {name!r} of {plugin} can't be loaded: {_reason(error)}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PluginError(f"{kind} {name!r} of {plugin} can't be loaded: {reason(error)}") from error
 
     def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, *context: Any) -> Any:
         """Return a new component: its class, called with its checked options and what its kind is given."""
@@ -166,8 +141,27 @@ class PluginManager:
         """
         return self._pick("recipe", name, self.recipes())[1]
 
+    def recipe_problem(self, plugin: Plugin, recipe: Recipe) -> str | None:
+        """Return why ``recipe`` can't be used by its bare name, or None."""
+        return _ambiguity(plugin, recipe, self.recipes()) or (
+            None if recipe.path.is_file() else f"{recipe.path}: no such file"
+        )
+
+    # -- names ---------------------------------------------------------------------------------------
+
+    def unknown(self, what: str, name: str, known: Iterable[str]) -> PluginError:
+        """Return the error for a name that nobody offers: the nearest ones, and why it may be hidden."""
+        hints = [
+            nearest(name.rpartition("/")[2], known),
+            *(f"{p} is broken: {p.problem}" for p in self.plugins if p.problem),
+            *(f"{s} is disabled by {variable}" for s, variable in self.disabled),
+            *self._explain(what, name),
+        ]
+        return PluginError(f"unknown {what} {name!r}: {'; '.join(hints)}")
+
     def _pick(self, what: str, name: str, offers: list[tuple[Plugin, Offer]]) -> tuple[Plugin, Offer]:
         distribution, _, bare = name.rpartition("/")
+        distribution = canonical(distribution)
         found = [(p, o) for p, o in offers if o.name == bare and distribution in ("", p.distribution)]
         if len(found) == 1:
             return found[0]
@@ -178,36 +172,64 @@ class PluginManager:
         if found:
             choices = " or ".join(sorted(f"{p.distribution}/{bare}" for p, _ in found))
             raise PluginError(f"{what} {name!r} is offered by more than one distribution: say {choices}")
-        broken = "".join(f"; {p} is broken: {p.problem}" for p in self.plugins if p.problem)
-        raise PluginError(f"unknown {what} {name!r}: {nearest(bare, {o.name for _, o in offers})}{broken}")
+        raise self.unknown(what, name, {o.name for _, o in offers})
 
 
-def _checked(component: Component) -> Component:
-    if component.kind not in KINDS:
-        raise PluginError(f"component {component.name!r} has the unknown kind {component.kind!r}")
-    return component
+def _ambiguity(plugin: Plugin, offer: Offer, offers: list[tuple[Plugin, Offer]]) -> str | None:
+    others: set[str] = {p.distribution for p, o in offers if o is not offer and o.name == offer.name}
+    if plugin.distribution in others:
+        return "its distribution offers that name more than once"
+    if others:
+        full = " or ".join(sorted(f"{d}/{offer.name}" for d in {plugin.distribution, *others}))
+        return f"more than one distribution offers that name: say {full}"
+    return None
 
 
-def _reason(error: BaseException) -> str:
-    """Return an error in one line, with its type unless it is one of ours."""
-    lines = str(error).strip().splitlines() or [""]
-    text = " ".join(lines) if isinstance(error, pluggy.PluginValidationError) else lines[0]
-    return text if isinstance(error, NfcoreError) else f"{type(error).__name__}: {text}"
+def _level_problem(plugin: Plugin, component: Component) -> str | None:
+    level = INTERFACE_LEVELS[component.kind]
+    if component.level == level:
+        return None
+    return (
+        f"was written for level {component.level} of that interface; this nfcore has level {level}: "
+        f"install {'a newer' if component.level < level else 'an older'} {plugin.distribution}"
+    )
+
+
+def named_in(variable: str, environ: Mapping[str, str]) -> set[str]:
+    """Return the distributions that an environment variable lists, comma-separated."""
+    return {canonical(name.strip()) for name in environ.get(variable, "").split(",") if name.strip()}
+
+
+def _shut_out_by(source: PluginSource, environ: Mapping[str, str]) -> str | None:
+    """Return the variable that keeps a plugin out, or None."""
+    if source.distribution in named_in("NFCORE_PLUGINS_DISABLE", environ):
+        return "NFCORE_PLUGINS_DISABLE"
+    only = named_in("NFCORE_PLUGINS_ONLY", environ)
+    return "NFCORE_PLUGINS_ONLY" if only and source.distribution not in only else None
 
 
 def _selected(sources: list[PluginSource], environ: Mapping[str, str]) -> list[PluginSource]:
-    """Apply ``NFCORE_PLUGINS_ONLY`` and ``NFCORE_PLUGINS_DISABLE``: comma-separated distributions."""
-
-    def names(variable: str) -> set[str]:
-        return {name.strip() for name in environ.get(variable, "").split(",") if name.strip()}
-
-    only, disabled = names("NFCORE_PLUGINS_ONLY"), names("NFCORE_PLUGINS_DISABLE")
-    return [s for s in sources if (not only or s.distribution in only) and s.distribution not in disabled]
+    return [source for source in sources if _shut_out_by(source, environ) is None]
 
 
-_make: Callable[[tuple[Path, ...]], PluginManager] = functools.cache(
-    lambda folders: PluginManager(_selected(discover(folders), os.environ))
-)
+def _elsewhere(what: str, name: str) -> Iterator[str]:
+    """Yield where a name may be that no plugin offers: in the catalogue, or in an editable install out of date."""
+    from nfcore.catalogue import install_hint
+    from nfcore.editable import stale_installs
+
+    kinds = KINDS if what == "component" else (what.replace(" ", "_"),)
+    hints = (install_hint(kind, name) for kind in kinds)
+    yield from dict.fromkeys(hint for hint in hints if hint is not None)
+    yield from map(str, stale_installs())
+
+
+@functools.cache
+def _make(folders: tuple[Path, ...]) -> PluginManager:
+    sources = discover(folders)
+    disabled = [(s, v) for s in sources if (v := _shut_out_by(s, os.environ)) is not None]
+    return PluginManager(_selected(sources, os.environ), disabled, _elsewhere)
+
+
 _folders: tuple[Path, ...] = ()
 
 

@@ -181,7 +181,7 @@ def test_a_class_that_no_plugin_offers_has_no_name(manager):
 # -- loading -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("level", "advice"), [(0, "newer"), (2, "older")])
+@pytest.mark.parametrize(("level", "advice"), [(0, "a newer"), (2, "an older")])
 def test_another_interface_level_is_reported_before_the_code_is_imported(level, advice):
     target = "a_module_that_must_not_be_imported:Teacher"
     manager = PluginManager([source(offering(Component("teacher", "old", target, level=level)))])
@@ -189,7 +189,7 @@ def test_another_interface_level_is_reported_before_the_code_is_imported(level, 
         manager.load("teacher", "old")
     assert f"written for level {level}" in str(error.value)
     assert "this nfcore has level 1" in str(error.value)
-    assert f"install a {advice} tiny-dist" in str(error.value)
+    assert f"install {advice} tiny-dist" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -243,3 +243,69 @@ def test_a_hook_that_exits_when_it_is_called_breaks_its_plugin_alone():
     manager = PluginManager([source(hooks(nfcore_commands=lambda app: exits()), "bad-dist")])
     manager.call_each("nfcore_commands", app=[])
     assert manager.plugins[0].problem == "SystemExit: told to leave"
+
+
+def test_a_plugin_that_raised_is_not_called_again():
+    calls: list[str] = []
+
+    def raises(app):
+        calls.append("called")
+        raise OSError("gone")
+
+    manager = PluginManager([source(hooks(nfcore_commands=raises), "bad-dist")])
+    assert [p.distribution for p in manager.call_each("nfcore_commands", app=[])] == ["bad-dist"]
+    assert manager.call_each("nfcore_commands", app=[]) == []
+    assert calls == ["called"]
+
+
+# -- what else may be the reason ---------------------------------------------------------------------
+
+
+def test_an_unknown_name_is_answered_with_what_is_disabled_and_what_is_elsewhere():
+    manager = PluginManager(
+        [source(tiny_plugin)],
+        disabled=[(source(None, "quiet-dist"), "NFCORE_PLUGINS_DISABLE")],
+        explain=lambda what, name: [f"the catalogue has a {what} {name}"],
+    )
+    with pytest.raises(PluginError) as error:
+        manager.find("ray_source", "nerf")
+    assert str(error.value) == (
+        "unknown ray source 'nerf': there is ring; quiet-dist 1.0 is disabled by NFCORE_PLUGINS_DISABLE; "
+        "the catalogue has a ray source nerf"
+    )
+    assert manager.find("ray_source", "ring")  # a name that is there asks nobody else
+
+
+def test_a_distribution_is_known_by_any_spelling_of_its_name():
+    manager = PluginManager([source(tiny_plugin, "my-tiny-dist")])
+    assert manager.load("teacher", "My_Tiny.Dist/sky") is tiny.Sky
+
+
+def test_problems_of_components_are_told_without_importing_them():
+    target = "a_module_that_must_not_be_imported:Teacher"
+    offers = {
+        "dist-a": Component("teacher", "twin", "tiny:Sky"),
+        "dist-b": Component("teacher", "twin", "tiny:Sky"),
+        "dist-c": Component("teacher", "old", target, level=0),
+        "dist-d": Component("teacher", "lost", target),
+        "dist-e": Component("teacher", "fine", "tiny:Sky"),
+    }
+    manager = PluginManager([source(offering(component), name) for name, component in offers.items()])
+    problems = {p.distribution: manager.problem(p, c) for p, c in manager.components()}
+    assert problems["dist-a"] == problems["dist-b"]
+    assert problems["dist-a"] == "more than one distribution offers that name: say dist-a/twin or dist-b/twin"
+    assert "level 0" in problems["dist-c"]
+    assert problems["dist-d"] == "ModuleNotFoundError: No module named 'a_module_that_must_not_be_imported'"
+    assert problems["dist-e"] is None
+
+
+def test_a_recipe_whose_file_is_gone_has_a_problem(tmp_path):
+    manager = PluginManager([source(offering(recipes=(Recipe("gone", tmp_path / "gone.toml"),)))])
+    ((plugin, recipe),) = manager.recipes()
+    assert manager.recipe_problem(plugin, recipe) == f"{tmp_path / 'gone.toml'}: no such file"
+
+
+def test_an_entry_point_that_is_declared_twice_does_not_harm_the_first():
+    manager = PluginManager([source(tiny_plugin), source(offering())])
+    assert [p.problem for p in manager.plugins] == [None, "the entry point 'tiny' is declared twice"]
+    assert manager.load("teacher", "sky") is tiny.Sky

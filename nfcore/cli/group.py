@@ -8,7 +8,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from nfcore.manager import plugins, use_plugin_folders
+from nfcore.errors import UserError, nearest
+from nfcore.fence import Plugin, reason
+from nfcore.manager import PluginManager, plugins, use_plugin_folders
 
 
 def use_plugins_dir(folders: list[Path] | None) -> list[Path] | None:
@@ -19,20 +21,58 @@ def use_plugins_dir(folders: list[Path] | None) -> list[Path] | None:
 
 
 class PluginGroup(TyperGroup):
-    """Finds a command among nfcore's own first, then among those that plugins add."""
+    """Finds a command among nfcore's own first, then among those that plugins add, each behind its fence."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command called ``cmd_name``, or None."""
-        return super().get_command(ctx, cmd_name) or self._added().get(cmd_name)
+        return super().get_command(ctx, cmd_name) or self.added().get(cmd_name)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return all names, nfcore's own first."""
-        own = super().list_commands(ctx)
-        return [*own, *sorted(set(self._added()) - set(own))]
+        return [*super().list_commands(ctx), *sorted(self.added())]
 
-    def _added(self) -> dict[str, Any]:
-        extra = typer.Typer()
-        plugins().call_each("nfcore_commands", app=extra)
-        if not extra.registered_commands and not extra.registered_groups:
-            return {}
-        return dict(typer.main.get_group(extra).commands)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that ``args`` begin with; an unknown one may be a broken plugin's."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            broken = [f"{p} is broken: {p.problem}" for p in plugins().plugins if p.problem]
+            raise UserError("; ".join([f"no command {name!r}: {nearest(name, self.list_commands(ctx))}", *broken]))
+        return super().resolve_command(ctx, args)
+
+    def added(self) -> dict[str, Any]:
+        """Return the commands that plugins add, by name; a plugin that fails to add its own becomes broken."""
+        manager = plugins()
+        known: tuple[PluginManager, dict[str, Any]] | None = getattr(self, "_added", None)
+        if known is None or known[0] is not manager:
+            known = manager, self._collect(manager)
+            self._added = known
+        return known[1]
+
+    def _collect(self, manager: PluginManager) -> dict[str, Any]:
+        found: dict[str, list[tuple[Plugin, Any]]] = {}
+        for plugin in manager.plugins:
+            for name, command in _commands_of(plugin, manager).items():
+                found.setdefault(name, []).append((plugin, command))
+        for name, offers in found.items():
+            distributions = {plugin.distribution for plugin, _ in offers}
+            for plugin, _ in offers:
+                if name in self.commands:
+                    plugin.problem = f"adds the command {name!r}, which nfcore has"
+                elif len(offers) > 1:
+                    others = ", ".join(sorted(distributions - {plugin.distribution})) or "itself"
+                    plugin.problem = f"adds the command {name!r}, which is also added by {others}"
+        return {n: offers[0][1] for n, offers in found.items() if len(offers) == 1 and n not in self.commands}
+
+
+def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
+    """Return the commands that one plugin adds; typer looks at their parameters only when it makes them."""
+    app = typer.Typer()
+    if not manager.call(plugin, "nfcore_commands", app=app):
+        return {}
+    if not app.registered_commands and not app.registered_groups:
+        return {}
+    try:
+        return dict(typer.main.get_group(app).commands)
+    except Exception as error:
+        plugin.problem = f"adds a command that can't be made: {reason(error)}"
+        return {}

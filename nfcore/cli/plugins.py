@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
+from nfcore.cli import check, info, new, search
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.manager import plugins
+from nfcore.editable import stale_installs
+from nfcore.fence import Plugin
+from nfcore.manager import PluginManager, plugins
 
 app = typer.Typer(help="Plugins and the components that they offer.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_plugins(as_json: JsonOption = False) -> None:
-    """List components by kind and name; plugins that are broken come last, with the reason."""
+def list_plugins(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List components by kind and name; then what can't be used, each with its plugin and the reason."""
     manager = plugins()
-    broken = [plugin for plugin in manager.plugins if plugin.problem]
+    context.find_root().command.list_commands(context)  # type: ignore[attr-defined]  # a plugin's own may fail
     components = [
         {
             "kind": component.kind,
@@ -25,18 +30,72 @@ def list_plugins(as_json: JsonOption = False) -> None:
         }
         for plugin, component in manager.components()
     ]
-    problems = [
-        {
-            "distribution": p.distribution,
-            "version": p.source.version,
-            "entry_point": p.source.entry_point,
-            "problem": p.problem,
-        }
-        for p in broken
-    ]
+    trouble = unusable(manager)
     if as_json:
-        print_json({"components": components, "broken": problems})
+        print_json({"components": components} | trouble)
         return
     print_table(["kind", "name", "from", "version", "what it is"], [list(row.values()) for row in components])
-    for plugin in broken:
-        say(f"broken: {plugin} ({plugin.source.entry_point}): {plugin.problem}")
+    for row in trouble["broken"]:
+        say(f"broken: {row['distribution']} {row['version']} ({row['entry_point']}): {row['problem']}")
+    for row in trouble["unusable"]:
+        what = f"{row['kind']} {row['name']!r} of {row['distribution']} {row['version']}"
+        say(f"unusable: {what}: {row['problem']}")
+    for row in trouble["out_of_date"]:
+        say(f"out of date: {row['distribution']} {row['version']}: {row['problem']}: {row['hint']}")
+    for row in trouble["disabled"]:
+        say(f"disabled: {row['distribution']} {row['version']} ({row['entry_point']}): by {row['disabled_by']}")
+
+
+def unusable(manager: PluginManager) -> dict[str, list[dict[str, Any]]]:
+    """Return what does not work, as far as can be told without importing components: rows for listings."""
+    named: list[tuple[Plugin, str, str, str | None]] = [
+        (plugin, c.kind, c.name, manager.problem(plugin, c)) for plugin, c in manager.components()
+    ]
+    named += [(plugin, "recipe", r.name, manager.recipe_problem(plugin, r)) for plugin, r in manager.recipes()]
+    return {
+        "broken": [
+            {
+                "distribution": plugin.distribution,
+                "version": plugin.source.version,
+                "entry_point": plugin.source.entry_point,
+                "problem": plugin.problem,
+            }
+            for plugin in manager.plugins
+            if plugin.problem
+        ],
+        "unusable": [
+            {
+                "kind": kind,
+                "name": name,
+                "distribution": plugin.distribution,
+                "version": plugin.source.version,
+                "problem": problem,
+            }
+            for plugin, kind, name, problem in named
+            if problem
+        ],
+        "out_of_date": [
+            {
+                "distribution": install.distribution,
+                "version": install.version,
+                "problem": install.problem,
+                "hint": install.hint,
+            }
+            for install in stale_installs()
+        ],
+        "disabled": [
+            {
+                "distribution": source.distribution,
+                "version": source.version,
+                "entry_point": source.entry_point,
+                "disabled_by": variable,
+            }
+            for source, variable in manager.disabled
+        ],
+    }
+
+
+info.add_to(app)
+check.add_to(app)
+new.add_to(app)
+search.add_to(app)

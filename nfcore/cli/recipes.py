@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, print_table
 from nfcore.manager import plugins
 
@@ -28,7 +29,10 @@ def list_recipes(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="A recipe's name.")], as_json: JsonOption = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=completion.recipes)],
+    as_json: JsonOption = False,
+) -> None:
     """Print a recipe: copy it to a .toml file to make your own."""
     import tomllib
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
 from nfcore.manager import plugins
@@ -16,12 +17,28 @@ if TYPE_CHECKING:
     from nfcore.pipeline.config import PipelineConfig
     from nfcore.runs import Stage
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.")]
-StudentArgument = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder or name, or a student's .safetensors file.")
+RunArgument = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.", autocompletion=completion.runs),
 ]
-SceneOption = Annotated[str | None, typer.Option(help="Ray source: NAME or NAME:PATH, such as blender:data/lego.")]
-TeacherOption = Annotated[str | None, typer.Option(help="Teacher to take instead of the recipe's.")]
+StudentArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder or name, or a student's .safetensors file.",
+        autocompletion=completion.runs,
+    ),
+]
+SceneOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Ray source: NAME or NAME:PATH, such as blender:data/lego.", autocompletion=completion.ray_sources
+    ),
+]
+TeacherOption = Annotated[
+    str | None,
+    typer.Option(help="Teacher to take instead of the recipe's.", autocompletion=completion.teachers),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as image_size=200, student.width=64."),
@@ -49,7 +66,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    recipe: Annotated[str, typer.Argument(help="A recipe's name, or a .toml file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
+    ],
     scene: SceneOption = None,
     teacher: TeacherOption = None,
     changes: SetOption = None,
@@ -73,7 +92,10 @@ def run(
 
 def teach(
     run: RunArgument,
-    recipe: Annotated[str | None, typer.Option(help="Begin a new run with this recipe.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Begin a new run with this recipe.", autocompletion=completion.recipes),
+    ] = None,
     scene: SceneOption = None,
     teacher: TeacherOption = None,
     changes: SetOption = None,

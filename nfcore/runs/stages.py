@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import get_args
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, get_args
 
 import torch
 
@@ -11,6 +12,7 @@ from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
 from nfcore.console import Console
 from nfcore.errors import UserError
+from nfcore.fence import reason
 from nfcore.images import save_png
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField, PartCard, StudentCard, build_student
@@ -23,6 +25,7 @@ from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 from nfcore.runs.folder import Run, Stage
+from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
 
 _REFERENCE_CAMERAS = 25
@@ -48,7 +51,7 @@ class Stages:
 
     Args:
         run: the run's folder.
-        manager: where components are found.
+        manager: where components are found, and the plugins that follow the run.
         console: shows progress.
         source: the scene, if it is already open.
 
@@ -63,6 +66,7 @@ class Stages:
         self.config = run.config
         self.manager = manager
         self.console = console
+        self.hooks = RunHooks(run.folder, manager, console.note)
 
     def do(self, stage: Stage) -> None:
         """Do ``stage`` unless it is finished.
@@ -73,11 +77,25 @@ class Stages:
         """
         if stage == "export":
             for label, choice in self.config.export.items():
-                if f"export.{label}" not in self.run.results:
-                    self.export(label, choice)
-        elif stage not in self.run.results:
-            getattr(self, stage)(StageReporter(self.run, stage, self.console))
+                self._once(f"export.{label}", partial(self.export, label, choice))
+        else:
+            self._once(stage, getattr(self, stage))
         self.run.write_summary()
+
+    def _once(self, name: str, work: Callable[[StageReporter], dict[str, Any]]) -> None:
+        """Do ``work`` and keep its figures and its time, unless that is done; plugins may watch."""
+        if name in self.run.results:
+            return
+        reporter = StageReporter(self.run, name, self.console, self.hooks)
+        self.hooks.call("nfcore_stage_started", name)
+        try:
+            figures = work(reporter)
+            figures[f"seconds.{name}"] = round(reporter.seconds, 1)
+            self.run.finished(name, figures)
+        except (Exception, KeyboardInterrupt) as error:
+            self.hooks.call("nfcore_run_failed", name, error=reason(error).removesuffix(": "))
+            raise
+        self.hooks.call("nfcore_stage_finished", name, figures=figures)
 
     def do_all(self) -> None:
         """Do all stages that are not finished."""
@@ -95,7 +113,7 @@ class Stages:
         self._need("teach")
         return load_teacher(self.run.teacher, self.manager)
 
-    def teach(self, reporter: StageReporter) -> None:
+    def teach(self, reporter: StageReporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
         choice = self.config.teacher
         with torch.random.fork_rng(devices=[]):
@@ -104,15 +122,13 @@ class Stages:
         teach(teacher, self.source, self.config.teach.budget(self.config.seed), reporter)
         save_teacher(teacher, self.run.teacher, self.manager)
         cameras = self.source.views("test").cameras
-        figures = {
+        return {
             "scene": self.source.name,
             "image_size": max(cameras.height, cameras.width),
-            "seconds.teach": round(reporter.seconds, 1),
             "teacher.parameters": parameters(teacher),
         }
-        self.run.finished("teach", figures)
 
-    def distill(self, reporter: StageReporter) -> None:
+    def distill(self, reporter: StageReporter) -> dict[str, Any]:
         """Train a new student on the teacher's pseudo views."""
         student = self.new_student()
         distill(
@@ -124,12 +140,7 @@ class Stages:
             reporter=reporter,
         )
         student.save(self.run.distilled, self.manager)
-        figures = {
-            "seconds.distill": round(reporter.seconds, 1),
-            "student.parameters": parameters(student),
-            "student.macs": macs(student),
-        }
-        self.run.finished("distill", figures)
+        return {"student.parameters": parameters(student), "student.macs": macs(student)}
 
     def new_student(self) -> LightField:
         """Return the untrained student that the configuration describes."""
@@ -152,17 +163,16 @@ class Stages:
             torch.manual_seed(self.config.seed)
             return build_student(card, cameras, self.manager)
 
-    def finetune(self, reporter: StageReporter) -> None:
+    def finetune(self, reporter: StageReporter) -> dict[str, Any]:
         """Train the distilled student on the photos."""
         self._need("distill")
         student = LightField.load(self.run.distilled, self.manager)
         config, seed = self.config.finetune, self.config.seed
         kept = finetune(student, self.source, config, seed=seed, reporter=reporter)
         student.save(self.run.student, self.manager)
-        figures = {"student.finetuning_kept": kept, "seconds.finetune": round(reporter.seconds, 1)}
-        self.run.finished("finetune", figures)
+        return {"student.finetuning_kept": kept}
 
-    def evaluate(self, reporter: StageReporter) -> None:
+    def evaluate(self, reporter: StageReporter) -> dict[str, Any]:
         """Score teacher and student on the test views, before and after fine-tuning."""
         self._need("finetune")
         views = self.source.views("test")
@@ -171,10 +181,9 @@ class Stages:
         student = evaluate_student(LightField.load(self.run.student, self.manager), views, reporter).mean
         figures = {f"teacher.test.{metric}": value for metric, value in teacher.items()}
         figures |= {f"student.distilled.{metric}": value for metric, value in distilled.items()}
-        figures |= {f"student.test.{metric}": value for metric, value in student.items()}
-        self.run.finished("evaluate", figures | {"seconds.evaluate": round(reporter.seconds, 1)})
+        return figures | {f"student.test.{metric}": value for metric, value in student.items()}
 
-    def render(self, reporter: StageReporter) -> None:
+    def render(self, reporter: StageReporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
         self._need("finetune")
         student = LightField.load(self.run.student, self.manager)
@@ -184,18 +193,15 @@ class Stages:
             previews / "comparison.png", comparison(student, self.fitted_teacher, views, index=len(views) // 8)
         )
         save_orbit(student, previews / "orbit.mp4", reporter=reporter)
-        self.run.finished("render", {"seconds.render": round(reporter.seconds, 1)})
+        return {}
 
-    def export(self, label: str, choice: Choice) -> None:
+    def export(self, label: str, choice: Choice, reporter: StageReporter) -> dict[str, Any]:
         """Export the student once and compare the files with torch."""
         self._need("finetune")
-        reporter = StageReporter(self.run, f"export.{label}", self.console)
         exporter = self.manager.build("exporter", choice.name, choice.options)
         student = LightField.load(self.run.student, self.manager)
         report = export(student, exporter, self.run.exports / label, reporter)
-        figures = {f"export.{label}.{name}": value for name, value in report.figures().items()}
-        figures[f"seconds.export.{label}"] = round(reporter.seconds, 1)
-        self.run.finished(f"export.{label}", figures)
+        return {f"export.{label}.{name}": value for name, value in report.figures().items()}
 
     def _need(self, stage: Stage) -> None:
         if stage not in self.run.results:

@@ -1,0 +1,70 @@
+"""Shell completion of the names of components, recipes and runs; an error just proposes nothing."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from nfcore.components import Kind
+from nfcore.errors import NfcoreError
+from nfcore.manager import plugins
+
+#: What a shell shows of one proposal: the word and what it means.
+Proposals = list[tuple[str, str]]
+Completer = Callable[[str], Proposals]
+
+
+def _quiet(complete: Completer) -> Completer:
+    """Keep an error from being printed into the line that the user is typing."""
+
+    @functools.wraps(complete)
+    def completer(incomplete: str) -> Proposals:
+        try:
+            return [(word, text) for word, text in complete(incomplete) if word.startswith(incomplete)]
+        except (NfcoreError, OSError):
+            return []
+
+    return completer
+
+
+def _components(kind: Kind) -> Completer:
+    def complete(incomplete: str) -> Proposals:
+        return _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components(kind)])
+
+    return _quiet(complete)
+
+
+def _distinct(offers: list[tuple[str, str, str]]) -> Proposals:
+    """Return what names each of the offers (distribution, name, summary): the bare name where it is enough."""
+    names = [name for _, name, _ in offers]
+    return [
+        (name if names.count(name) == 1 else f"{distribution}/{name}", summary)
+        for distribution, name, summary in offers
+    ]
+
+
+ray_sources = _components("ray_source")
+teachers = _components("teacher")
+
+
+@_quiet
+def any_component(incomplete: str) -> Proposals:
+    """Propose the names of all components; one that several kinds have is proposed once."""
+    return list({c.name: (c.name, c.summary) for _, c in plugins().components()}.values())
+
+
+@_quiet
+def recipes(incomplete: str) -> Proposals:
+    """Propose the names of recipes, and the recipe files here."""
+    files = [(str(path), "recipe file") for path in sorted(Path().glob("*.toml"))]
+    return _distinct([(p.distribution, r.name, r.summary) for p, r in plugins().recipes()]) + files
+
+
+@_quiet
+def runs(incomplete: str) -> Proposals:
+    """Propose the names of the runs under ``runs/``, and the folders and students' files that a path may mean."""
+    named = [(path.parent.name, "run") for path in sorted(Path("runs").glob("*/config.toml"))]
+    paths = sorted(Path(f"{incomplete}_").parent.iterdir())
+    folders = [(f"{path}/", "folder") for path in paths if path.is_dir()]
+    return [*named, *folders, *((str(path), "student") for path in paths if path.suffix == ".safetensors")]

@@ -1,0 +1,217 @@
+"""``nfcore doctor``: what is installed, what is broken, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nfcore.cli.output import JsonOption, print_json, say
+from nfcore.editable import stale_installs
+from nfcore.errors import PluginError
+from nfcore.fence import reason
+from nfcore.manager import PluginManager, named_in, plugins
+
+_CORE = "neural-field-core"
+_GIB = 1 << 30
+#: What a run of the paper's recipe leaves behind, with room to spare.
+_ENOUGH_DISK = 2 * _GIB
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        check: what was looked at.
+        status: ``ok``; ``note`` for what was chosen so; ``warning`` for what may go wrong; ``broken``.
+        text: what was found.
+        hint: what to do about it.
+
+    """
+
+    check: str
+    status: Literal["ok", "note", "warning", "broken"]
+    text: str
+    hint: str = ""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(doctor)
+
+
+def doctor(
+    context: typer.Context,
+    runs: Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")] = Path("runs"),
+    as_json: JsonOption = False,
+) -> None:
+    """Check the installation: packages, plugins, torch, disk. Exits with 1 if anything is broken."""
+    manager = plugins()
+    context.find_root().command.list_commands(context)  # type: ignore[attr-defined]  # a plugin's own may fail
+    findings = [
+        *_python(),
+        *_requirements({_CORE, *(p.distribution for p in manager.plugins)}),
+        *_plugins(manager),
+        *_torch(),
+        *_components(manager),
+        *_disk(runs),
+    ]
+    broken = [finding for finding in findings if finding.status == "broken"]
+    if as_json:
+        print_json({"ok": not broken, "checks": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            say(f"{finding.status:8} {finding.check}: {finding.text}")
+            if finding.hint:
+                say(f"{'':8} -> {finding.hint}")
+        say(f"{len(broken)} broken" if broken else "Nothing is broken.")
+    raise typer.Exit(1 if broken else 0)
+
+
+def _python() -> Iterator[Finding]:
+    from packaging.specifiers import SpecifierSet
+
+    version, wanted = platform.python_version(), metadata.metadata(_CORE)["Requires-Python"]
+    if SpecifierSet(wanted).contains(version, prereleases=True):
+        yield Finding("python", "ok", version)
+    else:
+        yield Finding("python", "broken", f"{version}, but nfcore needs {wanted}", "make an environment with it")
+
+
+def _requirements(distributions: set[str]) -> Iterator[Finding]:
+    """Compare what each distribution declares that it needs with what is there."""
+    for name in sorted(distributions):
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            yield Finding(f"needs of {name}", "note", "runs from source: it is not installed")
+            continue
+        present, wrong = _compared(found.requires or [])
+        check = f"needs of {name} {found.version}"
+        if present and not wrong:
+            yield Finding(check, "ok", ", ".join(present))
+        for text, requirement in wrong:
+            yield Finding(check, "broken", text, f"pip install '{requirement}'")
+
+
+def _compared(requirements: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the requirements that are met, and what is wrong with each of the others."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    present, wrong = [], []
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            wrong.append((f"its metadata is damaged: {reason(error)}", text))
+            continue
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        wanted = f"{requirement.name}{requirement.specifier}"
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append((f"{requirement.name} is missing", wanted))
+            continue
+        if requirement.specifier.contains(version, prereleases=True):
+            present.append(f"{requirement.name} {version}")
+        else:
+            wrong.append((f"{requirement.name} {version} is out of range ({requirement.specifier})", wanted))
+    return present, wrong
+
+
+def _plugins(manager: PluginManager) -> Iterator[Finding]:
+    stale = list(stale_installs())
+    reinstall = {install.distribution: install.hint for install in stale}
+    for plugin in manager.plugins:
+        check = f"plugin {plugin.source.name} {plugin.source.version}"
+        if plugin.problem:
+            hint = reinstall.get(plugin.distribution) or _advice(plugin.distribution, plugin.problem)
+            yield Finding(check, "broken", plugin.problem, hint)
+        else:
+            offers = [f"{c.kind} {c.name}" for c in plugin.components] + [
+                f"recipe {r.name}" for r in plugin.recipes
+            ]
+            yield Finding(check, "ok", ", ".join(offers) or "hooks only")
+    for source, variable in manager.disabled:
+        yield Finding(f"plugin {source.name} {source.version}", "note", f"disabled by {variable}")
+    known = {source.distribution for source, _ in manager.disabled} | {p.distribution for p in manager.plugins}
+    for variable in ("NFCORE_PLUGINS_ONLY", "NFCORE_PLUGINS_DISABLE"):
+        for name in sorted(named_in(variable, os.environ) - known):
+            yield Finding(variable, "warning", f"names {name!r}, which is not installed")
+    for install in stale:
+        check = f"entry points of {install.distribution} {install.version}"
+        yield Finding(check, "broken", install.problem, install.hint)
+
+
+def _advice(distribution: str, problem: str) -> str:
+    if "more than one distribution" in problem:
+        return ""  # it says itself what to say
+    if "ModuleNotFoundError" in problem:
+        text = f"pip install --upgrade {distribution} brings what it declares"
+    else:
+        text = f"a newer {distribution} may work"
+    return f"{text}; until then NFCORE_PLUGINS_DISABLE={distribution}"
+
+
+def _components(manager: PluginManager) -> Iterator[Finding]:
+    """Import every component: what a listing can't see for want of time is found here."""
+    failed = 0
+    for plugin, component in manager.components():
+        check = f"{component.kind} {component.name} of {plugin}"
+        problem = manager.problem(plugin, component)
+        if problem is None:
+            try:
+                manager.load(component.kind, f"{plugin.distribution}/{component.name}")
+            except PluginError as error:
+                problem = str(error)
+        if problem is not None:
+            failed += 1
+            yield Finding(check, "broken", problem, _advice(plugin.distribution, problem))
+    for plugin, recipe in manager.recipes():
+        problem = manager.recipe_problem(plugin, recipe)
+        if problem is not None:
+            yield Finding(f"recipe {recipe.name} of {plugin}", "broken", problem)
+    if not failed:
+        yield Finding("components", "ok", f"all {len(manager.components())} can be imported")
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+
+        from nfcore.pipeline.training import gains_from_bf16
+    except (ImportError, OSError) as error:
+        yield Finding("torch", "broken", reason(error), "pip install --force-reinstall torch")
+        return
+    threads = f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"
+    bf16 = "bf16 is fast (AMX)" if gains_from_bf16() else "bf16 gains nothing (no AMX)"
+    yield Finding("torch", "ok", f"{torch.__version__}, {threads}, {bf16}")
+    if torch.cuda.is_available():
+        devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        yield Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(devices)}")
+    else:
+        yield Finding("CUDA", "note", "no device: training takes the CPU")
+
+
+def _disk(runs: Path) -> Iterator[Finding]:
+    folder = next(path for path in (runs.absolute(), *runs.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            yield Finding("runs", "ok", f"{folder} can be written")
+    except OSError as error:
+        text = f"{folder} can't be written: {error.strerror}"
+        yield Finding("runs", "broken", text, "work in another folder, or say --runs FOLDER")
+    free = shutil.disk_usage(folder).free
+    short = free < _ENOUGH_DISK
+    text = f"{free / _GIB:.1f} GiB free at {folder}"
+    yield Finding("disk", "warning" if short else "ok", text, "make room: a run may need 2 GiB" if short else "")

@@ -1,0 +1,38 @@
+"""The conformance kit: what any implementation of a kind must satisfy.
+
+Three lines give a component all tests of its kind; pytest runs them, and ``nfcore plugins check`` reports them::
+
+    from nfcore.testing import EncodingConformance
+
+    class TestPlucker(EncodingConformance):
+        component = "plucker"  # its name or distribution/name, or its class
+"""
+
+from __future__ import annotations
+
+from nfcore.errors import UserError
+
+try:
+    import pytest as _pytest  # noqa: F401 - only here: a plain message instead of a traceback
+except ImportError:
+    raise UserError("nfcore.testing needs pytest, which is not installed: pip install pytest") from None
+
+from nfcore.testing.backbone import BackboneConformance
+from nfcore.testing.encoding import EncodingConformance
+from nfcore.testing.exporter import ExporterConformance
+from nfcore.testing.ray_source import RaySourceConformance
+from nfcore.testing.sphere import ShadedSphere
+from nfcore.testing.student import tiny_student
+from nfcore.testing.teacher import TeacherConformance
+from nfcore.testing.upsampler import UpsamplerConformance
+
+__all__ = [
+    "BackboneConformance",
+    "EncodingConformance",
+    "ExporterConformance",
+    "RaySourceConformance",
+    "ShadedSphere",
+    "TeacherConformance",
+    "UpsamplerConformance",
+    "tiny_student",
+]

@@ -1,0 +1,65 @@
+"""What any backbone must satisfy."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nfcore.components import Kind
+from nfcore.light_field import LightField
+from nfcore.options import Options
+from nfcore.testing.contract import require, sentence
+from nfcore.testing.part import NetworkConformance
+from nfcore.testing.sphere import SCENE
+from nfcore.testing.student import OctavePoints, make_uneven, tiny_student
+
+IN_CHANNELS = OctavePoints.channels
+
+
+class BackboneConformance(NetworkConformance):
+    """Standard tests of a backbone."""
+
+    kind: ClassVar[Kind] = "backbone"
+
+    def make(self, in_channels: int = IN_CHANNELS) -> Any:
+        """Return a new backbone with norms as if trained, in eval mode."""
+        return make_uneven(self.build(in_channels)).eval()
+
+    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
+        """Return features of a ray grid."""
+        generator = torch.Generator().manual_seed(seed)
+        return (torch.randn(batch, IN_CHANNELS, height, width, generator=generator),)
+
+    def student(self) -> LightField:
+        """Return a student with the backbone."""
+        return tiny_student(OctavePoints(Options(), SCENE), self.make())
+
+    @sentence("Return (b, c', h, w) for (b, c, h, w)")
+    @torch.no_grad()
+    def test_it_keeps_the_grid_and_gives_its_channels(self) -> None:
+        """For grids of any size."""
+        backbone = self.make()
+        for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
+            features = backbone(*self.inputs(batch, height, width))
+            right = (batch, backbone.channels, height, width)
+            require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
+
+    @sentence("number of input features per ray, the encoding's ``channels``.")
+    @torch.no_grad()
+    def test_it_takes_any_number_of_input_features(self) -> None:
+        """Which encoding stands before it is the user's choice."""
+        for in_channels in (1, 6, 50):
+            backbone = self.make(in_channels)
+            require(
+                backbone.in_channels == in_channels,
+                found=f"in_channels {backbone.in_channels} of a backbone made for {in_channels}",
+                right="super().__init__(options, in_channels)",
+            )
+            features = backbone(torch.randn(1, in_channels, 2, 2))
+            require(
+                features.shape == (1, backbone.channels, 2, 2),
+                found=f"{in_channels} input features give {tuple(features.shape)}",
+                right=f"{(1, backbone.channels, 2, 2)}",
+            )

@@ -1,0 +1,274 @@
+"""What all kinds share: how the component under test is named and made, and the tests of every component.
+
+Some sentences hold for all kinds and are written here, where the interfaces would only repeat each other:
+
+- A component is a class that implements the interface of its kind.
+- Options survive being written to JSON and read again: saved files name a component with its options.
+- All tensors are parameters or buffers, so that ``to(device)`` moves everything.
+- The same seed gives the same weights.
+- In eval mode the same input gives the same output, and the global random state is left alone.
+- In eval mode each image of a batch is on its own.
+- Features and images are finite for any finite input.
+- A saved and loaded component gives the same output, bit for bit.
+- Exported by torch.export, the student computes what torch computes.
+- Backbone and upsampler run in half precision too.
+- A student that is exported is left as it was.
+- Files that are missing or damaged are refused with a UserError.
+- A scene that a component can't take is refused with a UserError.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from nfcore.components import Kind
+from nfcore.errors import UserError, nearest
+from nfcore.interfaces import Backbone, Exporter, RayEncoding, RaySource, Teacher, Upsampler
+from nfcore.manager import PluginManager, plugins
+from nfcore.options import Options, parse
+from nfcore.testing.contract import Broken, require, sentence
+from nfcore.threads import single_thread
+
+INTERFACES: dict[Kind, type] = {
+    "ray_source": RaySource,
+    "teacher": Teacher,
+    "encoding": RayEncoding,
+    "backbone": Backbone,
+    "upsampler": Upsampler,
+    "exporter": Exporter,
+}
+
+
+class OneClass(PluginManager):
+    """A manager that offers a single class, which no plugin needs to offer yet."""
+
+    def __init__(self, cls: type) -> None:
+        super().__init__(())
+        self.cls = cls
+
+    def load(self, kind: Kind, name: str) -> Any:
+        """Return the class, whatever it is called."""
+        return self.cls
+
+    def name_of(self, kind: Kind, component: object) -> str:
+        """Return the class's name."""
+        return self.cls.__name__
+
+
+class Conformance:
+    """The standard tests of a component; subclass the class of its kind, such as ``EncodingConformance``.
+
+    The standard tests can be neither overridden nor dropped. One that fails for a known reason is marked in
+    ``xfail``; it must then fail. Tests of the author's own may be added.
+
+    Attributes:
+        component: the component's name (or ``distribution/name``), or its class.
+        options: its options; its defaults by default.
+        xfail: standard tests that are known to fail, each with the reason.
+
+    """
+
+    kind: ClassVar[Kind]
+    component: ClassVar[str | type[Any]]
+    options: ClassVar[Mapping[str, Any]] = {}
+    xfail: ClassVar[Mapping[str, str]] = {}
+
+    made: ClassVar[dict[str, Any]]
+    folder: Path
+
+    #: What a subclass may set; other kinds add to it.
+    settings: ClassVar[frozenset[str]] = frozenset({"component", "options", "xfail", "options_in"})
+
+    def options_in(self, folder: Path) -> Mapping[str, Any]:
+        """Return the options. Override it where they name files: write those into ``folder``, which is empty."""
+        return self.options
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if not cls.__module__.startswith(f"{__package__}."):
+            cls._refuse_overrides()
+            cls._mark_known_failures()
+        cls.made = {}
+
+    @classmethod
+    def _refuse_overrides(cls) -> None:
+        standard = standard_tests(cls)
+        for name in vars(cls):
+            if name in standard:
+                raise TypeError(
+                    f"{cls.__name__} overrides the standard test {name!r}: it may only be marked as failing, "
+                    f"xfail = {{{name!r}: 'the reason'}}"
+                )
+            if not name.startswith("__") and name not in cls.settings and name in _own_names(cls):
+                raise TypeError(f"{cls.__name__} overrides {name!r} of the conformance kit: choose another name")
+
+    @classmethod
+    def _mark_known_failures(cls) -> None:
+        standard = standard_tests(cls)
+        for name, reason in cls.xfail.items():
+            if name not in standard:
+                raise TypeError(f"{cls.__name__}.xfail: no standard test {name!r}; {nearest(name, standard)}")
+            if not reason.strip():
+                raise TypeError(f"{cls.__name__}.xfail: {name!r} needs a reason")
+            setattr(cls, name, _expected_to_fail(getattr(cls, name), reason))
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Refuse marks that would drop a standard test."""
+        name = metafunc.function.__name__
+        dropping = {"skip", "skipif"} | (set() if name in self.xfail else {"xfail"})
+        if name in standard_tests(type(self)) and any(
+            m.name in dropping for m in metafunc.definition.iter_markers()
+        ):
+            pytest.fail(
+                f"{type(self).__name__}: the standard test {name!r} can't be skipped: it may only be marked as "
+                f"failing, xfail = {{{name!r}: 'the reason'}}",
+                pytrace=False,
+            )
+
+    @pytest.fixture(autouse=True)
+    def _under_equal_conditions(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        """Give each test an empty folder, one thread and a fixed seed; leave the global random state as it was."""
+        self.folder = tmp_path
+        if "data" not in self.made:
+            self.made["data"] = tmp_path_factory.mktemp("data")
+        with single_thread(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            yield
+
+    # -- the component under test ------------------------------------------------------------------------
+
+    @property
+    def components(self) -> PluginManager:
+        """The manager that knows the component."""
+        return plugins() if isinstance(self.component, str) else OneClass(self.component)
+
+    @property
+    def name(self) -> str:
+        """The name that ``components`` knows the component by."""
+        return self.component if isinstance(self.component, str) else self.component.__name__
+
+    @property
+    def cls(self) -> Any:
+        """The component's class."""
+        return self.components.load(self.kind, self.name)
+
+    @property
+    def given(self) -> Options:
+        """The checked options."""
+        if "given" not in self.made:
+            values = self.options_in(self.made["data"])
+            self.made["given"] = parse(self.cls.Options, values, f"{self.kind} {self.name!r}")
+        options: Options = self.made["given"]
+        return options
+
+    def build(self, *context: Any) -> Any:
+        """Return a new component for what its kind is given besides options."""
+        return self.cls(self.given, *context)
+
+    # -- the tests of every component --------------------------------------------------------------------
+
+    @sentence("A component is a class that implements the interface of its kind.")
+    def test_it_implements_its_interface(self) -> None:
+        """A class that only looks alike breaks as soon as the interface grows."""
+        interface = INTERFACES[self.kind]
+        require(
+            isinstance(self.cls, type) and issubclass(self.cls, interface),
+            found=f"{self.cls!r}",
+            right=f"a subclass of nfcore.{interface.__name__}",
+        )
+
+    @sentence("immutable, unknown names are an error, each field has a description.")
+    def test_each_option_has_a_description(self) -> None:
+        """Help and documentation are made from the options alone."""
+        silent = [name for name, field in self.cls.Options.model_fields.items() if not field.description]
+        require(
+            not silent,
+            found=f"no description of {', '.join(silent)}",
+            right="Field(..., description='...') on each field of Options",
+        )
+
+    @sentence("immutable, unknown names are an error, each field has a description.")
+    def test_an_unknown_option_is_refused(self) -> None:
+        """A misspelt option must not be ignored in silence."""
+        values = {**self.given.model_dump(), "no_such_option": 1}
+        with contextlib.suppress(UserError):
+            parse(self.cls.Options, values, self.name)
+            raise Broken(
+                "found: Options takes 'no_such_option'\nright: a subclass of nfcore.Options, which refuses it"
+            )
+
+    @sentence("immutable, unknown names are an error, each field has a description.")
+    def test_its_options_are_immutable(self) -> None:
+        """Options that change after they were saved describe another component."""
+        name = next(iter(type(self.given).model_fields), "any_option")
+        with contextlib.suppress(ValidationError):
+            setattr(self.given.model_copy(), name, getattr(self.given, name, None))
+            raise Broken(f"found: {name!r} can be assigned\nright: a subclass of nfcore.Options, which is frozen")
+
+    @sentence(
+        "Options survive being written to JSON and read again: saved files name a component with its options."
+    )
+    def test_its_options_survive_json(self) -> None:
+        """Runs, teachers and students are saved with their options as JSON."""
+        text = self.given.model_dump_json()
+        again = type(self.given).model_validate_json(text)
+        require(again == self.given, found=f"{self.given!r} became {again!r}", right="the same options")
+
+
+def standard_tests(cls: type[Conformance]) -> dict[str, str]:
+    """Return the standard tests of a class by name, each with the sentence that it tests."""
+    kit = [base for base in cls.__mro__ if base.__module__.startswith(f"{__package__}.")]
+    return {
+        name: value.sentence
+        for base in reversed(kit)
+        for name, value in vars(base).items()
+        if hasattr(value, "sentence")
+    }
+
+
+def _own_names(cls: type[Conformance]) -> set[str]:
+    return {name for base in cls.__mro__ if base.__module__.startswith(f"{__package__}.") for name in vars(base)}
+
+
+def _expected_to_fail(test: Any, reason: str) -> Any:
+    @functools.wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        test(*arguments, **fixtures)
+
+    return pytest.mark.xfail(reason=reason, strict=True)(run)
+
+
+@contextlib.contextmanager
+def untouched_random_state(who: str) -> Iterator[None]:
+    """Break the sentence if the global random state of torch, numpy or Python changes meanwhile."""
+    before = _random_states()
+    yield
+    changed = [library for library, state in _random_states().items() if state != before[library]]
+    require(
+        not changed,
+        found=f"{who} changes the global random state of {' and '.join(changed)}",
+        right="random numbers from a generator of its own, such as torch.Generator().manual_seed(seed)",
+    )
+
+
+def _random_states() -> dict[str, object]:
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": repr(np.random.get_state()),
+        "Python": random.getstate(),
+    }
+
+
+def is_short(error: UserError) -> bool:
+    """Whether an error's text is one or two lines, and says something."""
+    return 1 <= len(str(error).strip().splitlines()) <= 2

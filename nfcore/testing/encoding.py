@@ -1,0 +1,157 @@
+"""What any ray encoding must satisfy."""
+
+from __future__ import annotations
+
+import gc
+import random
+import weakref
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nfcore.cameras import ray_grid
+from nfcore.components import Kind
+from nfcore.errors import UserError
+from nfcore.light_field import LightField
+from nfcore.options import Options
+from nfcore.testing.base import is_short
+from nfcore.testing.contract import require, sentence
+from nfcore.testing.gradients import compare_with_differences
+from nfcore.testing.part import PartConformance, make_smooth
+from nfcore.testing.sphere import FORWARD_FACING, SCENE, SphereTeacher, cameras_around, cameras_at, extreme_rays
+from nfcore.testing.student import tiny_student
+
+
+class EncodingConformance(PartConformance):
+    """Standard tests of a ray encoding."""
+
+    kind: ClassVar[Kind] = "encoding"
+
+    def make(self) -> Any:
+        """Return a new encoding, prepared, in eval mode."""
+        encoding = self.build(SCENE)
+        encoding.prepare(SphereTeacher(Options(), SCENE), SCENE)
+        return encoding.eval()
+
+    def make_unprepared(self) -> Any:
+        """Return a new encoding that has not seen a teacher."""
+        torch.manual_seed(1)
+        return self.build(SCENE)
+
+    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
+        """Return origins and directions of cameras around the scene."""
+        cameras = cameras_around(batch, height, width, seed)
+        return ray_grid(cameras.poses, cameras.intrinsics, height, width)
+
+    def student(self) -> LightField:
+        """Return a student with the encoding."""
+        return tiny_student(encoding=self.make())
+
+    @sentence("Return features (b, c, h, w) float32")
+    @torch.no_grad()
+    def test_it_gives_each_ray_its_channels(self) -> None:
+        """For grids of any size."""
+        encoding = self.make()
+        for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
+            features = encoding(*self.inputs(batch, height, width))
+            right = (batch, encoding.channels, height, width)
+            require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
+
+    @sentence("Return features (b, c, h, w) float32")
+    @torch.no_grad()
+    def test_its_features_are_float32(self) -> None:
+        """Rays are float32, and so is all that is computed from them."""
+        dtype = self.make()(*self.inputs()).dtype
+        require(dtype == torch.float32, found=f"features of {dtype}", right="torch.float32")
+
+    @sentence("Features and images are finite for any finite input.")
+    @torch.no_grad()
+    def test_its_features_are_finite_for_any_ray(self) -> None:
+        """Parallel to an axis, past the box, from within it, from a million units away."""
+        rays = extreme_rays()
+        grid = [tensor.T.reshape(1, 3, 1, -1).contiguous() for tensor in (rays.origins, rays.directions)]
+        for training in (False, True):
+            finite = self.make().train(training)(*grid).isfinite().all(1).flatten()
+            if not finite.all():
+                worst = int((~finite).nonzero()[0])
+                ray = f"origin {rays.origins[worst].tolist()}, direction {rays.directions[worst].tolist()}"
+                require(
+                    False,
+                    found=f"{int((~finite).sum())} of {len(finite)} rays have features that are not finite: {ray}",
+                    right="no division by a component of a direction that may be zero",
+                )
+
+    @sentence("In training mode it may add jitter from torch's default generator, which the run seeds")
+    @torch.no_grad()
+    def test_in_training_its_jitter_follows_torchs_seed(self) -> None:
+        """A run that is seeded again must see the same jitter."""
+        encoding, inputs = self.make().train(), self.inputs()
+        seen = []
+        others = random.getstate(), np.random.get_state()
+        try:
+            for seed in (1, 2):
+                random.seed(seed)
+                np.random.seed(seed)
+                torch.manual_seed(3)
+                seen.append(encoding(*inputs))
+        finally:
+            random.setstate(others[0])
+            np.random.set_state(others[1])
+        require(
+            torch.equal(*seen),
+            found="torch.manual_seed(3) gave two different features of the same rays",
+            right="jitter from torch.rand or torch.randn without a generator, and from nothing else",
+        )
+
+    @sentence("Gradients flow to the encoding's own weights.")
+    def test_gradients_of_its_weights_agree_with_finite_differences(self) -> None:
+        """An encoding without weights has nothing to show here."""
+        compare_with_differences(make_smooth(self.make()), self.inputs(), of_inputs=False)
+
+    @sentence("Afterwards the encoding needs neither")
+    def test_once_prepared_it_lets_go_of_the_teacher(self) -> None:
+        """A teacher that is held on to takes its memory to the end of the run."""
+        teacher = SphereTeacher(Options(), SCENE)
+        encoding = self.build(SCENE)
+        encoding.prepare(teacher, SCENE)
+        held = weakref.ref(teacher)
+        del teacher
+        if held() is not None:
+            gc.collect()  # it may be in a cycle that nobody else holds
+        require(
+            held() is None, found="it still holds the teacher", right="what prepare takes, as tensors in buffers"
+        )
+
+    @sentence("The same seed gives the same weights.")
+    def test_preparing_it_again_gives_the_same(self) -> None:
+        """What prepare draws comes from torch's default generator, which the run seeds."""
+        torch.manual_seed(7)
+        encoding = self.build(SCENE)
+        prepared = []
+        for _ in range(2):
+            torch.manual_seed(8)
+            encoding.prepare(SphereTeacher(Options(), SCENE), SCENE)
+            prepared.append({name: tensor.clone() for name, tensor in encoding.state_dict().items()})
+        different = [name for name, tensor in prepared[0].items() if not torch.equal(tensor, prepared[1][name])]
+        require(not different, found=f"two different {', '.join(different)}", right="the same, from the same seed")
+
+    @sentence("A scene that a component can't take is refused with a UserError.")
+    @torch.no_grad()
+    def test_it_takes_a_forward_facing_scene_or_refuses_it(self) -> None:
+        """Such a scene has its far end at infinity, where a warp is needed."""
+        try:
+            encoding = self.build(FORWARD_FACING).eval()
+        except UserError as error:
+            require(
+                is_short(error), found=f"{str(error)!r}", right="one or two lines that say what would be right"
+            )
+            return
+        cameras = cameras_at(torch.eye(3, 4)[None], 4, 6)
+        features = encoding(*ray_grid(cameras.poses, cameras.intrinsics, 4, 6))
+        require(
+            features.shape == (1, encoding.channels, 4, 6) and features.isfinite().all(),
+            found=f"features {tuple(features.shape)}, {int((~features.isfinite()).sum())} of them not finite",
+            right=f"finite features {(1, encoding.channels, 4, 6)}, or a UserError from the constructor",
+        )

@@ -1,0 +1,210 @@
+"""What any exporter must satisfy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+import torch
+
+from nfcore.components import Kind
+from nfcore.errors import UserError
+from nfcore.interfaces import ParityFloor, Runner, VerificationUnavailable
+from nfcore.light_field import LightField
+from nfcore.pipeline.export import compare
+from nfcore.testing.base import Conformance, is_short
+from nfcore.testing.contract import Broken, describe, once, require, sentence
+from nfcore.testing.student import tiny_student
+
+#: A floor below both of these would let a wrong export pass: 30 dB is a visible difference.
+LEAST_PSNR, GREATEST_ERROR = 30.0, 0.1
+
+
+@dataclass(frozen=True)
+class Export:
+    """A student and where its files lie."""
+
+    student: LightField
+    folder: Path
+
+
+class ExporterConformance(Conformance):
+    """Standard tests of an exporter. What this platform can't run is skipped, with the exporter's own reason."""
+
+    kind: ClassVar[Kind] = "exporter"
+
+    def export(self, folder: Path) -> LightField:
+        """Write a tiny student into ``folder`` and return it."""
+        torch.manual_seed(0)
+        student = tiny_student()
+        folder.mkdir()
+        self.build().export(student, folder)
+        return student
+
+    @once
+    def exported(self) -> Export:
+        """One export for all tests that only run it."""
+        folder = self.made["data"] / "export"
+        return Export(self.export(folder), folder)
+
+    def load(self, folder: Path) -> Runner:
+        """Return the files loaded by a new exporter; skip the test where this platform can't run them."""
+        try:
+            runner = self.build().load(folder)
+        except VerificationUnavailable as why:
+            reason = str(why).strip()
+            require(
+                reason, found="VerificationUnavailable without a text", right="why this platform can't run them"
+            )
+            pytest.skip(f"can't be verified here: {reason}")
+        if not isinstance(runner, Runner):
+            raise Broken(f"found: load gives a {type(runner).__name__}\nright: an nfcore.Runner")
+        return runner
+
+    @sentence("into the empty ``folder``.")
+    def test_it_writes_into_the_folder_and_nowhere_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Neither beside it nor into the current folder."""
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        self.export(self.folder / "export")
+        written = [path for path in (self.folder / "export").rglob("*") if path.is_file()]
+        require(written, found="no file in the folder", right="the files of the target")
+        stray = sorted(path.name for place in (self.folder, elsewhere) for path in place.iterdir())
+        others = [name for name in stray if name not in ("export", "elsewhere")]
+        require(not others, found=f"{', '.join(others)} outside of the folder", right="all files in it")
+
+    @sentence("A student that is exported is left as it was.")
+    def test_it_leaves_the_student_as_it_was(self) -> None:
+        """Its weights, their type, and whether it is training."""
+        student = tiny_student().train()
+        before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+        folder = self.folder / "export"
+        folder.mkdir()
+        self.build().export(student, folder)
+        after = student.state_dict()
+        changed = [
+            name
+            for name, tensor in before.items()
+            if name not in after or after[name].dtype != tensor.dtype or not torch.equal(after[name], tensor)
+        ]
+        require(
+            not changed and before.keys() == after.keys(),
+            found=f"other {', '.join(changed[:3]) or 'tensors'}",
+            right="work on nfcore.DeployedLightField(student), which is a copy",
+        )
+        require(
+            all(module.training for module in student.modules()),
+            found="a student that was training is in eval mode",
+            right="work on nfcore.DeployedLightField(student), which is a copy",
+        )
+
+    @sentence("Load what ``export`` wrote, from the files alone.")
+    def test_its_files_run_from_another_folder(self) -> None:
+        """By an exporter that has not seen the student, when the folder of the export is gone."""
+        exported, elsewhere = self.exported(), self.folder / "moved"
+        camera = exported.student.cameras[0]
+        shutil.move(exported.folder, elsewhere)
+        try:
+            image = self.load(elsewhere).render(camera.poses, camera.intrinsics)
+        finally:
+            shutil.move(elsewhere, exported.folder)
+        require(
+            image.numel(), found="no image", right="an image, from files that hold no path and need nothing else"
+        )
+
+    @sentence("to RGB (b, 3, H, W) float32.")
+    def test_its_runner_renders_float32_images_of_any_number_of_cameras(self) -> None:
+        """One by one if the target knows no batches."""
+        exported = self.exported()
+        runner = self.load(exported.folder)
+        for n in (1, 3):
+            cameras = exported.student.cameras[:n]
+            image = runner.render(cameras.poses, cameras.intrinsics)
+            right = (n, 3, cameras.height, cameras.width)
+            require(
+                tuple(image.shape) == right and image.dtype == torch.float32,
+                found=f"{tuple(image.shape)} of {image.dtype} for {n} cameras",
+                right=f"{right} of torch.float32",
+            )
+
+    @sentence("What exported files must reach against torch, or the export has failed.")
+    def test_its_files_reach_its_parity_floor(self) -> None:
+        """Seen by cameras one of which the exporter had for an example."""
+        exported = self.exported()
+        runner = self.load(exported.folder)
+        floor = self.floor
+        least, greatest = compare(exported.student, runner, exported.student.cameras)
+        require(
+            least >= floor.psnr and greatest <= floor.max_error,
+            found=f"{least:.1f} dB and differences up to {greatest:.2g} against torch",
+            right=f"at least {floor.psnr:g} dB and at most {floor.max_error:g}, its own floor",
+        )
+
+    @property
+    def floor(self) -> ParityFloor:
+        """The exporter's floor."""
+        floor: ParityFloor = self.build().parity_floor
+        return floor
+
+    @sentence("What these files must reach against torch, at the precision that the options ask for.")
+    def test_its_parity_floor_asks_for_something(self) -> None:
+        """A floor that anything reaches verifies nothing."""
+        floor = self.floor
+        require(
+            floor.psnr >= LEAST_PSNR or floor.max_error <= GREATEST_ERROR,
+            found=f"{floor}",
+            right=f"psnr of at least {LEAST_PSNR:g} dB or max_error of at most {GREATEST_ERROR:g}",
+        )
+
+    @sentence("what runs them, for reports: a runtime with its version, or an evaluator and its limits.")
+    def test_its_runner_says_what_it_is(self) -> None:
+        """A report without it would claim more than was measured."""
+        verified_by = self.load(self.exported().folder).verified_by
+        require(
+            isinstance(verified_by, str) and verified_by.strip(),
+            found=f"{verified_by!r}",
+            right="what ran the files",
+        )
+
+    @sentence("Files that are missing or damaged are refused with a UserError.")
+    def test_missing_files_are_a_clear_error(self) -> None:
+        """Such as an export that was only half copied."""
+        empty = self.folder / "empty"
+        empty.mkdir()
+        _require_refused(lambda: self.build().load(empty), "an empty folder")
+
+    @sentence("Files that are missing or damaged are refused with a UserError.")
+    def test_a_damaged_file_is_a_clear_error(self) -> None:
+        """The largest file, cut in half."""
+        exported = self.exported()
+        damaged = self.folder / "damaged"
+        shutil.copytree(exported.folder, damaged)
+        largest = max(
+            (path for path in damaged.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+        )
+        content = largest.read_bytes()
+        largest.write_bytes(content[: len(content) // 2])
+        camera = exported.student.cameras[0]
+
+        def run() -> None:
+            self.build().load(damaged).render(camera.poses, camera.intrinsics)
+
+        _require_refused(run, f"{largest.name} cut in half")
+
+
+def _require_refused(run: Callable[[], object], what: str) -> None:
+    try:
+        run()
+    except VerificationUnavailable as why:
+        pytest.skip(f"can't be verified here: {why}")
+    except UserError as error:
+        require(is_short(error), found=f"{str(error)!r}", right="one or two lines that name the file")
+    except Exception as error:
+        raise Broken(f"found: {what} gives {describe(error)}\nright: a UserError that names the file") from error
+    else:
+        raise Broken(f"found: {what} is loaded and run\nright: a UserError that names the file")

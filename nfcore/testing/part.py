@@ -1,0 +1,253 @@
+"""What the three parts of a student share: encoding, backbone and upsampler are torch modules on a ray grid."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nfcore.deploy import DeployedLightField, fold_norms
+from nfcore.light_field import LightField
+from nfcore.states import read_safetensors, write_safetensors
+from nfcore.testing.base import Conformance, untouched_random_state
+from nfcore.testing.contract import Broken, describe, once, require, sentence
+from nfcore.testing.gradients import compare_with_differences
+
+#: Differences that come from rounding alone, where float32 sums are done in another order.
+ROUNDING = 1e-4
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A student, ready for a target, and what torch.export makes of it."""
+
+    deployed: DeployedLightField
+    program: torch.export.ExportedProgram
+    student: LightField
+
+
+class PartConformance(Conformance):
+    """The standard tests of the parts of a student."""
+
+    @abstractmethod
+    def make(self) -> Any:
+        """Return a new part for the kit's scene and channels, in eval mode."""
+
+    @abstractmethod
+    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
+        """Return what ``forward`` takes, for a ray grid."""
+
+    @abstractmethod
+    def student(self) -> LightField:
+        """Return a student around the part; its other parts are the kit's own."""
+
+    def used(self) -> Any:
+        """Return a part that has seen one training step, as all that is saved has, in eval mode."""
+        part = self.make().train()
+        part(*self.inputs())
+        with torch.no_grad():
+            for parameter in part.parameters():
+                parameter.add_(0.05 * torch.randn_like(parameter))
+        return part.eval()
+
+    # -- weights, randomness, batches --------------------------------------------------------------------
+
+    @sentence("The same seed gives the same weights.")
+    def test_the_same_seed_gives_the_same_weights(self) -> None:
+        """The run seeds torch's default generator before it builds the student."""
+        first, second = ({**_seeded(7, self.make).state_dict()} for _ in range(2))
+        different = [name for name in first if not torch.equal(first[name], second[name])]
+        require(
+            not different,
+            found=f"torch.manual_seed(7) gave two different {', '.join(different)}",
+            right="weights drawn from torch's default generator, as torch.nn's layers do",
+        )
+
+    @sentence("In eval mode the same input gives the same output, and the global random state is left alone.")
+    @torch.no_grad()
+    def test_in_eval_mode_the_same_input_gives_the_same_output(self) -> None:
+        """Noise, dropout or memory of earlier calls belong to training."""
+        part, inputs = self.make(), self.inputs()
+        first, second = part(*inputs), part(*inputs)
+        require(
+            torch.equal(first, second),
+            found=f"two calls differ by up to {_difference(first, second):.2g}",
+            right="no jitter, dropout or state while self.training is False",
+        )
+
+    @sentence("In eval mode the same input gives the same output, and the global random state is left alone.")
+    @torch.no_grad()
+    def test_in_eval_mode_it_leaves_the_global_random_state_alone(self) -> None:
+        """Rendering a preview must not change what training does next."""
+        part, inputs = self.make(), self.inputs()
+        with untouched_random_state("forward in eval mode"):
+            part(*inputs)
+
+    @sentence("In eval mode each image of a batch is on its own.")
+    @torch.no_grad()
+    def test_in_eval_mode_each_image_is_on_its_own(self) -> None:
+        """A view must not look different because of what is rendered beside it."""
+        part, inputs = self.make(), self.inputs(batch=3)
+        together = part(*inputs)
+        alone = torch.cat([part(*(tensor[i : i + 1] for tensor in inputs)) for i in range(3)])
+        require(
+            torch.allclose(together, alone, rtol=ROUNDING, atol=ROUNDING),
+            found=f"a batch of three differs from its images alone by up to {_difference(together, alone):.2g}",
+            right="no statistics over the batch while self.training is False",
+        )
+
+    # -- saving and moving -------------------------------------------------------------------------------
+
+    @sentence("A saved and loaded component gives the same output, bit for bit.")
+    @torch.no_grad()
+    def test_saved_and_loaded_it_gives_the_same_output(self) -> None:
+        """A student's file holds its parts' ``state_dict()`` and options, and nothing else."""
+        part, inputs = self.used(), self.inputs()
+        write_safetensors(self.folder / "part.safetensors", part.state_dict(), {"part": self.name})
+        loaded = self.make_unprepared()
+        loaded.load_state_dict(read_safetensors(self.folder / "part.safetensors")[0])
+        before, after = part(*inputs), loaded.eval()(*inputs)
+        require(
+            torch.equal(before, after),
+            found=f"the outputs differ by up to {_difference(before, after):.2g}",
+            right="all that forward needs in parameters or persistent buffers, or following from the options",
+        )
+
+    def make_unprepared(self) -> Any:
+        """Return a new part as it is made before its weights are loaded."""
+        return _seeded(1, self.make)
+
+    @sentence("All tensors are parameters or buffers, so that ``to(device)`` moves everything.")
+    @torch.no_grad()
+    def test_it_moves_to_another_device(self) -> None:
+        """The device is torch's ``meta``, which every machine has."""
+        part = self.make().to("meta")
+        try:
+            output = part(*(tensor.to("meta") for tensor in self.inputs()))
+        except (RuntimeError, NotImplementedError) as error:
+            raise Broken(
+                f"found: {describe(error)}\nright: constants from register_buffer, "
+                "new tensors with device=features.device, no .item() or float() of a tensor"
+            ) from error
+        require(
+            output.device.type == "meta",
+            found=f"after to('meta') the output is on {output.device}",
+            right="an output on the device of weights and inputs",
+        )
+
+    # -- export ------------------------------------------------------------------------------------------
+
+    @once
+    def exported(self) -> Exported:
+        """The part within a student, exported."""
+        student = self.student()
+        deployed = DeployedLightField(student)
+        camera = student.cameras[0]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about its own internals
+            program = torch.export.export(deployed, (camera.poses, camera.intrinsics))
+        return Exported(deployed, program, student)
+
+    @sentence("Exported by torch.export, the student computes what torch computes.")
+    @torch.no_grad()
+    def test_exported_it_computes_the_same(self) -> None:
+        """Every exporter starts from this graph."""
+        exported = self.exported()
+        camera = exported.student.cameras[1]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = exported.program.module()(camera.poses, camera.intrinsics)
+        difference = _difference(image, exported.deployed(camera.poses, camera.intrinsics))
+        require(
+            difference <= ROUNDING,
+            found=f"seen by another camera the graph differs from torch by up to {difference:.2g}",
+            right="plain tensor operations: no Python control flow on values, no numbers from the example",
+        )
+
+    @sentence("on tensors of rank five or less.")
+    def test_its_exported_graph_has_no_tensor_over_rank_five(self) -> None:
+        """Core ML and others know no more than five dimensions."""
+        nodes = self.exported().program.graph.nodes
+        values = [(node.name, node.meta.get("val")) for node in nodes]
+        high = [
+            f"{name} {tuple(value.shape)}"
+            for name, value in values
+            if isinstance(value, Tensor) and value.ndim > 5
+        ]
+        require(not high, found=", ".join(high[:3]), right="flatten dimensions together before adding another")
+
+
+class NetworkConformance(PartConformance):
+    """The standard tests of backbones and upsamplers: the part of the student that learns."""
+
+    @sentence("differentiable")
+    def test_its_gradients_agree_with_finite_differences(self) -> None:
+        """With respect to its input and to each of its weights."""
+        part = make_smooth(self.make())
+        compare_with_differences(part, self.inputs(), of_inputs=True)
+
+    @sentence("Features and images are finite for any finite input.")
+    @torch.no_grad()
+    def test_its_output_is_finite_for_large_features(self) -> None:
+        """Features a thousand times larger than usual come from a young student."""
+        part = self.make()
+        for size in (0.0, 1e3, -1e3):
+            output = part(*(size * torch.ones_like(tensor) + tensor for tensor in self.inputs()))
+            require(
+                output.isfinite().all(),
+                found=f"features around {size:g} give {int((~output.isfinite()).sum())} infinite values or NaN",
+                right="no exponential or division that is not bounded",
+            )
+
+    @sentence("Backbone and upsampler run in half precision too.")
+    @torch.no_grad()
+    def test_it_runs_in_half_precision(self) -> None:
+        """Exports for phones halve the network's weights and its input."""
+        part = self.make()
+        expected = part(*self.inputs())
+        output = copy.deepcopy(part).half()(*(tensor.half() for tensor in self.inputs()))
+        require(
+            output.dtype == torch.float16,
+            found=f"float16 weights and features give {output.dtype}",
+            right="an output of the input's dtype",
+        )
+        difference = _difference(output.float(), expected)
+        bound = 0.02 * max(1.0, float(expected.abs().max()))
+        require(difference <= bound, found=f"it is off by {difference:.2g}", right=f"at most {bound:.2g}, 2%")
+
+    @sentence("directly follows its convolution")
+    @torch.no_grad()
+    def test_folding_its_norms_changes_nothing(self) -> None:
+        """Every export folds them, so a layer with a norm behind it must serve that norm alone."""
+        part = self.make()
+        folded = fold_norms(nn.Sequential(copy.deepcopy(part)))
+        difference = _difference(folded(*self.inputs()), part(*self.inputs()))
+        require(
+            difference <= ROUNDING * max(1.0, float(part(*self.inputs()).abs().max())),
+            found=f"with its norms folded it is off by up to {difference:.2g}",
+            right="in an nn.Sequential, a layer before a norm that is used nowhere else",
+        )
+
+
+def make_smooth(module: nn.Module) -> nn.Module:
+    """Move all weights a little, so that none is at a place where a derivative jumps, such as zero."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    return module
+
+
+def _seeded(seed: int, make: Any) -> Any:
+    torch.manual_seed(seed)
+    return make()
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    require(a.shape == b.shape, found=f"shapes {tuple(a.shape)} and {tuple(b.shape)}", right="equal shapes")
+    difference = (a.double() - b.double()).abs().max()
+    return float(difference) if difference.isfinite() else float("inf")

@@ -1,0 +1,117 @@
+"""Runs conformance classes in this process and says what came out, test by test."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from unittest import mock
+
+import pytest
+
+from nfcore.testing.base import Conformance, standard_tests
+
+Result = Literal["passed", "failed", "expected to fail", "not verified"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of one standard test.
+
+    Args:
+        group: the name of the test class.
+        test: the name of the test.
+        result: ``not verified`` is what this platform can't run.
+        reason: the sentence that is broken, what was found and what would be right; empty for a test that passed.
+
+    """
+
+    group: str
+    test: str
+    result: Result
+    reason: str = ""
+
+
+@dataclass
+class Collector:
+    """A pytest plugin that notes what comes out."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    classes: dict[str, type[Conformance]] = field(default_factory=dict)
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the standard tests; an author's own are for the author's own pytest."""
+        kept = []
+        for item in items:
+            cls = item.cls if isinstance(item, pytest.Function) else None
+            if isinstance(cls, type) and issubclass(cls, Conformance) and item.name in standard_tests(cls):
+                self.classes[cls.__name__] = cls
+                kept.append(item)
+        items[:] = kept
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a test class that can't be made."""
+        if report.failed:
+            self.errors.append(_reason(report))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test, or what keeps it from being run."""
+        if report.when != "call" and report.passed:
+            return
+        group, _, test = report.nodeid.rpartition("::")
+        self.outcomes.append(Outcome(group.rpartition("::")[2], test, _result(report), _reason(report)))
+
+
+def run_file(path: Path) -> Collector:
+    """Run the standard tests of the conformance classes in a Python file, apart from all other pytest settings."""
+    collector = Collector()
+    arguments = [str(path), "-p", "no:cacheprovider", "-p", "no:terminal", "-c", os.devnull, "--noconftest"]
+    arguments += ["--rootdir", str(path.parent), "--import-mode=importlib"]
+    said = io.StringIO()
+    with _alone(path.stem), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code = pytest.main(arguments, plugins=[collector])
+    fine = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+    if code not in fine and not collector.errors:
+        collector.errors.append(f"pytest stopped with code {int(code)}: {said.getvalue().strip()}")
+    return collector
+
+
+@contextlib.contextmanager
+def _alone(module: str) -> Iterator[None]:
+    """Keep out of the run the pytest plugins and options of whoever calls, and another ``module`` of that name."""
+    imported = sys.modules.pop(module, None)
+    with mock.patch.dict(os.environ, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}):
+        os.environ.pop("PYTEST_ADDOPTS", None)
+        os.environ.pop("PYTEST_PLUGINS", None)
+        yield
+    sys.modules.pop(module, None)
+    if imported is not None:
+        sys.modules[module] = imported
+
+
+def _result(report: pytest.TestReport) -> Result:
+    if hasattr(report, "wasxfail"):
+        return "expected to fail" if report.skipped else "failed"
+    if report.passed:
+        return "passed"
+    return "not verified" if report.skipped else "failed"
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return the text of a failure without its traceback."""
+    if hasattr(report, "wasxfail") and report.skipped:
+        return str(report.wasxfail)
+    if report.passed:
+        return ""
+    representation = report.longrepr
+    if isinstance(representation, tuple):  # a skip: file, line, reason
+        return representation[2].removeprefix("Skipped: ")
+    crash = getattr(representation, "reprcrash", None)
+    text = crash.message if crash is not None else str(representation)
+    return text.removeprefix("AssertionError: ").removeprefix("Failed: ").strip()

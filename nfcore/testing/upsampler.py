@@ -1,0 +1,112 @@
+"""What any upsampler must satisfy."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nfcore.components import Kind
+from nfcore.errors import UserError
+from nfcore.light_field import LightField
+from nfcore.options import Options
+from nfcore.testing.base import is_short
+from nfcore.testing.contract import once, require, sentence
+from nfcore.testing.part import NetworkConformance
+from nfcore.testing.sphere import SCENE
+from nfcore.testing.student import OctavePoints, ResidualBody, make_uneven, tiny_student
+
+IN_CHANNELS = ResidualBody.channels
+#: Scales that are tried; the first that the upsampler can do is the one of all other tests.
+SCALES = (2, 4, 3, 8, 1, 5)
+
+
+class UpsamplerConformance(NetworkConformance):
+    """Standard tests of an upsampler."""
+
+    kind: ClassVar[Kind] = "upsampler"
+
+    @once
+    def scale(self) -> int:
+        """The first scale that it can do."""
+        for scale in SCALES:
+            try:
+                self.build(IN_CHANNELS, scale)
+            except UserError:
+                continue
+            return scale
+        raise UserError(f"upsampler {self.name!r} can do none of the scales {SCALES}")
+
+    def make(self, in_channels: int = IN_CHANNELS) -> Any:
+        """Return a new upsampler with norms as if trained, in eval mode."""
+        return make_uneven(self.build(in_channels, self.scale())).eval()
+
+    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
+        """Return features of a ray grid."""
+        generator = torch.Generator().manual_seed(seed)
+        return (torch.randn(batch, IN_CHANNELS, height, width, generator=generator),)
+
+    def student(self) -> LightField:
+        """Return a student with the upsampler."""
+        encoding = OctavePoints(Options(), SCENE)
+        backbone = ResidualBody(Options(), encoding.channels)
+        scale = self.scale()
+        return tiny_student(encoding, backbone, self.make(), height=4 * scale, width=3 * scale)
+
+    @sentence("Return RGB (b, 3, h * scale, w * scale) in [0, 1] for (b, c', h, w)")
+    @torch.no_grad()
+    def test_its_image_has_scale_pixels_per_ray(self) -> None:
+        """For grids of any size."""
+        upsampler, scale = self.make(), self.scale()
+        for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
+            image = upsampler(*self.inputs(batch, height, width))
+            right = (batch, 3, height * scale, width * scale)
+            require(tuple(image.shape) == right, found=f"an image {tuple(image.shape)}", right=f"{right}")
+
+    @sentence("Return RGB (b, 3, h * scale, w * scale) in [0, 1] for (b, c', h, w)")
+    @torch.no_grad()
+    def test_its_colours_are_in_0_to_1(self) -> None:
+        """Also where features are far larger than usual."""
+        upsampler = self.make()
+        for size in (1.0, 30.0, 1e3):
+            image = upsampler(*(size * tensor for tensor in self.inputs())).nan_to_num(0.5)
+            require(
+                image.min() >= 0 and image.max() <= 1,
+                found=f"colours from {float(image.min()):.4g} to {float(image.max()):.4g}",
+                right="a sigmoid at the end",
+            )
+
+    @sentence("number of features per ray, the backbone's ``channels``.")
+    @torch.no_grad()
+    def test_it_takes_any_number_of_input_features(self) -> None:
+        """Which backbone stands before it is the user's choice."""
+        for in_channels in (1, 6, 50):
+            upsampler = self.make(in_channels)
+            require(
+                upsampler.in_channels == in_channels,
+                found=f"in_channels {upsampler.in_channels} of an upsampler made for {in_channels}",
+                right="super().__init__(options, in_channels, scale)",
+            )
+            upsampler(torch.randn(1, in_channels, 2, 2))
+
+    @sentence("from the constructor, for a scale that it can't do.")
+    @torch.no_grad()
+    def test_it_does_a_scale_or_refuses_it(self) -> None:
+        """A scale that fails later has cost a distillation."""
+        for scale in SCALES:
+            try:
+                upsampler = self.build(IN_CHANNELS, scale)
+            except UserError as error:
+                require(
+                    is_short(error), found=f"{str(error)!r}", right="one or two lines with the scales that fit"
+                )
+                continue
+            except Exception as error:
+                require(False, found=f"scale {scale}: {type(error).__name__}: {error}", right="a UserError")
+            image = upsampler.eval()(*self.inputs(1, 2, 3))
+            require(
+                image.shape == (1, 3, 2 * scale, 3 * scale) and upsampler.scale == scale,
+                found=f"scale {scale} turns 2 x 3 rays into {tuple(image.shape)}",
+                right=f"{(1, 3, 2 * scale, 3 * scale)}, or a UserError from the constructor",
+            )

@@ -1,0 +1,52 @@
+"""A TensorBoard logger on the run hooks: what a run reports, under ``tensorboard/`` in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nfcore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nfcore_tensorboard.stage_log import StageLog
+
+
+class Logger:
+    """Keeps one log for each stage that is at work; tensorboard is imported when the first of them begins."""
+
+    def __init__(self) -> None:
+        self.logs: dict[tuple[Path, str], StageLog] = {}
+
+    @nfcore.hookimpl
+    def nfcore_stage_started(self, run: Path, stage: str) -> None:
+        """Begin a log."""
+        from nfcore_tensorboard.stage_log import StageLog
+
+        self.logs[run, stage] = StageLog(run / "tensorboard" / stage)
+
+    @nfcore.hookimpl
+    def nfcore_step(self, run: Path, stage: str, step: int, scalars: Mapping[str, float]) -> None:
+        """Add a point to each curve."""
+        self.logs[run, stage].scalars(step, scalars)
+
+    @nfcore.hookimpl
+    def nfcore_images(self, run: Path, stage: str, step: int, name: str, image: Tensor) -> None:
+        """Add a preview."""
+        self.logs[run, stage].image(step, name, image)
+
+    @nfcore.hookimpl
+    def nfcore_stage_finished(self, run: Path, stage: str, figures: Mapping[str, object]) -> None:
+        """Add the figures that are numbers, and close the log."""
+        self.logs.pop((run, stage)).finish(figures)
+
+    @nfcore.hookimpl
+    def nfcore_run_failed(self, run: Path, stage: str, error: str) -> None:
+        """Add the error as text, and close the log."""
+        self.logs.pop((run, stage)).fail(error)
+
+
+#: What the entry point names.
+logger = Logger()

@@ -1,0 +1,59 @@
+"""The event files of one stage: a folder of its own, so that TensorBoard can hide what an interruption undid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+# What a killed run loses at most; a checkpoint is taken every 15 seconds.
+_FLUSH_SECONDS = 1
+
+
+class StageLog:
+    """Writes what one stage reports.
+
+    The first event makes TensorBoard hide those that an earlier process wrote for the same step or a later one:
+    they came after the checkpoint that the stage went on from.
+
+    Args:
+        folder: where the event files go; made with the first event.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.writer: SummaryWriter | None = None
+        self.step = 0
+
+    def scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Add a point to each curve at ``step``."""
+        writer = self._at(step)
+        for name, value in scalars.items():
+            writer.add_scalar(name, value, step)
+
+    def image(self, step: int, name: str, image: Tensor) -> None:
+        """Add a picture (height, width, 3) float32 RGB in [0, 1] at ``step``."""
+        self._at(step).add_image(name, image.clamp(0, 1), step, dataformats="HWC")
+
+    def finish(self, figures: Mapping[str, object]) -> None:
+        """Add the figures that are numbers at the last step, and close the files."""
+        writer = self._at(self.step)
+        for name, value in figures.items():
+            if isinstance(value, int | float):
+                writer.add_scalar(f"figures/{name}", value, self.step)
+        writer.close()
+
+    def fail(self, error: str) -> None:
+        """Add the error as text at the last step, and close the files."""
+        writer = self._at(self.step)
+        writer.add_text("error", error, self.step)
+        writer.close()
+
+    def _at(self, step: int) -> SummaryWriter:
+        if self.writer is None:
+            self.writer = SummaryWriter(str(self.folder), purge_step=step, flush_secs=_FLUSH_SECONDS)
+        self.step = step
+        return self.writer

@@ -1,0 +1,50 @@
+"""Throw-away distributions as an installer leaves them: a package and its dist-info in a folder of PYTHONPATH."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+NFCORE = Path(sys.executable).with_name("nfcore")
+VERSION = "1.2"
+
+PLUGIN = """
+import nfcore
+
+@nfcore.hookimpl
+def nfcore_components():
+    yield nfcore.Component({component})
+"""
+
+
+def offering(*arguments: object, **named: object) -> str:
+    """The source of a plugin module that offers one component, described by ``nfcore.Component``'s arguments."""
+    words = [*map(repr, arguments), *(f"{name}={value!r}" for name, value in named.items())]
+    return PLUGIN.format(component=", ".join(words))
+
+
+def install(folder: Path, distribution: str, source: str, entry_points: str | None = None) -> Path:
+    """Put a distribution with one module into ``folder``, as ``pip install --target`` would; return the folder."""
+    package = distribution.replace("-", "_")
+    information = folder / f"{package}-{VERSION}.dist-info"
+    information.mkdir(parents=True)
+    (folder / f"{package}.py").write_text(source)
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {VERSION}\n\nText.\n"
+    )
+    (information / "entry_points.txt").write_text(entry_points or f"[nfcore]\nentry = {package}\n")
+    return folder
+
+
+def nfcore(*arguments: str | Path, path: Iterable[Path] = (), **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the real console script with the distributions in ``path`` installed beside the others."""
+    return subprocess.run(
+        [NFCORE, *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "200", "PYTHONPATH": os.pathsep.join(map(str, path))} | environ,
+        timeout=120,
+    )

@@ -1,0 +1,21 @@
+"""What the inner pytest run of ``conftest.py`` collects: a test class for each right and wrong component."""
+
+import wrong_backbones
+import wrong_encodings
+import wrong_exporters
+import wrong_sources
+import wrong_teachers
+import wrong_upsamplers
+
+CASES = (wrong_backbones, wrong_encodings, wrong_exporters, wrong_sources, wrong_teachers, wrong_upsamplers)
+
+
+def group(kind: str, test: str) -> str:
+    """The name of the test class of the component that fails ``test``, or of the right one where it is empty."""
+    return f"Test_{kind}_{test or 'right'}"
+
+
+for case in CASES:
+    for test, component in {"": case.RIGHT, **case.WRONG}.items():
+        name = group(case.KIT.kind, test)
+        globals()[name] = type(name, (case.KIT,), {"component": component, "__module__": __name__})

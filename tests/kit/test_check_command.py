@@ -1,0 +1,148 @@
+"""``nfcore plugins check`` reports components by name, by distribution and from a folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from nfcore.cli import check
+from nfcore.errors import UserError
+
+
+@pytest.fixture
+def run(monkeypatch):
+    monkeypatch.setattr("nfcore.manager._folders", ())
+    app = typer.Typer()
+    check.add_to(app)
+
+    def run(*arguments: object, code: int) -> str:
+        result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Write a plugin with the right backbone of these tests, or a wrong one, without installing it."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+
+    def write(component: str, module: str = "", test: str | None = None, name: str = "seen") -> Path:
+        folder = tmp_path / name
+        package = folder / "src" / f"{name}_plugin"
+        package.mkdir(parents=True)
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "nf-{name}"\nversion = "1.0"\n'
+            f'[project.entry-points.nfcore]\n{name} = "{name}_plugin"\n'
+        )
+        (package / "__init__.py").write_text(
+            f"import nfcore\n{module}\n@nfcore.hookimpl\ndef nfcore_components():\n    yield {component}\n"
+        )
+        (package / "body.py").write_text(
+            "import right\nfrom wrong_parts import wrong_networks\n\n\n"
+            "class Right(right.Backbone):\n    pass\n\n\n"
+            "class Single(wrong_networks(right.Backbone)['test_it_runs_in_half_precision']):\n    pass\n"
+        )
+        if test:
+            (folder / "tests").mkdir()
+            (folder / "tests" / "test_conformance.py").write_text(
+                f"from nfcore.testing import BackboneConformance\n\n\nclass TestBody(BackboneConformance):\n{test}"
+            )
+        return folder
+
+    return write
+
+
+def body(name: str, cls: str = "Right", more: str = ", summary='A body'") -> str:
+    return f"nfcore.Component('backbone', 'body', '{name}_plugin.body:{cls}'{more})"
+
+
+def test_a_component_that_passes_is_counted(run):
+    assert "upsampler nfcore-mobiler2l/pixel-shuffle: 21 passed" in run("pixel-shuffle", code=0)
+
+
+def test_json_holds_each_test_with_its_result(run):
+    report = json.loads(run("nfcore-mobiler2l/pixel-shuffle", "--json", code=0))
+    (component,) = report["components"]
+    assert report["passed"]
+    assert (component["kind"], component["name"]) == ("upsampler", "nfcore-mobiler2l/pixel-shuffle")
+    assert {test["result"] for test in component["tests"]} == {"passed"}
+
+
+def test_an_unknown_name_is_a_users_mistake(run):
+    with pytest.raises(UserError, match="unknown component 'pixel-shufle': did you mean 'pixel-shuffle'"):
+        run("pixel-shufle", code=2)
+
+
+def test_without_a_name_it_says_what_it_needs(run):
+    with pytest.raises(UserError, match="say what to check"):
+        run(code=2)
+
+
+def test_a_missing_option_is_asked_for(run):
+    assert "not tested: ray_source 'nfcore-scenes/blender': option 'path' is missing" in run("blender", code=1)
+
+
+def test_a_folder_is_checked_without_being_installed(run, plugin):
+    assert "backbone nf-fine/body: 19 passed" in run(plugin(body("fine"), name="fine"), code=0)
+
+
+def test_a_broken_sentence_is_printed_with_what_was_found(run, plugin):
+    said = run(plugin(body("single", "Single"), name="single"), code=1)
+    assert "backbone nf-single/body: 18 passed, 1 failed" in said
+    assert "failed: it runs in half precision" in said
+    assert 'the contract says "Backbone and upsampler run in half precision too."' in said
+    assert "found: float16 weights and features give torch.float32" in said
+
+
+def test_a_folders_own_tests_say_what_is_known_to_fail(run, plugin):
+    test = "    component = 'body'\n    xfail = {'test_it_runs_in_half_precision': 'an op knows no half'}\n"
+    said = run(plugin(body("known", "Single"), test=test, name="known"), code=0)
+    assert "18 passed, 1 expected to fail" in said
+    assert "an op knows no half" in said
+
+
+def test_a_component_without_summary_is_wrong(run, plugin):
+    assert "has no summary" in run(plugin(body("mute", more=""), name="mute"), code=1)
+
+
+def test_a_plugin_module_that_imports_torch_is_wrong(run, plugin):
+    said = run(plugin(body("heavy"), module="import torch", name="heavy"), code=1)
+    assert "the plugin's module imports torch" in said
+
+
+def test_another_interface_level_is_wrong(run, plugin):
+    said = run(plugin(body("old", more=", summary='A body', level=7"), name="old"), code=1)
+    assert "was written for level 7 of that interface" in said
+
+
+def test_an_option_without_description_is_a_broken_sentence(run, plugin):
+    folder = plugin(body("silent", "Silent"), name="silent")
+    with (folder / "src" / "silent_plugin" / "body.py").open("a") as file:
+        file.write("\n\nclass Silent(Right):\n    class Options(right.Backbone.Options):\n        size: int = 3\n")
+    assert "no description of size" in run(folder, code=1)
+
+
+def test_an_entry_of_the_catalogue_is_checked(run, tmp_path):
+    entry = tmp_path / "nfcore-nowhere.toml"
+    entry.write_text("distribution = 'nfcore-nowhere'\n")
+    assert str(entry) in run("--registry", entry, code=1)
+
+
+def test_the_command_line_can_be_listed_without_the_kit():
+    code = "import sys, nfcore.cli.check; sys.exit('torch' in sys.modules or 'pytest' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_each_component_of_a_plugin_is_tested_by_itself(run, plugin):
+    other = body("two", "Single").replace("'body'", "'other'")
+    said = run(plugin(f"{body('two')}\n    yield {other}", name="two"), code=1)
+    assert "backbone nf-two/body: 19 passed\n" in said
+    assert "backbone nf-two/other: 18 passed, 1 failed\n" in said

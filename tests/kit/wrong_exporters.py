@@ -1,0 +1,84 @@
+"""For each standard test of exporters, one that fails it and no other."""
+
+from __future__ import annotations
+
+import right
+from wrong_options import wrong_options
+
+from nfcore import ParityFloor, Runner, UserError
+from nfcore.testing import ExporterConformance
+
+
+class LeavesALog(right.Exporter):
+    def export(self, student, folder) -> None:
+        super().export(student, folder)
+        (folder.parent / "export.log").write_text("done")
+
+
+class ChangesTheStudent(right.Exporter):
+    def export(self, student, folder) -> None:
+        super().export(student.eval(), folder)
+
+
+class KnowsItsPlace(right.Exporter):
+    def export(self, student, folder) -> None:
+        super().export(student, folder)
+        (folder / "where").write_text(str(folder))
+
+    def load(self, folder) -> Runner:
+        runner = super().load(folder)
+        if (folder / "where").read_text() != str(folder):
+            raise UserError(f"{folder}: not where it was written")
+        return runner
+
+
+class OneCamera(right.Exporter):
+    def load(self, folder) -> Runner:
+        runner = super().load(folder)
+        return Runner(runner.verified_by, lambda poses, intrinsics: runner.render(poses[:1], intrinsics[:1]))
+
+
+class Darker(right.Exporter):
+    def load(self, folder) -> Runner:
+        runner = super().load(folder)
+        return Runner(runner.verified_by, lambda poses, intrinsics: 0.9 * runner.render(poses, intrinsics))
+
+
+class NoFloor(right.Exporter):
+    parity_floor = ParityFloor()
+
+
+class SaysNothing(right.Exporter):
+    def load(self, folder) -> Runner:
+        return Runner("", super().load(folder).render)
+
+
+class RawErrorIfMissing(right.Exporter):
+    def load(self, folder) -> Runner:
+        (folder / self.file).stat()
+        return super().load(folder)
+
+
+class RawErrorIfDamaged(right.Exporter):
+    def load(self, folder) -> Runner:
+        try:
+            return super().load(folder)
+        except UserError as error:
+            if (folder / self.file).exists():
+                raise EOFError from error
+            raise
+
+
+WRONG = {
+    **wrong_options(right.Exporter),
+    "test_it_writes_into_the_folder_and_nowhere_else": LeavesALog,
+    "test_it_leaves_the_student_as_it_was": ChangesTheStudent,
+    "test_its_files_run_from_another_folder": KnowsItsPlace,
+    "test_its_runner_renders_float32_images_of_any_number_of_cameras": OneCamera,
+    "test_its_files_reach_its_parity_floor": Darker,
+    "test_its_parity_floor_asks_for_something": NoFloor,
+    "test_its_runner_says_what_it_is": SaysNothing,
+    "test_missing_files_are_a_clear_error": RawErrorIfMissing,
+    "test_a_damaged_file_is_a_clear_error": RawErrorIfDamaged,
+}
+KIT, RIGHT = ExporterConformance, right.Exporter

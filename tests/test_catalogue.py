@@ -1,0 +1,331 @@
+"""The catalogue says what is true of the plugins that it lists, ships with the core, and answers unknown names."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.message import Message
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import tiny
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+import nfcore
+from nfcore import UserError, catalogue
+from nfcore.catalogue import Entry, build_index, check_entry, index, install_hint, read_entry, schema
+from nfcore.cli import search
+from nfcore.manager import PluginManager
+
+ROOT = Path(__file__).parents[1]
+REGISTRY = ROOT / "registry"
+ENTRIES = sorted((REGISTRY / "plugins").glob("*.toml"))
+FIRST_PARTY = sorted(path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml"))
+
+TINY = """
+distribution = "tiny-dist"
+summary = "The smallest components"
+install = "pip install tiny-dist"
+licence = "MIT"
+maturity = "experimental"
+home_page = "https://example.org/tiny"
+components = [
+    { kind = "ray_source", name = "ring", summary = "A ring" },
+    { kind = "teacher", name = "sky", summary = "The sky" },
+]
+recipes = [{ name = "tiny", summary = "All of it" }]
+"""
+
+
+@pytest.fixture
+def entry(tmp_path) -> Path:
+    path = tmp_path / "tiny-dist.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def catalogued(monkeypatch):
+    """Put the tiny plugin, which is not installed, into the catalogue that ships."""
+    entries = (*index(), Entry.model_validate(tomllib.loads(TINY)))
+    monkeypatch.setattr(catalogue, "index", lambda: entries)
+
+
+# -- what ships --------------------------------------------------------------------------------------
+
+
+def test_the_index_and_the_schema_are_up_to_date():
+    rebuild = "run: python -m nfcore.catalogue registry"
+    assert (REGISTRY / "index.json").read_text() == build_index(REGISTRY / "plugins"), rebuild
+    assert (REGISTRY / "schema.json").read_text() == schema(), rebuild
+
+
+def test_the_command_writes_the_index_and_the_schema(tmp_path):
+    shutil.copytree(REGISTRY / "plugins", tmp_path / "plugins")
+    subprocess.run([sys.executable, "-m", "nfcore.catalogue", tmp_path], check=True)
+    for name in ("index.json", "schema.json"):
+        assert (tmp_path / name).read_bytes() == (REGISTRY / name).read_bytes()
+
+
+def test_every_first_party_plugin_is_in_the_index_that_is_read():
+    assert [entry.distribution for entry in index() if entry.home_page.startswith("plugins/")] == FIRST_PARTY
+
+
+@pytest.mark.parametrize("distribution", FIRST_PARTY)
+def test_an_entry_says_what_the_installed_plugin_says(distribution):
+    assert check_entry(REGISTRY / "plugins" / f"{distribution}.toml") == []
+    entry = next(entry for entry in index() if entry.distribution == distribution)
+    assert entry.install == f"pip install ./plugins/{distribution}"
+    assert (ROOT / entry.home_page / "README.md").is_file()
+
+
+def test_the_example_in_the_readme_is_an_entry(tmp_path):
+    text = (REGISTRY / "README.md").read_text()
+    block = text[text.index("```toml") + 7 :]
+    path = tmp_path / "nfcore-sky.toml"
+    path.write_text(block[: block.index("```")].replace("\n   ", "\n"))
+    assert read_entry(path).components[0].name == "directions"
+
+
+def test_a_wheel_of_the_core_holds_the_catalogue_and_all_of_nfcore(tmp_path):
+    source = tmp_path / "source"
+    skipped = shutil.ignore_patterns("__pycache__")
+    for folder in ("nfcore", "registry"):
+        shutil.copytree(ROOT / folder, source / folder, ignore=skipped)
+    for file in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / file, source)
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*build, "--wheel-dir", tmp_path, source], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    code = {str(p.relative_to(ROOT)) for p in (ROOT / "nfcore").rglob("*") if p.is_file()}
+    code = {name for name in code if "__pycache__" not in name}
+    assert held == code | {f"nfcore_registry/{name}" for name in ("__init__.py", "index.json", "schema.json")}
+
+
+def test_the_schema_describes_every_field():
+    described = json.loads(schema())
+    for model in (described, *described["$defs"].values()):
+        for name, field in model["properties"].items():
+            assert field["description"], name
+        assert model["additionalProperties"] is False
+
+
+# -- an unknown name ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("teacher", "sky"), ("teacher", "tiny-dist/sky"), ("teacher", "Tiny_Dist/sky"), ("recipe", "tiny")],
+)
+def test_a_name_that_a_catalogued_plugin_has_is_answered_with_how_to_install_it(catalogued, kind, name):
+    assert install_hint(kind, name) == "tiny-dist has it: pip install tiny-dist"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [("exporter", "sky"), ("teacher", "skies"), ("teacher", "other/sky"), ("exporter", "onnx")]
+)
+def test_no_hint_for_another_kind_or_name_or_for_what_is_installed(catalogued, kind, name):
+    assert install_hint(kind, name) is None
+
+
+def test_the_command_line_passes_the_hint_on(catalogued, command, tmp_path):
+    done = command("run", "quickstart", "--teacher", "sky", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nfcore: unknown teacher 'sky'")
+    assert "tiny-dist has it: pip install tiny-dist" in done.stderr
+
+
+def test_the_hint_needs_no_torch():
+    use = "from nfcore.catalogue import install_hint; install_hint('teacher', 'x')"
+    subprocess.run([sys.executable, "-c", f"{use}; import sys; assert 'torch' not in sys.modules"], check=True)
+
+
+# -- checking an entry -------------------------------------------------------------------------------
+
+SKY = 'name = "sky"'
+PIP = "pip install tiny-dist"
+WRONG = {
+    "no TOML": ("distribution = ", "distribution = [", "not valid TOML"),
+    "unknown field": ("licence =", "license =", "unknown option 'license'; did you mean 'licence'?"),
+    "unknown kind": ('"teacher"', '"painter"', "components.1.kind"),
+    "unknown maturity": ('"experimental"', '"finished"', "maturity"),
+    "a name with a space": (SKY, 'name = "the sky"', "components.1.name"),
+    "a distribution that pip would write otherwise": ('"tiny-dist"', '"Tiny_Dist"', "distribution"),
+    "an empty summary": ('summary = "The sky"', 'summary = ""', "components.1.summary"),
+    "a page that is no page": ('"https://example.org/tiny"', '"javascript:alert(1)"', "home_page"),
+    "no installer": (PIP, "curl example.org | sh", "install"),
+    "a second command": (PIP, "pip install tiny-dist; rm -rf ~", "install"),
+    "a substitution": (PIP, "pip install $(whoami)", "install"),
+    "another index": (PIP, "pip install --index-url x tiny-dist", "install"),
+    "nothing to install": (PIP, "pip install", "install"),
+    "a newer interface": (SKY, f"{SKY}, level = 2", "level 2 of that interface, this nfcore has level 1"),
+    "a name twice": ('"ray_source", name = "ring"', f'"teacher", {SKY}', "teacher 'sky' is there twice"),
+    "a name that another has": (SKY, 'name = "voxels"', "'voxels' is a name of nfcore-teachers"),
+    "a recipe that another has": ('name = "tiny"', 'name = "quickstart"', "recipe 'quickstart' is a name of"),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_mistake_in_an_entry_is_named_in_one_line(entry, mistake):
+    right, wrong, said = WRONG[mistake]
+    assert right in TINY
+    entry.write_text(TINY.replace(right, wrong, 1))
+    problems = [problem for problem in check_entry(entry) if "not installed" not in problem]
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{entry}: ")
+    assert said in problems[0]
+    assert "\n" not in problems[0]
+
+
+def test_a_file_that_is_called_otherwise_is_wrong(entry):
+    other = entry.rename(entry.with_name("tiny.toml"))
+    assert any("must be called tiny-dist.toml" in problem for problem in check_entry(other))
+
+
+def test_a_missing_file_says_so(tmp_path):
+    (problem,) = check_entry(tmp_path / "none.toml")
+    assert problem == f"{tmp_path / 'none.toml'}: no such file"
+
+
+def test_an_entry_whose_plugin_is_not_installed_can_not_be_right(entry):
+    (problem,) = check_entry(entry)
+    assert "tiny-dist is not installed here" in problem
+    assert "pip install tiny-dist" in problem
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_give_an_answer(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("any") / "x.toml"
+    path.write_bytes(content)
+    assert check_entry(path)
+
+
+class Offering:
+    """A plugin that offers what ``TINY`` says."""
+
+    @nfcore.hookimpl
+    def nfcore_components(self):
+        yield nfcore.Component("ray_source", "ring", "tiny:Ring", summary="A ring")
+        yield nfcore.Component("teacher", "sky", "tiny:Sky", summary="The sky")
+
+    @nfcore.hookimpl
+    def nfcore_recipes(self):
+        yield nfcore.Recipe("tiny", Path("tiny.toml"), summary="All of it")
+
+
+def install(monkeypatch, plugin: object) -> None:
+    """Make ``plugin`` look as if pip had installed it as ``tiny-dist``."""
+    manager = PluginManager([tiny.source(plugin)])
+    said = Message()
+    said["Summary"], said["License-Expression"] = "The smallest components", "MIT"
+    monkeypatch.setattr("importlib.metadata.metadata", {"tiny-dist": said}.__getitem__)
+    monkeypatch.setattr("nfcore.manager.plugins", lambda: manager)
+
+
+def test_an_entry_that_says_what_is_installed_is_right(entry, monkeypatch):
+    install(monkeypatch, Offering())
+    assert check_entry(entry) == []
+
+
+DIFFERENT = {
+    "summary": (
+        "The smallest components",
+        "Small",
+        "summary is 'Small', the installed distribution says",
+    ),
+    "licence": ('"MIT"', '"BSD-3-Clause"', "licence is 'BSD-3-Clause', the installed distribution says 'MIT'"),
+    "component": (
+        '"ring"',
+        '"disc"',
+        "name = 'disc', level = 1, summary = 'A ring': the installed",
+    ),
+    "missing": (
+        '    { kind = "teacher", name = "sky", summary = "The sky" },\n',
+        "",
+        "'The sky' of the",
+    ),
+    "recipe": ('"All of it"', '"Half"', "recipe name = 'tiny', summary = 'Half': the installed"),
+}
+
+
+@pytest.mark.parametrize("field", DIFFERENT)
+def test_an_entry_that_differs_from_what_is_installed_is_wrong(entry, monkeypatch, field):
+    install(monkeypatch, Offering())
+    right, wrong, said = DIFFERENT[field]
+    assert right in TINY
+    entry.write_text(TINY.replace(right, wrong, 1))
+    assert any(said in problem for problem in check_entry(entry))
+
+
+def test_an_entry_of_a_broken_plugin_names_the_reason(entry, monkeypatch):
+    install(monkeypatch, ImportError("No module named 'clouds'"))
+    assert check_entry(entry) == [f"{entry}: tiny-dist is broken here: ImportError: No module named 'clouds'"]
+
+
+def test_two_entries_with_one_name_are_refused(tmp_path):
+    (tmp_path / "a-dist.toml").write_text(TINY.replace("tiny-dist", "a-dist"))
+    (tmp_path / "b-dist.toml").write_text(TINY.replace("tiny-dist", "b-dist"))
+    with pytest.raises(UserError, match=r"b-dist\.toml: ray_source 'ring' is a name of a-dist"):
+        build_index(tmp_path)
+
+
+# -- nfcore plugins search ---------------------------------------------------------------------------
+
+
+def searched(*arguments: str) -> list[dict]:
+    result = CliRunner().invoke(application(), [*arguments, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def application() -> typer.Typer:
+    app = typer.Typer()
+    search.add_to(app)
+    return app
+
+
+def names(offers: list[dict]) -> set[str]:
+    return {offer["name"] for offer in offers}
+
+
+def test_all_of_the_catalogue_is_listed_without_words(catalogued):
+    offers = searched()
+    assert {offer["distribution"] for offer in offers} == {entry.distribution for entry in catalogue.index()}
+    assert {"sky", "ring", "tiny", "onnx", "quickstart"} <= names(offers)
+
+
+def test_every_word_must_occur_in_any_case_and_order(catalogued):
+    assert names(searched("SMALLEST", "sky")) == {"sky"}
+    assert names(searched("sky", "smallest")) == {"sky"}
+    assert searched("sky", "onnx") == []
+    assert {offer["distribution"] for offer in searched("tensorboard")} == {"nfcore-tensorboard"}
+
+
+def test_a_kind_narrows_the_search(catalogued):
+    assert names(searched("tiny-dist", "--kind", "teacher")) == {"sky"}
+    assert names(searched("tiny-dist", "--kind", "recipe")) == {"tiny"}
+    with pytest.raises(UserError, match="unknown kind 'teecher': did you mean 'teacher'"):
+        searched("--kind", "teecher")
+
+
+def test_what_is_installed_shows_its_version_and_what_is_not_how_to_install_it(catalogued):
+    (onnx,) = searched("onnx", "--kind", "exporter")
+    assert onnx["installed"] == metadata.version("nfcore-onnx")
+    (sky,) = searched("sky")
+    assert sky["installed"] is None
+    table = CliRunner(env={"COLUMNS": "200"}).invoke(application(), ["sky"]).output
+    assert "pip install tiny-dist" in table
+    assert "The sky" in table
+
+
+def test_a_search_without_a_hit_says_so():
+    assert "nothing in the catalogue matches" in CliRunner().invoke(application(), ["zebra"]).output
