@@ -48,7 +48,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    write_atomic(path, safetensors.torch.save(own, metadata))
+    write_atomic(path, safetensors.torch.save(own, metadata or None))
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

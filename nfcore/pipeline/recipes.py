@@ -60,7 +60,7 @@ def configure(
     if scene is not None:
         name, _, path = scene.partition(":")
         values["scene"] = {"name": name} | ({"path": str(Path(path).expanduser().resolve())} if path else {})
-    if teacher is not None and teacher != _name(values.get("teacher")):
+    if teacher is not None and not _same(teacher, _name(values.get("teacher"))):
         values["teacher"] = {"name": teacher}
     if exports is not None:
         offered = _table(values, "export")
@@ -166,6 +166,12 @@ def _part_with_option(student: dict[str, Any], option: str, manager: PluginManag
 
 def _name(choice: Any) -> str:
     return str(choice.get("name", "")) if isinstance(choice, dict) else str(choice or "")
+
+
+def _same(name: str, other: str) -> bool:
+    """Whether two names mean one component: ``voxels`` and ``nfcore-teachers/voxels`` do."""
+    (distribution, _, bare), (other_distribution, _, other_bare) = name.rpartition("/"), other.rpartition("/")
+    return bare == other_bare and (distribution == other_distribution or "" in (distribution, other_distribution))
 
 
 def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
