@@ -213,7 +213,8 @@ def _work(
             run = Run(folder)
         else:
             if not (folder / "config.toml").exists():
-                console.note(f"scene: reading the photos of {config.scene.name!r}")
+                if console.live:
+                    console.note(f"scene: reading the photos of {config.scene.name!r}")
                 source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
             run = Run.create(folder, config, resume=resume)
         if again and stage is not None:
