@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -41,9 +41,11 @@ def enlarged(image: Tensor, height: int) -> Tensor:
     return image.repeat_interleave(factor, -3).repeat_interleave(factor, -2)
 
 
-def save_video(path: Path, frames: Tensor, frames_per_second: int = 30) -> None:
-    """Write frames (n, h, w, 3) in [0, 1] as an H.264 MP4, atomically; small frames are enlarged."""
-    frames = enlarged(frames, frames.shape[1])
-    even = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]  # 4:2:0 colour needs even sides
-    with atomic_path(path) as temporary:
-        iio.imwrite(temporary, to_bytes(even), plugin="pyav", codec="libx264", fps=frames_per_second)
+def save_video(path: Path, frames: Iterable[Tensor], frames_per_second: int = 30) -> None:
+    """Write frames (h, w, 3) in [0, 1] as an H.264 MP4, atomically, one at a time; small frames are enlarged."""
+    with atomic_path(path) as temporary, iio.imopen(temporary, "w", plugin="pyav") as video:
+        video.init_video_stream("libx264", fps=frames_per_second)
+        for frame in frames:
+            large = enlarged(frame, frame.shape[0])
+            # 4:2:0 colour needs even sides
+            video.write_frame(to_bytes(large[: large.shape[0] // 2 * 2, : large.shape[1] // 2 * 2]))

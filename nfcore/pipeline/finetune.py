@@ -40,7 +40,7 @@ def finetune(
     training, held_out = split_photos(source)
     distilled = copy.deepcopy(student.state_dict())
     before = evaluate_student(student, held_out).mean["psnr"]
-    train(student, TrainingViews.of_photos(training), config, seed, reporter)
+    train(student, training, config, seed, reporter)
     after = evaluate_student(student, held_out).mean["psnr"]
     kept = after >= before
     if not kept:
@@ -50,17 +50,17 @@ def finetune(
     return kept
 
 
-def split_photos(source: RaySource) -> tuple[Views, Views]:
+def split_photos(source: RaySource) -> tuple[TrainingViews, Views]:
     """Return photos to train on and photos to judge by; no photo is in both."""
-    training, validation = source.views("train"), source.views("val")
+    photos, validation = source.views("train"), source.views("val")
     if len(validation):
-        return training, validation
-    held_out = torch.arange(len(training)) % _HOLD_OUT == 0
-    return _chosen(training, ~held_out), _chosen(training, held_out)
+        return TrainingViews.of_photos(photos), validation
+    held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
+    training = TrainingViews.of_photos(photos, (~held_out).nonzero()[:, 0])
+    return training, _chosen(photos, held_out.nonzero()[:, 0])
 
 
-def _chosen(views: Views, chosen: torch.Tensor) -> Views:
-    index = chosen.nonzero()[:, 0]
+def _chosen(views: Views, index: torch.Tensor) -> Views:
     return replace(
         views,
         cameras=views.cameras[index],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
@@ -33,14 +32,14 @@ def orbit(student: LightField, frames: int) -> Cameras:
 
 def save_orbit(student: LightField, path: Path, frames: int = 120, reporter: Reporter | None = None) -> None:
     """Write an orbit video of ``student`` to ``path`` (MP4)."""
-    save_video(path, torch.cat(list(_rendered(student, orbit(student, frames), reporter or Reporter()))))
+    save_video(path, _rendered(student, orbit(student, frames), reporter or Reporter()))
 
 
 def _rendered(student: LightField, cameras: Cameras, reporter: Reporter) -> Iterator[Tensor]:
-    """Yield frames (n, h, w, 3) in small batches."""
+    """Yield frames (h, w, 3)."""
     reporter.start(len(cameras), "frame")
     for start in range(0, len(cameras), 4):
-        yield student.render(cameras[start : start + 4]).permute(0, 2, 3, 1)
+        yield from student.render(cameras[start : start + 4]).permute(0, 2, 3, 1)
         reporter.step(min(start + 4, len(cameras)))
 
 

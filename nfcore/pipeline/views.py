@@ -30,11 +30,15 @@ class TrainingViews:
         self.windows = windows
 
     @classmethod
-    def of_photos(cls, views: Views) -> TrainingViews:
-        """Return photos as training views."""
-        opacity = views.alpha if views.alpha is not None else torch.ones(views.images.shape[:3])
-        windows = torch.stack([opaque_window(view) for view in opacity])
-        return cls(views.cameras, (views.images * 255).round().to(torch.uint8), windows)
+    def of_photos(cls, views: Views, chosen: Tensor | None = None) -> TrainingViews:
+        """Return photos as training views: all, or those whose indices are ``chosen``."""
+        index = torch.arange(len(views)) if chosen is None else chosen
+        images = torch.stack([(views.images[i] * 255).round().to(torch.uint8) for i in index])
+        if views.alpha is None:
+            windows = torch.tensor([0, 0, *images.shape[1:3]]).repeat(len(index), 1)
+        else:
+            windows = torch.stack([opaque_window(views.alpha[i]) for i in index])
+        return cls(views.cameras[index], images, windows)
 
     def __len__(self) -> int:
         return len(self.images)
