@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 from nfcore.discovery import GROUP, declared_entry_points, name_and_version, read_project
 from nfcore.errors import UserError
@@ -60,6 +59,8 @@ def stale_installs() -> Iterator[StaleInstall]:
 
 def _project_folder(distribution: metadata.Distribution) -> Path | None:
     """Return the project of an editable install, or None for another kind of install (PEP 610)."""
+    from urllib.request import url2pathname  # brings http and ssl, for which --help should not wait
+
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
         if not origin.get("dir_info", {}).get("editable"):
