@@ -117,7 +117,10 @@ class PluginManager:
         """
         for plugin, candidate in self.components(kind):
             module, _, attribute = candidate.target.partition(":")
-            if getattr(sys.modules.get(module), attribute, None) is type(component):
+            place: object = sys.modules.get(module)
+            for part in attribute.split("."):
+                place = getattr(place, part, None)
+            if place is type(component):
                 return f"{plugin.distribution}/{candidate.name}"
         cls = type(component)
         raise PluginError(
@@ -237,6 +240,11 @@ def use_plugin_folders(folders: Iterable[Path]) -> None:
     """Take plugins from source folders too, as ``--plugins-dir`` does."""
     global _folders
     _folders = tuple(folders)
+
+
+def plugin_folders() -> tuple[Path, ...]:
+    """Return the folders that plugins are taken from beside what is installed."""
+    return _folders
 
 
 def plugins() -> PluginManager:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nfcore import manager as managers
 from nfcore.cli import completion
 from nfcore.cli.info import matching
 from nfcore.cli.output import JsonOption, print_json, say
@@ -21,7 +20,7 @@ from nfcore.components import Component
 from nfcore.discovery import in_folder
 from nfcore.errors import NfcoreError, PluginError, UserError
 from nfcore.fence import Plugin
-from nfcore.manager import plugins, use_plugin_folders
+from nfcore.manager import plugin_folders, plugins, use_plugin_folders
 from nfcore.options import parse
 
 if TYPE_CHECKING:
@@ -155,7 +154,7 @@ def _of_folder(folder: Path) -> list[tuple[Plugin, Component]]:
         PluginError: the plugin is broken.
 
     """
-    use_plugin_folders([*managers._folders, folder.resolve()])
+    use_plugin_folders([*plugin_folders(), folder.resolve()])
     distributions = {source.distribution for source in in_folder(folder)}
     for plugin in plugins().plugins:
         if plugin.problem and plugin.distribution in distributions:
@@ -179,7 +178,7 @@ def _problems(report: Report, heavy: list[str]) -> list[str]:
 
 def _imports_at_once(distribution: str) -> list[str]:
     """Return which heavy packages listing a distribution's plugins imports, as another Python finds."""
-    folders = [str(folder.resolve()) for folder in managers._folders]
+    folders = [str(folder.resolve()) for folder in plugin_folders()]
     code = (
         "import json, pathlib, sys\nfrom nfcore.manager import plugins, use_plugin_folders\n"
         f"use_plugin_folders(map(pathlib.Path, {folders!r}))\nplugins()\n"
