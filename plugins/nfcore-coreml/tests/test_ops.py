@@ -215,6 +215,11 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
     ),
     "pow": ("pow", lambda x, y: mb.pow(x=mb.abs(x=x), y=1.5), lambda x, y: x.abs() ** 1.5),
     "real_div": ("real_div", lambda x, y: mb.real_div(x=x, y=y), lambda x, y: x / y),
+    "reduce_l2_norm": (
+        "reduce_l2_norm",
+        lambda x, y: mb.reduce_l2_norm(x=x, axes=[1], keep_dims=True),
+        lambda x, y: x.square().sum(1, keepdim=True).sqrt(),
+    ),
     "reduce_max": (
         "reduce_max",
         lambda x, y: mb.reduce_max(x=x, axes=[1, -1], keep_dims=True),

@@ -164,6 +164,7 @@ SHAPES: dict[str, Op] = {
     "gather": gather,
     "pad": pad,
     "pixel_shuffle": pixel_shuffle,
+    "reduce_l2_norm": _reduction(torch.linalg.vector_norm),
     "reduce_max": _reduction(torch.amax),
     "reduce_mean": _reduction(torch.mean),
     "reduce_min": _reduction(torch.amin),
