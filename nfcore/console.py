@@ -81,11 +81,14 @@ class Console:
         elif time.monotonic() - self.printed > _LINE_SECONDS or step == self.total:
             self.printed = time.monotonic()
             elapsed = self.printed - self.began
-            self.note(f"{self.stage}: {self.unit} {step}/{self.total}  {text}  {elapsed:.0f} s")
+            self._print(f"{self.stage}: {self.unit} {step}/{self.total}  {text}  {elapsed:.0f} s")
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
-        self.rich.print(text, soft_wrap=True, markup=False)
+        self._print(text)
+
+    def _print(self, line: str) -> None:
+        self.rich.print(line, soft_wrap=True, markup=False)
 
 
 class ConsoleReporter(Reporter):

@@ -97,13 +97,19 @@ def in_folder(folder: Path) -> Iterator[PluginSource]:
         UserError: ``folder`` is missing or holds no plugin.
 
     """
+    for path in _projects(folder):
+        yield from _from_project(path)
+
+
+def _projects(folder: Path) -> list[Path]:
+    """Return the projects in ``folder`` that declare plugins."""
+    candidates = (folder / "pyproject.toml", *sorted(folder.glob("*/pyproject.toml")))
     projects = [
-        path for path in (folder / "pyproject.toml", *sorted(folder.glob("*/pyproject.toml"))) if path.is_file()
+        path.resolve() for path in candidates if path.is_file() and declared_entry_points(read_project(path), path)
     ]
-    found = [source for path in projects for source in _from_project(path)]
-    if not found:
+    if not projects:
         raise UserError(f"--plugins-dir {folder}: no pyproject.toml with [project.entry-points.{GROUP}] in there")
-    yield from found
+    return projects
 
 
 def _from_project(path: Path) -> Iterator[PluginSource]:
@@ -154,6 +160,7 @@ def declared_entry_points(project: Mapping[str, Any], path: Path) -> dict[str, s
 def discover(folders: Iterable[Path] = ()) -> list[PluginSource]:
     """Return all plugins; a distribution found in ``folders`` hides its installed version."""
     importlib.invalidate_caches()
-    sources = [source for folder in folders for source in in_folder(folder)]
+    projects = dict.fromkeys(path for folder in folders for path in _projects(folder))  # named twice, it is one
+    sources = [source for path in projects for source in _from_project(path)]
     in_folders = {source.distribution for source in sources}
     return sources + [source for source in installed() if source.distribution not in in_folders]

@@ -11,6 +11,7 @@ from tiny import source
 
 import nfcore
 from nfcore import Component, PluginError, Recipe, UserError
+from nfcore.discovery import discover
 from nfcore.manager import PluginManager
 
 
@@ -309,3 +310,14 @@ def test_an_entry_point_that_is_declared_twice_does_not_harm_the_first():
     manager = PluginManager([source(tiny_plugin), source(offering())])
     assert [p.problem for p in manager.plugins] == [None, "the entry point 'tiny' is declared twice"]
     assert manager.load("teacher", "sky") is tiny.Sky
+
+
+def test_a_plugin_whose_folder_is_named_twice_is_one_plugin(tmp_path):
+    project = tmp_path / "twice"
+    (project / "src" / "twice_named").mkdir(parents=True)
+    (project / "src" / "twice_named" / "__init__.py").write_text("")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "twice-named"\nversion = "1"\n[project.entry-points.nfcore]\ntwice = "twice_named"\n'
+    )
+    found = [source for source in discover([tmp_path, project]) if source.distribution == "twice-named"]
+    assert len(found) == 1

@@ -21,6 +21,7 @@ from nfcore.reporting import Reporter
 from nfcore.states import State, seeded
 from nfcore.threads import single_thread
 
+_REPORT_EVERY = 10  # steps
 # Multiply-accumulates of a forward pass over the batch from which a step takes seconds on a CPU: a second thread
 # then gains more than it costs, and every step is worth reporting.
 _LARGE_STEP = 4e9
@@ -39,7 +40,7 @@ def train(
 
     """
     small = _macs_per_step(student, views, config) < _LARGE_STEP
-    report_every = 10 if small else 1
+    report_every = _REPORT_EVERY if small else 1
     with torch.random.fork_rng(devices=[]), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
         _Training(student, views, config, config.budget(seed), report_every, reporter).run()
