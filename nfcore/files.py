@@ -32,6 +32,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     _sync(path.parent)
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an error that names no file, such as a full disk's while writing, name ``path``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
 def _replace_folder(new: Path, path: Path) -> None:
     for file in new.rglob("*"):
         _sync(file)
@@ -44,7 +55,7 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write ``data`` (text as UTF-8) to ``path``: afterwards it holds either the old or the new content."""
-    with atomic_path(path) as temporary:
+    with naming(path), atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

@@ -144,3 +144,19 @@ def test_a_full_disk_is_an_os_error_and_leaves_the_old_file(small_disk):
     assert written_by_subprocess(path, "-") == "ENOSPC"
     assert path.read_text() == "old"
     assert listing(small_disk) == ["a"]
+
+
+def test_a_read_only_disk_is_an_os_error_and_leaves_the_old_file(small_disk):
+    path = small_disk / "a"
+    path.write_text("old")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(OSError, match="Read-only file system"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+
+
+def test_a_write_that_fails_names_its_file(small_disk):
+    path = small_disk / "a"
+    with pytest.raises(OSError, match="No space left") as failure:
+        write_atomic(path, bytes(2 << 20))
+    assert failure.value.filename == str(path)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from nfcore.console import Console, ConsoleReporter
+from nfcore.files import naming
 from nfcore.images import save_png
 from nfcore.runs.folder import Run
 from nfcore.runs.hooks import RunHooks
@@ -51,7 +52,7 @@ class StageReporter(ConsoleReporter):
         super().step(step, **scalars)
         self.done = self.before + step
         line = json.dumps({"stage": self.stage, "step": step} | {k: round(v, 6) for k, v in scalars.items()})
-        with self.metrics.open("a") as file:
+        with naming(self.metrics), self.metrics.open("a") as file:
             file.write(line + "\n")
         if self.hooks:
             self.hooks.call("nfcore_step", self.stage, step=self.done, total=self.total, scalars=scalars)
