@@ -34,6 +34,12 @@ def nfcore_components() -> Iterator[nfcore.Component]:
     )
     yield nfcore.Component(
         "ray_source",
+        "transforms",
+        "nfcore_scenes.transforms:TransformsJson",
+        summary="transforms.json of nerfstudio or Instant-NGP; any lens, undistorted on reading",
+    )
+    yield nfcore.Component(
+        "ray_source",
         "procedural",
         "nfcore_scenes.procedural:Procedural",
         summary="A scene made by code, with known geometry; needs no download",
