@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -11,10 +11,13 @@ from torch.nn import functional as F
 
 from nfcore.budget import Budget
 from nfcore.complexity import macs
+from nfcore.devices import device_of
 from nfcore.errors import NfcoreError
 from nfcore.light_field import LightField
 from nfcore.pipeline.averaging import MovingAverage
 from nfcore.pipeline.batch_norm import batch_norms, enough_views
+from nfcore.pipeline.choosing import BestWeights
+from nfcore.pipeline.compiling import compiled
 from nfcore.pipeline.config import TrainingConfig
 from nfcore.pipeline.crops import sample_crops
 from nfcore.pipeline.losses import LOSSES
@@ -33,12 +36,18 @@ _LARGE_STEP = 4e9
 
 
 def train(
-    student: LightField, views: TrainingViews, config: TrainingConfig, seed: int, reporter: Reporter
+    student: LightField,
+    views: TrainingViews,
+    config: TrainingConfig,
+    seed: int,
+    reporter: Reporter,
+    best: BestWeights | None = None,
 ) -> None:
     """Train ``student`` on ``views``, in place, on the student's device; it ends in eval mode.
 
     On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
     ``reporter.restore()``, unless ``config.seconds`` is set. With a moving average, the average is the result.
+    With ``best``, the best weights are: it judges the student now and then.
 
     Raises:
         NfcoreError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
@@ -46,13 +55,13 @@ def train(
 
     """
     config = _for_batch_norm(student, views, config, reporter)
-    device = next(student.parameters()).device
+    device = device_of(student)
     small = device.type == "cpu" and _macs_per_step(student, views, config) < _LARGE_STEP
     report_every = 1 if device.type == "cpu" and not small else _REPORT_EVERY
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
-        _Training(student, views, config, config.budget(seed), report_every, reporter).run()
+        _Training(student, views, config, config.budget(seed), report_every, reporter, best).run()
     student.eval()
 
 
@@ -89,19 +98,21 @@ class _Training:
         budget: Budget,
         report_every: int,
         reporter: Reporter,
+        best: BestWeights | None,
     ) -> None:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device = next(student.parameters()).device
+        self.device = device_of(student)
         self.dtype = network_dtype(config.precision, self.device)
-        self.forward = torch.compile(student) if config.compile else student
+        self.forward = compiled(student) if config.compile else student
         self.loss_of = LOSSES[config.loss]
         self.views = views
         self.config = config
         self.budget = budget
         self.report_every = report_every
         self.reporter = reporter
+        self.best = best
         self.generator = seeded(budget.seed)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.optimizer = StudentOptimizer(student, config, scaler)
@@ -118,10 +129,21 @@ class _Training:
         self.reporter.start(self.budget.steps)
         while (progress := self.clock.progress(self.step)) < 1:
             self.views.prepare(self.step)
+            self._judge(progress)
             self._step(progress)
             self.reporter.checkpoint(self.step, self._state)
+        self._judge(1.0)
         if self.average is not None:
             self.average.keep()
+        if self.best is not None:
+            self.best.keep(self.student)
+
+    def _judge(self, progress: float) -> None:
+        """Have the weights before this step judged where that is due; a restart does not ask twice."""
+        if self.best is None or not self.best.due(progress) or self.step in self.best.scores:
+            return
+        with self._averaged():
+            self.best.consider(self.student, self.step, progress)
 
     def _step(self, progress: float) -> None:
         share = rate_share(self.config, progress, 1 / self.budget.steps)
@@ -159,9 +181,13 @@ class _Training:
             raise _diverged(f"the loss is {loss} at step {self.step}")
         return loss
 
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Have the student hold what would be its result now."""
+        return self.average.in_place() if self.average else nullcontext()
+
     def _preview(self) -> Tensor:
         """Return one view as the student sees it now, beside what it should be."""
-        with self.average.in_place() if self.average else nullcontext():
+        with self._averaged():
             image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
         return torch.cat([image, self.views.images[0].float().cpu() / 255], dim=1)
 
@@ -176,6 +202,7 @@ class _Training:
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state(),
             "average": self.average.state() if self.average else None,
+            "best": self.best.state() if self.best else None,
             "generator": self.generator.get_state(),
             "default_generator": torch.get_rng_state(),
         }
@@ -188,6 +215,8 @@ class _Training:
         self.optimizer.restore(state["optimizer"])
         if self.average is not None:
             self.average.restore(state["average"])
+        if self.best is not None:
+            self.best.restore(state["best"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["default_generator"])
 
