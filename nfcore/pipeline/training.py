@@ -15,7 +15,7 @@ from nfcore.complexity import macs
 from nfcore.errors import NfcoreError
 from nfcore.light_field import LightField
 from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
+from nfcore.pipeline.crops import CropRule, CropSampler, LatePhotos
 from nfcore.pipeline.views import TrainingViews
 from nfcore.reporting import Reporter
 from nfcore.states import State, seeded
@@ -28,9 +28,14 @@ _LARGE_STEP = 4e9
 
 
 def train(
-    student: LightField, views: TrainingViews, config: TrainingConfig, seed: int, reporter: Reporter
+    student: LightField,
+    views: TrainingViews,
+    config: TrainingConfig,
+    seed: int,
+    reporter: Reporter,
+    photos: LatePhotos | None = None,
 ) -> None:
-    """Train ``student`` on ``views``, in place; it ends in eval mode.
+    """Train ``student`` on ``views``, with ``photos`` mixed in towards the end, in place; it ends in eval mode.
 
     Minimises the mean squared error with AdamW. On CPU the result depends on the arguments alone, also when the
     training was interrupted and went on from ``reporter.restore()``, unless ``config.seconds`` is set.
@@ -43,7 +48,7 @@ def train(
     report_every = _REPORT_EVERY if small else 1
     with torch.random.fork_rng(devices=[]), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
-        _Training(student, views, config, config.budget(seed), report_every, reporter).run()
+        _Training(student, views, config, config.budget(seed), report_every, reporter, photos).run()
     student.eval()
 
 
@@ -64,6 +69,7 @@ class _Training:
         budget: Budget,
         report_every: int,
         reporter: Reporter,
+        photos: LatePhotos | None,
     ) -> None:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
@@ -74,6 +80,10 @@ class _Training:
         self.report_every = report_every
         self.reporter = reporter
         self.generator = seeded(budget.seed)
+        rule = CropRule(
+            config.batch, config.crop, student.scale, config.shift, anywhere=config.anywhere, hard=config.hard
+        )
+        self.crops = CropSampler(views, rule, self.generator, photos)
         self.optimizer = _optimizer(student, config)
         self.step = 0
         self.clock = budget.clock()
@@ -94,14 +104,7 @@ class _Training:
             self.reporter.checkpoint(self.step, self._state)
 
     def _step(self, progress: float) -> Tensor:
-        cameras, truth = sample_crops(
-            self.views,
-            self.config.batch,
-            self.config.crop,
-            self.student.scale,
-            self.config.shift,
-            self.generator,
-        )
+        cameras, truth = self.crops.draw(progress)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.config, progress, 1 / self.budget.steps)
         with autocast(self.config.precision):
@@ -110,6 +113,8 @@ class _Training:
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self.crops.learns:
+            self.crops.learn((images.detach().float() - truth).square().mean((1, 2, 3)))
         return loss.detach()
 
     def _finite_loss(self) -> float:
@@ -142,6 +147,7 @@ class _Training:
             "error": self.error,
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "crops": self.crops.state(),
             "generator": self.generator.get_state(),
             "default_generator": torch.get_rng_state(),
         }
@@ -157,6 +163,7 @@ class _Training:
             for name, value in moments.items():
                 if value.shape == parameter.shape:
                     moments[name] = torch.empty_like(parameter).copy_(value)
+        self.crops.restore(state["crops"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["default_generator"])
 
