@@ -16,11 +16,14 @@ from nfcore.pipeline.pseudo_views import PseudoViews
 from nfcore.pipeline.training import train
 from nfcore.pipeline.view_storage import allocate_views
 from nfcore.reporting import Reporter
+from nfcore.states import seeded
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
 # they replace one another, they go on coming for almost as long as the student learns. But no step waits for more
 # than one: a shortened run would render views that it has no steps to learn from.
 _RENDER_UNTIL, _REPLACE_UNTIL, _MOST_PER_STEP = 0.4, 0.95, 1.0
+# Novel cameras through which an encoding may look at the scene.
+_CAMERAS = 64
 
 
 def distill(
@@ -51,7 +54,8 @@ def distill(
         NfcoreError: no room for the views, a teacher that renders NaN or nothing, a loss that diverges.
 
     """
-    student.encoding.prepare(teacher, source.scene)
+    cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
+    student.encoding.prepare(teacher, source.scene, cameras)
     reporter = reporter or Reporter()
     with closing(_pseudo_views(student, teacher, source, config, seed, scratch, reporter)) as views:
         views.prepare(0)
