@@ -10,7 +10,7 @@ from benchmarks.students import build
 from benchmarks.timing import interleaved
 from nfcore import LightField
 from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
+from nfcore.pipeline.crops import CropRule, CropSampler
 from nfcore.pipeline.precision import autocast, network_dtype
 from nfcore.pipeline.views import TrainingViews
 
@@ -48,10 +48,11 @@ def _step(student: LightField, views: TrainingViews, config: TrainingConfig) -> 
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3, fused=True)
     device = torch.device("cpu")
     dtype = network_dtype(config.precision, device)
-    generator = torch.Generator().manual_seed(0)
+    rule = CropRule(config.batch, config.crop, student.scale)
+    crops = CropSampler(views, rule, torch.Generator().manual_seed(0))
 
     def step() -> None:
-        cameras, truth = sample_crops(views, config.batch, config.crop, student.scale, config.shift, generator)
+        cameras, truth = crops.draw(0.0)
         with autocast(dtype, device):
             images = student.train()(cameras)
         loss = torch.nn.functional.mse_loss(images.float(), truth)
