@@ -117,7 +117,7 @@ class VoxelFit:
         rays, colours = self.pixels.draw(self.rays)
         jitter = torch.rand(len(rays), generator=self.generator)
         rays = type(rays)(rays.origins.to(self.device), rays.directions.to(self.device))
-        seen = render_rays(self.teacher, self.marcher, self.teacher.scene, rays, jitter.to(self.device))
+        seen = render_rays(self.teacher, self.marcher, self.teacher.domain, rays, jitter.to(self.device))
         loss = F.mse_loss(seen.rgb, colours.to(self.device))
         if seen.samples:
             self.optimizer.zero_grad()

@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 import nfcore
-from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher, UserError
+from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore_teachers.domains import Domain
 from nfcore_teachers.interpolation import interpolate
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
-from nfcore_teachers.rendering import render_rays
+from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.sparse_grid import SparseGrid
 from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 from nfcore_teachers.voxel_fit import VoxelFit
@@ -41,10 +42,10 @@ class Voxels(Teacher):
 
     Args:
         options: see ``Options``.
-        scene: the bounds of the scene; its box is all that the field covers.
+        scene: the bounds of the scene. The field fills its box, or NDC, or the contracted world; see ``domains``.
 
     Raises:
-        UserError: the scene is forward-facing.
+        UserError: a forward-facing scene does not lie along -z of the world.
 
     """
 
@@ -84,11 +85,8 @@ class Voxels(Teacher):
 
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
-        if scene.forward_facing:
-            raise UserError(
-                "the teacher 'voxels' takes scenes within a box, not forward-facing ones; choose another teacher"
-            )
-        self.density_scale = DENSITY_SCALE / max(high - low for low, high in zip(*scene.box, strict=True))
+        self.domain = Domain.of(scene)
+        self.density_scale = DENSITY_SCALE / self.domain.longest
         self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         hidden = self.options.hidden
         # skip_init: torch's own initialisation would draw from the global generator.
@@ -103,7 +101,7 @@ class Voxels(Teacher):
         self.grid = SparseGrid(self.scene, self.options.features, EMPTY).to(device)
         self.occupancy = OccupancyGrid(self.scene, cells).to(device)
         voxels = proportional_shape(self.scene, resolution)
-        spacing = min((high - low) / n for low, high, n in zip(*self.scene.box, voxels, strict=True))
+        spacing = min((high - low) / n for low, high, n in zip(*self.domain.box, voxels, strict=True))
         self.march_step.fill_(self.options.march_step * spacing)
         for layer in (self.hidden_layer, self.colour_layer):
             bound = 1 / math.sqrt(layer.in_features)
@@ -112,7 +110,7 @@ class Voxels(Teacher):
                 parameter.data = (drawn * bound).to(device)
 
     def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return density (m,) per scene unit at ``points`` (m, 3), and where they lie in the grid."""
+        """Return density (m,) per unit of the domain at its ``points`` (m, 3), and where they lie in the grid."""
         rows, weights = self.grid.locate(points)
         raw = interpolate(self.grid.density, rows, weights)[:, 0]
         return F.softplus(DENSITY_GAIN * raw + DENSITY_SHIFT) * self.density_scale, (rows, weights)
@@ -145,20 +143,17 @@ class Voxels(Teacher):
             UserError: the rays have another shape.
 
         """
-        if rays.origins.shape != rays.directions.shape or rays.origins.shape[1:] != (3,):
-            shapes = f"{tuple(rays.origins.shape)} and {tuple(rays.directions.shape)}"
-            raise UserError(f"rays to render must be (n, 3) and (n, 3), not {shapes}; Rays.flat() makes them so")
+        require_flat(rays)
         marcher = self.marcher()
-        parts = [render_rays(self, marcher, self.scene, chunk) for chunk in rays.split(CHUNK)]
-        if not parts:
-            return Rendering(rays.origins, rays.origins[:, 0], rays.origins[:, 0])
-        opacity = torch.cat([part.opacity for part in parts])
-        depth = torch.cat([part.depth for part in parts])
-        return Rendering(
-            torch.cat([part.rgb for part in parts]).clamp_(0, 1),
-            opacity.clamp(0, 1),
-            torch.where(opacity > 0, depth / opacity.clamp(min=1e-10), 0),
-        )
+        return rendering((render_rays(self, marcher, self.domain, chunk) for chunk in rays.split(CHUNK)), rays)
+
+    @torch.no_grad()
+    def field(self, points: Tensor) -> nfcore.Field:
+        """Return density (n,) per scene unit and colour features (n, f) at world ``points`` (n, 3)."""
+        warped = self.domain.warp(points)
+        density, at = self.density(warped)
+        density = torch.where(self.domain.holds(warped), density * self.domain.per_scene_unit(points), 0)
+        return nfcore.Field(density, interpolate(self.grid.features, *at))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what ``state_dict`` gave; the number of voxels and occupancy cells is taken from it first."""
