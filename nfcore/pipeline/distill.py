@@ -10,10 +10,13 @@ from nfcore.pipeline.config import DistillConfig
 from nfcore.pipeline.training import train
 from nfcore.pipeline.views import PseudoViews
 from nfcore.reporting import Reporter
+from nfcore.states import seeded
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. But no
 # step waits for more than one: a shortened run would render views that it has no steps to learn from.
 _RENDER_UNTIL, _MOST_PER_STEP = 0.4, 1.0
+# Novel cameras through which an encoding may look at the scene.
+_CAMERAS = 64
 
 
 def distill(
@@ -29,7 +32,8 @@ def distill(
 
     MobileR2L, section 3.1; R2L (Wang et al. 2022), section 3.3. The encoding is prepared from the teacher first.
     """
-    student.encoding.prepare(teacher, source.scene)
+    cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
+    student.encoding.prepare(teacher, source.scene, cameras)
     views = PseudoViews(
         teacher,
         source,
