@@ -130,7 +130,7 @@ class BentPaths(Paths):
     """Rays of an unbounded scene through the contracted world.
 
     Distance is even in ``t`` for ``straight`` to either side of the point where a ray is nearest to the box's
-    centre, and even in disparity from that point beyond: no faster than the contraction shrinks the world.
+    centre, and even in disparity from that point beyond: about as fast as the contraction shrinks the world.
 
     Args:
         space: contracts the world.
