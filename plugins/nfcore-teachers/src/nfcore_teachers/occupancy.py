@@ -87,6 +87,12 @@ class OccupancyGrid(nn.Module):
         empty = ~self.occupied.any()
         return self.low + first * self.cell, self.low + torch.where(empty, first, last + 1) * self.cell
 
+    def holds(self, points: Tensor) -> Tensor:
+        """Return (n,) bool: which ``points`` (n, 3) of the domain lie in occupied cells."""
+        last = torch.tensor(self.shape, device=points.device) - 1
+        cells = ((points - self.low) / self.cell).floor().long().clamp_min(0).minimum(last)
+        return self.occupied[cells.unbind(1)]
+
     @torch.no_grad()
     def update(
         self,

@@ -25,6 +25,7 @@ from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
+from nfcore_teachers.resolution import default_resolution
 from nfcore_teachers.sparse_grid import SparseGrid
 from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 
@@ -198,12 +199,3 @@ class Voxels(Teacher):
         result = super().load_state_dict(state_dict, strict, assign)
         self.grid.index()
         return result
-
-
-def default_resolution(image_size: int) -> int:
-    """Return the voxels that suit photos whose longer side is ``image_size`` pixels: 96 for 100, 128 for 200.
-
-    Those two were measured on lego; between and beyond, a power law through them, in multiples of 8.
-    """
-    voxels: int = 8 * round(96 / 8 * (image_size / 100) ** 0.4)
-    return min(512, max(16, voxels))
