@@ -1,0 +1,51 @@
+"""Folders of photos: which copy of them to take, and which photos are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PureWindowsPath
+
+from nfcore import UserError
+from nfcore_scenes.photos import SUFFIXES, photo_sizes
+
+_SCALED = re.compile(r"images_\d+")
+
+
+def photo_files(folder: Path) -> list[Path]:
+    """Return the photos in ``folder``, sorted by name."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def image_folder(scene: Path, image_size: int | None) -> Path:
+    """Return which of ``images``, ``images_2``, ``images_4``, ... to read.
+
+    It is the one of the smallest photos whose longer side is at least ``image_size`` pixels: scaling down from
+    there costs the least. None, or a size that none has, takes the one of the largest.
+
+    Raises:
+        UserError: there is no such folder with photos.
+
+    """
+    sizes: dict[int, Path] = {}
+    for folder in sorted(scene.iterdir()):
+        if folder.is_dir() and (folder.name == "images" or _SCALED.fullmatch(folder.name)):
+            photos = photo_files(folder)
+            if photos:
+                sizes.setdefault(max(photo_sizes(photos[0])[0]), folder)
+    if not sizes:
+        raise UserError(f"{scene} has no folder images, or images_N, with photos ({', '.join(SUFFIXES)})")
+    enough = [size for size in sizes if image_size is not None and size >= image_size]
+    return sizes[min(enough) if enough else max(sizes)]
+
+
+def inside(path: str, where: str) -> str:
+    """Return a relative path as it stands; one that leads out of its folder is refused.
+
+    Raises:
+        UserError: an absolute path, or one with ``..``; begins with ``where``.
+
+    """
+    windows = PureWindowsPath(path)  # it knows both kinds of slash
+    if windows.anchor or ".." in windows.parts or "\0" in path:
+        raise UserError(f"{where} {path!r} leads outside of the data set's folder")
+    return path
