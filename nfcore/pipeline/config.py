@@ -61,13 +61,31 @@ class TrainingConfig(StageConfig):
     shift: bool = Field(
         False, description="Lay the ray grid at any pixel, not only at multiples of the scale (augmentation)"
     )
-    learning_rate: float = Field(2e-3, gt=0, description="Highest learning rate of AdamW")
+    loss: Literal["mse", "charbonnier", "l1"] = Field(
+        "mse", description="What is minimised: squared errors, absolute ones, or absolute ones smoothed at zero"
+    )
+    optimizer: Literal["adamw", "muon"] = Field(
+        "adamw", description="AdamW; or Muon for the network's weight matrices and AdamW for all else"
+    )
+    learning_rate: float = Field(2e-3, gt=0, description="Highest learning rate")
+    encoding_learning_rate: float | None = Field(
+        None, gt=0, description="Highest learning rate of the encoding's weights; none takes learning_rate"
+    )
     final_learning_rate: float = Field(0.005, gt=0, le=1, description="Last rate as a share of the highest")
-    schedule: Literal["cosine", "exponential"] = Field("cosine", description="From the highest to the last rate")
+    schedule: Literal["cosine", "exponential", "constant"] = Field(
+        "cosine", description="From the highest rate to the last; constant stays at the highest"
+    )
     warmup: float = Field(0.08, ge=0, lt=1, description="Share of the steps in which the rate rises from zero")
-    weight_decay: float = Field(1e-2, ge=0, description="AdamW's weight decay")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
+    weight_decay: float = Field(1e-2, ge=0, description="Decoupled decay of the network's weight matrices")
+    clip: float | None = Field(None, gt=0, description="Longest gradient; a longer one is shortened. None: any")
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the moving average of the weights, which is what counts; 0: none"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Arithmetic of the network; auto takes bf16 where the hardware gains by it"
+    )
+    compile: bool = Field(
+        False, description="Compile the student with torch.compile: a slow first step, and quicker ones after it"
     )
 
 
