@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from nfcore.cameras import ray_grid
+from nfcore.interfaces import Target
 from nfcore.light_field import LightField
 
 
@@ -20,12 +21,13 @@ class DeployedLightField(nn.Module):
     Args:
         student: the student to deploy.
         half_network: run backbone and upsampler in float16.
+        target: what the target can do; the encoding is asked for a form of itself that suits it.
 
     """
 
-    def __init__(self, student: LightField, *, half_network: bool = False) -> None:
+    def __init__(self, student: LightField, *, half_network: bool = False, target: Target | None = None) -> None:
         super().__init__()
-        self.encoding = copy.deepcopy(student.encoding).cpu().float()
+        self.encoding = copy.deepcopy(student.encoding).cpu().float().eval().deployed(target or Target())
         self.network = fold_norms(nn.Sequential(*copy.deepcopy([student.backbone, student.upsampler]))).cpu()
         self.dtype = torch.float16 if half_network else torch.float32
         self.network.to(self.dtype)
