@@ -25,6 +25,7 @@ class Component:
         target: where the class is, ``"package.module:Class"``.
         summary: one line for listings.
         level: the interface level that the class was written for.
+        markers: of a ray source, files that tell a folder that it reads, relative to it: one of them is enough.
 
     """
 
@@ -33,6 +34,7 @@ class Component:
     target: str
     summary: str = ""
     level: int = 1
+    markers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ StudentArgument = Annotated[
 SceneOption = Annotated[
     str | None,
     typer.Option(
-        help="Ray source: NAME or NAME:PATH, such as blender:data/lego.", autocompletion=completion.ray_sources
+        help="Photos: PATH of a data set, or ray source NAME or NAME:PATH, such as colmap:data/can.",
+        autocompletion=completion.ray_sources,
     ),
 ]
 TeacherOption = Annotated[

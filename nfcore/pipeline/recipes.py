@@ -13,6 +13,7 @@ from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.config import Choice, PipelineConfig
+from nfcore.recognition import scene_choice
 
 _PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
 
@@ -47,7 +48,7 @@ def configure(
     Args:
         recipe: a recipe's name, or the path of a TOML file.
         manager: where recipes and components are found.
-        scene: a ray source, ``NAME`` or ``NAME:PATH``.
+        scene: a ray source, ``NAME`` or ``NAME:PATH``, or a ``PATH`` whose ray source its files tell.
         teacher: a teacher's name; the recipe's options for another teacher are dropped.
         changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
         exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
@@ -58,8 +59,7 @@ def configure(
     """
     values = read_recipe(recipe, manager)
     if scene is not None:
-        name, _, path = scene.partition(":")
-        values["scene"] = {"name": name} | ({"path": str(Path(path).expanduser().resolve())} if path else {})
+        values["scene"] = scene_choice(scene, manager)
     if teacher is not None and not _same(teacher, _name(values.get("teacher"))):
         values["teacher"] = {"name": teacher}
     if exports is not None:
