@@ -143,7 +143,7 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
         if not isinstance(child, dict):
             raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
         node = child
-    node[path[-1]] = _value(text.strip())
+    node[path[-1]] = toml_value(text.strip())
 
 
 def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
@@ -181,7 +181,7 @@ def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
     return table
 
 
-def _value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
