@@ -65,8 +65,8 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
         _named(
             train,
             ~_any_ray_hits(cameras, scene),
-            "look past the scene's box: wrong axes (poses must be camera-to-world, x right, y up, looking down -z) "
-            "or a wrong box",
+            "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
+            "a wrong box",
         ),
         _named(train, train.images.flatten(1).std(1) < 0.01, "are of one colour"),
     ]
