@@ -23,7 +23,7 @@ from nfcore_scenes.undistortion import undistorted
 _ASPECT_TOLERANCE = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PosedPhoto:
     """One photo before it is read.
 
@@ -69,14 +69,21 @@ class Capture:
         sizes = Counter(photo.lens.size for photos in self._splits.values() for photo in photos)
         self._full_size = max(sizes, key=lambda size: sizes[size])
         self._size = scaled_size(*self._full_size, image_size)
+        self._pinholes = {photo: self._pinhole(photo) for photos in self._splits.values() for photo in photos}
         self._views: dict[Split, Views] = {}
+
+    def _pinhole(self, photo: PosedPhoto) -> tuple[float, float, float, float]:
+        try:
+            return photo.lens.pinhole(*self._full_size)
+        except UserError as error:
+            raise UserError(f"{photo.file}: {error}") from None
 
     def cameras(self, split: Split) -> Cameras:
         """Return the pinhole cameras of one split."""
         photos = self._splits[split]
         (full_height, full_width), (height, width) = self._full_size, self._size
         scale = torch.tensor([width / full_width, height / full_height] * 2)
-        pinholes = [photo.lens.pinhole(*self._full_size) for photo in photos]
+        pinholes = [self._pinholes[photo] for photo in photos]
         intrinsics = torch.tensor(pinholes, dtype=torch.float32).reshape(-1, 4) * scale
         poses = torch.stack([photo.pose for photo in photos]) if photos else torch.empty(0, 3, 4)
         return Cameras(poses.float(), intrinsics, height, width)
@@ -104,8 +111,9 @@ class Capture:
 
     def _prepared(self, photos: Sequence[PosedPhoto]) -> npt.NDArray[np.uint8]:
         def prepare(photo: PosedPhoto) -> npt.NDArray[np.uint8]:
-            pinhole = photo.lens.pinhole(*self._full_size)
-            return undistorted(photo.file, photo.mask, photo.lens, pinhole, self._full_size, self._size)
+            return undistorted(
+                photo.file, photo.mask, photo.lens, self._pinholes[photo], self._full_size, self._size
+            )
 
         # Few threads: each holds whole photos as floating point numbers.
         with ThreadPoolExecutor(2) as pool:
