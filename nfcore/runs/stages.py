@@ -89,7 +89,8 @@ class Stages:
         reporter = StageReporter(self.run, name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", name)
         try:
-            figures = work(reporter)
+            with reporter.resuming():
+                figures = work(reporter)
             figures[f"seconds.{name}"] = round(reporter.seconds, 1)
             self.run.finished(name, figures)
         except (Exception, KeyboardInterrupt) as error:
