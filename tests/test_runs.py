@@ -261,13 +261,13 @@ def test_the_preview_comes_when_it_would_have_come(run, console, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [".distill.safetensors.a1b2c3d4", ".student.png.________"])
-def test_what_a_killed_process_was_writing_is_swept_away_and_nothing_else(run, console, name):
+def test_what_a_killed_process_was_writing_is_swept_away_and_nothing_else(run, manager, console, name):
     previews = run.folder / "previews"
     for folder in (name, ".mine.too", "kept.a1b2c3d4"):
         (previews / folder).mkdir(parents=True)
         (previews / folder / "half").write_text("x")
     (previews / ".notes.a1b2c3d4").write_text("a file, which nfcore never leaves")
-    StageReporter(run, "render", console)
+    Stages(run, manager, console).do("teach")
     assert {path.name for path in previews.iterdir()} == {".mine.too", "kept.a1b2c3d4", ".notes.a1b2c3d4"}
 
 

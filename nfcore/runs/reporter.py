@@ -10,7 +10,6 @@ from torch import Tensor
 
 from nfcore.console import Console, ConsoleReporter
 from nfcore.errors import UserError
-from nfcore.files import sweep
 from nfcore.images import save_png
 from nfcore.runs.checkpoints import Checkpoints, doubts
 from nfcore.runs.folder import Run
@@ -24,8 +23,7 @@ _PREVIEW_SECONDS = 20.0
 class StageReporter(ConsoleReporter):
     """Reports one stage of a run: to the console, to plugins, to ``metrics.jsonl``, previews and checkpoints.
 
-    What an earlier attempt at the stage left behind is cleared away: rows that will be logged again, and files
-    that it was writing when it was killed.
+    Rows that an earlier attempt at the stage has logged, and that will be logged again, are taken back.
 
     Args:
         run: the run.
@@ -45,8 +43,6 @@ class StageReporter(ConsoleReporter):
         self.restoring = False
         # A stage may have parts that each count from 1; for plugins the steps of all of them are added up.
         self.before = self.total = self.done = 0
-        for folder in run.written_to(stage):
-            sweep(folder)
         if not self.checkpoints.path.exists():
             self.log.keep(0)
 

@@ -13,6 +13,7 @@ from nfcore.complexity import macs, parameters
 from nfcore.console import Console
 from nfcore.errors import UserError
 from nfcore.fence import reason
+from nfcore.files import sweep
 from nfcore.images import save_png
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField, PartCard, StudentCard, build_student
@@ -84,6 +85,8 @@ class Stages:
 
     def _once(self, name: str, work: Callable[[StageReporter], dict[str, Any]]) -> None:
         """Do ``work`` and keep its figures and its time, unless that is done; plugins may watch."""
+        for folder in self.run.written_to(name):
+            sweep(folder)
         if name in self.run.results:
             return
         reporter = StageReporter(self.run, name, self.console, self.hooks)
