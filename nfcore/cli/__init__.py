@@ -60,5 +60,7 @@ def main() -> None:
 def _fail(text: str, exit_code: int) -> None:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    sys.stderr.write(f"nfcore: {text}\n")
+    rank = os.environ.get("RANK", "0")  # as torchrun sets it
+    who = "nfcore" if rank == "0" else f"nfcore (process {rank})"
+    sys.stderr.write(f"{who}: {text}\n")
     raise SystemExit(exit_code)

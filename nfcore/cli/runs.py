@@ -14,8 +14,10 @@ from nfcore.errors import UserError
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
+    from nfcore.console import Console
+    from nfcore.interfaces import RaySource
     from nfcore.pipeline.config import PipelineConfig
-    from nfcore.runs import Stage
+    from nfcore.runs import Run, Stage
 
 RunArgument = Annotated[
     Path,
@@ -86,8 +88,8 @@ def run(
 
     config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or (), exports=exports)
     folder = runs / (name or _default_name(recipe, config))
-    _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
-    if not as_json:
+    speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    if speaks and not as_json:
         _print_paths(folder)
 
 
@@ -145,8 +147,8 @@ def render(
         render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
         return
     folder = _folder(student)
-    _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False)
-    _print_paths(folder)
+    if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
+        _print_paths(folder)
 
 
 def export(
@@ -198,38 +200,60 @@ def _work(
     quiet: bool = False,
     as_json: bool = False,
     table: bool = True,
-) -> None:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it."""
+) -> bool:
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+
+    Returns:
+        Whether this process is the one that speaks, of those that ``torchrun`` may have started.
+
+    """
     import torch
 
+    from nfcore import processes
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
-    from nfcore.runs import Run, Stages, open_scene
+    from nfcore.runs import Run, Stages
 
     if threads is not None:
         torch.set_num_threads(threads)
+    with processes.joined():
+        with Console(quiet=quiet or not processes.first()) as console:
+            if processes.first():
+                run, source = _open(folder, config, resume, console)
+                if again and stage is not None:
+                    run.forget(stage)
+            processes.wait()
+            if not processes.first():
+                run, source = Run(folder), None
+            stages = Stages(run, plugins(), console, source)
+            if stage is None:
+                stages.do_all()
+            else:
+                stages.do(stage)
+        if not processes.first():
+            return False
+        summary: dict[str, Any] = run.write_summary()
+        if as_json:
+            print_json(summary)
+        elif table:
+            print_summary(run.folder.name, summary)
+    return True
+
+
+def _open(
+    folder: Path, config: PipelineConfig | None, resume: bool, console: Console
+) -> tuple[Run, RaySource | None]:
+    """Return the run in ``folder``, begun now if there is a ``config`` for it, and its scene if that is new."""
+    from nfcore.runs import Run, open_scene
+
+    if config is None:
+        return Run(folder), None
     source = None
-    with Console(quiet=quiet) as console:
-        if config is None:
-            run = Run(folder)
-        else:
-            if not (folder / "config.toml").exists():
-                if console.live:
-                    console.note(f"scene: reading the photos of {config.scene.name!r}")
-                source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
-            run = Run.create(folder, config, resume=resume)
-        if again and stage is not None:
-            run.forget(stage)
-        stages = Stages(run, plugins(), console, source)
-        if stage is None:
-            stages.do_all()
-        else:
-            stages.do(stage)
-    summary: dict[str, Any] = run.write_summary()
-    if as_json:
-        print_json(summary)
-    elif table:
-        print_summary(run.folder.name, summary)
+    if not (folder / "config.toml").exists():
+        if console.live:
+            console.note(f"scene: reading the photos of {config.scene.name!r}")
+        source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
+    return Run.create(folder, config, resume=resume), source
 
 
 def _folder(run: Path) -> Path:
