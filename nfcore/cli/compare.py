@@ -101,7 +101,7 @@ def _headings(table: Table) -> list[str]:
 
 def _cells(table: Table, entry: Entry) -> list[str]:
     run = entry.run or ""
-    if entry.scene and not any(entry.scene.lower() in row.scenes for row in table.rows):
+    if entry.scene and entry.scene.lower() != entry.name.lower():
         run = f"{run} ({entry.scene})"
     views = f"{entry.test_views or ''} ({entry.protocol})".strip()
     published = [_print(entry.published.get(column), table.digits) for column in table.columns]

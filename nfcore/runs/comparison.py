@@ -60,7 +60,7 @@ class Compared:
     @property
     def protocol(self) -> str:
         """The protocol by which it was scored, without its distribution."""
-        return str(self.figures.get("protocol", ALL_VIEWS)).rpartition("/")[2]
+        return str(self.figures.get("protocol") or ALL_VIEWS).rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,8 @@ class Comparison:
                 figures = [_ours(table, run.figures) for run in runs]
                 complete = set.intersection(*(set(ours) for ours in figures))
                 means = {title: sum(ours[title] for ours in figures) / len(runs) for title in complete}
-                shared = {key: runs[0].figures[key] for key in ("image_size", "protocol", "test_views")}
+                shared = {key: runs[0].figures.get(key) for key in ("image_size", "protocol")}
+                shared["test_views"] = max(run.figures.get("test_views", 0) for run in runs)
                 yield Compared(f"mean of {len(runs)} runs", shared, runs[0].config), means
 
 
