@@ -10,7 +10,7 @@ from benchmarks.students import build
 from benchmarks.timing import interleaved
 from nfcore import LightField
 from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
+from nfcore.pipeline.crops import CropRule, CropSampler
 from nfcore.pipeline.training import autocast
 from nfcore.pipeline.views import TrainingViews
 
@@ -46,10 +46,11 @@ def measure() -> list[dict[str, Any]]:
 
 def _step(student: LightField, views: TrainingViews, config: TrainingConfig) -> Any:
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3, fused=True)
-    generator = torch.Generator().manual_seed(0)
+    rule = CropRule(config.batch, config.crop, student.scale)
+    crops = CropSampler(views, rule, torch.Generator().manual_seed(0))
 
     def step() -> None:
-        cameras, truth = sample_crops(views, config.batch, config.crop, student.scale, config.shift, generator)
+        cameras, truth = crops.draw(0.0)
         with autocast(config.precision):
             images = student.train()(cameras)
         loss = torch.nn.functional.mse_loss(images.float(), truth)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nfcore.hookspecs import hookimpl as hookimpl
     from nfcore.interfaces import Backbone as Backbone
     from nfcore.interfaces import Exporter as Exporter
+    from nfcore.interfaces import Field as Field
     from nfcore.interfaces import ParityFloor as ParityFloor
     from nfcore.interfaces import RayEncoding as RayEncoding
     from nfcore.interfaces import RaySource as RaySource
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from nfcore.orbits import OrbitRegion as OrbitRegion
     from nfcore.reporting import Reporter as Reporter
     from nfcore.scene import Scene as Scene
+    from nfcore.spaces import Space as Space
 
 _HOME = {
     "Backbone": "interfaces",
@@ -50,6 +52,7 @@ _HOME = {
     "Component": "components",
     "DeployedLightField": "deploy",
     "Exporter": "interfaces",
+    "Field": "interfaces",
     "LightField": "light_field",
     "NfcoreError": "errors",
     "Options": "options",
@@ -65,6 +68,7 @@ _HOME = {
     "Reporter": "reporting",
     "Runner": "interfaces",
     "Scene": "scene",
+    "Space": "spaces",
     "Split": "interfaces",
     "Teacher": "interfaces",
     "Upsampler": "interfaces",

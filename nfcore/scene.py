@@ -13,7 +13,8 @@ class Scene(BaseModel):
     ``near`` and ``far`` are depths along the optical axis, the ``t`` of a ray whose direction has z = -1 in
     camera space. ``box`` holds the lower and the upper corner of an axis-aligned box around all that is to be
     seen. A ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1. Its world
-    is recentred: the mean camera is at the origin and looks along -z, and the box reaches beyond z = -near.
+    is recentred: the mean camera is at the origin and looks along -z, and the box reaches beyond z = -near. In an
+    ``unbounded`` scene something is seen beyond the box, which then holds what the cameras look at.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -22,7 +23,8 @@ class Scene(BaseModel):
     far: float = Field(gt=0, description="Depth of the farthest surface, scene units")
     box: tuple[Vector, Vector] = Field(description="Lower and upper corner of the scene's box, scene units")
     background: Vector = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
-    forward_facing: bool = Field(False, description="All cameras look the same way, as in LLFF captures")
+    forward_facing: bool = Field(default=False, description="All cameras look the same way, as in LLFF captures")
+    unbounded: bool = Field(default=False, description="Something is seen beyond the box")
 
     @model_validator(mode="after")
     def _ordered(self) -> Scene:
@@ -30,4 +32,6 @@ class Scene(BaseModel):
             raise ValueError(f"near ({self.near}) must be less than far ({self.far})")
         if not all(low < high for low, high in zip(*self.box, strict=True)):
             raise ValueError(f"the box {self.box} must have its lower corner first")
+        if self.forward_facing and self.unbounded:
+            raise ValueError("a forward-facing scene ends nowhere as it is: leave unbounded out")
         return self

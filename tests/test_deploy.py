@@ -92,7 +92,7 @@ def test_deploying_leaves_the_student_as_it_was():
 
 def test_a_half_network_keeps_rays_and_encoding_in_float32():
     student = tiny.student(encoding={"jitter": 0.3})
-    student.encoding.prepare(tiny.fitted_teacher(), tiny.SCENE)
+    student.encoding.prepare(tiny.fitted_teacher(), tiny.SCENE, tiny.cameras(torch.eye(4)[None, :3]))
     deployed = DeployedLightField(student, half_network=True)
     seen = {}
     deployed.encoding.register_forward_hook(

@@ -18,7 +18,7 @@ from nfcore.states import read_safetensors
 @pytest.fixture
 def saved(tmp_path, manager):
     student = tiny.student(norm=True)
-    student.encoding.prepare(tiny.fitted_teacher(), tiny.SCENE)
+    student.encoding.prepare(tiny.fitted_teacher(), tiny.SCENE, tiny.cameras(torch.eye(4)[None, :3]))
     path = tmp_path / "run" / "student.safetensors"
     student.save(path, manager)
     return student, path

@@ -12,7 +12,8 @@ import nfcore
 from nfcore import NfcoreError, Reporter
 from nfcore.pipeline import distill, finetune
 from nfcore.pipeline.config import DistillConfig, TrainingConfig
-from nfcore.pipeline.training import learning_rate, train
+from nfcore.pipeline.schedules import rate_share
+from nfcore.pipeline.training import train
 from nfcore.pipeline.views import TrainingViews
 from nfcore.states import load_state, save_state
 
@@ -196,18 +197,18 @@ def test_a_time_limit_ends_the_training_early():
 
 
 def config(**changes) -> TrainingConfig:
-    return TrainingConfig(steps=100, learning_rate=1.0, **changes)
+    return TrainingConfig(steps=100, **changes)
 
 
 def test_the_rate_rises_linearly_from_its_first_step_to_its_highest():
     settings = config(warmup=0.1)
-    rates = [learning_rate(settings, step / 100, 1 / 100) for step in range(11)]
+    rates = [rate_share(settings, step / 100, 1 / 100) for step in range(11)]
     # ten warm-up steps of one hundred: the eleventh step is the first at the full rate
     assert rates == pytest.approx([(step + 1) / 11 for step in range(11)])
 
 
 def test_without_warm_up_the_first_rate_is_the_highest():
-    assert learning_rate(config(warmup=0.0), 0.0, 0.01) == 1.0
+    assert rate_share(config(warmup=0.0), 0.0, 0.01) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -217,8 +218,8 @@ def test_without_warm_up_the_first_rate_is_the_highest():
 )
 def test_the_rate_falls_to_its_last_share(schedule, halfway):
     settings = config(warmup=0.2, schedule=schedule, final_learning_rate=0.01)
-    assert learning_rate(settings, 0.2, 0.01) == pytest.approx(1.0)
-    assert learning_rate(settings, 0.6, 0.01) == pytest.approx(halfway)
-    assert learning_rate(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
-    rates = [learning_rate(settings, p / 100, 0.01) for p in range(20, 100)]
+    assert rate_share(settings, 0.2, 0.01) == pytest.approx(1.0)
+    assert rate_share(settings, 0.6, 0.01) == pytest.approx(halfway)
+    assert rate_share(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
+    rates = [rate_share(settings, p / 100, 0.01) for p in range(20, 100)]
     assert rates == sorted(rates, reverse=True)

@@ -106,7 +106,7 @@ class Directions(nfcore.RayEncoding):
         super().__init__(options, scene)
         self.register_buffer("prepared", torch.zeros(()))
 
-    def prepare(self, teacher: nfcore.Teacher, scene: Scene) -> None:
+    def prepare(self, teacher: nfcore.Teacher, scene: Scene, cameras: Cameras) -> None:
         self.prepared = teacher.brightness.detach().clone()
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:

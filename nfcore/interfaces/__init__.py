@@ -4,12 +4,13 @@ from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding
 from nfcore.interfaces.exporter import Exporter, ParityFloor, Runner, VerificationUnavailable
 from nfcore.interfaces.ray_source import RaySource, Split, Views
-from nfcore.interfaces.teacher import Rendering, Teacher
+from nfcore.interfaces.teacher import Field, Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
 
 __all__ = [
     "Backbone",
     "Exporter",
+    "Field",
     "ParityFloor",
     "RayEncoding",
     "RaySource",

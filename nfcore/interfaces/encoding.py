@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from nfcore.cameras import Cameras
 from nfcore.interfaces.teacher import Teacher
 from nfcore.options import Options as BaseOptions
 from nfcore.scene import Scene
@@ -36,8 +37,11 @@ class RayEncoding(nn.Module, ABC):
         self.options = options
         self.scene = scene
 
-    def prepare(self, teacher: Teacher, scene: Scene) -> None:
+    def prepare(self, teacher: Teacher, scene: Scene, cameras: Cameras) -> None:
         """Take what is needed from the fitted teacher, once, before distillation. By default, nothing.
+
+        A teacher that is a volume can be asked for its ``field``; any teacher can be looked through ``cameras``,
+        novel ones of the photos' size that the ray source drew.
 
         Afterwards the encoding needs neither: all that it took is in ``state_dict()``. One whose tensors take
         their shape here overrides ``load_state_dict`` to take their shapes first.

@@ -32,6 +32,20 @@ class Rendering:
     depth: Tensor
 
 
+@dataclass(frozen=True)
+class Field:
+    """What a teacher that is a volume holds at n points.
+
+    Args:
+        density: (n,) float32, 0 or more, absorption per scene unit (NeRF, equation 1).
+        features: (n, f) float32 from which its colour is computed, or None where it has none to give.
+
+    """
+
+    density: Tensor
+    features: Tensor | None
+
+
 class Teacher(nn.Module, ABC):
     """A radiance field: fitted to posed photos, then asked for any ray.
 
@@ -67,3 +81,11 @@ class Teacher(nn.Module, ABC):
 
         The result for a ray does not depend on the other rays of the call beyond rounding.
         """
+
+    def field(self, points: Tensor) -> Field | None:
+        """Return density and features at world points (n, 3), or None from a teacher that is no volume.
+
+        Encodings take geometry over from here; where it is None they look through ``render``. A teacher answers
+        the same way for all points; no gradients are promised.
+        """
+        return None

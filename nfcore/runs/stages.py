@@ -143,6 +143,7 @@ class Stages:
             self.config.distill,
             seed=self.config.seed,
             reporter=reporter,
+            scratch=self.run.folder / "state",
         )
         student.save(self.run.distilled, self.manager)
         return {"student.parameters": parameters(student), "student.macs": macs(student)}

@@ -32,7 +32,7 @@ class EncodingConformance(PartConformance):
     def make(self) -> Any:
         """Return a new encoding, prepared, in eval mode."""
         encoding = self.build(SCENE)
-        encoding.prepare(SphereTeacher(Options(), SCENE), SCENE)
+        encoding.prepare(SphereTeacher(Options(), SCENE), SCENE, cameras_around(4, 8, 8))
         return encoding.eval()
 
     def make_unprepared(self) -> Any:
@@ -115,7 +115,7 @@ class EncodingConformance(PartConformance):
         """A teacher that is held on to takes its memory to the end of the run."""
         teacher = SphereTeacher(Options(), SCENE)
         encoding = self.build(SCENE)
-        encoding.prepare(teacher, SCENE)
+        encoding.prepare(teacher, SCENE, cameras_around(4, 8, 8))
         held = weakref.ref(teacher)
         del teacher
         if held() is not None:
@@ -132,7 +132,7 @@ class EncodingConformance(PartConformance):
         prepared = []
         for _ in range(2):
             torch.manual_seed(8)
-            encoding.prepare(SphereTeacher(Options(), SCENE), SCENE)
+            encoding.prepare(SphereTeacher(Options(), SCENE), SCENE, cameras_around(4, 8, 8))
             prepared.append({name: tensor.clone() for name, tensor in encoding.state_dict().items()})
         different = [name for name, tensor in prepared[0].items() if not torch.equal(tensor, prepared[1][name])]
         require(not different, found=f"two different {', '.join(different)}", right="the same, from the same seed")

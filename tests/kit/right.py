@@ -26,7 +26,7 @@ class Encoding(OctavePoints):
         self.gain = nn.Parameter(torch.rand(self.channels, 1, 1))
         self.register_buffer("brightness", torch.zeros(()))
 
-    def prepare(self, teacher: nfcore.Teacher, scene: Scene) -> None:
+    def prepare(self, teacher: nfcore.Teacher, scene: Scene, cameras: Cameras) -> None:
         along = torch.tensor([[-1.0, 0.0, 0.0]])
         self.brightness.copy_(teacher.render(Rays(-4 * along, along)).rgb.mean())
 

@@ -42,15 +42,15 @@ class Detached(right.Encoding):
 
 
 class KeepsTeacher(right.Encoding):
-    def prepare(self, teacher, scene) -> None:
-        super().prepare(teacher, scene)
+    def prepare(self, teacher, scene, cameras) -> None:
+        super().prepare(teacher, scene, cameras)
         self.source = [teacher]
 
 
 class AddsUp(right.Encoding):
-    def prepare(self, teacher, scene) -> None:
+    def prepare(self, teacher, scene, cameras) -> None:
         before = self.brightness.clone()
-        super().prepare(teacher, scene)
+        super().prepare(teacher, scene, cameras)
         self.brightness += before
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfcore import Scene, UserError
+from nfcore.errors import UserError
+from nfcore.scene import Scene
 
 #: Rays of a forward-facing scene run along -z. One that does not is bent to this slope, so that it stays finite.
 LEAST_SLOPE = 0.01
@@ -30,26 +31,40 @@ def far_face_ratios(scene: Scene) -> tuple[float, float]:
     return -z_low / max(abs(x_low), abs(x_high)), -z_low / max(abs(y_low), abs(y_high))
 
 
-def to_ndc(origins: Tensor, directions: Tensor, near: float, ratios: tuple[float, float]) -> tuple[Tensor, Tensor]:
+def to_ndc(
+    origins: Tensor, directions: Tensor, near: float, ratios: tuple[float, float], dim: int = 1
+) -> tuple[Tensor, Tensor]:
     """Return rays in NDC: origins on the near plane, at t = 0; t = 1 is at infinity.
 
     NeRF, appendix C, for origins that have been moved along their rays to the plane z = -near.
 
     Args:
-        origins: (b, 3, h, w) world, scene units.
-        directions: (b, 3, h, w) world; z below -0.01, or it is taken as that.
+        origins: (.., 3, ..) world, scene units.
+        directions: (.., 3, ..) world; z below -0.01, or it is taken as that.
         near: distance of the near plane from the world's origin, scene units.
         ratios: what x / -z and y / -z are multiplied with.
+        dim: the axis of the three coordinates.
 
     Returns:
-        Warped origins and directions, (b, 3, h, w) each, without unit; z runs from -1 to 1. Differentiable.
+        Warped origins and directions, (.., 3, ..) each, without unit; z runs from -1 to 1. Differentiable.
 
     """
-    slopes = directions[:, 2:].clamp(max=-LEAST_SLOPE)
-    to_plane = -(near + origins[:, 2:]) / slopes
+    slopes = slope(directions, dim)
+    to_plane = to_near_plane(origins, directions, near, dim)
     scales = [ratio / near for ratio in ratios]
-    crossing = [(origins[:, i : i + 1] + to_plane * directions[:, i : i + 1]) * scales[i] for i in (0, 1)]
-    vanishing = [-ratios[i] * directions[:, i : i + 1] / slopes for i in (0, 1)]
+    start, move = torch.chunk(origins, 3, dim), torch.chunk(directions, 3, dim)
+    crossing = [(start[i] + to_plane * move[i]) * scales[i] for i in (0, 1)]
+    vanishing = [-ratios[i] * move[i] / slopes for i in (0, 1)]
     ones = torch.ones_like(slopes)
-    moves = [end - start for start, end in zip(crossing, vanishing, strict=True)]
-    return torch.cat([*crossing, -ones], 1), torch.cat([*moves, 2 * ones], 1)
+    moves = [end - begin for begin, end in zip(crossing, vanishing, strict=True)]
+    return torch.cat([*crossing, -ones], dim), torch.cat([*moves, 2 * ones], dim)
+
+
+def slope(directions: Tensor, dim: int) -> Tensor:
+    """Return the z (.., 1, ..) of ``directions`` (.., 3, ..), at most -0.01."""
+    return directions.narrow(dim, 2, 1).clamp(max=-LEAST_SLOPE)
+
+
+def to_near_plane(origins: Tensor, directions: Tensor, near: float, dim: int) -> Tensor:
+    """Return the depth (.., 1, ..) at which rays cross the plane z = -near, scene units."""
+    return -(near + origins.narrow(dim, 2, 1)) / slope(directions, dim)
