@@ -44,7 +44,7 @@ def list_recipes(
     else:
         columns = ["recipe", "rays", "pixels", "parameters", "without upsampler", "GMAC"]
         keys = ["name", "rays", "image", "parameters", "without_upsampler", "gmac"]
-        print_table(columns, [[row.get(key) for key in keys] for row in rows])
+        print_table(columns, [[_with_commas(row.get(key)) for key in keys] for row in rows])
         for row in rows:
             if "problem" in row:
                 say(f"{row['name']}: {row['problem']}")
@@ -73,11 +73,11 @@ def show(
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
     """Return what ``--sizes`` says of a recipe for images of (width, height), or why it can't."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipe_files import read_pipeline
     from nfcore.pipeline.sizes import student_size
 
     try:
-        config = configure(recipe, plugins())
+        config = read_pipeline(recipe, plugins())
         width, height = sides or (config.image_size, config.image_size)
         if width is None or height is None:
             return {"problem": "keeps the photos' size: say one with --image"}
@@ -91,6 +91,10 @@ def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
         "without_upsampler": size.without_upsampler,
         "gmac": round(size.macs / 1e9, 3),
     }
+
+
+def _with_commas(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def _sides(image: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from nfcore.errors import PluginError, UserError
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.config import Choice, PipelineConfig
-from nfcore.pipeline.recipes import configure
+from nfcore.pipeline.recipe_files import read_pipeline
 from nfcore.pipeline.sizes import student_size
 from nfcore.publications import ALL_VIEWS, Row, Table, Tables
 from nfcore.runs.folder import Run
@@ -148,18 +148,18 @@ class Comparison:
 
     def _with_recipe(self, recipe: str) -> list[Compared]:
         try:
-            wanted = design(configure(recipe, self.manager), self.manager)
-        except PluginError:  # one of its components is not installed, so no run can have it
+            wanted = design(read_pipeline(recipe, self.manager), self.manager)
+        except PluginError:  # no plugin has that recipe here
             return []
         return [run for run, its in self.runs if its == wanted]
 
     def _size_figures(self, recipe: str, image_size: int) -> Figures:
         """Return what is known of a recipe's student without a run."""
         try:
-            student = configure(recipe, self.manager).student
+            student = read_pipeline(recipe, self.manager).student
+            size = student_size(student, self.manager, image_size, image_size)
         except PluginError:
             return {}
-        size = student_size(student, self.manager, image_size, image_size)
         return {
             "student.parameters": size.parameters,
             "student.without_upsampler": size.without_upsampler,
