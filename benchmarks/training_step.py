@@ -11,7 +11,7 @@ from benchmarks.timing import interleaved
 from nfcore import LightField
 from nfcore.pipeline.config import TrainingConfig
 from nfcore.pipeline.crops import CropRule, CropSampler
-from nfcore.pipeline.training import autocast
+from nfcore.pipeline.precision import autocast, network_dtype
 from nfcore.pipeline.views import TrainingViews
 
 
@@ -46,12 +46,14 @@ def measure() -> list[dict[str, Any]]:
 
 def _step(student: LightField, views: TrainingViews, config: TrainingConfig) -> Any:
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3, fused=True)
+    device = torch.device("cpu")
+    dtype = network_dtype(config.precision, device)
     rule = CropRule(config.batch, config.crop, student.scale)
     crops = CropSampler(views, rule, torch.Generator().manual_seed(0))
 
     def step() -> None:
         cameras, truth = crops.draw(0.0)
-        with autocast(config.precision):
+        with autocast(dtype, device):
             images = student.train()(cameras)
         loss = torch.nn.functional.mse_loss(images.float(), truth)
         optimizer.zero_grad()

@@ -36,6 +36,7 @@ SUMMARY = {
         for metric in ("psnr", "ssim", "ssim_mobiler2l")
     ),
     "student.finetuning_kept",
+    "student.finetuning_best_step",
     "student.parameters",
     "student.macs",
     "export.exact.bytes",

@@ -123,11 +123,20 @@ class DistillConfig(TrainingConfig):
     )
 
 
+class FinetuneConfig(TrainingConfig):
+    """How the student learns from the photos."""
+
+    evaluations: int = Field(
+        4, ge=1, description="How often the student is judged on held-out photos; the best weights are kept"
+    )
+
+
 class PipelineConfig(Options):
     """A whole pipeline. Recipes are such configurations as TOML files."""
 
     summary: str = Field("", description="One line that says what the recipe is for")
     seed: int = Field(0, description="Seed of every random number of the run")
+    device: str = Field("auto", description="What computes: cpu, cuda, cuda:1; auto takes CUDA where there is one")
     image_size: int | None = Field(
         None, ge=1, description="Longer side in pixels that the photos are scaled to; none keeps their size"
     )
@@ -136,7 +145,7 @@ class PipelineConfig(Options):
     student: StudentConfig = Field(description="The light field that learns from the teacher")
     teach: StageConfig = Field(description="Fitting the teacher")
     distill: DistillConfig = Field(description="Training the student on pseudo views")
-    finetune: TrainingConfig = Field(description="Training the student on the photos")
+    finetune: FinetuneConfig = Field(description="Training the student on the photos")
     protocol: str = Field(
         "all", description="Test views that are scored: all, or those that a publication scores, by its name"
     )

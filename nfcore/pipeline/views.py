@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
+from nfcore.devices import device_of
 from nfcore.interfaces import Teacher, Views
 
 _RAYS_PER_CALL = 1 << 18
@@ -53,7 +54,7 @@ class TrainingViews:
 @torch.no_grad()
 def render_view(teacher: Teacher, camera: Cameras) -> tuple[Tensor, Tensor]:
     """Return what the teacher sees through one camera: RGB (h, w, 3) in [0, 1] and opacity (h, w)."""
-    parts = [teacher.render(rays) for rays in camera.rays().flat().split(_RAYS_PER_CALL)]
+    parts = [teacher.render(rays) for rays in camera.to(device_of(teacher)).rays().flat().split(_RAYS_PER_CALL)]
     rgb = torch.cat([part.rgb for part in parts]).clamp(0, 1)
     opacity = torch.cat([part.opacity for part in parts])
     shape = (camera.height, camera.width)

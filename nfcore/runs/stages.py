@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
 from nfcore.console import Console
+from nfcore.devices import choose_device
 from nfcore.errors import UserError
 from nfcore.fence import reason
 from nfcore.images import save_png
@@ -69,6 +71,7 @@ class Stages:
         self.config = run.config
         self.manager = manager
         self.console = console
+        self.device = choose_device(self.config.device)
         self.hooks = RunHooks(run.folder, manager, console.note)
 
     def do(self, stage: Stage) -> None:
@@ -116,7 +119,7 @@ class Stages:
     def fitted_teacher(self) -> Teacher:
         """The run's teacher."""
         self._need("teach")
-        return load_teacher(self.run.teacher, self.manager)
+        return load_teacher(self.run.teacher, self.manager).to(self.device)
 
     def teach(self, reporter: StageReporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
@@ -124,7 +127,7 @@ class Stages:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             teacher: Teacher = self.manager.build("teacher", choice.name, choice.options, self.source.scene)
-        teach(teacher, self.source, self.config.teach.budget(self.config.seed), reporter)
+        teach(teacher.to(self.device), self.source, self.config.teach.budget(self.config.seed), reporter)
         save_teacher(teacher, self.run.teacher, self.manager)
         cameras = self.source.views("test").cameras
         return {
@@ -135,7 +138,7 @@ class Stages:
 
     def distill(self, reporter: StageReporter) -> dict[str, Any]:
         """Train a new student on the teacher's pseudo views."""
-        student = self.new_student()
+        student = self.new_student().to(self.device)
         distill(
             student,
             self.fitted_teacher,
@@ -159,11 +162,11 @@ class Stages:
     def finetune(self, reporter: StageReporter) -> dict[str, Any]:
         """Train the distilled student on the photos."""
         self._need("distill")
-        student = LightField.load(self.run.distilled, self.manager)
+        student = self._load(self.run.distilled)
         config, seed = self.config.finetune, self.config.seed
-        kept = finetune(student, self.source, config, seed=seed, reporter=reporter)
+        verdict = finetune(student, self.source, config, seed=seed, reporter=reporter)
         student.save(self.run.student, self.manager)
-        return {"student.finetuning_kept": kept}
+        return {"student.finetuning_kept": verdict.kept, "student.finetuning_best_step": verdict.step}
 
     def evaluate(self, reporter: StageReporter) -> dict[str, Any]:
         """Score teacher and student on the test views of the run's protocol, before and after fine-tuning."""
@@ -174,9 +177,7 @@ class Stages:
             protocol = read_tables(self.manager.publication(name).path).protocol
             views = views.chosen(protocol.indices(len(views)))
         metrics = available(reporter.note)
-        distilled, student = (
-            LightField.load(path, self.manager) for path in (self.run.distilled, self.run.student)
-        )
+        distilled, student = (self._load(path) for path in (self.run.distilled, self.run.student))
         scores = {
             "teacher.test": evaluate_teacher(self.fitted_teacher, views, reporter, metrics),
             "student.distilled": evaluate_student(distilled, views, reporter, metrics),
@@ -192,7 +193,7 @@ class Stages:
     def render(self, reporter: StageReporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
         self._need("finetune")
-        student = LightField.load(self.run.student, self.manager)
+        student = self._load(self.run.student)
         views = self.source.views("test")
         previews = self.run.folder / "previews"
         save_png(
@@ -212,6 +213,9 @@ class Stages:
     def _scored(self) -> str:
         """Return the protocol by which the run was scored; runs that do not say it scored every view."""
         return str(self.run.results.get("evaluate", {}).get("protocol", ALL_VIEWS))
+
+    def _load(self, path: Path) -> LightField:
+        return LightField.load(path, self.manager).to(self.device)
 
     def _need(self, stage: Stage) -> None:
         if stage not in self.run.results:
