@@ -54,6 +54,7 @@ class Table(Options):
     columns: tuple[str, ...] = Field(description="Columns with published values")
     ours: tuple[Ours, ...] = Field((), description="Columns with figures of runs")
     digits: int = Field(2, ge=0, description="Digits after the point in print")
+    digits_of: dict[str, int] = Field({}, description="Digits of single columns, by title")
     note: str = Field("", description="What a reader must know to compare")
     rows: tuple[Row, ...] = Field(description="The rows, as published")
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import tiny
+import tiny_plugin
 
+import nfcore
+from nfcore.manager import PluginManager
 from nfcore.pipeline.recipes import configure
 from nfcore.publications import read_tables
 from nfcore.runs import Run
@@ -173,3 +176,18 @@ def test_what_can_not_be_compared_is_a_users_error(command, tmp_path, manager, a
     done = command("compare", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_publication_that_can_not_be_read_costs_the_others_nothing(command, tmp_path, monkeypatch):
+    class Plugin:
+        @staticmethod
+        @nfcore.hookimpl
+        def nfcore_publications():
+            yield nfcore.Publication("leaflet", tmp_path / "lost.toml")
+
+    shown = PluginManager([tiny.source(Plugin, "leaflet-dist"), tiny.source(tiny_plugin)])
+    monkeypatch.setattr("nfcore.cli.compare.plugins", lambda: shown)
+    done = command("compare", "--paper", "--markdown", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "| Square |  | 16 | (postcard) | 30.00 |  |  |  |" in done.stdout
+    assert done.stderr.startswith("nfcore: the tables of leaflet-dist 1.0 can't be read: ")

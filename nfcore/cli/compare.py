@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,10 +79,14 @@ def _beside_publications(compared: list[Compared], *, markdown: bool, as_json: b
     from nfcore.runs.comparison import Comparison
 
     manager = plugins()
-    published = [(offer.name, read_tables(offer.path)) for _, offer in manager.publications()]
-    if not published:
+    comparisons = []
+    for plugin, offer in manager.publications():
+        try:
+            comparisons.append(Comparison(offer.name, read_tables(offer.path), compared, manager))
+        except UserError as error:  # one broken file costs the others nothing
+            typer.echo(f"nfcore: the tables of {plugin} can't be read: {error}", err=True)
+    if not comparisons:
         raise UserError("no plugin brings published tables; nfcore-mobiler2l has those of MobileR2L")
-    comparisons = [Comparison(name, tables, compared, manager) for name, tables in published]
     if as_json:
         print_json([_as_data(comparison) for comparison in comparisons])
         return
@@ -104,13 +109,14 @@ def _cells(table: Table, entry: Entry) -> list[str]:
     if entry.scene and entry.scene.lower() != entry.name.lower():
         run = f"{run} ({entry.scene})"
     views = f"{entry.test_views or ''} ({entry.protocol})".strip()
-    published = [_print(entry.published.get(column), table.digits) for column in table.columns]
-    ours = [_print((entry.ours or {}).get(ours.title), table.digits) for ours in table.ours]
-    return [entry.name, run, str(entry.image_size), views, *published, *ours]
+    figures: dict[str, float | str] = {**entry.published, **(entry.ours or {})}
+    titles = [*table.columns, *(ours.title for ours in table.ours)]
+    return [entry.name, run, str(entry.image_size), views, *(_figure(table, figures, title) for title in titles)]
 
 
-def _print(value: float | str | None, digits: int) -> str:
-    return f"{value:.{digits}f}" if isinstance(value, float | int) else value or ""
+def _figure(table: Table, figures: Mapping[str, float | str], column: str) -> str:
+    value = figures.get(column, "")
+    return value if isinstance(value, str) else f"{value:.{table.digits_of.get(column, table.digits)}f}"
 
 
 def _show(columns: list[str], rows: list[list[str]], title: str | None, *, markdown: bool) -> None:
