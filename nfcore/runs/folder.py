@@ -118,6 +118,11 @@ class Run:
         """Return where the last checkpoint of an unfinished stage lies."""
         return self.folder / "state" / f"{stage}.safetensors"
 
+    def written_to(self, stage: str) -> list[Path]:
+        """Return the folders that ``stage`` writes to."""
+        shared = [self.folder, self.folder / "state", self.folder / "previews"]
+        return [*shared, self.exports] if stage.startswith("export.") else shared
+
     def forget_export(self, label: str) -> None:
         """Take back that one export is finished, so that it is made anew."""
         kept = {name: figures for name, figures in self.results.items() if name != f"export.{label}"}

@@ -16,6 +16,7 @@ from nfcore.console import Console
 from nfcore.devices import choose_device
 from nfcore.errors import UserError
 from nfcore.fence import reason
+from nfcore.files import sweep
 from nfcore.images import save_png
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField, PartCard, StudentCard, build_student
@@ -93,6 +94,8 @@ class Stages:
 
     def _once(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
         """Do ``work``, unless that is done: all processes together where it is shared, else the first alone."""
+        for folder in self.run.written_to(name) if processes.first() else ():
+            sweep(folder)
         if not processes.agreed(name not in self.run.results):
             return
         if processes.first():
@@ -106,7 +109,8 @@ class Stages:
         reporter = StageReporter(self.run, name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", name)
         try:
-            figures = work(reporter)
+            with reporter.resuming():
+                figures = work(reporter)
             figures[f"seconds.{name}"] = round(reporter.seconds, 1)
             self.run.finished(name, figures)
         except (Exception, KeyboardInterrupt) as error:
