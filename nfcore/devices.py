@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
+from torch import nn
 
 from nfcore.errors import UserError
 
@@ -27,3 +30,9 @@ def choose_device(name: str = "auto") -> torch.device:
         here = "no CUDA device" if not count else f"only {count} of them"
         raise UserError(f"device = {name!r}: torch finds {here} here; auto takes what there is")
     return device
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return the device that ``module`` computes on: that of its weights, or of its buffers; else the CPU."""
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

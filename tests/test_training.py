@@ -11,7 +11,7 @@ import torch
 import nfcore
 from nfcore import NfcoreError, Reporter
 from nfcore.pipeline import distill, finetune
-from nfcore.pipeline.config import DistillConfig, TrainingConfig
+from nfcore.pipeline.config import DistillConfig, FinetuneConfig, TrainingConfig
 from nfcore.pipeline.schedules import rate_share
 from nfcore.pipeline.training import train
 from nfcore.pipeline.views import TrainingViews
@@ -94,7 +94,7 @@ def test_the_student_learns_what_the_teacher_shows(precision):
 def test_fine_tuning_learns_the_photos():
     student = tiny.student(width=16)
     recorder = Recorder()
-    finetune(student, SOURCE, TrainingConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
+    finetune(student, SOURCE, FinetuneConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
     assert recorder.psnr[200] > recorder.psnr[10] + 5
     assert not student.training
 
@@ -109,7 +109,7 @@ def test_the_encoding_is_prepared_from_the_teacher_before_the_first_step():
 def test_no_steps_leave_the_weights_as_they_were():
     student = tiny.student()
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
-    finetune(student, SOURCE, TrainingConfig(steps=0))
+    finetune(student, SOURCE, FinetuneConfig(steps=0))
     for name, tensor in student.state_dict().items():
         assert torch.equal(tensor, before[name])
 
@@ -135,7 +135,7 @@ def test_the_global_random_state_neither_changes_nor_matters():
     assert_same_weights(first, second)
     student = tiny.student(encoding={"jitter": 0.05})
     before = torch.get_rng_state()
-    finetune(student, SOURCE, TrainingConfig(steps=2, batch=2))
+    finetune(student, SOURCE, FinetuneConfig(steps=2, batch=2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -189,7 +189,7 @@ def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(tmp_path):
 
 def test_a_time_limit_ends_the_training_early():
     recorder = Recorder()
-    finetune(tiny.student(), SOURCE, TrainingConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
+    finetune(tiny.student(), SOURCE, FinetuneConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
     assert 10 < max(recorder.psnr) < 10**5
 
 

@@ -43,7 +43,7 @@ class StudentOptimizer:
             p for part in (student.backbone, student.upsampler) for p in part.parameters() if p.requires_grad
         ]
         with_muon = [p for p in network if p.ndim in (2, 4)] if config.optimizer == "muon" else []
-        self.matrices = [(weight, _matrix(weight.detach())) for weight in with_muon]
+        self.matrices = [(weight, _matrix(weight.detach(), weight)) for weight in with_muon]
         chosen = {id(weight) for weight in with_muon}
         rest = [p for p in network if id(p) not in chosen]
         rate = config.learning_rate
@@ -76,7 +76,7 @@ class StudentOptimizer:
             moved.grad = None
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         for weight, matrix in self.matrices:
-            matrix.grad = None if weight.grad is None else _matrix(weight.grad)
+            matrix.grad = None if weight.grad is None else _matrix(weight.grad, weight)
         if self.clip is not None:
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
@@ -104,9 +104,14 @@ class StudentOptimizer:
         self.scaler.load_state_dict(state["scaler"])
 
 
-def _matrix(weight: Tensor) -> Tensor:
-    """Return a weight or gradient as a matrix (out, in * k * k): a view, where its memory is channels last."""
-    return weight.permute(0, 2, 3, 1).reshape(len(weight), -1) if weight.ndim == 4 else weight
+def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
+    """Return ``weight`` or its gradient as a matrix (out, in * k * k), the columns as they lie in its memory.
+
+    So that of the weight is a view: what moves the matrix moves the weight.
+    """
+    if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.reshape(len(tensor), -1)
 
 
 def _muon(matrices: list[Tensor], config: TrainingConfig) -> torch.optim.Optimizer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -11,12 +11,15 @@ from torch.nn import functional as F
 
 from nfcore.budget import Budget
 from nfcore.complexity import macs
-from nfcore.errors import NfcoreError
+from nfcore.devices import device_of
 from nfcore.light_field import LightField
 from nfcore.pipeline.averaging import MovingAverage
 from nfcore.pipeline.batch_norm import batch_norms, enough_views
+from nfcore.pipeline.choosing import BestWeights
+from nfcore.pipeline.compiling import compiled
 from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
+from nfcore.pipeline.crops import CropRule, CropSampler, LatePhotos
+from nfcore.pipeline.divergence import Watch, diverged
 from nfcore.pipeline.losses import LOSSES
 from nfcore.pipeline.optimizers import StudentOptimizer
 from nfcore.pipeline.precision import autocast, network_dtype
@@ -33,12 +36,21 @@ _LARGE_STEP = 4e9
 
 
 def train(
-    student: LightField, views: TrainingViews, config: TrainingConfig, seed: int, reporter: Reporter
+    student: LightField,
+    views: TrainingViews,
+    config: TrainingConfig,
+    seed: int,
+    reporter: Reporter,
+    photos: LatePhotos | None = None,
+    best: BestWeights | None = None,
 ) -> None:
     """Train ``student`` on ``views``, in place, on the student's device; it ends in eval mode.
 
+    Towards the end ``photos``, if any, take the place of some views.
+
     On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
     ``reporter.restore()``, unless ``config.seconds`` is set. With a moving average, the average is the result.
+    With ``best``, the best weights are: it judges the student now and then.
 
     Raises:
         NfcoreError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
@@ -46,13 +58,13 @@ def train(
 
     """
     config = _for_batch_norm(student, views, config, reporter)
-    device = next(student.parameters()).device
+    device = device_of(student)
     small = device.type == "cpu" and _macs_per_step(student, views, config) < _LARGE_STEP
     report_every = 1 if device.type == "cpu" and not small else _REPORT_EVERY
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
-        _Training(student, views, config, config.budget(seed), report_every, reporter).run()
+        _Training(student, views, config, config.budget(seed), report_every, reporter, photos, best).run()
     student.eval()
 
 
@@ -89,27 +101,34 @@ class _Training:
         budget: Budget,
         report_every: int,
         reporter: Reporter,
+        photos: LatePhotos | None,
+        best: BestWeights | None,
     ) -> None:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.device = next(student.parameters()).device
+        self.device = device_of(student)
         self.dtype = network_dtype(config.precision, self.device)
-        self.forward = torch.compile(student) if config.compile else student
+        self.forward = compiled(student) if config.compile else student
         self.loss_of = LOSSES[config.loss]
         self.views = views
         self.config = config
         self.budget = budget
         self.report_every = report_every
         self.reporter = reporter
+        self.best = best
         self.generator = seeded(budget.seed)
+        rule = CropRule(
+            config.batch, config.crop, student.scale, config.shift, anywhere=config.anywhere, hard=config.hard
+        )
+        self.crops = CropSampler(views, rule, self.generator, photos)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.optimizer = StudentOptimizer(student, config, scaler)
         self.average = MovingAverage(student, config.ema) if config.ema else None
         self.step = 0
         self.clock = budget.clock()
         self.loss = torch.zeros(())
-        self.watch = _Watch()
+        self.watch = Watch()
         state = reporter.restore()
         if state is not None:
             self._restore(state)
@@ -118,21 +137,25 @@ class _Training:
         self.reporter.start(self.budget.steps)
         while (progress := self.clock.progress(self.step)) < 1:
             self.views.prepare(self.step)
+            self._judge(progress)
             self._step(progress)
             self.reporter.checkpoint(self.step, self._state)
+        self._judge(1.0)
         if self.average is not None:
             self.average.keep()
+        if self.best is not None:
+            self.best.keep(self.student)
+
+    def _judge(self, progress: float) -> None:
+        """Have the weights before this step judged where that is due; a restart does not ask twice."""
+        if self.best is None or not self.best.due(progress) or self.step in self.best.scores:
+            return
+        with self._averaged():
+            self.best.consider(self.student, self.step, progress)
 
     def _step(self, progress: float) -> None:
         share = rate_share(self.config, progress, 1 / self.budget.steps)
-        cameras, truth = sample_crops(
-            self.views,
-            self.config.batch,
-            self.config.crop,
-            self.student.scale,
-            self.config.shift,
-            self.generator,
-        )
+        cameras, truth = self.crops.draw(progress)
         truth = truth.to(self.device)
         with autocast(self.dtype, self.device):
             images = self.forward(cameras.to(self.device))
@@ -141,6 +164,8 @@ class _Training:
         self.optimizer.step(loss, share)
         self.step += 1
         self.loss = loss.detach()
+        if self.crops.learns:
+            self.crops.learn((images.detach() - truth).square().mean((1, 2, 3)))
         if self.average is not None:
             self.average.update(self.step)
         if self.step % self.report_every == 0 or self.step == self.budget.steps:
@@ -156,26 +181,32 @@ class _Training:
     def _finite_loss(self) -> float:
         loss = float(self.loss)
         if not math.isfinite(loss):
-            raise _diverged(f"the loss is {loss} at step {self.step}")
+            raise diverged(f"the loss is {loss} at step {self.step}")
         return loss
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Have the student hold what would be its result now."""
+        return self.average.in_place() if self.average else nullcontext()
 
     def _preview(self) -> Tensor:
         """Return one view as the student sees it now, beside what it should be."""
-        with self.average.in_place() if self.average else nullcontext():
+        with self._averaged():
             image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
         return torch.cat([image, self.views.images[0].float().cpu() / 255], dim=1)
 
     def _state(self) -> State:
         self._finite_loss()  # a checkpoint that goes on from NaN would be worth nothing
         if not all(bool(p.isfinite().all()) for p in self.student.parameters()):
-            raise _diverged(f"the weights are no numbers at step {self.step}")
+            raise diverged(f"the weights are no numbers at step {self.step}")
         return {
             "step": self.step,
             "spent": self.clock.spent,
-            "watch": [self.watch.error, self.watch.least],
+            "watch": self.watch.state(),
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state(),
             "average": self.average.state() if self.average else None,
+            "best": self.best.state() if self.best else None,
+            "crops": self.crops.state(),
             "generator": self.generator.get_state(),
             "default_generator": torch.get_rng_state(),
         }
@@ -183,36 +214,13 @@ class _Training:
     def _restore(self, state: State) -> None:
         self.step = state["step"]
         self.clock = self.budget.clock(state["spent"])
-        self.watch.error, self.watch.least = state["watch"]
+        self.watch.restore(state["watch"])
         self.student.load_state_dict(state["student"])
         self.optimizer.restore(state["optimizer"])
         if self.average is not None:
             self.average.restore(state["average"])
+        if self.best is not None:
+            self.best.restore(state["best"])
+        self.crops.restore(state["crops"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["default_generator"])
-
-
-class _Watch:
-    """The running mean of the squared error, which is reported, and from which a collapse can be seen.
-
-    A student whose last layer saturates shows one colour everywhere with a loss that stays finite: its PSNR falls
-    below 10 dB, which every student that learns has behind it after its first steps, and does not come back.
-    """
-
-    _LEARNED, _COLLAPSED = 10**-1.6, 10**-1.0  # 16 dB and 10 dB
-
-    def __init__(self) -> None:
-        self.error, self.least = 0.0, 1.0
-
-    def see(self, squared_error: float, step: int) -> float:
-        memory = 0.9 if self.error else 0.0
-        self.error = memory * self.error + (1 - memory) * squared_error
-        self.least = min(self.least, self.error)
-        if self.least < self._LEARNED and self.error > self._COLLAPSED:
-            now, before = -10 * math.log10(self.error), -10 * math.log10(self.least)
-            raise _diverged(f"the student has collapsed: {now:.1f} dB at step {step}, after {before:.1f} dB")
-        return self.error
-
-
-def _diverged(what: str) -> NfcoreError:
-    return NfcoreError(f"{what}; the last checkpoint is kept: lower learning_rate, set clip=1 or precision=fp32")
