@@ -48,11 +48,13 @@ def survey(teacher: Teacher, space: Space, cameras: Cameras, resolution: int) ->
         NfcoreError: there is nothing to see, or the teacher answers NaN.
 
     """
+    # The same teacher always gives the same survey: a run that goes on finds the tables that it left.
+    generator = torch.Generator().manual_seed(0)
     places = vertices(resolution)
     cell = _cell_sides(space, places, resolution)
-    found = _from_field(teacher, space, places, cell, resolution)
+    found = _from_field(teacher, space, places, cell, resolution, generator)
     if found is None:
-        found = _from_renders(teacher, space, cameras, cell, resolution)
+        found = _from_renders(teacher, space, cameras, cell, resolution, generator)
     density, features = found
     if not density.isfinite().all() or (features is not None and not features.isfinite().all()):
         raise NfcoreError("the teacher answers NaN where its geometry is read: teach it again, with another seed")
@@ -74,7 +76,7 @@ def _cell_sides(space: Space, places: Tensor, resolution: int) -> Tensor:
 
 
 def _from_field(
-    teacher: Teacher, space: Space, places: Tensor, cell: Tensor, resolution: int
+    teacher: Teacher, space: Space, places: Tensor, cell: Tensor, resolution: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None] | None:
     """Return the mean density over each vertex's cell, and the features at the vertex; None without a field."""
     densities, features = [], []
@@ -86,7 +88,7 @@ def _from_field(
             features.append(field.features.float().cpu())
         total = torch.zeros(len(part))
         for _ in range(SAMPLES):
-            shift = (torch.rand(part.shape) - 0.5) * (2 / (resolution - 1))
+            shift = (torch.rand(part.shape, generator=generator) - 0.5) * (2 / (resolution - 1))
             jittered = teacher.field(space.unwarp((part + shift).clamp(-1, 1)))
             assert jittered is not None
             total += torch.minimum(jittered.density.float().cpu(), 2 * OPAQUE / sides)
@@ -95,7 +97,7 @@ def _from_field(
 
 
 def _from_renders(
-    teacher: Teacher, space: Space, cameras: Cameras, cell: Tensor, resolution: int
+    teacher: Teacher, space: Space, cameras: Cameras, cell: Tensor, resolution: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Return density and mean colour (as logits) from where the teacher's rays pass and where they end.
 
@@ -116,7 +118,7 @@ def _from_renders(
         return number
 
     pixels = len(cameras) * cameras.height * cameras.width
-    chosen = torch.randperm(pixels)[:RAYS]
+    chosen = torch.randperm(pixels, generator=generator)[:RAYS]
     for part in chosen.split(CHUNK // 8):
         rays = cameras.pixel_rays(part)
         seen = teacher.render(rays)
