@@ -1,4 +1,4 @@
-"""What a plugin offers: components and recipes, described by data so that listing them imports nothing heavy."""
+"""What a plugin offers, described by data so that listing it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -45,6 +45,24 @@ class Recipe:
         name: how users call it.
         path: the TOML file.
         summary: one line for listings.
+
+    """
+
+    name: str
+    path: Path
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Published figures to compare with: a TOML file that says how they were measured and gives the tables.
+
+    ``nfcore.publications`` describes the file.
+
+    Args:
+        name: how users call it, and the evaluation protocol that it used.
+        path: the TOML file.
+        summary: one line for listings, such as title, authors and venue.
 
     """
 

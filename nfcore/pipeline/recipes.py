@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from nfcore.components import Kind
@@ -13,25 +12,11 @@ from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.config import Choice, PipelineConfig
+from nfcore.pipeline.recipe_files import component_name, read_recipe, same_component
+from nfcore.publications import ALL_VIEWS
 from nfcore.recognition import scene_choice
 
 _PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
-
-
-def read_recipe(name: str, manager: PluginManager) -> dict[str, Any]:
-    """Return the values of a recipe: one that a plugin offers, or a TOML file.
-
-    Raises:
-        UserError: no such recipe, or not valid TOML.
-
-    """
-    path = Path(name) if name.endswith(".toml") else manager.recipe(name).path
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such recipe file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
 
 
 def configure(
@@ -42,6 +27,7 @@ def configure(
     teacher: str | None = None,
     changes: Iterable[str] = (),
     exports: str | None = None,
+    protocol: str | None = None,
 ) -> PipelineConfig:
     """Return a recipe's configuration with the user's changes.
 
@@ -52,6 +38,7 @@ def configure(
         teacher: a teacher's name; the recipe's options for another teacher are dropped.
         changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
         exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
+        protocol: a publication whose test views are scored; ``all`` for every test view.
 
     Raises:
         UserError: an unknown name, option or value.
@@ -60,12 +47,14 @@ def configure(
     values = read_recipe(recipe, manager)
     if scene is not None:
         values["scene"] = scene_choice(scene, manager)
-    if teacher is not None and not _same(teacher, _name(values.get("teacher"))):
+    if teacher is not None and not same_component(teacher, component_name(values.get("teacher"))):
         values["teacher"] = {"name": teacher}
     if exports is not None:
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         values["export"] = {label: offered.get(label, {"name": label}) for label in labels}
+    if protocol is not None:
+        values["protocol"] = protocol
     for change in changes:
         _apply(values, change, manager)
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
@@ -125,6 +114,8 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
     ]
     for kind, where, choice in chosen:
         parse(manager.load(kind, choice.name).Options, choice.options, f"{where} ({choice.name})")
+    if config.protocol != ALL_VIEWS:
+        manager.publication(config.protocol)
 
 
 def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
@@ -149,7 +140,7 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
 def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
     """Return the part of the student that has ``option``: ``student.width`` means ``student.backbone.width``."""
     options = {
-        part: list(manager.load(part, _name(student[part])).Options.model_fields)
+        part: list(manager.load(part, component_name(student[part])).Options.model_fields)
         for part in _PARTS
         if part in student
     }
@@ -162,16 +153,6 @@ def _part_with_option(student: dict[str, Any], option: str, manager: PluginManag
         )
     known = {name for names in options.values() for name in names}
     raise UserError(f"no part of the student has an option {option!r}; {nearest(option, known)}")
-
-
-def _name(choice: Any) -> str:
-    return str(choice.get("name", "")) if isinstance(choice, dict) else str(choice or "")
-
-
-def _same(name: str, other: str) -> bool:
-    """Whether two names mean one component: ``voxels`` and ``nfcore-teachers/voxels`` do."""
-    (distribution, _, bare), (other_distribution, _, other_bare) = name.rpartition("/"), other.rpartition("/")
-    return bare == other_bare and (distribution == other_distribution or "" in (distribution, other_distribution))
 
 
 def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
