@@ -416,3 +416,15 @@ def test_a_cache_folder_that_cannot_be_written_costs_only_time(mine, tmp_path, m
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("nfcore_scenes.photo_cache.cache_folder", lambda: tmp_path / "file" / "below")
     assert len(open_colmap(mine("colmap")).views("train")) == 5
+
+
+def test_photos_are_cropped_evenly_to_multiples_for_a_students_scale(mine):
+    """32 x 32 in multiples of 12 is 24 x 24, with 4 pixels less on each side."""
+    folder = mine("colmap")
+    whole, cropped = open_colmap(folder).views("train"), open_colmap(folder, multiple_of=12).views("train")
+    assert torch.equal(cropped.images, whole.images[:, 4:28, 4:28])
+    rays = whole.cameras.rays().directions[:, 4:28, 4:28]
+    torch.testing.assert_close(cropped.cameras.rays().directions, rays, atol=1e-5, rtol=0)
+    novel = open_colmap(folder, multiple_of=12).sample_cameras(2, torch.Generator().manual_seed(0))
+    assert (novel.height, novel.width) == (24, 24)
+    refusal(lambda: open_colmap(folder, multiple_of=50), "multiple_of 50", "32x32")
