@@ -428,3 +428,18 @@ def test_photos_are_cropped_evenly_to_multiples_for_a_students_scale(mine):
     novel = open_colmap(folder, multiple_of=12).sample_cameras(2, torch.Generator().manual_seed(0))
     assert (novel.height, novel.width) == (24, 24)
     refusal(lambda: open_colmap(folder, multiple_of=50), "multiple_of 50", "32x32")
+
+
+def test_an_alpha_that_is_1_all_over_cuts_nothing_out(mine):
+    folder = mine("transforms")
+    for photo in (folder / "images").iterdir():
+        Image.open(photo).convert("RGBA").save(photo)
+    assert open_transforms(folder).scene.unbounded
+
+
+def test_photos_that_are_cut_out_make_a_bounded_scene(tmp_path):
+    taken = shoot(SCENE, around_poses(8), PHONE.scaled(32, 32), alpha=True)
+    write_transforms(taken, tmp_path / "cut")
+    scene = open_transforms(tmp_path / "cut").scene
+    assert not scene.unbounded
+    assert all(low < -1 and high > 1 for low, high in list(zip(*scene.box, strict=True))[:2])
