@@ -1,4 +1,4 @@
-"""The four teachers on lego at 100x100 pixels: PSNR on every 5th test view over CPU seconds of the fit, one thread."""
+"""Four teachers on lego at 100x100 pixels: PSNR on every 5th test view over CPU seconds of the fit, one thread."""
 
 from __future__ import annotations
 

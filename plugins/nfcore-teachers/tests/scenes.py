@@ -95,7 +95,7 @@ class Room(Computed):
 
     def colours(self, rays):
         points = rays.origins + self.depth(rays)[:, None] * rays.directions
-        return texture(torch.where(points.norm(dim=1, keepdim=True) > 1, points / 5, points))
+        return texture(torch.where(points.norm(dim=1, keepdim=True) > 1, points / 12, points / 2))
 
 
 def seen_through(field, rays, begin, end, steps=4000):
