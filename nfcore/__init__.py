@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nfcore.cameras import Rays as Rays
     from nfcore.cameras import ray_grid as ray_grid
     from nfcore.components import Component as Component
+    from nfcore.components import Publication as Publication
     from nfcore.components import Recipe as Recipe
     from nfcore.deploy import DeployedLightField as DeployedLightField
     from nfcore.errors import NfcoreError as NfcoreError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces import Rendering as Rendering
     from nfcore.interfaces import Runner as Runner
     from nfcore.interfaces import Split as Split
+    from nfcore.interfaces import Target as Target
     from nfcore.interfaces import Teacher as Teacher
     from nfcore.interfaces import Upsampler as Upsampler
     from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
@@ -58,6 +60,7 @@ _HOME = {
     "OrbitRegion": "orbits",
     "ParityFloor": "interfaces",
     "PluginError": "errors",
+    "Publication": "components",
     "RayEncoding": "interfaces",
     "RaySource": "interfaces",
     "Rays": "cameras",
@@ -68,6 +71,7 @@ _HOME = {
     "Scene": "scene",
     "Space": "spaces",
     "Split": "interfaces",
+    "Target": "interfaces",
     "Teacher": "interfaces",
     "Upsampler": "interfaces",
     "UserError": "errors",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from pathlib import Path
 
 import pytest
 import tiny
@@ -11,8 +13,10 @@ import torch
 import nfcore
 from nfcore import NfcoreError, Reporter
 from nfcore.pipeline import distill, finetune
-from nfcore.pipeline.config import DistillConfig, TrainingConfig
-from nfcore.pipeline.training import learning_rate, train
+from nfcore.pipeline.config import DistillConfig, FinetuneConfig, TrainingConfig
+from nfcore.pipeline.pseudo_views import PseudoViews
+from nfcore.pipeline.schedules import rate_share
+from nfcore.pipeline.training import train
 from nfcore.pipeline.views import TrainingViews
 from nfcore.states import load_state, save_state
 
@@ -52,7 +56,9 @@ class Recorder(Reporter):
         self.images[name] = image
 
 
-def distilled(reporter: Reporter | None = None, seed: int = 0, **changes) -> nfcore.LightField:
+def distilled(
+    reporter: Reporter | None = None, seed: int = 0, scratch: Path | None = None, **changes
+) -> nfcore.LightField:
     settings = {
         "steps": 40,
         "views": 8,
@@ -64,7 +70,13 @@ def distilled(reporter: Reporter | None = None, seed: int = 0, **changes) -> nfc
     }
     student = tiny.student(encoding={"jitter": 0.05}, norm=True)
     distill(
-        student, tiny.fitted_teacher(), SOURCE, DistillConfig(**settings | changes), seed=seed, reporter=reporter
+        student,
+        tiny.fitted_teacher(),
+        SOURCE,
+        DistillConfig(**settings | changes),
+        seed=seed,
+        reporter=reporter,
+        scratch=scratch,
     )
     return student
 
@@ -93,7 +105,7 @@ def test_the_student_learns_what_the_teacher_shows(precision):
 def test_fine_tuning_learns_the_photos():
     student = tiny.student(width=16)
     recorder = Recorder()
-    finetune(student, SOURCE, TrainingConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
+    finetune(student, SOURCE, FinetuneConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
     assert recorder.psnr[200] > recorder.psnr[10] + 5
     assert not student.training
 
@@ -108,7 +120,7 @@ def test_the_encoding_is_prepared_from_the_teacher_before_the_first_step():
 def test_no_steps_leave_the_weights_as_they_were():
     student = tiny.student()
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
-    finetune(student, SOURCE, TrainingConfig(steps=0))
+    finetune(student, SOURCE, FinetuneConfig(steps=0))
     for name, tensor in student.state_dict().items():
         assert torch.equal(tensor, before[name])
 
@@ -134,7 +146,7 @@ def test_the_global_random_state_neither_changes_nor_matters():
     assert_same_weights(first, second)
     student = tiny.student(encoding={"jitter": 0.05})
     before = torch.get_rng_state()
-    finetune(student, SOURCE, TrainingConfig(steps=2, batch=2))
+    finetune(student, SOURCE, FinetuneConfig(steps=2, batch=2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -146,6 +158,42 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, step):
     through, again = Recorder(), Recorder(path)
     assert_same_weights(distilled(through), distilled(again))
     assert again.psnr == {at: psnr for at, psnr in through.psnr.items() if at > step}  # and the same figures
+
+
+def test_rendering_in_the_background_changes_no_bit():
+    assert_same_weights(distilled(background=True), distilled(background=False))
+
+
+def test_no_thread_is_left_when_the_training_ends():
+    before = threading.active_count()
+    distilled()
+    with pytest.raises(NfcoreError, match="NaN at pseudo view"):
+        distill(tiny.student(), tiny.fitted_teacher(gain=float("nan")), SOURCE, DistillConfig(steps=5))
+    assert threading.active_count() == before
+
+
+def test_views_in_a_file_give_the_same_weights_as_in_memory(tmp_path):
+    room = {"view_memory": 2.5 * 16 * 16 * 3 / 2**30}
+    whole, replaced = distilled(), distilled(**room)
+    assert not torch.equal(whole.backbone.layers[0].weight, replaced.backbone.layers[0].weight)
+    assert_same_weights(whole, distilled(**room, view_disk=1.0, scratch=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_views_replace_the_oldest_they_come_until_the_end(monkeypatch):
+    shown = []
+    prepare = PseudoViews.prepare
+
+    def noted(self, step):
+        prepare(self, step)
+        shown.append(self.rendered)
+
+    monkeypatch.setattr(PseudoViews, "prepare", noted)
+    distilled(steps=100, views=30)
+    assert shown.index(30) <= 41  # all are there after 40% of the steps
+    shown.clear()
+    distilled(steps=100, views=30, view_memory=8.5 * 16 * 16 * 3 / 2**30)
+    assert 85 <= shown.index(30) <= 96
 
 
 def test_taking_a_checkpoint_changes_nothing(tmp_path):
@@ -188,7 +236,7 @@ def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(tmp_path):
 
 def test_a_time_limit_ends_the_training_early():
     recorder = Recorder()
-    finetune(tiny.student(), SOURCE, TrainingConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
+    finetune(tiny.student(), SOURCE, FinetuneConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
     assert 10 < max(recorder.psnr) < 10**5
 
 
@@ -196,18 +244,18 @@ def test_a_time_limit_ends_the_training_early():
 
 
 def config(**changes) -> TrainingConfig:
-    return TrainingConfig(steps=100, learning_rate=1.0, **changes)
+    return TrainingConfig(steps=100, **changes)
 
 
 def test_the_rate_rises_linearly_from_its_first_step_to_its_highest():
     settings = config(warmup=0.1)
-    rates = [learning_rate(settings, step / 100, 1 / 100) for step in range(11)]
+    rates = [rate_share(settings, step / 100, 1 / 100) for step in range(11)]
     # ten warm-up steps of one hundred: the eleventh step is the first at the full rate
     assert rates == pytest.approx([(step + 1) / 11 for step in range(11)])
 
 
 def test_without_warm_up_the_first_rate_is_the_highest():
-    assert learning_rate(config(warmup=0.0), 0.0, 0.01) == 1.0
+    assert rate_share(config(warmup=0.0), 0.0, 0.01) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -217,8 +265,8 @@ def test_without_warm_up_the_first_rate_is_the_highest():
 )
 def test_the_rate_falls_to_its_last_share(schedule, halfway):
     settings = config(warmup=0.2, schedule=schedule, final_learning_rate=0.01)
-    assert learning_rate(settings, 0.2, 0.01) == pytest.approx(1.0)
-    assert learning_rate(settings, 0.6, 0.01) == pytest.approx(halfway)
-    assert learning_rate(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
-    rates = [learning_rate(settings, p / 100, 0.01) for p in range(20, 100)]
+    assert rate_share(settings, 0.2, 0.01) == pytest.approx(1.0)
+    assert rate_share(settings, 0.6, 0.01) == pytest.approx(halfway)
+    assert rate_share(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
+    rates = [rate_share(settings, p / 100, 0.01) for p in range(20, 100)]
     assert rates == sorted(rates, reverse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -12,11 +11,14 @@ from torch import Tensor
 import nfcore
 from nfcore import Cameras, Scene, Split, UserError, Views
 from nfcore_scenes.bounds import forward_scene, scene_around
+from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture, PosedPhoto, hold_out
 from nfcore_scenes.colmap_files import Model, read_model
 from nfcore_scenes.folders import image_folder
 from nfcore_scenes.framing import (
+    NEAR_ROOM,
     Depths,
+    depth_range,
     depths_of,
     forward_frame,
     inner_box,
@@ -27,14 +29,8 @@ from nfcore_scenes.framing import (
 )
 from nfcore_scenes.novel_poses import novel_cameras
 
-Unit = Annotated[float, Field(ge=0, le=1)]
-
 #: Where a model may lie in the data set's folder.
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
-
-#: Points are noisy: all but this share of what is seen lies between near and far, and those leave some room.
-_OUTLIERS = 0.001
-_NEAR_ROOM, _FAR_ROOM = 0.75, 1.1
 
 
 class Colmap(nfcore.RaySource):
@@ -45,7 +41,7 @@ class Colmap(nfcore.RaySource):
     make the scene unbounded. Every 8th photo, by name, is a test view.
     """
 
-    class Options(nfcore.Options):
+    class Options(CaptureOptions):
         """Options of ``colmap``."""
 
         path: Path = Field(description="Folder with sparse/0 and images")
@@ -54,18 +50,6 @@ class Colmap(nfcore.RaySource):
         )
         images: Path | None = Field(
             None, description="Folder of the photos, relative to path; none chooses among images, images_2, ..."
-        )
-        forward_facing: bool | None = Field(
-            None, description="Whether all cameras look the same way; none finds out from the poses"
-        )
-        test_every: int = Field(8, ge=2, description="Every n-th photo, from the first, is a test view")
-        hold_out: int = Field(
-            0,
-            ge=0,
-            description="Every n-th of the other photos becomes val; 0 takes none",
-        )
-        background: tuple[Unit, Unit, Unit] = Field(
-            (1.0, 1.0, 1.0), description="RGB in [0, 1] that images with alpha are composited on"
         )
 
     options: Options
@@ -78,7 +62,7 @@ class Colmap(nfcore.RaySource):
             raise UserError(f"{folder} has poses of {len(model.photos)} photos: at least 3 are needed")
         poses = torch.stack([photo.pose for photo in model.photos])
         depths = _depths(folder, poses, model)
-        nearest = depths.near / _NEAR_ROOM
+        nearest = depths.near / NEAR_ROOM
         forward = options.forward_facing
         if forward is None:
             forward = looks_forward(poses, nearest)
@@ -88,11 +72,11 @@ class Colmap(nfcore.RaySource):
         self._capture = Capture(
             hold_out(photos, options.test_every, options.hold_out, str(folder)), image_size, options.background
         )
-        where, background = str(folder), options.background
+        where = str(folder)
         if forward:
-            self._scene = forward_scene(self._capture, depths, nearest, background, where)
+            self._scene = forward_scene(self._capture, depths, nearest, options, where)
         else:
-            self._scene = scene_around(self._capture, depths, inner_box(poses, points), background, where)
+            self._scene = scene_around(self._capture, depths, inner_box(poses, points), options, where)
 
     def _photos(self, model: Model, poses: Tensor) -> list[PosedPhoto]:
         options = self.options
@@ -148,6 +132,4 @@ def _depths(folder: Path, poses: Tensor, model: Model) -> Depths:
     depth = depth[depth > 0].sort().values
     if len(depth) < 20:
         raise UserError(f"{folder}: only {len(depth)} points are seen by its photos: too few to know the depths")
-    last = len(depth) - 1
-    near, far = depth[round(_OUTLIERS * last)], depth[round((1 - _OUTLIERS) * last)]
-    return Depths(float(near) * _NEAR_ROOM, float(far) * _FAR_ROOM)
+    return depth_range(depth)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path, PureWindowsPath
 
@@ -39,13 +40,28 @@ def image_folder(scene: Path, image_size: int | None) -> Path:
 
 
 def inside(path: str, where: str) -> str:
-    """Return a relative path as it stands; one that leads out of its folder is refused.
+    """Return a relative path in normal form; one that leads out of its folder is refused.
 
     Raises:
-        UserError: an absolute path, or one with ``..``; begins with ``where``.
+        UserError: an absolute path, or one that climbs out; begins with ``where``.
 
     """
-    windows = PureWindowsPath(path)  # it knows both kinds of slash
-    if windows.anchor or ".." in windows.parts or "\0" in path:
+    normal = posixpath.normpath(path)
+    windows = PureWindowsPath(normal)  # it knows both kinds of slash
+    if windows.anchor or ".." in windows.parts or "\0" in normal:
         raise UserError(f"{where} {path!r} leads outside of the data set's folder")
-    return path
+    return normal
+
+
+def photo_file(folder: Path, photo: str) -> Path:
+    """Return the file of a photo whose ending may have been left out.
+
+    Raises:
+        UserError: there is no such file.
+
+    """
+    candidates = [folder / f"{photo}{suffix}" for suffix in ("", *SUFFIXES)]
+    try:
+        return next(candidate for candidate in candidates if candidate.is_file())
+    except (StopIteration, OSError):  # OSError: a name that the file system can't hold
+        raise UserError(f"photo {folder / photo} is missing (tried {', '.join(SUFFIXES)})") from None

@@ -17,6 +17,9 @@ Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 _FORWARD = 0.7
 #: What lies within this share of the nearest camera's distance from the target is what the cameras look at.
 _REACH = 0.6
+#: Points are noisy: all but this share of what is seen lies between near and far, and those leave some room.
+_OUTLIERS = 0.001
+NEAR_ROOM, _FAR_ROOM = 0.75, 1.1
 #: Half the side of the least box, as a share of the same distance.
 _LEAST_HALF = 0.1
 
@@ -126,6 +129,25 @@ def depths_of(poses: Tensor, points: Tensor, seen_by: Tensor | None) -> Tensor:
         offsets = points[None] - poses[:, None, :, 3]
         return -(offsets * poses[:, None, :, 2]).sum(-1).flatten()
     return -((points - poses[seen_by][:, :, 3]) * poses[seen_by][:, :, 2]).sum(-1)
+
+
+def visible_depths(cameras: Cameras, points: Tensor) -> Tensor:
+    """Return the depths (k,) > 0, sorted, at which ``cameras`` have ``points`` (m, 3) inside their pictures."""
+    few = points[:: max(1, len(points) // 20_000)].float()
+    found = []
+    for pose, (fx, fy, cx, cy) in zip(cameras.poses, cameras.intrinsics.tolist(), strict=True):
+        x, y, z = ((few - pose[:, 3]) @ pose[:, :3]).unbind(1)
+        u, v = cx - fx * x / z, cy + fy * y / z
+        inside = (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
+        found.append(-z[inside])
+    return torch.cat(found).sort().values
+
+
+def depth_range(depth: Tensor) -> Depths:
+    """Return near and far for the depths (k,), sorted, of reliable points: no outliers, some room."""
+    last = len(depth) - 1
+    near, far = depth[round(_OUTLIERS * last)], depth[round((1 - _OUTLIERS) * last)]
+    return Depths(float(near) * NEAR_ROOM, float(far) * _FAR_ROOM)
 
 
 def depths_around(poses: Tensor, box: Box) -> Depths:

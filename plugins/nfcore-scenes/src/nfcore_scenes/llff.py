@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 import nfcore
 from nfcore import Cameras, Scene, Split, UserError, Views
 from nfcore_scenes.bounds import forward_scene, scene_around
+from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture, PosedPhoto, hold_out
 from nfcore_scenes.folders import image_folder, photo_files
 from nfcore_scenes.framing import (
@@ -26,8 +26,6 @@ from nfcore_scenes.framing import (
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.novel_poses import novel_cameras
 
-Unit = Annotated[float, Field(ge=0, le=1)]
-
 #: How far R^T R of a pose may be from the identity.
 _RIGID_TOLERANCE = 1e-3
 
@@ -35,13 +33,13 @@ _RIGID_TOLERANCE = 1e-3
 class Llff(nfcore.RaySource):
     """A scene in the layout of Local Light Field Fusion (Mildenhall et al. 2019), as NeRF reads it.
 
-    ``poses_bounds.npy`` has a row of 17 numbers for each photo, in the order of the file names: a 3x5 matrix of the
-    axes down, right and backwards, the position, and height, width and focal length in pixels; then the depths of
-    the nearest and of the farthest surface. The world is scaled so that the nearest depth of all is 1 / bd_factor,
-    and for forward-facing captures recentred. Every 8th photo is a test view.
+    ``poses_bounds.npy`` has a row of 17 numbers for each photo, in the order of the file names: a 3x5 matrix of
+    the axes down, right and backwards, the position, and height, width and focal length in pixels; then the depths
+    of the nearest and of the farthest surface. The world is scaled so that the nearest depth of all is 1 /
+    bd_factor, and for forward-facing captures recentred. Every 8th photo is a test view.
     """
 
-    class Options(nfcore.Options):
+    class Options(CaptureOptions):
         """Options of ``llff``."""
 
         path: Path = Field(description="Folder with poses_bounds.npy and images, images_4 or the like")
@@ -49,19 +47,7 @@ class Llff(nfcore.RaySource):
             0.75,
             gt=0,
             le=1,
-            description="Distance of the near plane as a share of the nearest depth, which it is 1 of",
-        )
-        forward_facing: bool | None = Field(
-            None, description="Whether all cameras look the same way; none finds out from the poses"
-        )
-        test_every: int = Field(8, ge=2, description="Every n-th photo, from the first, is a test view")
-        hold_out: int = Field(
-            0,
-            ge=0,
-            description="Every n-th of the other photos becomes val; 0 takes none",
-        )
-        background: tuple[Unit, Unit, Unit] = Field(
-            (1.0, 1.0, 1.0), description="RGB in [0, 1] that images with alpha are composited on"
+            description="Distance of the near plane, 1 after scaling, as a share of the nearest depth",
         )
 
     options: Options
@@ -90,11 +76,11 @@ class Llff(nfcore.RaySource):
         ]
         splits = hold_out(posed, options.test_every, options.hold_out, str(file))
         self._capture = Capture(splits, image_size, options.background)
-        where, background = str(file), options.background
+        where = str(file)
         if forward:
-            self._scene = forward_scene(self._capture, depths, nearest, background, where)
+            self._scene = forward_scene(self._capture, depths, nearest, options, where)
         else:
-            self._scene = scene_around(self._capture, depths, inner_box(poses, None), background, where)
+            self._scene = scene_around(self._capture, depths, inner_box(poses, None), options, where)
 
     @property
     def name(self) -> str:
