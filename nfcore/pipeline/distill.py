@@ -108,5 +108,5 @@ def _pseudo_views(
 
 
 def _workers(device: torch.device) -> int:
-    """Return how many threads render: those that training leaves; one for a GPU, which does one thing at a time."""
+    """Return how many threads render: those that training leaves; one where a GPU does all work in turn."""
     return 1 if device.type == "cuda" else torch.get_num_threads() - 1
