@@ -1,4 +1,4 @@
-"""What each option of the pseudo views does: mobiler2l-small's student on lego at 100x100, short runs, one seed."""
+"""What each option of the pseudo views does: the pure small student on lego at 100x100, short runs, one seed."""
 
 from __future__ import annotations
 
