@@ -84,7 +84,8 @@ class HashEncoding(nn.Module):
         """Return what ``forward`` does, by torch's own operations."""
         located = [vertices(points, level) for level in self.levels]
         rows, weights = (torch.stack(parts, 1).flatten(0, 1) for parts in zip(*located, strict=True))
-        return interpolate(self.table, rows, weights).view(len(points), -1)
+        features = interpolate(self.table, rows, weights)
+        return features.view(len(points), len(self.levels) * features.shape[1])
 
 
 @torch.no_grad()

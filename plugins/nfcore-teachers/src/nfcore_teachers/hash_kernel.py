@@ -52,7 +52,7 @@ class _Encoding(torch.autograd.Function):
             _launch("look_up", points, table, plan, features, channels)
         ctx.save_for_backward(points, plan)
         ctx.table_shape = table.shape
-        return features.view(n, -1)
+        return features.flatten(1)
 
     @staticmethod
     @once_differentiable
