@@ -231,6 +231,7 @@ def begin(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
     )
 
 
@@ -286,7 +287,7 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing(tmp_path):
     port = free_port()
     client = f"--ray-client-server-port={free_port()}"
     resources = ["--num-cpus=1", f"--object-store-memory={80 * 2**20}"]
-    quiet = ["--include-dashboard=false", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]
+    quiet = ["--include-dashboard=false", "--disable-usage-stats"]
     head = subprocess.Popen(
         [BIN / "ray", "start", "--head", "--block", f"--port={port}", client, *resources, *quiet],
         stdout=subprocess.DEVNULL,
@@ -307,8 +308,6 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing(tmp_path):
     assert process.returncode == 1
     assert out == ""
     (line,) = [line for line in err.splitlines() if not line.startswith("sweep: ")]
-    assert line == (
-        f"nfcore: the Ray cluster at 127.0.0.1:{port} has gone away: 0 of 1 done, 1 running; "
-        "the same command goes on with the rest"
-    )
+    assert line.startswith("nfcore: the Ray cluster at ")
+    assert line.endswith(f":{port} has gone away: 0 of 1 done, 1 running; the same command goes on with the rest")
     assert_it_goes_on(tmp_path, worker_of(tmp_path))
