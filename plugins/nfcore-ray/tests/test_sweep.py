@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from filelock import FileLock
 
 BIN = Path(sys.executable).parent
 NFCORE = BIN / "nfcore"
+TOKEN = secrets.token_hex(16)
 #: A whole run in a few seconds.
 SMALL = [
     "image_size=16",
@@ -26,7 +28,7 @@ SMALL = [
     "student.width=8",
     "student.depth=4",
     "teach.steps=20",
-    "distill.steps=400",
+    "distill.steps=200",
     "distill.views=20",
     "distill.first_views=8",
     "distill.crop=4",
@@ -37,8 +39,9 @@ SMALL = [
 
 
 def environment() -> dict[str, str]:
-    """This process's, without a cluster of the developer's own."""
-    return {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"COLUMNS": "200"}
+    """This process's, without a cluster of the developer's own and with a token for Ray that is not kept."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return kept | {"COLUMNS": "200", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
 
 
 #: Follows the runs: what a worker has been given.
@@ -290,6 +293,7 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing(tmp_path):
     quiet = ["--include-dashboard=false", "--disable-usage-stats"]
     head = subprocess.Popen(
         [BIN / "ray", "start", "--head", "--block", f"--port={port}", client, *resources, *quiet],
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
