@@ -79,7 +79,7 @@ class Cluster:
             ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
         except ConnectionError as error:
             hint = "if it wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
-            raise ConnectionError(f"{reason(error)}; {hint}") from None
+            raise ConnectionError(f"{error}; {hint}") from None
         context = ray.get_runtime_context()
         (node,) = [node for node in ray.nodes() if node["NodeID"] == context.get_node_id()]
         self.address: str = context.gcs_address
