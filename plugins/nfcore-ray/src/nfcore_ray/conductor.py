@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from nfcore.fence import reason
 from nfcore_ray.messages import Event, Orders, Outcome, Task
@@ -133,6 +133,8 @@ def _outcome(reference: Any) -> Outcome:
     """Return how a task ended; a worker that died has no outcome of its own."""
     try:
         return Outcome.model_validate_json(ray.get(reference))
+    except RayTaskError as error:  # such as a machine without this plugin
+        return Outcome(error=f"its worker can't do it: {reason(error.cause)}")
     except RayError as error:
         return Outcome(error=f"its worker died: {reason(error).removesuffix('.')}")
 
