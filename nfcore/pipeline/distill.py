@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nfcore.devices import device_of
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField
 from nfcore.pipeline.config import DistillConfig
@@ -61,7 +62,8 @@ def distill(
         views.prepare(0)
         photos = None
         if config.photos:
-            photos = LatePhotos(split_photos(source)[0], config.photos, 1 - config.photos_from)
+            training, _ = split_photos(source, device_of(student))
+            photos = LatePhotos(training, config.photos, 1 - config.photos_from)
         train(student, views, config, seed, reporter, photos)
 
 
@@ -82,7 +84,7 @@ def _pseudo_views(
         memory=config.view_memory,
         disk=config.view_disk,
         folder=scratch,
-        device=next(student.parameters()).device,
+        device=device_of(student),
     )
     whole = len(images) == config.views
     if not whole:
