@@ -62,6 +62,13 @@ def recipes(incomplete: str) -> Proposals:
 
 
 @_quiet
+def protocols(incomplete: str) -> Proposals:
+    """Propose the protocols by which a run can be scored."""
+    published = [(plugin.distribution, p.name, p.summary) for plugin, p in plugins().publications()]
+    return [("all", "every test view"), *_distinct(published)]
+
+
+@_quiet
 def runs(incomplete: str) -> Proposals:
     """Propose the names of the runs under ``runs/``, and the folders and students' files that a path may mean."""
     named = [(path.parent.name, "run") for path in sorted(Path("runs").glob("*/config.toml"))]

@@ -60,11 +60,14 @@ def distill(
     reporter = reporter or Reporter()
     with closing(_pseudo_views(student, teacher, source, config, seed, scratch, reporter)) as views:
         views.prepare(0)
-        photos = None
-        if config.photos:
-            training, _ = split_photos(source, device_of(student))
-            photos = LatePhotos(training, config.photos, 1 - config.photos_from)
+        photos = _late_photos(source, config, views.images.device) if config.photos else None
         train(student, views, config, seed, reporter, photos)
+
+
+def _late_photos(source: RaySource, config: DistillConfig, device: torch.device) -> LatePhotos:
+    photos, _ = split_photos(source)
+    photos.images = photos.images.to(device)
+    return LatePhotos(photos, config.photos, 1 - config.photos_from)
 
 
 def _pseudo_views(

@@ -19,15 +19,18 @@ from nfcore.fence import reason
 from nfcore.files import sweep
 from nfcore.images import save_png
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.light_field import LightField, PartCard, StudentCard, build_student
+from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
+from nfcore.metrics import available
 from nfcore.pipeline.config import Choice, PipelineConfig
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import evenly_spaced, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
+from nfcore.pipeline.sizes import student_card
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
+from nfcore.publications import ALL_VIEWS, read_tables
 from nfcore.reporting import Reporter
 from nfcore.runs.folder import Run, Stage
 from nfcore.runs.follower import Follower
@@ -88,14 +91,17 @@ class Stages:
             for label, choice in self.config.export.items():
                 self._once(f"export.{label}", partial(self.export, label, choice))
         else:
+            if stage == "evaluate" and self._scored() != self.config.protocol:
+                self.run.forget_one("evaluate")
             self._once(stage, getattr(self, stage))
         if processes.first():
             self.run.write_summary()
 
     def _once(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
         """Do ``work``, unless that is done: all processes together where it is shared, else the first alone."""
-        for folder in self.run.written_to(name) if processes.first() else ():
-            sweep(folder)
+        if processes.first():
+            for folder in self.run.written_to(name):
+                sweep(folder)
         if not processes.agreed(name not in self.run.results):
             return
         if processes.first():
@@ -166,21 +172,8 @@ class Stages:
 
     def new_student(self) -> LightField:
         """Return the untrained student that the configuration describes."""
-        config = self.config.student
-
-        def part(choice: Choice) -> PartCard:
-            return PartCard(name=choice.name, options=choice.options)
-
         cameras = evenly_spaced(self.source.views("test").cameras, _REFERENCE_CAMERAS)
-        card = StudentCard(
-            encoding=part(config.encoding),
-            backbone=part(config.backbone),
-            upsampler=part(config.upsampler),
-            scale=config.scale,
-            scene=self.source.scene,
-            height=cameras.height,
-            width=cameras.width,
-        )
+        card = student_card(self.config.student, self.source.scene, cameras.height, cameras.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             return build_student(card, cameras, self.manager)
@@ -195,15 +188,26 @@ class Stages:
         return {"student.finetuning_kept": verdict.kept, "student.finetuning_best_step": verdict.step}
 
     def evaluate(self, reporter: Reporter) -> dict[str, Any]:
-        """Score teacher and student on the test views, before and after fine-tuning."""
+        """Score teacher and student on the test views of the run's protocol, before and after fine-tuning."""
         self._need("finetune")
+        name = self.config.protocol
         views = self.source.views("test")
-        teacher = evaluate_teacher(self.fitted_teacher, views, reporter).mean
-        distilled = evaluate_student(self._load(self.run.distilled), views, reporter).mean
-        student = evaluate_student(self._load(self.run.student), views, reporter).mean
-        figures = {f"teacher.test.{metric}": value for metric, value in teacher.items()}
-        figures |= {f"student.distilled.{metric}": value for metric, value in distilled.items()}
-        return figures | {f"student.test.{metric}": value for metric, value in student.items()}
+        if name != ALL_VIEWS:
+            protocol = read_tables(self.manager.publication(name).path).protocol
+            views = views.chosen(protocol.indices(len(views)))
+        metrics = available(reporter.note)
+        distilled, student = (self._load(path) for path in (self.run.distilled, self.run.student))
+        scores = {
+            "teacher.test": evaluate_teacher(self.fitted_teacher, views, reporter, metrics),
+            "student.distilled": evaluate_student(distilled, views, reporter, metrics),
+            "student.test": evaluate_student(student, views, reporter, metrics),
+        }
+        figures: dict[str, Any] = {"protocol": name, "test_views": len(views)}
+        return figures | {
+            f"{scored}.{metric}": value
+            for scored, quality in scores.items()
+            for metric, value in quality.mean.items()
+        }
 
     def render(self, reporter: Reporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
@@ -224,6 +228,10 @@ class Stages:
         student = LightField.load(self.run.student, self.manager)
         report = export(student, exporter, self.run.exports / label, reporter)
         return {f"export.{label}.{name}": value for name, value in report.figures().items()}
+
+    def _scored(self) -> str:
+        """Return the protocol by which the run was scored; runs that do not say it scored every view."""
+        return str(self.run.results.get("evaluate", {}).get("protocol", ALL_VIEWS))
 
     def _load(self, path: Path) -> LightField:
         return LightField.load(path, self.manager).to(self.device)

@@ -115,6 +115,11 @@ class Lens:
         depth = np.maximum(rays[:, 2:], np.linalg.norm(rays[:, :2], axis=1, keepdims=True) / _STEEPEST)
         return rays[:, :2] / np.maximum(depth, 1e-12)
 
+    def slopes(self) -> npt.NDArray[np.float64]:
+        """Return x / depth and y / depth, right and down, of what each pixel's centre sees, (height, width, 2)."""
+        x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
+        return self._slopes(x.ravel(), y.ravel()).reshape(self.height, self.width, 2)
+
     def source_pixels(
         self, pinhole: tuple[float, float, float, float], height: int, width: int
     ) -> npt.NDArray[np.float32]:

@@ -34,9 +34,9 @@ class Llff(nfcore.RaySource):
     """A scene in the layout of Local Light Field Fusion (Mildenhall et al. 2019), as NeRF reads it.
 
     ``poses_bounds.npy`` has a row of 17 numbers for each photo, in the order of the file names: a 3x5 matrix of
-    the axes down, right and backwards, the position, and height, width and focal length in pixels; then the depths of
-    the nearest and of the farthest surface. The world is scaled so that the nearest depth of all is 1 / bd_factor,
-    and for forward-facing captures recentred. Every 8th photo is a test view.
+    the axes down, right and backwards, the position, and height, width and focal length in pixels; then the depths
+    of the nearest and of the farthest surface. The world is scaled so that the nearest depth of all is 1 /
+    bd_factor, and for forward-facing captures recentred. Every 8th photo is a test view.
     """
 
     class Options(CaptureOptions):

@@ -39,12 +39,12 @@ _UNKNOWN_FAR = 10.0
 
 
 class TransformsJson(nfcore.RaySource):
-    """A scene whose poses and lenses are in transforms.json, as nerfstudio or Instant-NGP (colmap2nerf.py) writes it.
+    """A scene with poses and lenses in transforms.json, as nerfstudio or Instant-NGP (colmap2nerf.py) writes it.
 
     The world stays as the poses have it, but is recentred if all cameras look the same way. The box and the depth
-    range come from the points of ``ply_file_path``, else from ``aabb_scale`` with ``scale`` and ``offset``, else from
-    the cameras alone. Masks make photos transparent. ``applied_transform`` tells how the poses came about, and is
-    nothing to undo. The split is the file's, or every 8th photo by name is a test view.
+    range come from the points of ``ply_file_path``, else from ``aabb_scale`` with ``scale`` and ``offset``, else
+    from the cameras alone. Masks make photos transparent. ``applied_transform`` tells how the poses came about,
+    and is nothing to undo. The split is the file's, or every 8th photo by name is a test view.
     """
 
     class Options(CaptureOptions):

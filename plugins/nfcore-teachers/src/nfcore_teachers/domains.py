@@ -20,6 +20,7 @@ from nfcore.scene import Vector
 from nfcore_teachers.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
 
 _CUBE: tuple[Vector, Vector] = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+_NDC_DEPTH = 0.5
 # Bent paths are straight for this many radii of the box to either side of the centre: on average over directions,
 # steps are then as long in the contracted world as in the box.
 _STRAIGHT = 1.5
@@ -28,6 +29,20 @@ _STRAIGHT = 1.5
 def domain_box(scene: Scene) -> tuple[Vector, Vector]:
     """Return the lower and the upper corner of the domain of fields of ``scene``."""
     return _CUBE if scene.forward_facing or scene.unbounded else scene.box
+
+
+def domain_proportions(scene: Scene) -> Vector:
+    """Return how finely the domain's sides are to be divided, relative to each other.
+
+    In proportion to their lengths; but NDC's x and y in proportion to the photos' sides, and its z, of which most
+    is near the cameras and empty, half as finely.
+    """
+    if scene.forward_facing:
+        across, down = far_face_ratios(scene)
+        widest = max(1 / across, 1 / down)
+        return 1 / across / widest, 1 / down / widest, _NDC_DEPTH
+    x, y, z = (high - low for low, high in zip(*domain_box(scene), strict=True))
+    return x, y, z
 
 
 class Domain(ABC):

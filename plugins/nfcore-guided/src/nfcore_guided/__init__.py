@@ -1,0 +1,28 @@
+"""The guided student: points where the teacher sees something, with learned features."""
+
+from pathlib import Path
+
+import nfcore
+
+_RECIPES = Path(__file__).parent / "recipes"
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    """Offer the encoding."""
+    yield nfcore.Component(
+        "encoding",
+        "guided",
+        "nfcore_guided.encoding:Guided",
+        summary="K points at the quantiles of the teacher's density, with learned features at each",
+    )
+
+
+@nfcore.hookimpl
+def nfcore_recipes():
+    """Offer the pipeline."""
+    yield nfcore.Recipe(
+        "guided",
+        _RECIPES / "guided.toml",
+        summary="The student that reaches further: 28 dB on lego at 100x100 in minutes on two CPU cores",
+    )
