@@ -160,13 +160,29 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, step):
     assert again.psnr == {at: psnr for at, psnr in through.psnr.items() if at > step}  # and the same figures
 
 
+@pytest.fixture
+def four_threads():
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("four_threads")
 def test_rendering_in_the_background_changes_no_bit():
     assert_same_weights(distilled(background=True), distilled(background=False))
 
 
-def test_no_thread_is_left_when_the_training_ends():
+@pytest.mark.usefixtures("four_threads")
+def test_no_thread_is_left_when_the_training_ends(monkeypatch):
+    threads = set()
+    monkeypatch.setattr(
+        PseudoViews,
+        "_render",
+        lambda *a, f=PseudoViews._render: (threads.add(threading.current_thread()), f(*a))[1],
+    )
     before = threading.active_count()
     distilled()
+    assert len(threads) > 1
     with pytest.raises(NfcoreError, match="NaN at pseudo view"):
         distill(tiny.student(), tiny.fitted_teacher(gain=float("nan")), SOURCE, DistillConfig(steps=5))
     assert threading.active_count() == before

@@ -103,5 +103,10 @@ def _pseudo_views(
         first=min(config.first_views, config.views),
         per_step=min(_MOST_PER_STEP, config.views / steps),
         seed=seed + 1,
-        workers=max(1, torch.get_num_threads() - 1) if config.background else 0,
+        workers=_workers(device_of(teacher)) if config.background else 0,
     )
+
+
+def _workers(device: torch.device) -> int:
+    """Return how many threads render: those that training leaves; one where a GPU does all work in turn."""
+    return 1 if device.type == "cuda" else torch.get_num_threads() - 1

@@ -57,8 +57,7 @@ def finetune(
     step and those at ``config.evaluations`` moments of the training.
     """
     reporter = reporter or Reporter()
-    training, held_out = split_photos(source)
-    training.images = training.images.to(device_of(student))
+    training, held_out = split_photos(source, device_of(student))
     best = BestWeights(
         lambda judged: evaluate_student(judged, held_out, metrics={"psnr": psnr}).mean["psnr"], config.evaluations
     )
@@ -73,11 +72,13 @@ def finetune(
     return verdict
 
 
-def split_photos(source: RaySource) -> tuple[TrainingViews, Views]:
-    """Return photos to train on and photos to judge by; no photo is in both."""
-    photos, validation = source.views("train"), source.views("val")
-    if len(validation):
-        return TrainingViews.of_photos(photos), validation
-    held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
-    training = TrainingViews.of_photos(photos, (~held_out).nonzero()[:, 0])
-    return training, photos.chosen(held_out.nonzero()[:, 0].tolist())
+def split_photos(source: RaySource, device: torch.device | str = "cpu") -> tuple[TrainingViews, Views]:
+    """Return photos to train on, kept on ``device``, and photos to judge by; no photo is in both."""
+    photos, judges = source.views("train"), source.views("val")
+    chosen = None
+    if not len(judges):
+        held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
+        chosen, judges = (~held_out).nonzero()[:, 0], photos.chosen(held_out.nonzero()[:, 0].tolist())
+    training = TrainingViews.of_photos(photos, chosen)
+    training.images = training.images.to(device)
+    return training, judges

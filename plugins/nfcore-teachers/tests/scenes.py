@@ -66,16 +66,18 @@ class Wall(Computed):
 class Room(Computed):
     """A ball at the origin within a sphere of radius 12, seen all around by cameras at a distance of 3."""
 
+    focal = 10.0
+
     @property
     def scene(self):
         return Scene(near=2.0, far=20.0, box=((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)), unbounded=True)
 
     def cameras(self):
-        angle = torch.cat([torch.arange(15) * 2 * torch.pi / 15, torch.tensor([0.2])])
-        level = torch.cat([torch.tensor([-0.3, 0.0, 0.3]).repeat(5), torch.tensor([0.1])])
+        angle = torch.cat([torch.arange(30) * 2 * torch.pi / 30, torch.tensor([0.3])])
+        level = torch.cat([torch.tensor([-0.3, 0.0, 0.3]).repeat(10), torch.tensor([0.1])])
         backward = torch.stack([angle.cos(), angle.sin(), level], 1)
         backward = backward / backward.norm(dim=1, keepdim=True)
-        right = torch.stack([-angle.sin(), angle.cos(), torch.zeros(16)], 1)
+        right = torch.stack([-angle.sin(), angle.cos(), torch.zeros(31)], 1)
         up = torch.linalg.cross(backward, right)
         return self.at(torch.stack([right, up, backward, 3 * backward], 2))
 
@@ -93,7 +95,7 @@ class Room(Computed):
 
     def colours(self, rays):
         points = rays.origins + self.depth(rays)[:, None] * rays.directions
-        return texture(torch.where(points.norm(dim=1, keepdim=True) > 1, points / 4, points * 3))
+        return texture(torch.where(points.norm(dim=1, keepdim=True) > 1, points / 12, points / 2))
 
 
 def seen_through(field, rays, begin, end, steps=4000):

@@ -47,7 +47,8 @@ def test_a_dense_level_interpolates_trilinearly():
 def test_gradients_are_those_of_the_interpolation():
     made = encoding()
     points, table = some_points(5), made.table.detach().double().requires_grad_()
-    rows, weights = (torch.stack(p, 1).flatten(0, 1) for p in zip(*[vertices(points, x) for x in made.levels]))
+    located = [vertices(points, level) for level in made.levels]
+    rows, weights = (torch.stack(parts, 1).flatten(0, 1) for parts in zip(*located, strict=True))
     (table[rows.long()] * weights[..., None].double()).sum(1).pow(2).sum().backward()
     made(points).pow(2).sum().backward()
     torch.testing.assert_close(made.table.grad.double(), table.grad, atol=1e-6, rtol=1e-4)

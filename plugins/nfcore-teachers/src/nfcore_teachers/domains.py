@@ -164,7 +164,9 @@ class _ContractedDomain(Domain):
         nearest = -(begin * move).sum(1) / rate**2
         radius = (begin + nearest[:, None] * move).norm(dim=1)
         straight, speed = _STRAIGHT * radius.clamp_min(1) / rate, rate / 2
-        near, far = (bent_distance(depth - nearest, straight, speed) for depth in (self.scene.near, self.scene.far))
+        near, far = (
+            bent_distance(depth - nearest, straight, speed) for depth in (self.scene.near, self.scene.far)
+        )
         return BentPaths(
             near,
             far,
@@ -186,6 +188,6 @@ class _ContractedDomain(Domain):
         return self.scale * shrinkage(list(self.warp(points).unbind(1)))
 
     def across(self, points: Tensor) -> Tensor | float:
-        """A largest coordinate of m shrinks what lies across to (2 - 1/m) / m; half of the cube is 1/m = 2 - 2 |x|."""
+        """A largest coordinate of m shrinks what lies across to (2 - 1/m) / m, and 1/m = 2 - 2 |x| in the cube."""
         inverse = shrinkage(list(points.unbind(-1))).sqrt()
         return self.scale * (2 - inverse) * inverse

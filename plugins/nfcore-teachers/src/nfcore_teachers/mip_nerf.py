@@ -1,9 +1,9 @@
 """The teacher ``mip-nerf``: one network that sees cones instead of rays.
 
-Mip-NeRF (Barron et al. 2021): conical frustums as Gaussians (equations 7 and 8), their integrated positional encoding
-(equations 13 and 14), one network asked twice with 128 intervals each, of which the second follow the blurred weights of
-the first (section 3.1, equation 18 of the supplement), and softplus and widened sigmoid (supplement). Rays carry no pixel
-size here, so all cones are as wide as the training photos' pixels.
+Mip-NeRF (Barron et al. 2021): conical frustums as Gaussians (equations 7 and 8), their integrated positional
+encoding (equations 13 and 14), one network asked twice with 128 intervals each, of which the second follow the
+blurred weights of the first (equation 18), and softplus and widened sigmoid (supplement). Rays carry no pixel size
+here, so all cones are as wide as the training photos' pixels.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MipNerf(Teacher):
     """
 
     class Options(nfcore.Options):
-        """The sizes are the paper's, for a GPU; on a CPU take ``depth=4``, ``width=64`` and fewer samples and rays."""
+        """The sizes are the paper's, for a GPU; the plugin's README has some that suit a CPU."""
 
         depth: int = Field(8, ge=1, le=32, description="Hidden layers of the network")
         width: int = Field(256, ge=4, le=2048, description="Features in each hidden layer")
@@ -59,7 +59,7 @@ class MipNerf(Teacher):
         learning_rate: float = Field(5e-4, gt=0, description="Adam's first step size; small networks take 2e-3")
         final_learning_rate: float = Field(0.01, gt=0, le=1, description="Last step size as a share of the first")
 
-    #: The first pass counts a tenth (equation 19 of the supplement).
+    #: The first pass counts a tenth (equation 17).
     coarse_weight: ClassVar[float] = 0.1
 
     options: Options
@@ -112,7 +112,7 @@ class MipNerf(Teacher):
         return first, self._look(paths, edges, directions)[0]
 
     def _look(self, paths: Paths, edges: Tensor, directions: Tensor) -> tuple[RayColours, Tensor]:
-        """Return what rays see by the intervals between ``edges`` (n, s + 1), and the intervals' weights (n, s)."""
+        """Return what rays see by intervals between ``edges`` (n, s + 1), and the intervals' weights (n, s)."""
         distance, mean, variance = gaussians(self.domain, paths, edges, self.radius)
         density, raw = self.network(self._encoded(mean, variance), directions)
         lengths = absorbing(paths, distance, edges.diff(dim=1))
@@ -137,7 +137,7 @@ class MipNerf(Teacher):
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:
-        """Return density (n,) per scene unit at world ``points`` (n, 3), each as wide as a pixel halfway from near to far."""
+        """Return density (n,) per scene unit at world ``points`` (n, 3), blurred as a pixel halfway to far is."""
         warped, scene = self.domain.warp(points), self.scene
         width = self.radius * (scene.near + scene.far) / 4
         parts = []

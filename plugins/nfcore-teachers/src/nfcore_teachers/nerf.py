@@ -1,9 +1,9 @@
 """The teacher ``nerf``: two networks, of which the coarse one tells the fine one where to look.
 
-NeRF (Mildenhall et al. 2020): the network of figure 7, positional encoding (equation 4), 64 stratified samples (equation
-2) and 128 more where these find something (section 5.2), quadrature by equation 3, and NDC for forward-facing scenes
-(appendix C). Density is softplus instead of ReLU, which can die for good (Mip-NeRF's supplement), and samples end
-where the scene's box does.
+NeRF (Mildenhall et al. 2020): the network of figure 7, positional encoding (equation 4), 64 stratified samples
+(equation 2) and 128 more where these find something (section 5.2), quadrature by equation 3, and NDC for
+forward-facing scenes (appendix C). Density is softplus instead of ReLU, which can die
+for good (Mip-NeRF's supplement), and samples end where the scene's box does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Nerf(Teacher):
     """
 
     class Options(nfcore.Options):
-        """The sizes are the paper's, for a GPU; on a CPU take ``depth=4``, ``width=64`` and fewer samples and rays."""
+        """The sizes are the paper's, for a GPU; the plugin's README has some that suit a CPU."""
 
         depth: int = Field(8, ge=1, le=32, description="Hidden layers of each network")
         width: int = Field(256, ge=4, le=2048, description="Features in each hidden layer")

@@ -1,4 +1,4 @@
-"""Samples along rays as many on each, evenly spread or where the weights are: what NeRF and Mip-NeRF render with."""
+"""As many samples on each ray, evenly spread or where the weights are: what NeRF and Mip-NeRF render with."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def resampled(edges: Tensor, weights: Tensor, samples: int, random: Random | Non
     """
     share = weights / weights.sum(1, keepdim=True)
     cumulative = torch.cat([torch.zeros_like(share[:, :1]), share.cumsum(1)], 1)
-    within = torch.full_like(edges[:, :1], 0.5).expand(-1, samples) if random is None else random(len(edges), samples)
+    within = (
+        torch.full_like(edges[:, :1], 0.5).expand(-1, samples) if random is None else random(len(edges), samples)
+    )
     drawn = (torch.arange(samples, device=edges.device) + within) / samples * cumulative[:, -1:]
     above = torch.searchsorted(cumulative, drawn.contiguous(), right=True).clamp(1, weights.shape[1])
     low, high = cumulative.gather(1, above - 1), cumulative.gather(1, above)
