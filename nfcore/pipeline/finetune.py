@@ -58,9 +58,11 @@ def finetune(
     """
     reporter = reporter or Reporter()
     training, held_out = split_photos(source, device_of(student))
-    best = BestWeights(
-        lambda judged: evaluate_student(judged, held_out, metrics={"psnr": psnr}).mean["psnr"], config.evaluations
-    )
+
+    def judge(judged: LightField) -> float:
+        return evaluate_student(judged, held_out, metrics={"psnr": psnr}).mean["psnr"]
+
+    best = BestWeights(judge, config.evaluations)
     train(student, training, config, seed, reporter, best=best)
     verdict = Verdict(best.step, best.scores[0], best.scores[best.step])
     kept = f"step {verdict.step} is kept" if verdict.kept else "the distilled student is kept"
