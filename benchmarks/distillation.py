@@ -43,7 +43,7 @@ class Size:
 
 
 # Recipes that are not installed are left out.
-SIZES = {"quickstart": Size(100, 40, 40, 7), "guided": Size(100, 40, 40, 7), "mobiler2l": Size(800, 1, 1, 2)}
+SIZES = {"mobiler2l-small": Size(100, 40, 40, 7), "guided": Size(100, 40, 40, 7), "mobiler2l": Size(800, 1, 1, 2)}
 
 
 def measure() -> list[dict[str, Any]]:

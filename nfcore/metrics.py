@@ -98,8 +98,8 @@ def lpips(images: Tensor, truth: Tensor) -> Tensor:
         NfcoreError: torchvision, or AlexNet's weights, can't be had here.
 
     """
-    network = _perceptual_network()
-    values = [network(a[None].cpu(), b[None].cpu(), normalize=True) for a, b in zip(images, truth, strict=True)]
+    network = _perceptual_network().to(images.device)
+    values = [network(a[None], b[None], normalize=True) for a, b in zip(images, truth, strict=True)]
     return images.new_tensor([float(value) for value in values])
 
 

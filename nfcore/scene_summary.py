@@ -8,6 +8,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from nfcore.boxes import box_depths
 from nfcore.cameras import Cameras, Rays
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.orbits import nearest_point_to_axes
@@ -107,17 +108,15 @@ def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
     for index in range(len(cameras)):
         rays = cameras[index].rays()
         coarse = Rays(rays.origins[:, ::step, ::step], rays.directions[:, ::step, ::step]).flat()
-        hits.append(hits_box(coarse, scene).any())
+        hits.append(_hits_box(coarse, scene).any())
     return torch.stack(hits)
 
 
-def hits_box(rays: Rays, scene: Scene) -> Tensor:
+def _hits_box(rays: Rays, scene: Scene) -> Tensor:
     """Return (n,) whether rays (n, 3) meet the scene's box in front of their origins."""
     low, high = torch.tensor(scene.box)
-    slopes = torch.where(rays.directions.abs() < 1e-9, 1e-9, rays.directions)
-    first, second = (low - rays.origins) / slopes, (high - rays.origins) / slopes
-    enters, leaves = torch.minimum(first, second).amax(1), torch.maximum(first, second).amin(1)
-    return (leaves > 0) & (leaves >= enters)
+    entry, leave = box_depths(rays.origins, rays.directions, low, high, -1)
+    return (leave > entry)[:, 0]
 
 
 def _inside(points: Tensor, scene: Scene) -> Tensor:

@@ -8,8 +8,8 @@ import pytest
 
 import nfcore
 from nfcore import UserError
-from nfcore.pipeline.recipe_files import read_recipe
 from nfcore.pipeline.recipes import configure
+from nfcore.recipe_files import read_recipe
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def show(
     """Print a recipe: copy it to a .toml file to make your own."""
     import tomli_w
 
-    from nfcore.pipeline.recipe_files import read_recipe
+    from nfcore.recipe_files import read_recipe
 
     if as_json:
         print_json(read_recipe(name, plugins()))
@@ -73,7 +73,7 @@ def show(
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
     """Return what ``--sizes`` says of a recipe for images of (width, height), or why it can't."""
-    from nfcore.pipeline.recipe_files import read_pipeline
+    from nfcore.pipeline.recipes import read_pipeline
     from nfcore.pipeline.sizes import student_size
 
     try:

@@ -35,7 +35,7 @@ SceneOption = Annotated[
     str | None,
     typer.Option(
         help="Photos: PATH of a data set, or ray source NAME or NAME:PATH, such as colmap:data/can.",
-        autocompletion=completion.ray_sources,
+        autocompletion=completion.scenes,
     ),
 ]
 TeacherOption = Annotated[

@@ -24,7 +24,7 @@ def scene(
         typer.Argument(
             metavar="SCENE",
             help="A data set's PATH, or a ray source NAME or NAME:PATH.",
-            autocompletion=completion.ray_sources,
+            autocompletion=completion.scenes,
         ),
     ],
     image_size: Annotated[

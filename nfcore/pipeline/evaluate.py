@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
+from nfcore.devices import device_of
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
 from nfcore.metrics import Metric, psnr, ssim
@@ -52,7 +53,7 @@ def evaluate_student(
     student: LightField, views: Views, reporter: Reporter | None = None, metrics: Mapping[str, Metric] = STANDARD
 ) -> Evaluation:
     """Return the quality of ``student`` on ``views`` by ``metrics``."""
-    return _evaluate(lambda camera: student.render(camera), views, reporter or Reporter(), metrics)
+    return _evaluate(student.render, device_of(student), views, reporter or Reporter(), metrics)
 
 
 def evaluate_teacher(
@@ -61,20 +62,25 @@ def evaluate_teacher(
     """Return the quality of ``teacher`` on ``views`` by ``metrics``."""
 
     def render(camera: Cameras) -> Tensor:
-        return render_view(teacher, camera)[0].permute(2, 0, 1)[None].cpu()
+        return render_view(teacher, camera)[0].permute(2, 0, 1)[None]
 
-    return _evaluate(render, views, reporter or Reporter(), metrics)
+    return _evaluate(render, device_of(teacher), views, reporter or Reporter(), metrics)
 
 
 @torch.no_grad()
 def _evaluate(
-    render: Callable[[Cameras], Tensor], views: Views, reporter: Reporter, metrics: Mapping[str, Metric]
+    render: Callable[[Cameras], Tensor],
+    device: torch.device,
+    views: Views,
+    reporter: Reporter,
+    metrics: Mapping[str, Metric],
 ) -> Evaluation:
+    """Score view by view; the metrics run on ``device``: at the paper's size they cost more than a render."""
     reporter.start(len(views), "view")
     scores: dict[str, list[float]] = {name: [] for name in metrics}
     for index in range(len(views)):
-        image = render(views.cameras[index]).clamp(0, 1)
-        truth = views.images[index].permute(2, 0, 1)[None]
+        image = render(views.cameras[index]).to(device).clamp(0, 1)
+        truth = views.images[index].to(device).permute(2, 0, 1)[None]
         for name, metric in metrics.items():
             scores[name].append(float(metric(image, truth)))
         leading, so_far = next(iter(scores.items()))

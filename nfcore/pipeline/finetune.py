@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -80,17 +80,7 @@ def split_photos(source: RaySource, device: torch.device | str = "cpu") -> tuple
     chosen = None
     if not len(judges):
         held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
-        chosen, judges = (~held_out).nonzero()[:, 0], _chosen(photos, held_out.nonzero()[:, 0])
+        chosen, judges = (~held_out).nonzero()[:, 0], photos.chosen(held_out.nonzero()[:, 0].tolist())
     training = TrainingViews.of_photos(photos, chosen)
     training.images = training.images.to(device)
     return training, judges
-
-
-def _chosen(views: Views, index: torch.Tensor) -> Views:
-    return replace(
-        views,
-        cameras=views.cameras[index],
-        images=views.images[index],
-        alpha=None if views.alpha is None else views.alpha[index],
-        names=tuple(views.names[i] for i in index.tolist()),
-    )

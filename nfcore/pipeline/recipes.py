@@ -12,11 +12,21 @@ from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.config import Choice, PipelineConfig
-from nfcore.pipeline.recipe_files import component_name, read_recipe, same_component
 from nfcore.publications import ALL_VIEWS
+from nfcore.recipe_files import component_name, read_recipe, same_component
 from nfcore.recognition import scene_choice
 
 _PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
+
+
+def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
+    """Return the pipeline of a recipe as it stands, whether or not its components are installed.
+
+    Raises:
+        UserError: as ``read_recipe``; or an unknown setting or a wrong value.
+
+    """
+    return parse(PipelineConfig, read_recipe(name, manager), f"recipe {name!r}")
 
 
 def configure(

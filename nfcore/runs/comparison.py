@@ -14,7 +14,7 @@ from nfcore.errors import PluginError, UserError
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.config import Choice, PipelineConfig
-from nfcore.pipeline.recipe_files import read_pipeline
+from nfcore.pipeline.recipes import read_pipeline
 from nfcore.pipeline.sizes import student_size
 from nfcore.publications import ALL_VIEWS, Row, Table, Tables
 from nfcore.runs.folder import Run

@@ -127,7 +127,8 @@ class OneAtATime(Spoilt):
 
     def spoil(self, rays, seen):
         self.last = rays
-        time.sleep(0.05)
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.05)
         return seen if self.last is rays else dataclasses.replace(seen, rgb=seen.rgb * 0.99)
 
 

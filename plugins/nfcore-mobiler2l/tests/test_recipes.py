@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import nfcore
-from nfcore.pipeline.recipe_files import read_pipeline
+from nfcore.pipeline.recipes import read_pipeline
 from nfcore.pipeline.sizes import student_size
 from nfcore.publications import read_tables
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,8 @@ def sweep_here(tmp_path, monkeypatch, capfd) -> Callable[..., subprocess.Complet
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("RAY_ADDRESS", raising=False)
         monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+        monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else Ray keeps one in the home folder
         monkeypatch.setattr("sys.argv", ["nfcore", "sweep", "many.toml", *arguments])
         with pytest.raises(SystemExit) as exit_:
             main()

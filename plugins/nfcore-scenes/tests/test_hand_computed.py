@@ -74,7 +74,7 @@ def test_llff_captures_are_scaled_and_recentred(tmp_path):
     assert train[:, 1:, 3].abs().max() < 1e-6
 
 
-# -- COLMAP: world to camera as quaternion (w, x, y, z) and translation; x right, y down, z forwards ---------------
+# -- COLMAP: world to camera as quaternion (w, x, y, z) and translation; x right, y down, z forwards ----------
 
 
 def colmap_text(folder, quaternion, translation, camera="PINHOLE 8 6 10 10 4 3"):
@@ -87,7 +87,7 @@ def colmap_text(folder, quaternion, translation, camera="PINHOLE 8 6 10 10 4 3")
 
 
 def test_a_colmap_camera_looks_along_plus_z_with_y_down(tmp_path):
-    """R = I, t = (0, 0, 2): the centre is -R^T t = (0, 0, -2), right (1, 0, 0), up (0, -1, 0), backwards (0, 0, -1).
+    """R = I, t = (0, 0, 2): the centre is -R^T t = (0, 0, -2), right (1, 0, 0), up (0, -1, 0), back (0,0,-1).
 
     The first pixel is seen along ((.5 - 4) / 10, (.5 - 3) / 10, 1).
     """
@@ -108,7 +108,7 @@ def test_a_turned_colmap_camera_looks_where_its_quaternion_says(tmp_path):
     assert corner_ray(photo.pose, 10, 4, 3, 6, 8) == pytest.approx([-1, -0.25, -0.35], abs=1e-6)
 
 
-# -- lenses: where the direction (.3, -.2, 1) is seen, from the models' formulas -----------------------------------
+# -- lenses: where the direction (.3, -.2, 1) is seen, from the models' formulas --------------------------------
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_pinhole_of_a_lens_sees_the_largest_window_without_blank_pixels():
     assert places.min() >= 0 and places.max() <= 100
 
 
-# -- transforms.json ------------------------------------------------------------------------------------------------
+# -- transforms.json --------------------------------------------------------------------------------------------
 
 POSE = [[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 4], [0, 0, 0, 1]]
 
@@ -182,7 +182,7 @@ def test_the_third_radial_coefficient_is_that_of_the_sixth_power():
 
 
 def test_instant_ngps_unit_cube_is_the_box_of_what_the_cameras_look_at(tmp_path):
-    """x_ngp = .33 x + .5 in [0, 1] is x in [-1.515, 1.515] (nerf_matrix_to_ngp); photos without alpha see beyond."""
+    """x_ngp = .33 x + .5 in [0, 1] is x in [-1.515, 1.515] (nerf_matrix_to_ngp); photos see beyond."""
     frames = []
     for index in range(6):
         c, s = math.cos(index), math.sin(index)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from nfcore import Space
 
-
 #: A ray's weights are mixed with this much of an even distribution over the whole ray: where nothing is met the
 #: points spread evenly, and no division is by zero.
 EVEN = 1e-3

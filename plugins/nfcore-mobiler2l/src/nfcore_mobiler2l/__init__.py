@@ -20,7 +20,7 @@ _SUMMARIES = {
     "mobiler2l-mip-nerf": "Teacher: Mip-NeRF",
     "mobiler2l-k16-l10": "Encoding: 16 points with 10 octaves, Mip-NeRF teacher",
     "mobiler2l-d100": "Depth: 100 layers, 16 points with 10 octaves, Mip-NeRF teacher",
-    "quickstart": "Photos to verified exports in minutes on two CPU cores",
+    "mobiler2l-small": "The pure network, small enough to be trained in minutes on two CPU cores",
 }
 
 

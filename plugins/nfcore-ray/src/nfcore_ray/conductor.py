@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from nfcore.fence import reason
 from nfcore_ray.messages import Event, Orders, Outcome, Task
@@ -27,7 +27,7 @@ _do = ray.remote(max_retries=0, max_calls=1)(do)
 _GIB = 2**30
 _TICK_SECONDS = 0.5
 # Ray itself gives a head that is restarted a minute, and then ends the process.
-_PATIENCE_SECONDS = 8.0
+_PATIENCE_SECONDS = 5.0
 
 
 Tell = Callable[[Event], None]
@@ -39,7 +39,7 @@ def conduct(orders: Orders, tell: Tell, stopped: threading.Event) -> None:
         cluster = Cluster(orders.address)
     except Exception as error:  # each way in which Ray can't be reached or started has a type of its own
         where = f"the Ray cluster at {orders.address} does not answer" if orders.address else "Ray does not start"
-        tell(Event(kind="lost", text=f"{where}: {reason(error)}"))
+        tell(Event(kind="lost", text=f"{where}: {reason(error).partition(': ')[2]}"))
         return
     too_much = cluster.lacks(orders.tasks[0])
     if too_much is not None:
@@ -72,10 +72,14 @@ class Cluster:
     """
 
     def __init__(self, address: str | None) -> None:
-        if address not in (None, "auto") and not _answer([_door(address)]):
+        if address not in (None, "auto") and not _open(_door(address)):
             raise ConnectionError("nothing listens there")  # Ray would wait for it in silence
         here = {} if address else {"include_dashboard": False, "object_store_memory": 80 * 2**20}
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
+        try:
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
+        except ConnectionError as error:
+            hint = "if it wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+            raise ConnectionError(f"{error}; {hint}") from None
         context = ray.get_runtime_context()
         (node,) = [node for node in ray.nodes() if node["NodeID"] == context.get_node_id()]
         self.address: str = context.gcs_address
@@ -95,7 +99,12 @@ class Cluster:
 
     def answers(self) -> bool:
         """Whether the head and this machine's raylet take connections, now or within some seconds."""
-        return _answer(self._doors)
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while not all(_open(door) for door in self._doors):
+            if time.monotonic() > until:
+                return False
+            time.sleep(_TICK_SECONDS)
+        return True
 
 
 def _door(address: str) -> tuple[str, int]:
@@ -103,16 +112,6 @@ def _door(address: str) -> tuple[str, int]:
     if not host or not port.isdecimal():
         raise ValueError("an address is HOST:PORT, or auto")
     return host, int(port)
-
-
-def _answer(doors: list[tuple[str, int]]) -> bool:
-    """Whether all of ``doors`` can be opened, now or within some seconds."""
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while not all(_open(door) for door in doors):
-        if time.monotonic() > until:
-            return False
-        time.sleep(_TICK_SECONDS)
-    return True
 
 
 def _open(door: tuple[str, int]) -> bool:
@@ -134,6 +133,8 @@ def _outcome(reference: Any) -> Outcome:
     """Return how a task ended; a worker that died has no outcome of its own."""
     try:
         return Outcome.model_validate_json(ray.get(reference))
+    except RayTaskError as error:  # such as a machine without this plugin
+        return Outcome(error=f"its worker can't do it: {reason(error.cause)}")
     except RayError as error:
         return Outcome(error=f"its worker died: {reason(error).removesuffix('.')}")
 

@@ -64,10 +64,10 @@ class Standing:
         try:
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _LINE_BYTES))
-                line: dict[str, Any] = json.loads(file.read().splitlines()[-1])
+                line = json.loads(file.read().splitlines()[-1])
         except (OSError, ValueError, IndexError):  # not there yet, or just being written
             return {}
-        return line
+        return line if isinstance(line, dict) else {}
 
     def line(self) -> str:
         """Return what has become of the run, in one line."""

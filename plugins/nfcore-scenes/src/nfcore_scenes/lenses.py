@@ -71,7 +71,7 @@ class Lens:
         """Return the lens of the same photo at another size."""
         camera = self.camera
         camera.rescale(width, height)
-        return replace(self, height=height, width=width, params=tuple(camera.params))
+        return replace(self, height=height, width=width, params=tuple(camera.params.tolist()))
 
     def pinhole(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Return fx, fy, cx, cy in pixels of a height x width pinhole that sees only what this lens has seen.

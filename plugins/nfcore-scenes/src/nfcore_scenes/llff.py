@@ -75,7 +75,7 @@ class Llff(nfcore.RaySource):
             for photo, pose, size in zip(photos, poses, sizes, strict=True)
         ]
         splits = hold_out(posed, options.test_every, options.hold_out, str(file))
-        self._capture = Capture(splits, image_size, options.background)
+        self._capture = Capture(splits, image_size, options)
         where = str(file)
         if forward:
             self._scene = forward_scene(self._capture, depths, nearest, options, where)

@@ -16,8 +16,8 @@ from nfcore_scenes.procedural import Procedural
 
 #: Samples along each side of a pixel.
 _SAMPLES = 2
-#: Pixels between the rays that find points on the surfaces, along each side.
-_POINT_SPACING = 8
+#: How many rays find points on the surfaces in each photo, along each side.
+_POINT_RAYS = 32
 #: A point is seen by a photo whose surface there is no more than this share nearer.
 _DEPTH_TOLERANCE = 0.01
 
@@ -126,12 +126,12 @@ def lens_rays(lens: Lens, pose: Tensor) -> Rays:
 
 def _surface_points(poses: Tensor, lens: Lens, rgba: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
     """Return points (m, 3) on what a grid of each photo's pixels shows, and their colours (m, 3)."""
-    start = _POINT_SPACING // 2
+    step = max(1, min(lens.size) // _POINT_RAYS)
     points, colours = [], []
     for pose, picture, deep in zip(poses, rgba, depth, strict=True):
         rays = lens_rays(lens, pose)
         chosen = torch.zeros(lens.size, dtype=torch.bool)
-        chosen[start::_POINT_SPACING, start::_POINT_SPACING] = True
+        chosen[step // 2 :: step, step // 2 :: step] = True
         chosen &= deep > 0
         flat = chosen.flatten()
         points.append(rays.origins[flat] + deep[chosen][:, None] * rays.directions[flat])

@@ -66,7 +66,7 @@ class TransformsJson(nfcore.RaySource):
         points = None
         if transforms.ply_file_path is not None:
             points = read_points(options.path / inside(transforms.ply_file_path, f"{self._file}: ply_file_path"))
-        everything = Capture({"train": tuple(photos), "val": (), "test": ()}, image_size, options.background)
+        everything = Capture({"train": tuple(photos), "val": (), "test": ()}, image_size, options)
         box, depths = _bounds(transforms, everything.cameras("train"), points)
         nearest = depths.near / NEAR_ROOM
         forward = options.forward_facing
@@ -75,7 +75,7 @@ class TransformsJson(nfcore.RaySource):
         if forward:
             poses = moved(forward_frame(poses), poses)
             photos = [replace(photo, pose=pose) for photo, pose in zip(photos, poses, strict=True)]
-        self._capture = Capture(self._split(transforms, photos), image_size, options.background)
+        self._capture = Capture(self._split(transforms, photos), image_size, options)
         if forward:
             self._scene = forward_scene(self._capture, depths, nearest, options, str(self._file))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: N803 - Triton's compile-time constants are in capitals everywhere in the field
 import triton
 import triton.language as tl
 

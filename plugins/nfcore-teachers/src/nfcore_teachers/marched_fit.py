@@ -149,7 +149,9 @@ class MarchedFit(Fit):
     def update_occupancy(self, done: int) -> None:
         """Find out anew which cells are occupied."""
         share = 1.0 if done < YOUNG else OCCUPANCY_SHARE
-        self.teacher.occupancy.update(self._density, self.marcher.step, self.prune_threshold, share, self.generator)
+        self.teacher.occupancy.update(
+            self._density, self.marcher.step, self.prune_threshold, share, self.generator
+        )
         self.marcher = self.teacher.marcher()
 
     def _density(self, points: Tensor) -> Tensor:

@@ -8,8 +8,6 @@ from typing import Any
 
 from nfcore.errors import UserError
 from nfcore.manager import PluginManager
-from nfcore.options import parse
-from nfcore.pipeline.config import PipelineConfig
 
 #: A recipe's key that names the recipe it begins with: a plugin's, or a TOML file beside it.
 EXTENDS = "extends"
@@ -26,16 +24,6 @@ def read_recipe(name: str, manager: PluginManager) -> dict[str, Any]:
 
     """
     return _read(name, Path(), manager, ())
-
-
-def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
-    """Return the pipeline of a recipe as it stands, whether or not its components are installed.
-
-    Raises:
-        UserError: as ``read_recipe``; or an unknown setting or a wrong value.
-
-    """
-    return parse(PipelineConfig, read_recipe(name, manager), f"recipe {name!r}")
 
 
 def same_component(name: str, other: str) -> bool:
