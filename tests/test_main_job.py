@@ -31,6 +31,7 @@ SMALL = [
     "finetune.steps=5",
     "student.width=16",
     "student.depth=4",
+    "student.resolution=16",
 ]
 OPTIONS = [
     "run",
