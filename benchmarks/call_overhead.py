@@ -12,12 +12,12 @@ import torch
 from benchmarks.students import build
 from nfcore import LightField, plugins
 from nfcore.cameras import Cameras, ray_grid
-from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
+from nfcore.config import TrainingConfig
 from nfcore.pipeline.recipes import configure
-from nfcore.pipeline.training import autocast
-from nfcore.pipeline.views import TrainingViews
 from nfcore.threads import single_thread
+from nfcore.training.loop import autocast
+from nfcore.views.crops import sample_crops
+from nfcore.views.training_views import TrainingViews
 
 _PAIRS = 1000
 _STEPS = 50

@@ -20,13 +20,13 @@ from torch import Tensor
 from benchmarks.students import build
 from nfcore import LightField, Reporter, plugins
 from nfcore.complexity import macs
+from nfcore.config import DistillConfig
 from nfcore.devices import choose_device
-from nfcore.pipeline.config import DistillConfig
-from nfcore.pipeline.precision import autocast, network_dtype
 from nfcore.pipeline.recipes import configure
-from nfcore.pipeline.training import train
-from nfcore.pipeline.views import TrainingViews
 from nfcore.threads import single_thread
+from nfcore.training.loop import train
+from nfcore.training.precision import autocast, network_dtype
+from nfcore.views.training_views import TrainingViews
 
 STORED = 24  # views that both draw from; how many there are does not change a step
 PLAIN, PLAIN_ONE, ENGINE = "plain loop", "plain loop, 1 thread", "engine"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from nfcore import plugins
+from nfcore.config import DistillConfig
 from nfcore.console import Console
 from nfcore.pipeline import distill, evaluate_student
-from nfcore.pipeline.config import DistillConfig
 from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, Stages
 

@@ -12,15 +12,15 @@ import torch
 
 from benchmarks.distillation_options import LEGO
 from nfcore import Reporter, plugins
+from nfcore.config import DistillConfig
 from nfcore.console import Console
 from nfcore.pipeline import evaluate_student
-from nfcore.pipeline.config import DistillConfig
 from nfcore.pipeline.finetune import split_photos
-from nfcore.pipeline.pseudo_views import PseudoViews
 from nfcore.pipeline.recipes import configure
-from nfcore.pipeline.training import train
 from nfcore.runs import Run, Stages
 from nfcore.threads import single_thread
+from nfcore.training.loop import train
+from nfcore.views.pseudo_views import PseudoViews
 
 RECIPE = """
 image_size = 100

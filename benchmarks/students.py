@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nfcore import Cameras, LightField, Scene, plugins
+from nfcore.geometry.orbits import OrbitRegion
 from nfcore.light_field import PartCard, StudentCard, build_student
-from nfcore.orbits import OrbitRegion
 from nfcore.pipeline.recipes import configure
 
 

@@ -9,10 +9,10 @@ import torch
 from benchmarks.students import build
 from benchmarks.timing import interleaved
 from nfcore import LightField
-from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import CropRule, CropSampler
-from nfcore.pipeline.precision import autocast, network_dtype
-from nfcore.pipeline.views import TrainingViews
+from nfcore.config import TrainingConfig
+from nfcore.training.precision import autocast, network_dtype
+from nfcore.views.crops import CropRule, CropSampler
+from nfcore.views.training_views import TrainingViews
 
 
 def measure() -> list[dict[str, Any]]:

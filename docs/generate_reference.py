@@ -23,9 +23,9 @@ from nfcore import hookspecs, testing
 from nfcore.cli import app
 from nfcore.cli.info import option_rows
 from nfcore.components import INTERFACE_LEVELS, KINDS, Kind
+from nfcore.config import Choice, PipelineConfig
 from nfcore.discovery import discover
 from nfcore.manager import PluginManager
-from nfcore.pipeline.config import Choice, PipelineConfig
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

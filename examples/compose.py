@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from nfcore import Budget, LightField, plugins
+from nfcore.config import DistillConfig
 from nfcore.pipeline import distill, evaluate_student, export, teach
-from nfcore.pipeline.config import DistillConfig
 
 
 def main(folder: Path, teacher_steps: int = 400, student_steps: int = 600) -> float:

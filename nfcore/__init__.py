@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nfcore.errors import NfcoreError as NfcoreError
     from nfcore.errors import PluginError as PluginError
     from nfcore.errors import UserError as UserError
+    from nfcore.geometry.orbits import OrbitRegion as OrbitRegion
+    from nfcore.geometry.spaces import Space as Space
     from nfcore.hookspecs import hookimpl as hookimpl
     from nfcore.interfaces import Backbone as Backbone
     from nfcore.interfaces import Exporter as Exporter
@@ -41,10 +43,8 @@ if TYPE_CHECKING:
     from nfcore.light_field import LightField as LightField
     from nfcore.manager import plugins as plugins
     from nfcore.options import Options as Options
-    from nfcore.orbits import OrbitRegion as OrbitRegion
     from nfcore.reporting import Reporter as Reporter
     from nfcore.scene import Scene as Scene
-    from nfcore.spaces import Space as Space
 
 _HOME = {
     "Backbone": "interfaces",
@@ -57,7 +57,7 @@ _HOME = {
     "LightField": "light_field",
     "NfcoreError": "errors",
     "Options": "options",
-    "OrbitRegion": "orbits",
+    "OrbitRegion": "geometry.orbits",
     "ParityFloor": "interfaces",
     "PluginError": "errors",
     "Publication": "components",
@@ -69,7 +69,7 @@ _HOME = {
     "Reporter": "reporting",
     "Runner": "interfaces",
     "Scene": "scene",
-    "Space": "spaces",
+    "Space": "geometry.spaces",
     "Split": "interfaces",
     "Target": "interfaces",
     "Teacher": "interfaces",

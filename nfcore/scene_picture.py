@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
+from nfcore.geometry.orbits import upright
 from nfcore.interfaces import RaySource
-from nfcore.orbits import upright
 from nfcore.scene import Scene
 from nfcore.scene_summary import kind
 

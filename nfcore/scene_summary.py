@@ -8,10 +8,10 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from nfcore.boxes import box_depths
 from nfcore.cameras import Cameras, Rays
+from nfcore.geometry.boxes import box_depths
+from nfcore.geometry.orbits import nearest_point_to_axes
 from nfcore.interfaces import RaySource, Split, Views
-from nfcore.orbits import nearest_point_to_axes
 from nfcore.scene import Scene
 
 #: Novel cameras that are drawn to tell where they are.

@@ -17,14 +17,14 @@ import av  # noqa: F401 - for the fork server
 import tiny
 import tiny_plugin
 import torch
-import torch._dynamo  # - for the fork server; optimisers import it
+import torch._dynamo  # for the fork server; optimisers import it
 import torchmetrics.functional.image  # noqa: F401 - for the fork server
 
 import nfcore
 from nfcore.console import Console
 from nfcore.manager import PluginManager
-from nfcore.pipeline import training
 from nfcore.runs import Run, Stages, checkpoints, reporter
+from nfcore.training import loop as training
 
 
 class PatientSky(tiny.Sky):

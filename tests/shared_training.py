@@ -10,11 +10,11 @@ import tiny
 import torch
 
 from nfcore import NfcoreError, Reporter, processes
-from nfcore.pipeline.choosing import BestWeights
-from nfcore.pipeline.config import TrainingConfig
+from nfcore.config import TrainingConfig
 from nfcore.pipeline.evaluate import evaluate_student
-from nfcore.pipeline.training import train
-from nfcore.pipeline.views import TrainingViews
+from nfcore.training.choosing import BestWeights
+from nfcore.training.loop import train
+from nfcore.views.training_views import TrainingViews
 
 SOURCE = tiny.Ring(tiny.Ring.Options())
 

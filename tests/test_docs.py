@@ -22,8 +22,8 @@ from pydantic import BaseModel
 import nfcore
 from nfcore import hookspecs
 from nfcore.components import KINDS
+from nfcore.config import Choice, PipelineConfig
 from nfcore.manager import PluginManager
-from nfcore.pipeline.config import Choice, PipelineConfig
 from nfcore.pipeline.recipes import configure
 from nfcore.publications import read_tables
 

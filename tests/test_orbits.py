@@ -8,7 +8,7 @@ from tiny import cameras
 from torch.nn import functional as F
 
 from nfcore import OrbitRegion
-from nfcore.orbits import look_at
+from nfcore.geometry.orbits import look_at
 
 UP = torch.tensor([0.0, 0.6, 0.8])
 TARGET = torch.tensor([2.0, -1.0, 0.5])

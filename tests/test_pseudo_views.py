@@ -13,11 +13,11 @@ import tiny
 import torch
 
 from nfcore import NfcoreError
-from nfcore.pipeline import view_storage
-from nfcore.pipeline.crops import CropRule, sample_crops
-from nfcore.pipeline.pseudo_views import PseudoViews
-from nfcore.pipeline.render_ahead import RenderAhead
-from nfcore.pipeline.view_storage import allocate_views
+from nfcore.views import storage
+from nfcore.views.crops import CropRule, sample_crops
+from nfcore.views.pseudo_views import PseudoViews
+from nfcore.views.render_ahead import RenderAhead
+from nfcore.views.storage import allocate_views
 
 VIEW_GIB = 16 * 16 * 3 / 2**30
 
@@ -212,14 +212,14 @@ def test_memory_for_less_than_one_view_is_an_error_that_names_the_setting():
 def test_more_than_the_free_memory_is_an_error_that_says_how_much_there_is(tmp_path, monkeypatch):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:       16384 kB\nMemAvailable:    1024 kB\n")
-    monkeypatch.setattr(view_storage, "_MEMINFO", meminfo)
+    monkeypatch.setattr(storage, "_MEMINFO", meminfo)
     with pytest.raises(NfcoreError, match=r"only 0\.00 GiB of memory are free: lower distill\.view_memory"):
         allocate_views(10_000, 16, 16, memory=1.0)
     assert len(allocate_views(10, 16, 16, memory=1.0)) == 10
 
 
 def test_memory_that_the_system_refuses_is_an_error_of_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(view_storage, "_MEMINFO", tmp_path / "absent")  # as on a system that does not tell
+    monkeypatch.setattr(storage, "_MEMINFO", tmp_path / "absent")  # as on a system that does not tell
     with pytest.raises(NfcoreError, match=r"lower distill\.view_memory") as error:
         allocate_views(10**12, 800, 800, memory=1e9)
     assert "\n" not in str(error.value)

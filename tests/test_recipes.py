@@ -9,7 +9,7 @@ import tiny
 
 import nfcore
 from nfcore import PluginError, UserError
-from nfcore.pipeline.config import Choice
+from nfcore.config import Choice
 from nfcore.pipeline.recipes import choose_exports, configure
 
 

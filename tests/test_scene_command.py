@@ -11,7 +11,7 @@ from PIL import Image
 
 import nfcore
 from nfcore import Cameras, Scene, Views
-from nfcore.orbits import OrbitRegion
+from nfcore.geometry.orbits import OrbitRegion
 from nfcore.scene_picture import save_scene_picture
 from nfcore.scene_summary import kind, summarise, warnings
 

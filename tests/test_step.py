@@ -14,17 +14,17 @@ from torch import nn
 
 import nfcore
 from nfcore import NfcoreError, Reporter, UserError
+from nfcore.config import FinetuneConfig, TrainingConfig
 from nfcore.devices import choose_device, device_of
 from nfcore.pipeline import finetune
-from nfcore.pipeline.averaging import MovingAverage
-from nfcore.pipeline.batch_norm import enough_views
-from nfcore.pipeline.config import FinetuneConfig, TrainingConfig
-from nfcore.pipeline.losses import LOSSES
-from nfcore.pipeline.muon import Muon
-from nfcore.pipeline.optimizers import StudentOptimizer
-from nfcore.pipeline.precision import network_dtype
-from nfcore.pipeline.training import train
-from nfcore.pipeline.views import TrainingViews
+from nfcore.training.averaging import MovingAverage
+from nfcore.training.batch_norm import enough_views
+from nfcore.training.loop import train
+from nfcore.training.losses import LOSSES
+from nfcore.training.muon import Muon
+from nfcore.training.optimizers import StudentOptimizer
+from nfcore.training.precision import network_dtype
+from nfcore.views.training_views import TrainingViews
 
 CPU = torch.device("cpu")
 

@@ -12,13 +12,13 @@ import torch
 
 import nfcore
 from nfcore import NfcoreError, Reporter
+from nfcore.config import DistillConfig, FinetuneConfig, TrainingConfig
 from nfcore.pipeline import distill, finetune
-from nfcore.pipeline.config import DistillConfig, FinetuneConfig, TrainingConfig
-from nfcore.pipeline.pseudo_views import PseudoViews
-from nfcore.pipeline.schedules import rate_share
-from nfcore.pipeline.training import train
-from nfcore.pipeline.views import TrainingViews
 from nfcore.states import load_state, save_state
+from nfcore.training.loop import train
+from nfcore.training.schedules import rate_share
+from nfcore.views.pseudo_views import PseudoViews
+from nfcore.views.training_views import TrainingViews
 
 SOURCE = tiny.Ring(tiny.Ring.Options())
 

@@ -7,8 +7,8 @@ import tiny
 import torch
 
 from nfcore import Cameras
-from nfcore.pipeline.crops import CropRule, Crops, CropSampler, LatePhotos, sample_crops
-from nfcore.pipeline.views import TrainingViews, opaque_window, render_view
+from nfcore.views.crops import CropRule, Crops, CropSampler, LatePhotos, sample_crops
+from nfcore.views.training_views import TrainingViews, opaque_window, render_view
 
 
 def assert_each_image_is_what_its_camera_sees(views: TrainingViews) -> None:

@@ -14,9 +14,9 @@ from nfcore.errors import UserError
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
+    from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.interfaces import RaySource
-    from nfcore.pipeline.config import PipelineConfig
     from nfcore.runs import Run, Stage
 
 RunArgument = Annotated[

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from nfcore.cli.output import print_json, say
+from nfcore.config import Choice
 from nfcore.console import Console, ConsoleReporter
 from nfcore.light_field import LightField
 from nfcore.manager import plugins
-from nfcore.pipeline.config import Choice
 from nfcore.pipeline.export import export
 from nfcore.pipeline.render import save_orbit, save_view
 

@@ -1,6 +1,6 @@
 """The stages from photos to exports, one file each, and the configuration that composes them by name."""
 
-from nfcore.pipeline.config import PipelineConfig
+from nfcore.config import PipelineConfig
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import ExportReport, export

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import torch
 
+from nfcore.config import DistillConfig
 from nfcore.devices import device_of
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField
-from nfcore.pipeline.config import DistillConfig
-from nfcore.pipeline.crops import LatePhotos
 from nfcore.pipeline.finetune import split_photos
-from nfcore.pipeline.pseudo_views import PseudoViews
-from nfcore.pipeline.training import train
-from nfcore.pipeline.view_storage import allocate_views
 from nfcore.reporting import Reporter
 from nfcore.states import seeded
+from nfcore.training.loop import train
+from nfcore.views.crops import LatePhotos
+from nfcore.views.pseudo_views import PseudoViews
+from nfcore.views.storage import allocate_views
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
 # they replace one another, they go on coming for almost as long as the student learns. But no step waits for more

@@ -13,8 +13,8 @@ from nfcore.devices import device_of
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
 from nfcore.metrics import Metric, psnr, ssim
-from nfcore.pipeline.views import render_view
 from nfcore.reporting import Reporter
+from nfcore.views.training_views import render_view
 
 #: What is measured where no metrics are named.
 STANDARD: Mapping[str, Metric] = {"psnr": psnr, "ssim": ssim}

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import torch
 
+from nfcore.config import FinetuneConfig
 from nfcore.devices import device_of
 from nfcore.interfaces import RaySource, Views
 from nfcore.light_field import LightField
 from nfcore.metrics import psnr
-from nfcore.pipeline.choosing import BestWeights
-from nfcore.pipeline.config import FinetuneConfig
 from nfcore.pipeline.evaluate import evaluate_student
-from nfcore.pipeline.training import train
-from nfcore.pipeline.views import TrainingViews
 from nfcore.reporting import Reporter
+from nfcore.training.choosing import BestWeights
+from nfcore.training.loop import train
+from nfcore.views.training_views import TrainingViews
 
 # Where a data set has no validation views, every so manieth training photo is held out to judge by.
 _HOLD_OUT = 10

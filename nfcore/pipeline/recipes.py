@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from nfcore.components import Kind
+from nfcore.config import Choice, PipelineConfig
 from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
-from nfcore.pipeline.config import Choice, PipelineConfig
 from nfcore.publications import ALL_VIEWS
 from nfcore.recipe_files import component_name, read_recipe, same_component
 from nfcore.recognition import scene_choice

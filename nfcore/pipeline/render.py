@@ -8,13 +8,13 @@ from pathlib import Path
 from torch import Tensor
 
 from nfcore.cameras import Cameras
-from nfcore.forward_region import ForwardRegion
+from nfcore.geometry.forward_region import ForwardRegion
+from nfcore.geometry.orbits import tour
 from nfcore.images import save_png, save_video, side_by_side
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
-from nfcore.orbits import tour
-from nfcore.pipeline.views import render_view
 from nfcore.reporting import Reporter
+from nfcore.views.training_views import render_view
 
 
 def comparison(student: LightField, teacher: Teacher, views: Views, index: int) -> Tensor:

@@ -8,9 +8,9 @@ import torch
 
 from nfcore.cameras import Cameras, grid_shape
 from nfcore.complexity import macs, parameters
+from nfcore.config import Choice, StudentConfig
 from nfcore.light_field import PartCard, StudentCard, build_student
 from nfcore.manager import PluginManager
-from nfcore.pipeline.config import Choice, StudentConfig
 from nfcore.scene import Scene
 
 #: Any scene will do: the size of a student does not depend on it.

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.components import Kind
+from nfcore.config import Choice, PipelineConfig
 from nfcore.errors import PluginError, UserError
 from nfcore.manager import PluginManager
 from nfcore.options import parse
-from nfcore.pipeline.config import Choice, PipelineConfig
 from nfcore.pipeline.recipes import read_pipeline
 from nfcore.pipeline.sizes import student_size
 from nfcore.publications import ALL_VIEWS, Row, Table, Tables

@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 
 import tomli_w
 
+from nfcore.config import PipelineConfig
 from nfcore.errors import UserError
 from nfcore.files import write_atomic, write_json
 from nfcore.options import parse
-from nfcore.pipeline.config import PipelineConfig
 
 #: The stages of a run, in their order.
 Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]

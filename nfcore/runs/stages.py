@@ -12,6 +12,7 @@ import torch
 from nfcore import processes
 from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
+from nfcore.config import Choice, PipelineConfig
 from nfcore.console import Console
 from nfcore.devices import choose_device
 from nfcore.errors import UserError
@@ -22,7 +23,6 @@ from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
 from nfcore.metrics import available
-from nfcore.pipeline.config import Choice, PipelineConfig
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import evenly_spaced, export

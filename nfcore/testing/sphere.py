@@ -11,9 +11,9 @@ from torch import Tensor
 
 import nfcore
 from nfcore.cameras import Cameras, Rays
+from nfcore.geometry.orbits import OrbitRegion
 from nfcore.interfaces import RaySource, Rendering, Split, Teacher, Views
 from nfcore.options import Options as BaseOptions
-from nfcore.orbits import OrbitRegion
 from nfcore.scene import Scene
 
 RADIUS = 0.6

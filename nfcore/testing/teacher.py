@@ -13,9 +13,9 @@ from nfcore.budget import Budget
 from nfcore.cameras import Rays
 from nfcore.components import Kind
 from nfcore.errors import UserError
+from nfcore.geometry.orbits import look_at
 from nfcore.interfaces import Rendering, Teacher
 from nfcore.metrics import psnr
-from nfcore.orbits import look_at
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 from nfcore.reporting import Reporter
 from nfcore.testing.base import Conformance, is_short, untouched_random_state

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nfcore
-from nfcore.orbits import look_at
+from nfcore.geometry.orbits import look_at
 from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.exporter import PACKAGE, CoreML
 

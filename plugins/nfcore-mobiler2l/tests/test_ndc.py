@@ -7,7 +7,7 @@ import torch
 
 import nfcore
 from nfcore import Scene, UserError
-from nfcore.ndc import far_face_ratios, to_ndc
+from nfcore.geometry.ndc import far_face_ratios, to_ndc
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nfcore.spaces import Space
+from nfcore.geometry.spaces import Space
 from nfcore_scenes.colmap import Colmap
 from nfcore_scenes.llff import Llff
 

@@ -91,7 +91,7 @@ def test_a_killed_stage_that_goes_on_has_one_curve(run, manager, monkeypatch):
     class Killed(BaseException):
         pass
 
-    monkeypatch.setattr("nfcore.pipeline.training._REPORT_EVERY", 2)
+    monkeypatch.setattr("nfcore.training.loop._REPORT_EVERY", 2)
     monkeypatch.setattr("nfcore.runs.checkpoints.LEAST_SECONDS", 0.0)
     monkeypatch.setattr("nfcore.runs.checkpoints.MOST_SHARE", 1e9)
     checkpoint = StageReporter.checkpoint

@@ -32,7 +32,7 @@ class Guided(RayEncoding):
     those of its points (K * c), its opacity, the distance of its first from its last point, the mean of the
     points with sin and cos of L octaves, and nine spherical harmonics of its direction.
 
-    Geometry and features live in ``nfcore.spaces.Space``: any kind of scene has them.
+    Geometry and features live in ``nfcore.geometry.spaces.Space``: any kind of scene has them.
 
     Args:
         options: see ``Options``.

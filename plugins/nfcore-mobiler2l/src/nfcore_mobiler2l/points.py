@@ -10,7 +10,7 @@ from torch import Tensor
 
 import nfcore
 from nfcore import RayEncoding, Scene
-from nfcore.spaces import Space
+from nfcore.geometry.spaces import Space
 
 
 class Points(RayEncoding):
@@ -23,7 +23,7 @@ class Points(RayEncoding):
     cosines and, with ``include_input``, the coordinate itself. Holds no weights and needs no preparation.
 
     With ``span="box"`` the points are even in the scene's bounded space and their coordinates are those of its
-    cube (``nfcore.spaces``), whatever unit the scene has; with ``"near-far"`` they are the world's. A
+    cube (``nfcore.geometry.spaces``), whatever unit the scene has; with ``"near-far"`` they are the world's. A
     forward-facing scene is always warped to NDC, t = 0 .. 1 from the near plane to infinity.
 
     Args:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from nfcore.config import PipelineConfig
 from nfcore.errors import UserError
 from nfcore.manager import PluginManager
-from nfcore.pipeline.config import PipelineConfig
 from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, Stage
 from nfcore_ray.sweep_file import Entry, SweepFile

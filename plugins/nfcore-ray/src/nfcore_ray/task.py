@@ -77,9 +77,9 @@ def _do(task: Task) -> None:
 def _do_all_stages(task: Task) -> None:
     import torch
 
+    from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.options import parse
-    from nfcore.pipeline.config import PipelineConfig
     from nfcore.runs import Run, Stages, open_scene
 
     torch.set_num_threads(task.cpus)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nfcore import Rays, Scene, Space
-from nfcore.ndc import far_face_ratios, slope, to_ndc, to_near_plane
+from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.scene import Vector
 from nfcore_teachers.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
 

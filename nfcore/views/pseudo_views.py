@@ -11,9 +11,9 @@ from nfcore.cameras import Cameras
 from nfcore.devices import device_of
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.pipeline.render_ahead import RenderAhead
-from nfcore.pipeline.views import TrainingViews, opaque_window, render_view
 from nfcore.states import seeded
+from nfcore.views.render_ahead import RenderAhead
+from nfcore.views.training_views import TrainingViews, opaque_window, render_view
 
 # Below this opacity everywhere a view is empty. Far below what bounds an object: the thinnest fog is something.
 _EMPTY = 1e-3

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfcore.pipeline.precision import gains_from_bf16
+from nfcore.training.precision import gains_from_bf16
 
 # The quintic iteration of Jordan et al. 2024, and how often: singular values end between 0.7 and 1.2 or so.
 _A, _B, _C, _ITERATIONS = 3.4445, -4.7750, 2.0315, 5

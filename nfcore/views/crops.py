@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
-from nfcore.pipeline.hardness import Hardness
-from nfcore.pipeline.views import TrainingViews
 from nfcore.states import State
+from nfcore.views.hardness import Hardness
+from nfcore.views.training_views import TrainingViews
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.cameras import Cameras
-from nfcore.orbits import nearest_point_to_axes
+from nfcore.geometry.orbits import nearest_point_to_axes
 
 #: Each camera is blended with one of this many next ones.
 _NEIGHBOURS = 4

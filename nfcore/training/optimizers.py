@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nfcore.config import TrainingConfig
 from nfcore.light_field import LightField
-from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.muon import Muon
 from nfcore.states import State
+from nfcore.training.muon import Muon
 
 _BETAS = (0.9, 0.99)
 # An encoding's table of features has tiny gradients, since a step touches few of its rows: with the usual 1e-8

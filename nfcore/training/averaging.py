@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from nfcore.pipeline.batch_norm import batch_norms
+from nfcore.training.batch_norm import batch_norms
 
 
 class MovingAverage:

@@ -18,8 +18,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from nfcore.boxes import box_depths
-from nfcore.ndc import far_face_ratios, slope, to_ndc, to_near_plane
+from nfcore.geometry.boxes import box_depths
+from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.scene import Scene
 
 # Depths in NDC grow without end; the last one that is told is that of the plane this many times near.

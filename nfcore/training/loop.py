@@ -12,23 +12,23 @@ from torch.nn import functional as F
 from nfcore import processes
 from nfcore.budget import Budget
 from nfcore.complexity import macs
+from nfcore.config import TrainingConfig
 from nfcore.devices import device_of
 from nfcore.light_field import LightField
-from nfcore.pipeline.averaging import MovingAverage
-from nfcore.pipeline.batch_norm import batch_norms, enough_views
-from nfcore.pipeline.choosing import BestWeights
-from nfcore.pipeline.compiling import compiled
-from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import CropRule, CropSampler, LatePhotos
-from nfcore.pipeline.divergence import Watch, diverged
-from nfcore.pipeline.losses import LOSSES
-from nfcore.pipeline.optimizers import StudentOptimizer
-from nfcore.pipeline.precision import autocast, network_dtype
-from nfcore.pipeline.schedules import rate_share
-from nfcore.pipeline.views import TrainingViews
 from nfcore.reporting import Reporter
 from nfcore.states import State, seeded
 from nfcore.threads import single_thread
+from nfcore.training.averaging import MovingAverage
+from nfcore.training.batch_norm import batch_norms, enough_views
+from nfcore.training.choosing import BestWeights
+from nfcore.training.compiling import compiled
+from nfcore.training.divergence import Watch, diverged
+from nfcore.training.losses import LOSSES
+from nfcore.training.optimizers import StudentOptimizer
+from nfcore.training.precision import autocast, network_dtype
+from nfcore.training.schedules import rate_share
+from nfcore.views.crops import CropRule, CropSampler, LatePhotos
+from nfcore.views.training_views import TrainingViews
 
 _REPORT_EVERY = 10  # steps
 # Multiply-accumulates of a forward pass over the batch from which a step takes seconds on a CPU: a second thread

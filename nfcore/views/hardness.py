@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfcore.pipeline.views import TrainingViews
 from nfcore.states import State
+from nfcore.views.training_views import TrainingViews
 
 _TILES = 6  # along each side of a view: about the size of the crops that small students are trained on
 _MEMORY = 0.7  # what a tile's error keeps of itself when it is seen again

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.cameras import Cameras
-from nfcore.orbits import look_at
+from nfcore.geometry.orbits import look_at
 
 #: MobileR2L draws from 1.1 times the box of the training cameras.
 _MARGIN = 1.1

@@ -1,0 +1,1 @@
+"""What a student learns from: photos, pseudo views that the teacher renders, and crops of both."""
