@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 
 from nfcore import UserError
 from nfcore.files import atomic_path, write_json
 from nfcore_scenes.blender_writer import picture
+from nfcore_scenes.colmap_library import pycolmap
 from nfcore_scenes.photo_shoot import Shoot
 
 #: From OpenGL's axes to COLMAP's: y down, z forwards.

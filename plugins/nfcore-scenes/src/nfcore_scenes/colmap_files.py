@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pycolmap
 import torch
 from torch import Tensor
 
 from nfcore import UserError
+from nfcore_scenes.colmap_library import pycolmap
 from nfcore_scenes.folders import inside
 from nfcore_scenes.lenses import Lens
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pycolmap
 
 from nfcore import UserError
+from nfcore_scenes.colmap_library import pycolmap
 
 #: Photos are undistorted to pinholes, which can't see sideways: beyond this slope (75 degrees) they are cropped.
 _STEEPEST = 3.7
