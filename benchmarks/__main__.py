@@ -18,7 +18,15 @@ from nfcore.files import write_atomic, write_json
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
-LONG = ("distillation", "scenes", "teachers", "paper_size", "distillation_options", "step_options")
+LONG = (
+    "distillation",
+    "time_to_quality",
+    "scenes",
+    "teachers",
+    "paper_size",
+    "distillation_options",
+    "step_options",
+)
 Row = dict[str, Any]
 
 

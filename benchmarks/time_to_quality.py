@@ -1,0 +1,68 @@
+"""How long lego at 100x100 pixels takes to 24, 26 and 28 dB, teacher included: the guided student and the pure one.
+
+The learning rate falls over the whole of a training, so each budget is a training of its own. What a quality takes
+is the least budget that reaches it on the 25 test views.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nerf_synthetic" / "lego"
+LEVELS = (24, 26, 28)
+STEPS = {"guided": (500, 1000, 2000, 4000), "mobiler2l-small": (1500, 3000, 6000, 12000)}
+
+
+def measure() -> list[dict[str, Any]]:
+    """Return a row for each student: seconds to each quality, and what each budget came to."""
+    if not DATA.is_dir():
+        sys.exit(f"this benchmark needs real data: there is no {DATA}")
+    return [_row(recipe, steps) for recipe, steps in STEPS.items()]
+
+
+def _row(recipe: str, budgets: tuple[int, ...]) -> dict[str, Any]:
+    from nfcore import plugins
+    from nfcore.budget import Budget
+    from nfcore.pipeline import teach
+    from nfcore.pipeline.recipes import configure
+
+    config = configure(recipe, plugins(), scene=f"blender:{DATA}", changes=["image_size=100"])
+    source = plugins().build("ray_source", config.scene.name, config.scene.options, 100)
+    teacher = plugins().build("teacher", config.teacher.name, config.teacher.options, source.scene)
+    began = time.process_time(), time.perf_counter()
+    teach(teacher, source, Budget(config.teach.steps, None, config.seed))
+    teaching = time.process_time() - began[0], time.perf_counter() - began[1]
+    found = [_distilled(config, source, teacher, steps) for steps in budgets]
+    row: dict[str, Any] = {"student": recipe}
+    for level in LEVELS:
+        reached = [spent for spent in found if spent["psnr"] >= level]
+        row[f"CPU s to {level} dB"] = round(teaching[0] + reached[0]["cpu"]) if reached else "not reached"
+        row[f"wall s to {level} dB"] = round(teaching[1] + reached[0]["wall"]) if reached else "not reached"
+    row["teacher, CPU s"] = round(teaching[0])
+    row["budgets: steps, CPU s, dB"] = "; ".join(
+        f"{steps}, {spent['cpu']:.0f}, {spent['psnr']:.2f}" for steps, spent in zip(budgets, found, strict=True)
+    )
+    return row
+
+
+def _distilled(config: Any, source: Any, teacher: Any, steps: int) -> dict[str, float]:
+    """Return what a distillation of ``steps`` steps takes and comes to on the test views."""
+    import torch
+
+    from nfcore import plugins
+    from nfcore.light_field import build_student
+    from nfcore.metrics import psnr
+    from nfcore.pipeline import distill, evaluate_student
+    from nfcore.pipeline.sizes import student_card
+
+    views = source.views("test")
+    torch.manual_seed(config.seed)
+    card = student_card(config.student, source.scene, views.cameras.height, views.cameras.width)
+    student = build_student(card, views.cameras[:8], plugins())
+    began = time.process_time(), time.perf_counter()
+    distill(student, teacher, source, config.distill.model_copy(update={"steps": steps}), seed=config.seed)
+    spent = {"cpu": time.process_time() - began[0], "wall": time.perf_counter() - began[1]}
+    return spent | {"psnr": evaluate_student(student, views, metrics={"psnr": psnr}).mean["psnr"]}
