@@ -1,4 +1,4 @@
-"""How long lego at 100x100 pixels takes to 24, 26 and 28 dB, teacher included: the guided student and the pure one.
+"""How long lego at 100x100 pixels takes to 24, 26 and 28 dB, teacher included: the guided and the pure student.
 
 The learning rate falls over the whole of a training, so each budget is a training of its own. What a quality takes
 is the least budget that reaches it on the 25 test views.
