@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nfcore_guided.lattice import corner_weights, corners, interpolate, locate, vertices
+from nfcore.geometry.lookup import interpolate
+from nfcore_guided.lattice import corner_weights, corners, locate, vertices
 from nfcore_guided.volumes import FeatureTable, GatheredVolume, Volume
 
 RESOLUTION, CHANNELS = 9, 5

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import nfcore
 from nfcore import Cameras, RayEncoding, Scene, Space, Target, Teacher
+from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 from nfcore_guided.march import march
 from nfcore_guided.planes import TriPlanes
 from nfcore_guided.survey import DEVIATION, survey
@@ -19,8 +20,6 @@ from nfcore_guided.volumes import FeatureTable, GatheredVolume, Volume
 
 #: Optical depth of a cell from which its vertex, and those beside it, get features of their own.
 OCCUPIED = 0.02
-#: Channels of the real spherical harmonics up to degree 2.
-_HARMONICS = 9
 
 
 class Guided(RayEncoding):
@@ -65,7 +64,7 @@ class Guided(RayEncoding):
     def __init__(self, options: Options, scene: Scene) -> None:
         super().__init__(options, scene)
         self.space = Space.of(scene)
-        self.channels = options.points * options.channels + 2 + 3 * (1 + 2 * options.octaves) + _HARMONICS
+        self.channels = options.points * options.channels + 2 + 3 * (1 + 2 * options.octaves) + BASIS_SIZE
         self.geometry: nn.Module = Volume(torch.zeros(options.resolution**3, 1))
         frequencies = 2.0 ** torch.arange(options.octaves).reshape(1, -1, 1, 1, 1)
         self.register_buffer("frequencies", frequencies, persistent=False)
@@ -102,7 +101,8 @@ class Guided(RayEncoding):
         spread = sum(((x[:, -1:] - x[:, :1]).square() for x in xyz), torch.zeros_like(opacity)).sqrt()
         mean = torch.cat([x.mean(1, keepdim=True) for x in xyz], 1)
         angles = (mean[:, None] * self.frequencies).flatten(1, 2)
-        ray = [opacity, spread, mean, angles.sin(), angles.cos(), harmonics(directions)]
+        view = spherical_harmonics(directions / directions.square().sum(1, keepdim=True).sqrt(), dim=1)
+        ray = [opacity, spread, mean, angles.sin(), angles.cos(), view]
         return torch.cat([self.features(xyz), *ray], 1)
 
     def deployed(self, target: Target) -> nn.Module:
@@ -122,24 +122,3 @@ class Guided(RayEncoding):
             else:
                 twin.features = GatheredVolume(table, resolution, rows, target.half)
         return twin
-
-
-def harmonics(directions: Tensor) -> Tensor:
-    """Return the first nine real spherical harmonics (b, 9, h, w) of directions (b, 3, h, w) of any length.
-
-    In the order and with the signs of Plenoxels (Fridovich-Keil et al. 2022).
-    """
-    length = directions.square().sum(1, keepdim=True).sqrt()
-    x, y, z = (directions / length).split(1, 1)
-    parts = [
-        torch.full_like(x, 0.28209479177387814),
-        -0.4886025119029199 * y,
-        0.4886025119029199 * z,
-        -0.4886025119029199 * x,
-        1.0925484305920792 * x * y,
-        -1.0925484305920792 * y * z,
-        0.31539156525252005 * (3 * z * z - 1),
-        -1.0925484305920792 * x * z,
-        0.5462742152960396 * (x * x - y * y),
-    ]
-    return torch.cat(parts, 1)

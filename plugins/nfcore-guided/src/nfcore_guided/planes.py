@@ -14,7 +14,8 @@ _PLANES = ((0, 1), (0, 2), (1, 2))
 class TriPlanes(nn.Module):
     """The sum of three bilinear look-ups, EG3D's aggregation.
 
-    Smaller than a volume and sampled in 2-D, which every target can. It cost a research prototype 0.35 dB on lego at 100x100.
+    Smaller than a volume and sampled in 2-D, which every target can. It cost a research prototype 0.35 dB on lego
+    at 100x100.
 
     Args:
         resolution: texels along each side of a plane.

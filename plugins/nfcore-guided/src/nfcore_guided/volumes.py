@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nfcore_guided.lattice import corner_weights, corners, interpolate, locate
+from nfcore.geometry.lookup import interpolate
+from nfcore_guided.lattice import corner_weights, corners, locate
 
 
 class FeatureTable(nn.Module):

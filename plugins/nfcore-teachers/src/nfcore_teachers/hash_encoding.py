@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from nfcore.geometry.lookup import interpolate
 from nfcore_teachers import hash_kernel
-from nfcore_teachers.interpolation import interpolate
 
 #: Equation 4 multiplies coordinates with these; as signed 32-bit numbers, whose products wrap as unsigned ones do.
 PRIMES = (1, 2654435761 - 2**32, 805459861)

@@ -19,6 +19,7 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore.geometry.spherical_harmonics import spherical_harmonics
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit
@@ -26,7 +27,6 @@ from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.resolution import default_resolution
-from nfcore_teachers.spherical_harmonics import spherical_harmonics
 
 #: Features that the density network hands to the colour network, the first of which is the density's logarithm.
 GEOMETRY = 16

@@ -1,13 +1,9 @@
-"""Trilinear look-up in a table of vertex values, with its own backward pass."""
+"""Which cell of a grid a point lies in, and the trilinear weights of its corners."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 Shape = tuple[int, int, int]
 
@@ -47,42 +43,3 @@ def locate(points: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
         cells = lowest[0].int() * stride_x + lowest[1].int() * stride_y + lowest[2].int()
         yz = torch.stack([(1 - y) * (1 - z), (1 - y) * z, y * (1 - z), y * z], 1)
         return cells, torch.cat([(1 - x)[:, None] * yz, x[:, None] * yz], 1)
-
-
-def interpolate(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-    """Return weighted sums of rows of ``table``: out[n] = sum_k weights[n, k] * table[rows[n, k]].
-
-    ``embedding_bag`` sums without writing out the (n, 8, c) products; 3D ``grid_sample`` takes 4 to 6 times as
-    long on a CPU, and ``embedding_bag``'s own backward 3 times as long as this one.
-
-    Args:
-        table: (v, c) values. Row 0 is a constant, as an embedding's padding row: it gets no gradient.
-        rows: (n, 8) int32 or int64.
-        weights: (n, 8), of the table's type.
-
-    Returns:
-        (n, c). Gradients flow to the table only.
-
-    """
-    result: Tensor = _Interpolation.apply(table, rows, weights)  # type: ignore[no-untyped-call]
-    return result
-
-
-class _Interpolation(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
-        ctx.save_for_backward(rows, weights)
-        ctx.vertices = len(table)
-        return F.embedding_bag(rows, table, per_sample_weights=weights, mode="sum")
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        rows, weights = ctx.saved_tensors
-        # One scatter of numbers for each channel: scatters of rows, and index_add_, take 2 to 4 times as long.
-        places, shares = rows.long().view(-1), gradient.t().contiguous()
-        result = gradient.new_zeros(len(shares), ctx.vertices)
-        for column, share in zip(result, shares, strict=True):
-            column.scatter_add_(0, places, (weights * share[:, None]).view(-1))
-        result[:, 0] = 0
-        return result.t().contiguous(), None, None

@@ -19,15 +19,15 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore.geometry.lookup import interpolate
+from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 from nfcore_teachers.domains import Domain
-from nfcore_teachers.interpolation import interpolate
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.resolution import default_resolution
 from nfcore_teachers.sparse_grid import SparseGrid
-from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 
 #: Density of a raw value r is softplus(10 r - 4) * 62.5 / longest side: a young grid (r = 0) is a thin fog, of
 #: opacity 0.7 across the box, and one unit of r makes a voxel opaque. The learning rates go with this scale.
@@ -118,12 +118,12 @@ class Voxels(Teacher):
     def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return density (m,) per unit of the domain at its ``points`` (m, 3), and where they lie in the grid."""
         rows, weights = self.grid.locate(points)
-        raw = interpolate(self.grid.density, rows, weights)[:, 0]
+        raw = interpolate(self.grid.density, rows, weights, constant_first=True)[:, 0]
         return F.softplus(DENSITY_GAIN * raw + DENSITY_SHIFT) * self.density_scale, (rows, weights)
 
     def radiance(self, at: tuple[Tensor, ...], directions: Tensor, ray: Tensor) -> Tensor:
         """Return RGB (k, 3) in [0, 1] at places in the grid, seen along ``directions[ray]``."""
-        features = interpolate(self.grid.features, *at)
+        features = interpolate(self.grid.features, *at, constant_first=True)
         hidden = F.relu(self.hidden_layer(torch.cat([features, spherical_harmonics(directions)[ray]], 1)))
         return torch.sigmoid(self.colour_layer(hidden))
 

@@ -1,6 +1,8 @@
+"""The harmonics are an orthonormal basis, along any axis of a tensor."""
+
 import torch
 
-from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
+from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
 
 
 def test_the_basis_is_orthonormal_on_the_sphere():
@@ -13,3 +15,10 @@ def test_the_basis_is_orthonormal_on_the_sphere():
     area = (weight[:, None] * torch.full((5, 8), 2 * torch.pi / 8, dtype=torch.float64)).view(-1, 1)
     basis = spherical_harmonics(directions)
     torch.testing.assert_close(basis.t() @ (basis * area), torch.eye(BASIS_SIZE, dtype=torch.float64))
+
+
+def test_the_axis_of_the_directions_becomes_that_of_the_basis():
+    directions = torch.nn.functional.normalize(torch.randn(2, 3, 4, 5), dim=1)
+    grid = spherical_harmonics(directions, dim=1)
+    rays = spherical_harmonics(directions.movedim(1, -1).reshape(-1, 3))
+    torch.testing.assert_close(grid.movedim(1, -1).reshape(-1, BASIS_SIZE), rays)

@@ -9,13 +9,14 @@ from torch import Tensor
 BASIS_SIZE = 9
 
 
-def spherical_harmonics(directions: Tensor, degree: int = 2) -> Tensor:
-    """Return the real spherical harmonics of unit vectors (n, 3) to ``degree``: (n, 9) or (n, 16); differentiable.
+def spherical_harmonics(directions: Tensor, degree: int = 2, dim: int = -1) -> Tensor:
+    """Return the real spherical harmonics of unit vectors (.., 3, ..) to ``degree``: (.., 9, ..) or (.., 16, ..).
 
     Orthonormal on the unit sphere, with the Condon-Shortley phase, in the order and with the signs of Plenoxels
-    (Fridovich-Keil et al. 2022, whose colour is a combination of the first nine).
+    (Fridovich-Keil et al. 2022, whose colour is a combination of the first nine). ``dim`` is the axis of the
+    coordinates. Differentiable; plain arithmetic, that exporters can trace.
     """
-    x, y, z = directions.unbind(1)
+    x, y, z = torch.chunk(directions, 3, dim)
     basis = [
         torch.full_like(x, 0.28209479177387814),
         -0.4886025119029199 * y,
@@ -37,4 +38,4 @@ def spherical_harmonics(directions: Tensor, degree: int = 2) -> Tensor:
             1.445305721320277 * z * (x * x - y * y),
             -0.5900435899266435 * x * (x * x - 3 * y * y),
         ]
-    return torch.stack(basis, 1)
+    return torch.cat(basis, dim)
