@@ -10,8 +10,8 @@ from benchmarks.students import build
 from benchmarks.timing import interleaved
 from nfcore import LightField
 from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
-from nfcore.pipeline.training import autocast
+from nfcore.pipeline.crops import CropRule, CropSampler
+from nfcore.pipeline.precision import autocast, network_dtype
 from nfcore.pipeline.views import TrainingViews
 
 
@@ -46,11 +46,14 @@ def measure() -> list[dict[str, Any]]:
 
 def _step(student: LightField, views: TrainingViews, config: TrainingConfig) -> Any:
     optimizer = torch.optim.AdamW(student.parameters(), lr=1e-3, fused=True)
-    generator = torch.Generator().manual_seed(0)
+    device = torch.device("cpu")
+    dtype = network_dtype(config.precision, device)
+    rule = CropRule(config.batch, config.crop, student.scale)
+    crops = CropSampler(views, rule, torch.Generator().manual_seed(0))
 
     def step() -> None:
-        cameras, truth = sample_crops(views, config.batch, config.crop, student.scale, config.shift, generator)
-        with autocast(config.precision):
+        cameras, truth = crops.draw(0.0)
+        with autocast(dtype, device):
             images = student.train()(cameras)
         loss = torch.nn.functional.mse_loss(images.float(), truth)
         optimizer.zero_grad()

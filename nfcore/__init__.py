@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces import Rendering as Rendering
     from nfcore.interfaces import Runner as Runner
     from nfcore.interfaces import Split as Split
+    from nfcore.interfaces import Target as Target
     from nfcore.interfaces import Teacher as Teacher
     from nfcore.interfaces import Upsampler as Upsampler
     from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
@@ -68,6 +69,7 @@ _HOME = {
     "Scene": "scene",
     "Space": "spaces",
     "Split": "interfaces",
+    "Target": "interfaces",
     "Teacher": "interfaces",
     "Upsampler": "interfaces",
     "UserError": "errors",

@@ -7,6 +7,7 @@ space, so the ``t`` in ``origin + t * direction`` is depth along the optical axi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -125,15 +126,18 @@ def grid_shape(height: int, width: int, scale: int) -> tuple[int, int]:
     """Return the student's ray grid for an image, (height/scale, width/scale).
 
     Raises:
-        UserError: a side is no multiple of ``scale``; says which sizes would fit.
+        UserError: a side is no multiple of ``scale``; says which sizes and which scales would fit.
 
     """
     if height % scale or width % scale:
-        fit = " or ".join(
+        sizes = " or ".join(
             f"{round_(height / scale) * scale}x{round_(width / scale) * scale}" for round_ in (_floor, _ceil)
         )
+        common = math.gcd(height, width)
+        scales = [str(other) for other in range(2, 17) if common % other == 0] or ["1"]
         raise UserError(
-            f"an image of {height}x{width} does not divide into {scale}x{scale} blocks; {fit} would fit"
+            f"an image of {height}x{width} does not divide into {scale}x{scale} blocks; {sizes} would fit, "
+            f"or a scale of {' or '.join(scales)}"
         )
     return height // scale, width // scale
 

@@ -22,6 +22,8 @@ from rich.text import Text
 from nfcore.reporting import Reporter
 
 _LINE_SECONDS = 10.0
+# Figures that belong in metrics.jsonl and in plots: on a line that a person watches they would be noise.
+_FOR_FILES = ("loss", "lr")
 
 
 class _Rate(ProgressColumn):
@@ -75,7 +77,7 @@ class Console:
 
     def step(self, step: int, **figures: float) -> None:
         """Show that ``step`` of the total are done, with figures."""
-        text = "  ".join(_figure(name, value) for name, value in figures.items())
+        text = "  ".join(_figure(name, value) for name, value in figures.items() if name not in _FOR_FILES)
         if self.task is not None and self.live:
             self.progress.update(self.task, completed=step, figures=text)
         elif time.monotonic() - self.printed > _LINE_SECONDS or step == self.total:

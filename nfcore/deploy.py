@@ -9,7 +9,48 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from nfcore.cameras import ray_grid
+from nfcore.interfaces import Target
 from nfcore.light_field import LightField
+
+
+class DeployedRays(nn.Module):
+    """The first half of a deployed student: a camera to the features of its rays.
+
+    Args:
+        encoding: in the form that suits the target.
+        shape: height and width of the image, and pixels per ray along each side.
+        dtype: what the network takes.
+
+    """
+
+    def __init__(self, encoding: nn.Module, shape: tuple[int, int, int], dtype: torch.dtype) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self.shape = shape
+        self.dtype = dtype
+
+    def forward(self, pose: Tensor, intrinsics: Tensor) -> Tensor:
+        """Return features (b, c, h, w) in the network's precision; arguments as for ``DeployedLightField``."""
+        features: Tensor = self.encoding(*ray_grid(pose, intrinsics, *self.shape))
+        return features.to(self.dtype)
+
+
+class DeployedNetwork(nn.Module):
+    """The second half of a deployed student: the features of its rays to the image.
+
+    Args:
+        network: backbone and upsampler.
+
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return RGB (b, 3, H, W) float32 in [0, 1] for (b, c, h, w) in the network's precision."""
+        image: Tensor = self.network(features)
+        return image.float()
 
 
 class DeployedLightField(nn.Module):
@@ -20,16 +61,22 @@ class DeployedLightField(nn.Module):
     Args:
         student: the student to deploy.
         half_network: run backbone and upsampler in float16.
+        target: what the target can do; the encoding is asked for a form of itself that suits it.
+
+    Attributes:
+        rays: camera to features, for targets that want the two halves apart.
+        image: features to RGB, plain convolutions if the student's network is made of them.
 
     """
 
-    def __init__(self, student: LightField, *, half_network: bool = False) -> None:
+    def __init__(self, student: LightField, *, half_network: bool = False, target: Target | None = None) -> None:
         super().__init__()
-        self.encoding = copy.deepcopy(student.encoding).cpu().float()
-        self.network = fold_norms(nn.Sequential(*copy.deepcopy([student.backbone, student.upsampler]))).cpu()
-        self.dtype = torch.float16 if half_network else torch.float32
-        self.network.to(self.dtype)
-        self.height, self.width, self.scale = student.cameras.height, student.cameras.width, student.scale
+        dtype = torch.float16 if half_network else torch.float32
+        encoding = copy.deepcopy(student.encoding).cpu().float().eval().deployed(target or Target())
+        network = fold_norms(nn.Sequential(*copy.deepcopy([student.backbone, student.upsampler]))).cpu().to(dtype)
+        shape = (student.cameras.height, student.cameras.width, student.scale)
+        self.rays = DeployedRays(encoding, shape, dtype)
+        self.image = DeployedNetwork(network)
         self.eval().requires_grad_(False)
 
     def forward(self, pose: Tensor, intrinsics: Tensor) -> Tensor:
@@ -40,9 +87,8 @@ class DeployedLightField(nn.Module):
             intrinsics: (b, 4) float32, fx, fy, cx, cy in pixels of the H x W image.
 
         """
-        rays = ray_grid(pose, intrinsics, self.height, self.width, self.scale)
-        image: Tensor = self.network(self.encoding(*rays).to(self.dtype))
-        return image.float()
+        image: Tensor = self.image(self.rays(pose, intrinsics))
+        return image
 
 
 def fold_norms(module: nn.Module) -> nn.Module:

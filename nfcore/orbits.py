@@ -11,9 +11,12 @@ from torch.nn import functional as F
 
 from nfcore.cameras import Cameras
 
+#: Where x axes vary less than this share of their squares, what is orthogonal to all of them is noise.
+_NO_SPREAD = 0.02
+
 
 def look_at(eyes: Tensor, target: Tensor, up: Tensor) -> Tensor:
-    """Return OpenGL poses (n, 3, 4) at ``eyes`` (n, 3) that look at ``target`` (3,) with ``up`` (3,) upwards.
+    """Return OpenGL poses (n, 3, 4) at ``eyes`` (n, 3) that look at ``target`` (3,) or (n, 3), ``up`` (3,) up.
 
     A camera that looks along ``up`` itself has no defined roll; one is chosen.
     """
@@ -90,10 +93,18 @@ def nearest_point_to_axes(poses: Tensor) -> Tensor:
 
 
 def upright(poses: Tensor) -> Tensor:
-    """Return the unit vector (3,) that all cameras hold upwards: the one that their x axes are orthogonal to."""
+    """Return the unit vector (3,) that all cameras hold upwards: the one that their x axes are orthogonal to.
+
+    Cameras whose x axes all point the same way, as in forward-facing captures, leave that open; theirs is the
+    mean of the y axes.
+    """
     right = poses[:, :, 0].double()
-    up: Tensor = torch.linalg.eigh(right.T @ right).eigenvectors[:, 0].to(poses.dtype)
-    return up if (poses[:, :, 1].mean(0) @ up) >= 0 else -up
+    spread, vectors = torch.linalg.eigh(right.T @ right)
+    mean = poses[:, :, 1].mean(0)
+    if spread[1] < _NO_SPREAD * spread[2]:
+        return F.normalize(mean, dim=0)
+    up: Tensor = vectors[:, 0].to(poses.dtype)
+    return up if (mean @ up) >= 0 else -up
 
 
 def _plane(up: Tensor) -> tuple[Tensor, Tensor]:

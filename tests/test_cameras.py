@@ -111,12 +111,14 @@ def test_a_grid_either_fits_or_names_sizes_that_do(height, width, scale):
         return
     with pytest.raises(UserError) as error:
         grid_shape(height, width, scale)
-    sizes = str(error.value).partition("; ")[2].removesuffix(" would fit").split(" or ")
-    for size in sizes:
+    sizes, _, scales = str(error.value).partition("; ")[2].partition(" would fit, or a scale of ")
+    for size in sizes.split(" or "):
         h, w = map(int, size.split("x"))
         assert grid_shape(h, w, scale) == (h // scale, w // scale)
         assert abs(h - height) < scale
         assert abs(w - width) < scale
+    for other in map(int, scales.split(" or ")):
+        assert grid_shape(height, width, other) == (height // other, width // other)
 
 
 def test_a_grid_that_does_not_fit_says_what_was_asked_for():

@@ -95,13 +95,13 @@ def test_a_half_network_keeps_rays_and_encoding_in_float32():
     student.encoding.prepare(tiny.fitted_teacher(), tiny.SCENE, tiny.cameras(torch.eye(4)[None, :3]))
     deployed = DeployedLightField(student, half_network=True)
     seen = {}
-    deployed.encoding.register_forward_hook(
+    deployed.rays.encoding.register_forward_hook(
         lambda m, args, out: seen.update(rays=args[1].dtype, features=out.dtype)
     )
-    deployed.network.register_forward_hook(lambda m, args, out: seen.update(network=out.dtype))
+    deployed.image.network.register_forward_hook(lambda m, args, out: seen.update(network=out.dtype))
     image = deployed(student.cameras.poses, student.cameras.intrinsics)
     assert seen == {"rays": torch.float32, "features": torch.float32, "network": torch.float16}
-    assert deployed.encoding.prepared.dtype == torch.float32
+    assert deployed.rays.encoding.prepared.dtype == torch.float32
     assert image.dtype == torch.float32
     # float16 has 11 significant bits: three layers deep, colours in [0, 1] stay within a few of 2^-11
     torch.testing.assert_close(image, student.render(student.cameras), rtol=0, atol=4 * 2**-11)

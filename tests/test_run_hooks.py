@@ -111,7 +111,7 @@ def test_steps_rise_within_each_stage_even_where_it_has_parts(followed):
     for call in followed[1].named("step"):
         by_stage.setdefault(call["stage"], []).append(call)
     assert [(call["step"], call["total"]) for call in by_stage["distill"]] == [(10, 30), (20, 30), (30, 30)]
-    assert all(set(call["scalars"]) == {"psnr"} for call in by_stage["distill"])
+    assert all(set(call["scalars"]) == {"psnr", "loss", "lr"} for call in by_stage["distill"])
     # Two test views, seen by the teacher, the distilled and the fine-tuned student.
     assert [(call["step"], call["total"]) for call in by_stage["evaluate"]] == [
         (1, 2), (2, 2), (3, 4), (4, 4), (5, 6), (6, 6),

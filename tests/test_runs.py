@@ -35,6 +35,7 @@ SUMMARY = {
     "student.test.psnr",
     "student.test.ssim",
     "student.finetuning_kept",
+    "student.finetuning_best_step",
     "student.parameters",
     "student.macs",
     "export.exact.bytes",

@@ -11,8 +11,9 @@ import torch
 import nfcore
 from nfcore import NfcoreError, Reporter
 from nfcore.pipeline import distill, finetune
-from nfcore.pipeline.config import DistillConfig, TrainingConfig
-from nfcore.pipeline.training import learning_rate, train
+from nfcore.pipeline.config import DistillConfig, FinetuneConfig, TrainingConfig
+from nfcore.pipeline.schedules import rate_share
+from nfcore.pipeline.training import train
 from nfcore.pipeline.views import TrainingViews
 from nfcore.states import load_state, save_state
 
@@ -93,7 +94,7 @@ def test_the_student_learns_what_the_teacher_shows(precision):
 def test_fine_tuning_learns_the_photos():
     student = tiny.student(width=16)
     recorder = Recorder()
-    finetune(student, SOURCE, TrainingConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
+    finetune(student, SOURCE, FinetuneConfig(steps=200, batch=4, learning_rate=2e-2), reporter=recorder)
     assert recorder.psnr[200] > recorder.psnr[10] + 5
     assert not student.training
 
@@ -108,7 +109,7 @@ def test_the_encoding_is_prepared_from_the_teacher_before_the_first_step():
 def test_no_steps_leave_the_weights_as_they_were():
     student = tiny.student()
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
-    finetune(student, SOURCE, TrainingConfig(steps=0))
+    finetune(student, SOURCE, FinetuneConfig(steps=0))
     for name, tensor in student.state_dict().items():
         assert torch.equal(tensor, before[name])
 
@@ -134,7 +135,7 @@ def test_the_global_random_state_neither_changes_nor_matters():
     assert_same_weights(first, second)
     student = tiny.student(encoding={"jitter": 0.05})
     before = torch.get_rng_state()
-    finetune(student, SOURCE, TrainingConfig(steps=2, batch=2))
+    finetune(student, SOURCE, FinetuneConfig(steps=2, batch=2))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -188,7 +189,7 @@ def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(tmp_path):
 
 def test_a_time_limit_ends_the_training_early():
     recorder = Recorder()
-    finetune(tiny.student(), SOURCE, TrainingConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
+    finetune(tiny.student(), SOURCE, FinetuneConfig(steps=10**6, seconds=0.3, batch=2), reporter=recorder)
     assert 10 < max(recorder.psnr) < 10**5
 
 
@@ -196,18 +197,18 @@ def test_a_time_limit_ends_the_training_early():
 
 
 def config(**changes) -> TrainingConfig:
-    return TrainingConfig(steps=100, learning_rate=1.0, **changes)
+    return TrainingConfig(steps=100, **changes)
 
 
 def test_the_rate_rises_linearly_from_its_first_step_to_its_highest():
     settings = config(warmup=0.1)
-    rates = [learning_rate(settings, step / 100, 1 / 100) for step in range(11)]
+    rates = [rate_share(settings, step / 100, 1 / 100) for step in range(11)]
     # ten warm-up steps of one hundred: the eleventh step is the first at the full rate
     assert rates == pytest.approx([(step + 1) / 11 for step in range(11)])
 
 
 def test_without_warm_up_the_first_rate_is_the_highest():
-    assert learning_rate(config(warmup=0.0), 0.0, 0.01) == 1.0
+    assert rate_share(config(warmup=0.0), 0.0, 0.01) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -217,8 +218,8 @@ def test_without_warm_up_the_first_rate_is_the_highest():
 )
 def test_the_rate_falls_to_its_last_share(schedule, halfway):
     settings = config(warmup=0.2, schedule=schedule, final_learning_rate=0.01)
-    assert learning_rate(settings, 0.2, 0.01) == pytest.approx(1.0)
-    assert learning_rate(settings, 0.6, 0.01) == pytest.approx(halfway)
-    assert learning_rate(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
-    rates = [learning_rate(settings, p / 100, 0.01) for p in range(20, 100)]
+    assert rate_share(settings, 0.2, 0.01) == pytest.approx(1.0)
+    assert rate_share(settings, 0.6, 0.01) == pytest.approx(halfway)
+    assert rate_share(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
+    rates = [rate_share(settings, p / 100, 0.01) for p in range(20, 100)]
     assert rates == sorted(rates, reverse=True)

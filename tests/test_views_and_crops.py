@@ -1,4 +1,4 @@
-"""Pseudo views come when they are due, and a crop's pixels are those that its camera sees."""
+"""A crop's pixels are those that its camera sees, wherever it is drawn."""
 
 from __future__ import annotations
 
@@ -6,82 +6,15 @@ import pytest
 import tiny
 import torch
 
-from nfcore import Cameras, NfcoreError
-from nfcore.pipeline.crops import sample_crops
-from nfcore.pipeline.views import PseudoViews, TrainingViews, opaque_window, render_view
-
-VIEW_GIB = 16 * 16 * 3 / 2**30
-
-
-def pseudo_views(teacher=None, **changes) -> PseudoViews:
-    settings = {"count": 10, "first": 3, "per_step": 0.5, "memory": 1.0, "seed": 1} | changes
-    return PseudoViews(teacher or tiny.fitted_teacher(), tiny.Ring(tiny.Ring.Options()), **settings)
+from nfcore import Cameras
+from nfcore.pipeline.crops import CropRule, Crops, CropSampler, LatePhotos, sample_crops
+from nfcore.pipeline.views import TrainingViews, opaque_window, render_view
 
 
 def assert_each_image_is_what_its_camera_sees(views: TrainingViews) -> None:
     n = len(views)
     seen = tiny.sky(views.cameras.rays().directions[:n])
     assert (views.images[:n].float() / 255 - seen).abs().max() < 0.51 / 255
-
-
-def test_pseudo_views_appear_on_schedule_and_stop_at_their_number():
-    views = pseudo_views()
-    counts = {}
-    for step in (0, 1, 2, 6, 13, 14, 15, 99):
-        views.prepare(step)
-        counts[step] = len(views)
-    assert counts == {0: 3, 1: 3, 2: 4, 6: 6, 13: 9, 14: 10, 15: 10, 99: 10}
-    assert_each_image_is_what_its_camera_sees(views)
-
-
-def test_no_view_is_rendered_twice(monkeypatch):
-    views = pseudo_views()
-    calls = []
-    monkeypatch.setattr(views, "_render", lambda i, render=views._render: (calls.append(i), render(i))[1])
-    for step in range(30):
-        views.prepare(step)
-    assert calls == list(range(10))
-
-
-def test_an_interrupted_training_sees_the_views_that_it_would_have_seen():
-    through, again = pseudo_views(memory=4.5 * VIEW_GIB), pseudo_views(memory=4.5 * VIEW_GIB)
-    for step in range(12):
-        through.prepare(step)
-    again.prepare(0)
-    again.prepare(11)
-    assert torch.equal(through.images, again.images)
-    assert torch.equal(through.cameras.poses, again.cameras.poses)
-    assert torch.equal(through.windows, again.windows)
-
-
-def test_beyond_the_memory_new_views_replace_the_oldest():
-    views = pseudo_views(memory=4.5 * VIEW_GIB)
-    views.prepare(0)
-    assert len(views) == 3
-    views.prepare(4)  # five are due, four fit: the fifth takes the place of the first
-    assert len(views) == 4
-    assert torch.equal(views.cameras.poses[0], views.path.poses[4])
-    assert torch.equal(views.cameras.poses[1:], views.path.poses[1:4])
-    assert_each_image_is_what_its_camera_sees(views)
-    views.prepare(99)
-    assert torch.equal(views.cameras.poses, views.path.poses[[8, 9, 6, 7]])
-    assert_each_image_is_what_its_camera_sees(views)
-
-
-def test_memory_for_less_than_one_view_is_an_error_that_names_the_setting():
-    with pytest.raises(NfcoreError, match=r"no pseudo view of 16x16 fits into distill\.view_memory"):
-        pseudo_views(memory=0.9 * VIEW_GIB)
-
-
-def test_a_teacher_that_renders_nan_is_an_error_that_names_the_view():
-    with pytest.raises(NfcoreError, match="NaN at pseudo view 0"):
-        pseudo_views(tiny.fitted_teacher(gain=float("nan"))).prepare(0)
-
-
-def test_the_cameras_of_pseudo_views_follow_from_the_seed():
-    poses = [pseudo_views(seed=seed).path.poses for seed in (1, 1, 2)]
-    assert torch.equal(poses[0], poses[1])
-    assert not torch.equal(poses[0], poses[2])
 
 
 def test_a_rendered_view_has_the_cameras_size(generator):
@@ -123,6 +56,12 @@ def photos() -> TrainingViews:
     return TrainingViews.of_photos(tiny.Ring(tiny.Ring.Options(), 24).views("train"))
 
 
+def crops_of(
+    views: TrainingViews, count: int, side: int | None, scale: int, shift: bool, generator: torch.Generator
+) -> Crops:
+    return sample_crops(views, count, CropRule(count, side, scale, shift), generator)
+
+
 def corners(cameras: Cameras) -> torch.Tensor:
     """The (left, top) corners of crops of the photos, whose principal point is at (12, 12)."""
     return 12 - cameras.intrinsics[:, 2:]
@@ -132,7 +71,8 @@ def corners(cameras: Cameras) -> torch.Tensor:
 @pytest.mark.parametrize("crop", [None, 1, 3, 100])
 @pytest.mark.parametrize("scale", [1, 4])
 def test_a_crops_pixels_are_those_that_its_camera_sees(photos, generator, crop, scale, shift):
-    cameras, images = sample_crops(photos, 40, crop, scale, shift, generator)
+    crops = crops_of(photos, 40, crop, scale, shift, generator)
+    cameras, images = crops.cameras, crops.images
     assert images.shape == (40, 3, cameras.height, cameras.width)
     seen = tiny.sky(cameras.rays().directions).permute(0, 3, 1, 2)
     assert (images - seen).abs().max() < 0.51 / 255
@@ -143,22 +83,22 @@ def test_a_crops_pixels_are_those_that_its_camera_sees(photos, generator, crop, 
     [(None, False, 24), (None, True, 20), (3, False, 12), (3, True, 12), (9, False, 24), (9, True, 20)],
 )
 def test_a_crop_has_its_side_in_rays_or_what_the_view_has(photos, generator, crop, shift, side):
-    cameras, _ = sample_crops(photos, 2, crop, 4, shift, generator)
+    cameras = crops_of(photos, 2, crop, 4, shift, generator).cameras
     assert (cameras.height, cameras.width) == (side, side)
 
 
 def test_a_whole_view_has_the_corner_of_the_view(photos, generator):
-    cameras, _ = sample_crops(photos, 20, None, 4, False, generator)
+    cameras = crops_of(photos, 20, None, 4, False, generator).cameras
     assert not corners(cameras).any()
 
 
 def test_crops_lie_inside_the_view_at_multiples_of_the_scale(photos, generator):
-    cameras, _ = sample_crops(photos, 300, 2, 4, False, generator)
+    cameras = crops_of(photos, 300, 2, 4, False, generator).cameras
     assert set(corners(cameras).flatten().tolist()) == {0.0, 4.0, 8.0, 12.0, 16.0}
 
 
 def test_shifted_crops_lie_at_any_pixel(photos, generator):
-    cameras, _ = sample_crops(photos, 600, 2, 4, True, generator)
+    cameras = crops_of(photos, 600, 2, 4, True, generator).cameras
     assert set(corners(cameras).flatten().tolist()) == {float(i) for i in range(17)}
 
 
@@ -167,7 +107,7 @@ def test_most_crops_overlap_what_is_opaque_and_some_lie_anywhere(generator):
     alpha = torch.zeros_like(views.alpha)
     alpha[:, 14:18, 14:18] = 1
     photos = TrainingViews.of_photos(type(views)(views.cameras, views.images, alpha, views.names))
-    cameras, _ = sample_crops(photos, 500, 4, 1, False, generator)
+    cameras = crops_of(photos, 500, 4, 1, False, generator).cameras
     left, top = (16 - cameras.intrinsics[:, 2:]).unbind(1)
     overlapping = (left > 10) & (left < 18) & (top > 10) & (top < 18)
     # nine in ten are drawn towards the window, half outside of it at most
@@ -175,14 +115,107 @@ def test_most_crops_overlap_what_is_opaque_and_some_lie_anywhere(generator):
 
 
 def test_the_same_generator_state_gives_the_same_crops(photos):
-    first, second = (sample_crops(photos, 8, 2, 4, True, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert torch.equal(first[1], second[1])
-    assert torch.equal(first[0].intrinsics, second[0].intrinsics)
+    first, second = (crops_of(photos, 8, 2, 4, True, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first.images, second.images)
+    assert torch.equal(first.cameras.intrinsics, second.cameras.intrinsics)
 
 
-def test_crops_come_only_from_views_that_are_there(generator):
-    views = pseudo_views(count=10, first=2)
-    views.prepare(0)
-    views.images[2:] = 0  # memory that no view was rendered to; the sky is nowhere black
-    _, images = sample_crops(views, 100, 1, 4, False, generator)
-    assert (images.sum(1) > 0).all()
+def test_a_crops_window_is_where_it_was_cut_from(photos, generator):
+    crops = crops_of(photos, 30, 3, 4, True, generator)
+    for image, view, (top, left, bottom, right) in zip(
+        crops.images, crops.view.tolist(), crops.windows.tolist(), strict=True
+    ):
+        assert torch.equal(image, photos.images[view, top:bottom, left:right].permute(2, 0, 1).float() / 255)
+
+
+def test_crops_anywhere_ignore_the_window(generator):
+    views = tiny.Ring(tiny.Ring.Options(), 32).views("train")
+    alpha = torch.zeros_like(views.alpha)
+    alpha[:, :4, :4] = 1
+    photos = TrainingViews.of_photos(type(views)(views.cameras, views.images, alpha, views.names))
+    for anywhere, least, most in ((0.0, 0.0, 0.0), (1.0, 0.8, 1.0)):
+        crops = sample_crops(photos, 300, CropRule(300, 4, 1, anywhere=anywhere), generator)
+        outside = (crops.windows[:, :2] >= 4).any(1).float().mean()
+        assert least <= outside <= most
+
+
+# -- photos towards the end --------------------------------------------------------------------------
+
+
+def test_photos_come_in_their_share_and_only_at_the_end(photos, generator):
+    black = TrainingViews(photos.cameras, torch.zeros_like(photos.images), photos.windows)
+    sampler = CropSampler(black, CropRule(1000, 1, 4), generator, LatePhotos(photos, 0.6, 0.75))
+
+    def share(progress: float) -> float:
+        cameras, images = sampler.draw(progress)
+        assert images.shape == (1000, 3, 4, 4)
+        real = images.sum((1, 2, 3)) > 0  # the sky is nowhere black
+        seen = tiny.sky(cameras.rays().directions).permute(0, 3, 1, 2)
+        assert (images - seen)[real].abs().max() < 0.51 / 255 if real.any() else True
+        return float(real.float().mean())
+
+    assert share(0.74) == 0
+    # the standard deviation of the share of 1000 crops is 0.015
+    assert share(0.75) == pytest.approx(0.6, abs=0.06)
+    assert share(0.99) == pytest.approx(0.6, abs=0.06)
+
+
+def test_photos_alone_are_possible_and_views_alone_too(photos, generator):
+    black = TrainingViews(photos.cameras, torch.zeros_like(photos.images), photos.windows)
+    for share, sums in ((1.0, True), (0.0, False)):
+        _, images = CropSampler(black, CropRule(8, 1, 4), generator, LatePhotos(photos, share, 0.5)).draw(0.9)
+        assert bool(images.sum()) is sums
+
+
+# -- hardness ----------------------------------------------------------------------------------------
+
+
+def hard_sampler(views: TrainingViews, seed: int = 0) -> CropSampler:
+    return CropSampler(views, CropRule(50, 1, 4, hard=1.0), torch.Generator().manual_seed(seed))
+
+
+def drawn_in_corner(sampler: CropSampler) -> float:
+    """The share of crops that lie in the upper left quarter of a view."""
+    sampler.draw(0.0)
+    return float((sampler.last.windows[:, 2:] <= 12).all(1).float().mean())
+
+
+def teach_that_the_corner_is_hard(sampler: CropSampler, rounds: int = 60) -> None:
+    for _ in range(rounds):
+        sampler.draw(0.0)
+        sampler.learn((sampler.last.windows[:, 2:] <= 12).all(1).float())
+
+
+def test_hard_crops_are_drawn_where_the_error_is(photos):
+    sampler = hard_sampler(photos)
+    assert drawn_in_corner(sampler) < 0.5  # a quarter of all places
+    teach_that_the_corner_is_hard(sampler)
+    assert drawn_in_corner(sampler) > 0.7
+
+
+def test_what_was_hard_is_forgotten_with_the_view_that_it_was_seen_in(photos):
+    sampler = hard_sampler(photos)
+    teach_that_the_corner_is_hard(sampler)
+    photos.ids = photos.ids + 100
+    sampler.draw(0.0)
+    assert (sampler.hardness.errors < 0).all()
+
+
+def test_without_any_error_every_place_is_still_drawn(photos):
+    sampler = hard_sampler(photos)
+    for _ in range(60):
+        sampler.draw(0.0)
+        sampler.learn(torch.zeros(50))
+    assert len(set(map(tuple, sampler.last.windows.tolist()))) > 20
+
+
+def test_hardness_goes_on_from_its_state(photos):
+    first = hard_sampler(photos)
+    teach_that_the_corner_is_hard(first, 5)
+    second = hard_sampler(photos, 1)
+    second.restore(first.state())
+    second.generator.set_state(first.generator.get_state())
+    for sampler in (first, second):
+        teach_that_the_corner_is_hard(sampler, 3)
+    assert torch.equal(first.hardness.errors, second.hardness.errors)
+    assert torch.equal(first.last.windows, second.last.windows)

@@ -189,7 +189,7 @@ def _torch() -> Iterator[Finding]:
     try:
         import torch
 
-        from nfcore.pipeline.training import gains_from_bf16
+        from nfcore.pipeline.precision import gains_from_bf16
     except (ImportError, OSError) as error:
         yield Finding("torch", "broken", reason(error), "pip install --force-reinstall torch")
         return

@@ -1,7 +1,7 @@
 """The six interfaces: one file per kind, each the whole contract of that kind."""
 
 from nfcore.interfaces.backbone import Backbone
-from nfcore.interfaces.encoding import RayEncoding
+from nfcore.interfaces.encoding import RayEncoding, Target
 from nfcore.interfaces.exporter import Exporter, ParityFloor, Runner, VerificationUnavailable
 from nfcore.interfaces.ray_source import RaySource, Split, Views
 from nfcore.interfaces.teacher import Field, Rendering, Teacher
@@ -17,6 +17,7 @@ __all__ = [
     "Rendering",
     "Runner",
     "Split",
+    "Target",
     "Teacher",
     "Upsampler",
     "VerificationUnavailable",

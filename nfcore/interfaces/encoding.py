@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -11,6 +13,21 @@ from nfcore.cameras import Cameras
 from nfcore.interfaces.teacher import Teacher
 from nfcore.options import Options as BaseOptions
 from nfcore.scene import Scene
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an exporter's target can do that an encoding may have to know.
+
+    Args:
+        volumes: it samples volumes: ``torch.nn.functional.grid_sample`` on five-dimensional tensors.
+        half: tables that are looked up shall be kept in float16, to save space; what is computed from them is
+            float32 as ever.
+
+    """
+
+    volumes: bool = True
+    half: bool = False
 
 
 class RayEncoding(nn.Module, ABC):
@@ -53,3 +70,11 @@ class RayEncoding(nn.Module, ABC):
 
         Directions have z = -1 in camera space: ``t`` is depth. Gradients flow to the encoding's own weights.
         """
+
+    def deployed(self, target: Target) -> nn.Module:
+        """Return a module that computes the same features in eval mode by what ``target`` can do.
+
+        Exporters convert this module, by default a copy of the encoding. An encoding that trains with operations
+        that not all targets have, such as look-ups in volumes, overrides it; the encoding itself stays as it is.
+        """
+        return copy.deepcopy(self)

@@ -2,54 +2,197 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
+from nfcore.pipeline.hardness import Hardness
 from nfcore.pipeline.views import TrainingViews
-
-# The share of crops that may lie anywhere in the view: the others overlap what stands before the background,
-# which is where the error is; without these few the student would never see the background's far corners.
-_ANYWHERE = 0.1
+from nfcore.states import State
 
 
-def sample_crops(
-    views: TrainingViews, count: int, crop: int | None, scale: int, shift: bool, generator: torch.Generator
-) -> tuple[Cameras, Tensor]:
-    """Return ``count`` random crops: their cameras, and their images (count, 3, h, w) float32 in [0, 1].
+@dataclass(frozen=True)
+class CropRule:
+    """How crops are drawn.
+
+    Args:
+        batch: crops per step, each from a view drawn with replacement.
+        side: side in rays; None takes whole views (less one ray where they are shifted).
+        scale: pixels per ray along each side.
+        shift: let crops begin at any pixel, not only at multiples of ``scale``.
+        anywhere: share of crops that may lie anywhere in the view; the others overlap what stands before the
+            background, which is where the error is.
+        hard: share of crops drawn from tiles in proportion to the student's running error on them.
+
+    """
+
+    batch: int
+    side: int | None
+    scale: int
+    shift: bool = False
+    anywhere: float = 0.1
+    hard: float = 0.0
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Crops of views: cameras of their own, and where they lie.
+
+    Args:
+        cameras: n cameras.
+        images: (n, 3, h, w) float32 in [0, 1], on the device of the views.
+        view: (n,) int64, each crop's view.
+        windows: (n, 4) int64 pixels of that view: top, left, bottom, right.
+
+    """
+
+    cameras: Cameras
+    images: Tensor
+    view: Tensor
+    windows: Tensor
+
+
+@dataclass(frozen=True)
+class LatePhotos:
+    """Photos that take the place of some pseudo views towards the end of training.
+
+    Args:
+        views: the photos.
+        share: share of crops that come from them.
+        begin: progress of the training, in [0, 1], from which they do.
+
+    """
+
+    views: TrainingViews
+    share: float
+    begin: float
+
+
+class CropSampler:
+    """Draws the batches of one training.
 
     Args:
         views: where to crop from.
-        count: how many; each from a view drawn with replacement.
-        crop: side in rays; None takes whole views (less one ray where they are shifted).
-        scale: pixels per ray along each side.
-        shift: let crops begin at any pixel, not only at multiples of ``scale``.
+        rule: how.
         generator: the only source of randomness.
+        photos: photos to mix in, if any.
+
+    Attributes:
+        last: the crops of the last batch, without those of photos; None where it had no others.
+
+    """
+
+    def __init__(
+        self,
+        views: TrainingViews,
+        rule: CropRule,
+        generator: torch.Generator,
+        photos: LatePhotos | None = None,
+    ) -> None:
+        self.views, self.rule, self.generator, self.photos = views, rule, generator, photos
+        self.hardness = Hardness(views) if rule.hard else None
+        self.last: Crops | None = None
+
+    def draw(self, progress: float) -> tuple[Cameras, Tensor]:
+        """Return the crops of one step: their cameras, and their images (batch, 3, h, w) float32 in [0, 1].
+
+        Args:
+            progress: how much of the training is done, in [0, 1).
+
+        """
+        batch, late = self.rule.batch, self.photos
+        from_photos = 0
+        if late and progress >= late.begin:
+            from_photos = int((torch.rand(batch, generator=self.generator) < late.share).sum())
+        parts = []
+        if from_photos < batch:
+            self.last = sample_crops(self.views, batch - from_photos, self.rule, self.generator, self.hardness)
+            parts.append(self.last)
+        else:
+            self.last = None
+        if late and from_photos:
+            parts.append(sample_crops(late.views, from_photos, self.rule, self.generator))
+        if len(parts) == 1:
+            return parts[0].cameras, parts[0].images
+        cameras = Cameras(
+            torch.cat([part.cameras.poses for part in parts]),
+            torch.cat([part.cameras.intrinsics for part in parts]),
+            parts[0].cameras.height,
+            parts[0].cameras.width,
+        )
+        return cameras, torch.cat([part.images for part in parts])
+
+    @property
+    def learns(self) -> bool:
+        """Whether ``learn`` is of use: reading errors back costs time on a GPU."""
+        return self.hardness is not None
+
+    def learn(self, errors: Tensor) -> None:
+        """Take the mean squared error (batch,) of each crop of the last batch."""
+        if self.hardness and self.last:
+            pseudo = errors[: len(self.last.view)].detach().cpu()  # photos come last
+            self.hardness.learn(self.last.view, self.last.windows, pseudo)
+
+    def state(self) -> State:
+        """Return what changes from step to step, besides the generator."""
+        return self.hardness.state() if self.hardness else None
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        if self.hardness:
+            self.hardness.restore(state)
+
+
+def sample_crops(
+    views: TrainingViews,
+    count: int,
+    rule: CropRule,
+    generator: torch.Generator,
+    hardness: Hardness | None = None,
+) -> Crops:
+    """Return ``count`` random crops.
+
+    Args:
+        views: where to crop from.
+        count: how many; the rule's ``batch`` is not looked at.
+        rule: how they are drawn.
+        generator: the only source of randomness.
+        hardness: the error of each tile; None draws no hard crops.
 
     """
     height, width = views.cameras.height, views.cameras.width
-    size = tuple(_side(side, crop, scale, shift) for side in (height, width))
+    size = tuple(_side(side, rule) for side in (height, width))
     index = torch.randint(len(views), (count,), generator=generator)
-    free = torch.rand(count, generator=generator) < _ANYWHERE
+    chosen = views.windows[index]
+    free = torch.rand(count, generator=generator) < rule.anywhere
+    chosen[free] = torch.tensor([0, 0, height, width])
+    if hardness:
+        hard = int((torch.rand(count, generator=generator) < rule.hard).sum())
+        index[:hard], chosen[:hard] = hardness.draw(hard, generator) if hard else (index[:0], chosen[:0])
     corners = []
     for axis, side in enumerate((height, width)):
-        low, high = views.windows[index, axis], views.windows[index, axis + 2]
         last = side - size[axis]
-        first = torch.where(free, 0, (low - size[axis] // 2).clamp(0, last))
-        final = torch.where(free, last, (high - size[axis] // 2).clamp(0, last)).clamp_min(first)
-        corner = first + (torch.rand(count, generator=generator) * (final - first + 1)).long()
-        corners.append(corner if shift else corner // scale * scale)
-    images = torch.stack(
-        [
-            views.images[i, top : top + size[0], left : left + size[1]]
-            for i, top, left in zip(index.tolist(), corners[0].tolist(), corners[1].tolist(), strict=True)
-        ]
+        middle = chosen[:, axis::2] - size[axis] // 2
+        first, final = middle.clamp(0, last).unbind(1)
+        drawn = (torch.rand(count, generator=generator) * (final - first + 1)).long()
+        corner = torch.minimum(first + drawn, final)  # once in millions of draws the product is rounded up
+        corners.append(corner if rule.shift else corner // rule.scale * rule.scale)
+    top, left = corners
+    cut = [
+        views.images[i, y : y + size[0], x : x + size[1]]
+        for i, y, x in zip(index.tolist(), top.tolist(), left.tolist(), strict=True)
+    ]
+    return Crops(
+        views.cameras[index].cropped(top, left, *size),
+        torch.stack(cut).permute(0, 3, 1, 2).float() / 255,
+        index,
+        torch.stack([top, left, top + size[0], left + size[1]], dim=1),
     )
-    cameras = views.cameras[index].cropped(corners[0], corners[1], *size)
-    return cameras, images.permute(0, 3, 1, 2).float() / 255
 
 
-def _side(side: int, crop: int | None, scale: int, shift: bool) -> int:
+def _side(side: int, rule: CropRule) -> int:
     """Return the crop's side in pixels."""
-    whole = side - scale if shift and side > scale else side
-    return min(crop * scale, whole) if crop else whole
+    whole = side - rule.scale if rule.shift and side > rule.scale else side
+    return min(rule.side * rule.scale, whole) if rule.side else whole

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 import torch
 
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField
 from nfcore.pipeline.config import DistillConfig
+from nfcore.pipeline.crops import LatePhotos
+from nfcore.pipeline.finetune import split_photos
+from nfcore.pipeline.pseudo_views import PseudoViews
 from nfcore.pipeline.training import train
-from nfcore.pipeline.views import PseudoViews
+from nfcore.pipeline.view_storage import allocate_views
 from nfcore.reporting import Reporter
 from nfcore.states import seeded
 
-# All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. But no
-# step waits for more than one: a shortened run would render views that it has no steps to learn from.
-_RENDER_UNTIL, _MOST_PER_STEP = 0.4, 1.0
+# All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
+# they replace one another, they go on coming for almost as long as the student learns. But no step waits for more
+# than one: a shortened run would render views that it has no steps to learn from.
+_RENDER_UNTIL, _REPLACE_UNTIL, _MOST_PER_STEP = 0.4, 0.95, 1.0
 # Novel cameras through which an encoding may look at the scene.
 _CAMERAS = 64
 
@@ -27,22 +34,69 @@ def distill(
     *,
     seed: int = 0,
     reporter: Reporter | None = None,
+    scratch: Path | None = None,
 ) -> None:
     """Train ``student`` on pseudo views of ``teacher`` at cameras that ``source`` draws, in place.
 
     MobileR2L, section 3.1; R2L (Wang et al. 2022), section 3.3. The encoding is prepared from the teacher first.
+    Photos that ``config.photos`` mixes in are those that fine-tuning may train on, never those that it judges by.
+
+    Args:
+        student: changed in place.
+        teacher: fitted.
+        source: the scene.
+        config: see there.
+        seed: of all that is drawn.
+        reporter: is told.
+        scratch: folder for a temporary file with pseudo views, which ``config.view_disk`` allows; None: no file.
+
+    Raises:
+        NfcoreError: no room for the views, a teacher that renders NaN or nothing, a loss that diverges.
+
     """
     cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
     student.encoding.prepare(teacher, source.scene, cameras)
-    views = PseudoViews(
+    reporter = reporter or Reporter()
+    with closing(_pseudo_views(student, teacher, source, config, seed, scratch, reporter)) as views:
+        views.prepare(0)
+        photos = None
+        if config.photos:
+            photos = LatePhotos(split_photos(source)[0], config.photos, 1 - config.photos_from)
+        train(student, views, config, seed, reporter, photos)
+
+
+def _pseudo_views(
+    student: LightField,
+    teacher: Teacher,
+    source: RaySource,
+    config: DistillConfig,
+    seed: int,
+    scratch: Path | None,
+    reporter: Reporter,
+) -> PseudoViews:
+    cameras = source.views("train").cameras
+    images = allocate_views(
+        config.views,
+        cameras.height,
+        cameras.width,
+        memory=config.view_memory,
+        disk=config.view_disk,
+        folder=scratch,
+        device=next(student.parameters()).device,
+    )
+    whole = len(images) == config.views
+    if not whole:
+        reporter.note(
+            f"distill: room for {len(images)} of {config.views} pseudo views: new ones replace the oldest"
+        )
+    steps = max(1.0, (_RENDER_UNTIL if whole else _REPLACE_UNTIL) * config.steps)
+    return PseudoViews(
         teacher,
         source,
+        images,
         count=config.views,
         first=min(config.first_views, config.views),
-        per_step=min(_MOST_PER_STEP, config.views / max(1.0, _RENDER_UNTIL * config.steps)),
-        memory=config.view_memory,
+        per_step=min(_MOST_PER_STEP, config.views / steps),
         seed=seed + 1,
+        workers=max(1, torch.get_num_threads() - 1) if config.background else 0,
     )
-    with torch.no_grad():
-        views.prepare(0)
-    train(student, views, config, seed, reporter or Reporter())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
+from nfcore.devices import device_of
 from nfcore.interfaces import RaySource, Views
 from nfcore.light_field import LightField
-from nfcore.pipeline.config import TrainingConfig
+from nfcore.pipeline.choosing import BestWeights
+from nfcore.pipeline.config import FinetuneConfig
 from nfcore.pipeline.evaluate import evaluate_student
 from nfcore.pipeline.training import train
 from nfcore.pipeline.views import TrainingViews
@@ -19,35 +20,54 @@ from nfcore.reporting import Reporter
 _HOLD_OUT = 10
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What fine-tuning came to, judged on held-out photos.
+
+    Args:
+        step: the step whose weights the student has now; 0 where fine-tuning made it no better.
+        before: PSNR of the distilled student, dB.
+        after: PSNR of the student as it is now, dB; never less than ``before``.
+
+    """
+
+    step: int
+    before: float
+    after: float
+
+    @property
+    def kept(self) -> bool:
+        """Whether the student has fine-tuned weights."""
+        return self.step > 0
+
+
 def finetune(
     student: LightField,
     source: RaySource,
-    config: TrainingConfig,
+    config: FinetuneConfig,
     *,
     seed: int = 0,
     reporter: Reporter | None = None,
-) -> bool:
+) -> Verdict:
     """Train ``student`` on the photos of ``source``, in place. R2L (Wang et al. 2022), section 3.3.
 
-    A small student can get worse by it. So held-out photos are the judge, validation views or else some of the
-    training views, never test views: where they come out worse than before, the student stays as it was.
-
-    Returns:
-        Whether the fine-tuned weights were kept.
-
+    A small student soon overfits the photos. So held-out photos are the judge, validation views or else some of
+    the training views, never test views: it ends with the weights that came out best, of those before the first
+    step and those at ``config.evaluations`` moments of the training.
     """
     reporter = reporter or Reporter()
     training, held_out = split_photos(source)
-    distilled = copy.deepcopy(student.state_dict())
-    before = evaluate_student(student, held_out).mean["psnr"]
-    train(student, training, config, seed, reporter)
-    after = evaluate_student(student, held_out).mean["psnr"]
-    kept = after >= before
-    if not kept:
-        student.load_state_dict(distilled)
-    verdict = "kept" if kept else "the distilled student is kept"
-    reporter.note(f"finetune: {before:.2f} dB before, {after:.2f} dB after on held-out photos: {verdict}")
-    return kept
+    training.images = training.images.to(device_of(student))
+    best = BestWeights(lambda judged: evaluate_student(judged, held_out).mean["psnr"], config.evaluations)
+    train(student, training, config, seed, reporter, best=best)
+    verdict = Verdict(best.step, best.scores[0], best.scores[best.step])
+    kept = f"step {verdict.step} is kept" if verdict.kept else "the distilled student is kept"
+    last = best.scores[max(best.scores)]
+    reporter.note(
+        f"finetune: {verdict.before:.2f} dB before, {verdict.after:.2f} dB at best, {last:.2f} dB at the end "
+        f"on held-out photos: {kept}"
+    )
+    return verdict
 
 
 def split_photos(source: RaySource) -> tuple[TrainingViews, Views]:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.budget import Budget
 from nfcore.complexity import macs
-from nfcore.errors import NfcoreError
+from nfcore.devices import device_of
 from nfcore.light_field import LightField
+from nfcore.pipeline.averaging import MovingAverage
+from nfcore.pipeline.batch_norm import batch_norms, enough_views
+from nfcore.pipeline.choosing import BestWeights
+from nfcore.pipeline.compiling import compiled
 from nfcore.pipeline.config import TrainingConfig
-from nfcore.pipeline.crops import sample_crops
+from nfcore.pipeline.crops import CropRule, CropSampler, LatePhotos
+from nfcore.pipeline.divergence import Watch, diverged
+from nfcore.pipeline.losses import LOSSES
+from nfcore.pipeline.optimizers import StudentOptimizer
+from nfcore.pipeline.precision import autocast, network_dtype
+from nfcore.pipeline.schedules import rate_share
 from nfcore.pipeline.views import TrainingViews
 from nfcore.reporting import Reporter
 from nfcore.states import State, seeded
@@ -28,23 +36,52 @@ _LARGE_STEP = 4e9
 
 
 def train(
-    student: LightField, views: TrainingViews, config: TrainingConfig, seed: int, reporter: Reporter
+    student: LightField,
+    views: TrainingViews,
+    config: TrainingConfig,
+    seed: int,
+    reporter: Reporter,
+    photos: LatePhotos | None = None,
+    best: BestWeights | None = None,
 ) -> None:
-    """Train ``student`` on ``views``, in place; it ends in eval mode.
+    """Train ``student`` on ``views``, in place, on the student's device; it ends in eval mode.
 
-    Minimises the mean squared error with AdamW. On CPU the result depends on the arguments alone, also when the
-    training was interrupted and went on from ``reporter.restore()``, unless ``config.seconds`` is set.
+    Towards the end ``photos``, if any, take the place of some views.
+
+    On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
+    ``reporter.restore()``, unless ``config.seconds`` is set. With a moving average, the average is the result.
+    With ``best``, the best weights are: it judges the student now and then.
 
     Raises:
-        NfcoreError: the loss is no longer finite; the last checkpoint stays.
+        NfcoreError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
+        UserError: an option that this machine or its torch can't follow.
 
     """
-    small = _macs_per_step(student, views, config) < _LARGE_STEP
-    report_every = _REPORT_EVERY if small else 1
-    with torch.random.fork_rng(devices=[]), single_thread() if small else nullcontext():
+    config = _for_batch_norm(student, views, config, reporter)
+    device = device_of(student)
+    small = device.type == "cpu" and _macs_per_step(student, views, config) < _LARGE_STEP
+    report_every = 1 if device.type == "cpu" and not small else _REPORT_EVERY
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
-        _Training(student, views, config, config.budget(seed), report_every, reporter).run()
+        _Training(student, views, config, config.budget(seed), report_every, reporter, photos, best).run()
     student.eval()
+
+
+def _for_batch_norm(
+    student: LightField, views: TrainingViews, config: TrainingConfig, reporter: Reporter
+) -> TrainingConfig:
+    """Return ``config`` with batches that batch norm can learn from, and say so where they had to change."""
+    if not batch_norms(student):
+        return config
+    rays = (views.cameras.height // student.scale, views.cameras.width // student.scale)
+    honest = enough_views(config, rays)
+    if honest is not config:
+        reporter.note(
+            f"batch norm needs {honest.batch} views a step, not {config.batch}: "
+            f"a step takes {honest.batch} crops of {honest.crop}x{honest.crop} rays"
+        )
+    return honest
 
 
 def _macs_per_step(student: LightField, views: TrainingViews, config: TrainingConfig) -> float:
@@ -64,21 +101,34 @@ class _Training:
         budget: Budget,
         report_every: int,
         reporter: Reporter,
+        photos: LatePhotos | None,
+        best: BestWeights | None,
     ) -> None:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.device = device_of(student)
+        self.dtype = network_dtype(config.precision, self.device)
+        self.forward = compiled(student) if config.compile else student
+        self.loss_of = LOSSES[config.loss]
         self.views = views
         self.config = config
         self.budget = budget
         self.report_every = report_every
         self.reporter = reporter
+        self.best = best
         self.generator = seeded(budget.seed)
-        self.optimizer = _optimizer(student, config)
+        rule = CropRule(
+            config.batch, config.crop, student.scale, config.shift, anywhere=config.anywhere, hard=config.hard
+        )
+        self.crops = CropSampler(views, rule, self.generator, photos)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.optimizer = StudentOptimizer(student, config, scaler)
+        self.average = MovingAverage(student, config.ema) if config.ema else None
         self.step = 0
         self.clock = budget.clock()
         self.loss = torch.zeros(())
-        self.error = 0.0  # running mean of the squared error, for the reported PSNR
+        self.watch = Watch()
         state = reporter.restore()
         if state is not None:
             self._restore(state)
@@ -87,61 +137,76 @@ class _Training:
         self.reporter.start(self.budget.steps)
         while (progress := self.clock.progress(self.step)) < 1:
             self.views.prepare(self.step)
-            self.loss = self._step(progress)
-            self.step += 1
-            if self.step % self.report_every == 0 or self.step == self.budget.steps:
-                self._report()
+            self._judge(progress)
+            self._step(progress)
             self.reporter.checkpoint(self.step, self._state)
+        self._judge(1.0)
+        if self.average is not None:
+            self.average.keep()
+        if self.best is not None:
+            self.best.keep(self.student)
 
-    def _step(self, progress: float) -> Tensor:
-        cameras, truth = sample_crops(
-            self.views,
-            self.config.batch,
-            self.config.crop,
-            self.student.scale,
-            self.config.shift,
-            self.generator,
-        )
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, progress, 1 / self.budget.steps)
-        with autocast(self.config.precision):
-            images = self.student(cameras)
-        loss = F.mse_loss(images.float(), truth)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return loss.detach()
+    def _judge(self, progress: float) -> None:
+        """Have the weights before this step judged where that is due; a restart does not ask twice."""
+        if self.best is None or not self.best.due(progress) or self.step in self.best.scores:
+            return
+        with self._averaged():
+            self.best.consider(self.student, self.step, progress)
+
+    def _step(self, progress: float) -> None:
+        share = rate_share(self.config, progress, 1 / self.budget.steps)
+        cameras, truth = self.crops.draw(progress)
+        truth = truth.to(self.device)
+        with autocast(self.dtype, self.device):
+            images = self.forward(cameras.to(self.device))
+        images = images.float()
+        loss = self.loss_of(images, truth)
+        self.optimizer.step(loss, share)
+        self.step += 1
+        self.loss = loss.detach()
+        if self.crops.learns:
+            self.crops.learn((images.detach() - truth).square().mean((1, 2, 3)))
+        if self.average is not None:
+            self.average.update(self.step)
+        if self.step % self.report_every == 0 or self.step == self.budget.steps:
+            self._report(F.mse_loss(images.detach(), truth), share * self.config.learning_rate)
+
+    def _report(self, squared_error: Tensor, rate: float) -> None:
+        loss = self._finite_loss()
+        error = self.watch.see(float(squared_error), self.step)
+        self.reporter.step(self.step, psnr=-10 * math.log10(max(error, 1e-10)), loss=loss, lr=rate)
+        if self.reporter.image_due():
+            self.reporter.image("student", self._preview())
 
     def _finite_loss(self) -> float:
         loss = float(self.loss)
         if not math.isfinite(loss):
-            raise NfcoreError(
-                f"the loss is {loss} at step {self.step}; the last checkpoint is kept: "
-                "lower learning_rate or set precision to fp32"
-            )
+            raise diverged(f"the loss is {loss} at step {self.step}")
         return loss
 
-    def _report(self) -> None:
-        loss = self._finite_loss()
-        memory = 0.9 if self.error else 0.0
-        self.error = memory * self.error + (1 - memory) * loss
-        self.reporter.step(self.step, psnr=-10 * math.log10(max(self.error, 1e-10)))
-        if self.reporter.image_due():
-            self.reporter.image("student", self._preview())
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Have the student hold what would be its result now."""
+        return self.average.in_place() if self.average else nullcontext()
 
     def _preview(self) -> Tensor:
         """Return one view as the student sees it now, beside what it should be."""
-        image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
-        return torch.cat([image, self.views.images[0].float() / 255], dim=1)
+        with self._averaged():
+            image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
+        return torch.cat([image, self.views.images[0].float().cpu() / 255], dim=1)
 
     def _state(self) -> State:
         self._finite_loss()  # a checkpoint that goes on from NaN would be worth nothing
+        if not all(bool(p.isfinite().all()) for p in self.student.parameters()):
+            raise diverged(f"the weights are no numbers at step {self.step}")
         return {
             "step": self.step,
             "spent": self.clock.spent,
-            "error": self.error,
+            "watch": self.watch.state(),
             "student": self.student.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state(),
+            "average": self.average.state() if self.average else None,
+            "best": self.best.state() if self.best else None,
+            "crops": self.crops.state(),
             "generator": self.generator.get_state(),
             "default_generator": torch.get_rng_state(),
         }
@@ -149,47 +214,13 @@ class _Training:
     def _restore(self, state: State) -> None:
         self.step = state["step"]
         self.clock = self.budget.clock(state["spent"])
-        self.error = state["error"]
+        self.watch.restore(state["watch"])
         self.student.load_state_dict(state["student"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        # Fused AdamW walks through memory: its moments must be laid out as the weights are, channels last.
-        for parameter, moments in self.optimizer.state.items():
-            for name, value in moments.items():
-                if value.shape == parameter.shape:
-                    moments[name] = torch.empty_like(parameter).copy_(value)
+        self.optimizer.restore(state["optimizer"])
+        if self.average is not None:
+            self.average.restore(state["average"])
+        if self.best is not None:
+            self.best.restore(state["best"])
+        self.crops.restore(state["crops"])
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["default_generator"])
-
-
-def _optimizer(student: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Return AdamW; one-dimensional parameters (biases, norms) have no weight decay."""
-    parameters = [p for p in student.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-
-
-def learning_rate(config: TrainingConfig, progress: float, one_step: float) -> float:
-    """Return the learning rate when ``progress`` of the training, in [0, 1), is done."""
-    if progress < config.warmup:
-        return config.learning_rate * (progress + one_step) / (config.warmup + one_step)
-    after = (progress - config.warmup) / (1 - config.warmup)
-    if config.schedule == "cosine":
-        share = (1 + math.cos(math.pi * after)) / 2
-        return config.learning_rate * (config.final_learning_rate + (1 - config.final_learning_rate) * share)
-    return config.learning_rate * math.pow(config.final_learning_rate, after)
-
-
-def gains_from_bf16() -> bool:
-    """Whether this machine multiplies bfloat16 matrices faster than float32 ones (AMX)."""
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
-
-
-@contextmanager
-def autocast(precision: str) -> Iterator[None]:
-    """Run the network in the given precision: ``fp32``, ``bf16``, or ``auto`` (bf16 where that is faster)."""
-    enabled = precision == "bf16" or (precision == "auto" and gains_from_bf16())
-    with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-        yield

@@ -58,7 +58,7 @@ class Run:
                 )
             if not resume:
                 raise UserError(f"{folder} holds this run already: --resume goes on with it, --name makes another")
-            if config.export != run.config.export:
+            if config != run.config:
                 run.set_config(config)
             return run
         if folder.is_dir() and any(folder.iterdir()):
@@ -137,12 +137,15 @@ def _as_toml(config: PipelineConfig) -> str:
 
 
 def _differences(old: PipelineConfig, new: PipelineConfig) -> list[str]:
-    """Return the names of the settings in which two configurations differ; exports may be added to a run."""
+    """Return the names of the settings in which two configurations differ, but for exports and the device.
+
+    Exports may be added to a run, and a run may go on on another machine.
+    """
 
     def flat(value: Any, prefix: str = "") -> dict[str, Any]:
         if not isinstance(value, dict):
             return {prefix: value}
         return {k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()}
 
-    left, right = (flat(c.model_dump(mode="json", exclude={"export", "summary"})) for c in (old, new))
+    left, right = (flat(c.model_dump(mode="json", exclude={"device", "export", "summary"})) for c in (old, new))
     return sorted(name for name in left | right if left.get(name) != right.get(name))

@@ -51,7 +51,7 @@ class StageReporter(ConsoleReporter):
     def step(self, step: int, **scalars: float) -> None:  # noqa: D102
         super().step(step, **scalars)
         self.done = self.before + step
-        line = json.dumps({"stage": self.stage, "step": step} | {k: round(v, 6) for k, v in scalars.items()})
+        line = json.dumps({"stage": self.stage, "step": step} | {k: float(f"{v:.8g}") for k, v in scalars.items()})
         with naming(self.metrics), self.metrics.open("a") as file:
             file.write(line + "\n")
         if self.hooks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, get_args
 
 import torch
@@ -11,6 +12,7 @@ import torch
 from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
 from nfcore.console import Console
+from nfcore.devices import choose_device
 from nfcore.errors import UserError
 from nfcore.fence import reason
 from nfcore.images import save_png
@@ -66,6 +68,7 @@ class Stages:
         self.config = run.config
         self.manager = manager
         self.console = console
+        self.device = choose_device(self.config.device)
         self.hooks = RunHooks(run.folder, manager, console.note)
 
     def do(self, stage: Stage) -> None:
@@ -111,7 +114,7 @@ class Stages:
     def fitted_teacher(self) -> Teacher:
         """The run's teacher."""
         self._need("teach")
-        return load_teacher(self.run.teacher, self.manager)
+        return load_teacher(self.run.teacher, self.manager).to(self.device)
 
     def teach(self, reporter: StageReporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
@@ -119,7 +122,7 @@ class Stages:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             teacher: Teacher = self.manager.build("teacher", choice.name, choice.options, self.source.scene)
-        teach(teacher, self.source, self.config.teach.budget(self.config.seed), reporter)
+        teach(teacher.to(self.device), self.source, self.config.teach.budget(self.config.seed), reporter)
         save_teacher(teacher, self.run.teacher, self.manager)
         cameras = self.source.views("test").cameras
         return {
@@ -130,7 +133,7 @@ class Stages:
 
     def distill(self, reporter: StageReporter) -> dict[str, Any]:
         """Train a new student on the teacher's pseudo views."""
-        student = self.new_student()
+        student = self.new_student().to(self.device)
         distill(
             student,
             self.fitted_teacher,
@@ -138,6 +141,7 @@ class Stages:
             self.config.distill,
             seed=self.config.seed,
             reporter=reporter,
+            scratch=self.run.folder / "state",
         )
         student.save(self.run.distilled, self.manager)
         return {"student.parameters": parameters(student), "student.macs": macs(student)}
@@ -166,19 +170,19 @@ class Stages:
     def finetune(self, reporter: StageReporter) -> dict[str, Any]:
         """Train the distilled student on the photos."""
         self._need("distill")
-        student = LightField.load(self.run.distilled, self.manager)
+        student = self._load(self.run.distilled)
         config, seed = self.config.finetune, self.config.seed
-        kept = finetune(student, self.source, config, seed=seed, reporter=reporter)
+        verdict = finetune(student, self.source, config, seed=seed, reporter=reporter)
         student.save(self.run.student, self.manager)
-        return {"student.finetuning_kept": kept}
+        return {"student.finetuning_kept": verdict.kept, "student.finetuning_best_step": verdict.step}
 
     def evaluate(self, reporter: StageReporter) -> dict[str, Any]:
         """Score teacher and student on the test views, before and after fine-tuning."""
         self._need("finetune")
         views = self.source.views("test")
         teacher = evaluate_teacher(self.fitted_teacher, views, reporter).mean
-        distilled = evaluate_student(LightField.load(self.run.distilled, self.manager), views, reporter).mean
-        student = evaluate_student(LightField.load(self.run.student, self.manager), views, reporter).mean
+        distilled = evaluate_student(self._load(self.run.distilled), views, reporter).mean
+        student = evaluate_student(self._load(self.run.student), views, reporter).mean
         figures = {f"teacher.test.{metric}": value for metric, value in teacher.items()}
         figures |= {f"student.distilled.{metric}": value for metric, value in distilled.items()}
         return figures | {f"student.test.{metric}": value for metric, value in student.items()}
@@ -186,7 +190,7 @@ class Stages:
     def render(self, reporter: StageReporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
         self._need("finetune")
-        student = LightField.load(self.run.student, self.manager)
+        student = self._load(self.run.student)
         views = self.source.views("test")
         previews = self.run.folder / "previews"
         save_png(
@@ -202,6 +206,9 @@ class Stages:
         student = LightField.load(self.run.student, self.manager)
         report = export(student, exporter, self.run.exports / label, reporter)
         return {f"export.{label}.{name}": value for name, value in report.figures().items()}
+
+    def _load(self, path: Path) -> LightField:
+        return LightField.load(path, self.manager).to(self.device)
 
     def _need(self, stage: Stage) -> None:
         if stage not in self.run.results:

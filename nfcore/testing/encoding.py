@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import random
 import weakref
@@ -14,12 +15,13 @@ from torch import Tensor
 from nfcore.cameras import ray_grid
 from nfcore.components import Kind
 from nfcore.errors import UserError
+from nfcore.interfaces import Target
 from nfcore.light_field import LightField
 from nfcore.options import Options
 from nfcore.testing.base import is_short
 from nfcore.testing.contract import require, sentence
 from nfcore.testing.gradients import compare_with_differences
-from nfcore.testing.part import PartConformance, make_smooth
+from nfcore.testing.part import ROUNDING, PartConformance, make_smooth
 from nfcore.testing.sphere import FORWARD_FACING, SCENE, SphereTeacher, cameras_around, cameras_at, extreme_rays
 from nfcore.testing.student import tiny_student
 
@@ -155,3 +157,19 @@ class EncodingConformance(PartConformance):
             found=f"features {tuple(features.shape)}, {int((~features.isfinite()).sum())} of them not finite",
             right=f"finite features {(1, encoding.channels, 4, 6)}, or a UserError from the constructor",
         )
+
+    @sentence("Return a module that computes the same features in eval mode by what ``target`` can do.")
+    @torch.no_grad()
+    def test_deployed_it_gives_the_same_features(self) -> None:
+        """Exports are made of this form of it, for targets that sample volumes and for others."""
+        encoding = self.used()
+        inputs = self.inputs()
+        expected = copy.deepcopy(encoding)(*inputs)
+        for target in (Target(volumes=True), Target(volumes=False)):
+            deployed = encoding.deployed(target).eval()
+            difference = float((deployed(*inputs) - expected).abs().max())
+            require(
+                difference <= ROUNDING * max(1.0, float(expected.abs().max())),
+                found=f"deployed for {target} its features are off by up to {difference:.2g}",
+                right="the same function, in operations that the target has",
+            )

@@ -61,6 +61,15 @@ class NoHorizon(right.Encoding):
             self.depths.fill_(torch.inf)
 
 
+class DeploysAnother(right.Encoding):
+    def deployed(self, target):
+        if target.volumes:
+            return super().deployed(target)
+        brighter = super().deployed(target)
+        brighter.brightness += 0.1
+        return brighter
+
+
 WRONG = {
     **wrong_options(right.Encoding),
     **wrong_parts(right.Encoding),
@@ -72,5 +81,6 @@ WRONG = {
     "test_once_prepared_it_lets_go_of_the_teacher": KeepsTeacher,
     "test_preparing_it_again_gives_the_same": AddsUp,
     "test_it_takes_a_forward_facing_scene_or_refuses_it": NoHorizon,
+    "test_deployed_it_gives_the_same_features": DeploysAnother,
 }
 KIT, RIGHT = EncodingConformance, right.Encoding

@@ -125,12 +125,12 @@ def test_a_photo_of_another_size_is_named_with_both_sizes(tmp_path):
     one_line(error, "b.png is 4x2", "not 3x2")
 
 
-def test_sixteen_bit_photos_are_refused_rather_than_clipped(tmp_path):
+def test_sixteen_bit_photos_are_scaled_rather_than_clipped(tmp_path):
     path = tmp_path / "deep.png"
     Image.fromarray(np.full((2, 2), 40000, np.uint16)).save(path)
-    with pytest.raises(UserError) as error:
-        load_photos([path], (2, 2), (2, 2), WHITE)
-    one_line(error, "deep.png", "8-bit")
+    images, alpha = load_photos([path], (2, 2), (2, 2), WHITE)
+    assert alpha is None
+    assert images.flatten().tolist() == pytest.approx([40000 / 65535] * 12, abs=0.51 / 255)
 
 
 def read_or_refuse(data: bytes) -> None:

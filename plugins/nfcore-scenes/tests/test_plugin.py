@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 import nfcore_scenes
 from nfcore import UserError
 from nfcore_scenes.blender import Blender
+from nfcore_scenes.colmap import Colmap
+from nfcore_scenes.llff import Llff
 from nfcore_scenes.procedural import Procedural
 
 
@@ -25,12 +27,14 @@ def test_the_plugin_names_its_classes():
     targets = {component.name: component.target for component in nfcore_scenes.nfcore_components()}
     assert targets == {
         "blender": f"{Blender.__module__}:{Blender.__name__}",
+        "colmap": f"{Colmap.__module__}:{Colmap.__name__}",
+        "llff": f"{Llff.__module__}:{Llff.__name__}",
         "procedural": f"{Procedural.__module__}:{Procedural.__name__}",
     }
 
 
 def test_every_option_has_a_description():
-    for source in (Blender, Procedural):
+    for source in (Blender, Colmap, Llff, Procedural):
         assert all(field.description for field in source.Options.model_fields.values())
 
 

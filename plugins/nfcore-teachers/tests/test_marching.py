@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from nfcore import Scene
+from nfcore import Rays, Scene
+from nfcore_teachers.domains import Domain
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid
 
@@ -14,6 +15,10 @@ def some_rays(n=60):
     directions = directions / directions.norm(dim=1, keepdim=True)
     targets = torch.rand(n, 3, generator=generator) * 2 - 1
     return targets - 5 * directions, directions
+
+
+def paths(origins, directions, near=0.5, far=20.0):
+    return Domain.of(SCENE.model_copy(update={"near": near, "far": far})).paths(Rays(origins, directions))
 
 
 def sparse_grid_of_cells(share=0.05):
@@ -36,7 +41,7 @@ def test_samples_are_all_steps_in_occupied_cells_and_no_others(jitter):
     n = len(origins)
     offsets = None if jitter is None else torch.full((n,), jitter)
     marcher = Marcher(grid, step)
-    samples = marcher.march(origins, directions, torch.full((n,), 0.5), torch.full((n,), 20.0), offsets)
+    samples = marcher.march(paths(origins, directions), offsets)
 
     low, high = grid.bounds()
     ends = torch.stack([(corner - origins) / directions for corner in (low, high)])
@@ -57,7 +62,7 @@ def test_samples_are_all_steps_in_occupied_cells_and_no_others(jitter):
 def test_samples_lie_between_near_and_far():
     grid = OccupancyGrid(SCENE, 8)
     origins, directions = torch.tensor([[0.0, -5.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]])
-    samples = Marcher(grid, 0.01).march(origins, directions, torch.tensor([4.0]), torch.tensor([5.5]))
+    samples = Marcher(grid, 0.01).march(paths(origins, directions, near=4.0, far=5.5))
     assert samples.distance.min() == pytest.approx(4.005)
     assert samples.distance.max() == pytest.approx(5.495, abs=1e-3)
 
@@ -65,14 +70,12 @@ def test_samples_lie_between_near_and_far():
 def test_a_ray_that_misses_has_no_samples():
     origins = torch.tensor([[0.0, -5.0, 9.0], [0.0, -5.0, 0.0]])
     directions = torch.tensor([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
-    samples = Marcher(OccupancyGrid(SCENE, 8), 0.05).march(
-        origins, directions, torch.zeros(2), torch.full((2,), 20.0)
-    )
+    samples = Marcher(OccupancyGrid(SCENE, 8), 0.05).march(paths(origins, directions))
     assert samples.counts.tolist() == [0, 0]
 
 
 def test_nothing_is_sampled_where_nothing_is_occupied():
     grid = sparse_grid_of_cells(share=0.0)
     origins, directions = some_rays()
-    samples = Marcher(grid, 0.05).march(origins, directions, torch.zeros(60), torch.full((60,), 20.0))
+    samples = Marcher(grid, 0.05).march(paths(origins, directions))
     assert len(samples.ray) == 0

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import nfcore
-from nfcore import Budget, Rays, Reporter, Scene, UserError
+from nfcore import Budget, Rays, Reporter, UserError
 from nfcore.options import parse
 from nfcore.states import load_state, save_state
 from nfcore_teachers.voxels import Voxels
@@ -207,10 +207,13 @@ def test_photos_of_the_background_alone_give_an_empty_scene(sphere_source):
     assert psnr_on_test_views(teacher, Nothing()) > 40
 
 
-def test_a_forward_facing_scene_is_refused(sphere):
-    scene = Scene(near=1, far=9, box=sphere.scene.box, forward_facing=True)
-    with pytest.raises(UserError, match="forward-facing"):
-        Voxels(Voxels.Options(), scene)
+def test_the_field_is_that_of_the_sphere_and_empty_beyond_the_box(teacher, sphere):
+    points = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.55, 0.0], [0.9, 0.9, 0.9], [0.0, 0.0, 3.0]])
+    field = teacher.field(points)
+    assert field.features.shape == (4, OPTIONS.features)
+    assert field.density[1] * 0.1 > 1  # a tenth of a unit absorbs most of the light just under the surface
+    assert field.density[2] * 0.1 < 0.1
+    assert field.density[3] == 0
 
 
 def test_rays_of_another_shape_are_refused(teacher, sphere):

@@ -22,6 +22,24 @@ def nfcore_components() -> Iterator[nfcore.Component]:
     )
     yield nfcore.Component(
         "ray_source",
+        "llff",
+        "nfcore_scenes.llff:Llff",
+        summary="LLFF layout: poses_bounds.npy beside images, images_4, ...",
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "colmap",
+        "nfcore_scenes.colmap:Colmap",
+        summary="A COLMAP model, sparse/0, beside images; any lens, undistorted on reading",
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "transforms",
+        "nfcore_scenes.transforms:TransformsJson",
+        summary="transforms.json of nerfstudio or Instant-NGP; any lens, undistorted on reading",
+    )
+    yield nfcore.Component(
+        "ray_source",
         "procedural",
         "nfcore_scenes.procedural:Procedural",
         summary="A scene made by code, with known geometry; needs no download",

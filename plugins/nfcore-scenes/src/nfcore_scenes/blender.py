@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import math
-import posixpath
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Annotated, get_args
 
 import torch
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat
 from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, OrbitRegion, Scene, Split, UserError, Views
 from nfcore.options import parse
 from nfcore.visual_hull import hull_box
-from nfcore_scenes.photos import SUFFIXES, load_photos, photo_size, scaled_size
+from nfcore_scenes.folders import inside, photo_file
+from nfcore_scenes.json_poses import read_json, rigid_pose
+from nfcore_scenes.photos import load_photos, photo_size, scaled_size
 
 Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Unit = Annotated[float, Field(ge=0, le=1)]
 
 #: Holds all scenes of NeRF-synthetic; the box that nerfacc and TensoRF use for them.
 BOX = ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
-
-#: How far a rotation's R^T R may be from the identity: files print few digits, but a scale is no rotation.
-RIGID_TOLERANCE = 1e-3
 
 
 class Frame(BaseModel):
@@ -128,7 +126,7 @@ class Blender(nfcore.RaySource):
     def _load(self, files: SplitFiles) -> Views:
         full_size = self._photo_size()
         cameras = self._cameras(files.poses, files.angle)
-        paths = [_image_file(self.options.path, photo) for photo in files.photos]
+        paths = [photo_file(self.options.path, photo) for photo in files.photos]
         images, alpha = load_photos(paths, full_size, (cameras.height, cameras.width), self.options.background)
         names = tuple(path.relative_to(self.options.path).as_posix() for path in paths)
         return Views(cameras, images, alpha, names)
@@ -151,7 +149,7 @@ class Blender(nfcore.RaySource):
     def _photo_size(self) -> tuple[int, int]:
         """Return (height, width) of the first training photo, which all photos must have."""
         if self._full_size is None:
-            self._full_size = photo_size(_image_file(self.options.path, self._files["train"].photos[0]))
+            self._full_size = photo_size(photo_file(self.options.path, self._files["train"].photos[0]))
         return self._full_size
 
 
@@ -189,61 +187,10 @@ def _check_disjoint(folder: Path, splits: dict[Split, SplitFiles]) -> None:
 
 
 def _read_split(file: Path) -> SplitFiles:
-    try:
-        transforms = Transforms.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: a Blender data set lists its photos and poses there") from None
-    except OSError as error:
-        raise UserError(f"{file} can't be read: {error.strerror}") from error
-    except ValidationError as error:
-        raise UserError(_first_problem(file, error)) from None
-    photos = tuple(_inside(frame.file_path, file) for frame in transforms.frames)
-    poses = torch.stack([_rigid_pose(frame, file) for frame in transforms.frames])
-    return SplitFiles(transforms.camera_angle_x, photos, poses)
-
-
-def _first_problem(file: Path, error: ValidationError) -> str:
-    issue = error.errors()[0]
-    if issue["type"] == "json_invalid":
-        return f"{file} is no valid JSON: {issue['msg'].removeprefix('Invalid JSON: ')}"
-    where = ".".join(str(part) for part in issue["loc"])
-    if issue["type"] == "missing":
-        return f"{file}: {where} is missing"
-    return f"{file}: {where or 'the file'}: {issue['msg']}"
-
-
-def _inside(file_path: str, file: Path) -> str:
-    """Return the image's path in normal form; one that leads out of the data set's folder is refused."""
-    path = posixpath.normpath(file_path)
-    windows = PureWindowsPath(path)  # it knows both kinds of slash
-    if windows.anchor or ".." in windows.parts or "\0" in path:
-        raise UserError(f"{file}: file_path {file_path!r} leads outside of the data set's folder")
-    return path
-
-
-def _rigid_pose(frame: Frame, file: Path) -> Tensor:
-    """Return (3, 4) float32 from a 4x4 or 3x4 matrix whose rotation is one."""
-    rows = frame.transform_matrix
-    where = f"{file}: transform_matrix of {frame.file_path!r}"
-    if len(rows) not in (3, 4) or any(len(row) != 4 for row in rows):
-        raise UserError(f"{where} must be 4x4 or 3x4")
-    matrix = torch.tensor(rows, dtype=torch.float64)
-    rotation = matrix[:3, :3]
-    skew = (rotation.T @ rotation - torch.eye(3, dtype=torch.float64)).abs().max()
-    if not skew <= RIGID_TOLERANCE or torch.linalg.det(rotation) < 0:
-        raise UserError(f"{where} is no rigid transform: its 3x3 part must be a rotation, without scale or mirror")
-    if len(rows) == 4 and rows[3] != [0, 0, 0, 1]:
-        raise UserError(f"{where} must end with the row 0, 0, 0, 1, not {rows[3]}")
-    pose = matrix[:3].float()
-    if not pose.isfinite().all():
-        raise UserError(f"{where} holds a number that is out of range")
-    return pose
-
-
-def _image_file(folder: Path, photo: str) -> Path:
-    """Return the file of a photo whose ending may have been left out."""
-    candidates = [folder / f"{photo}{suffix}" for suffix in ("", *SUFFIXES)]
-    try:
-        return next(candidate for candidate in candidates if candidate.is_file())
-    except (StopIteration, OSError):  # OSError: a name that the file system can't hold
-        raise UserError(f"photo {folder / photo} is missing (tried {', '.join(SUFFIXES)})") from None
+    transforms = read_json(file, Transforms)
+    photos = tuple(inside(frame.file_path, f"{file}: file_path") for frame in transforms.frames)
+    poses = [
+        rigid_pose(frame.transform_matrix, f"{file}: transform_matrix of {frame.file_path!r}")
+        for frame in transforms.frames
+    ]
+    return SplitFiles(transforms.camera_angle_x, photos, torch.stack(poses).float())

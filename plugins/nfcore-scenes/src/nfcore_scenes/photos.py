@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from nfcore import UserError
@@ -23,6 +23,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+#: How Pillow holds 16-bit grey; it makes 8-bit RGB of 16-bit RGB itself.
+_SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -34,6 +36,29 @@ def photo_size(path: Path) -> tuple[int, int]:
     """
     with _opened(path) as photo:
         return photo.height, photo.width
+
+
+def photo_sizes(path: Path) -> tuple[tuple[int, int], ...]:
+    """Return (height, width) of a photo as stored and, where its EXIF data say that it is to be turned, turned.
+
+    Raises:
+        UserError: the file is missing or no photo.
+
+    """
+    with _opened(path) as photo:
+        stored = photo.height, photo.width
+        return (stored, stored[::-1]) if _is_turned(photo) else (stored,)
+
+
+def photo_has_alpha(path: Path) -> bool:
+    """Return whether a photo may have transparent pixels, from its header.
+
+    Raises:
+        UserError: the file is missing or no photo.
+
+    """
+    with _opened(path) as photo:
+        return photo.has_transparency_data
 
 
 def scaled_size(height: int, width: int, image_size: int | None) -> tuple[int, int]:
@@ -107,17 +132,44 @@ def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -
 
     """
     with _opened(path) as photo:
-        if (photo.height, photo.width) != full_size:
+        # Pixels are taken as stored, as COLMAP, NeRF and Instant-NGP do, unless only turning them gives the size.
+        turned = _is_turned(photo) and (photo.width, photo.height) == full_size
+        if (photo.height, photo.width) != full_size and not turned:
             raise UserError(
                 f"{path} is {photo.width}x{photo.height} pixels, "
                 f"not {full_size[1]}x{full_size[0]} as the first photo"
             )
-        if photo.mode not in _EIGHT_BIT_MODES:
-            raise UserError(f"{path} has pixels of kind {photo.mode!r}: photos must be 8-bit RGB, RGBA or grey")
+        if photo.mode not in (*_EIGHT_BIT_MODES, *_SIXTEEN_BIT_MODES):
+            raise UserError(f"{path} has pixels of kind {photo.mode!r}: photos must be RGB, RGBA or grey")
         photo.load()
-        colours = photo.convert("RGBA" if photo.has_transparency_data else "RGB")
+        colours = _eight_bit(ImageOps.exif_transpose(photo) if turned else photo)
         scaled = colours.resize((size[1], size[0]), Image.Resampling.BOX)
     return np.asarray(scaled, np.float32) / np.float32(255)
+
+
+def composited(
+    pixels: npt.NDArray[np.uint8], background: tuple[float, float, float]
+) -> tuple[Tensor, Tensor | None]:
+    """Return 8-bit RGB or straight RGBA (n, h, w, 3 or 4) on ``background``: as ``load_photos``."""
+    colours = torch.from_numpy(pixels[..., :3]).float() / 255
+    if pixels.shape[-1] == 3:
+        return colours, None
+    alpha = torch.from_numpy(pixels[..., 3]).float() / 255
+    backdrop = torch.tensor(background)
+    return backdrop + alpha[..., None] * (colours - backdrop), alpha
+
+
+def _eight_bit(photo: Image.Image) -> Image.Image:
+    """Return a photo as 8-bit RGB, or RGBA where it has alpha."""
+    if photo.mode in _SIXTEEN_BIT_MODES:
+        grey = np.asarray(photo).astype(np.float32) / 257
+        return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    return photo.convert("RGBA" if photo.has_transparency_data else "RGB")
+
+
+def _is_turned(photo: Image.Image) -> bool:
+    """Whether EXIF data say that the photo is to be turned by a quarter."""
+    return photo.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
 
 
 @contextmanager

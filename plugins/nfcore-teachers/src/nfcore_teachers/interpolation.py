@@ -79,11 +79,10 @@ class _Interpolation(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         rows, weights = ctx.saved_tensors
-        channels = gradient.shape[1]
-        shares = weights[:, :, None] * gradient[:, None, :]
-        # One flat scatter of numbers; index_add_ of rows sorts its indices first and takes twice as long.
-        places = rows.long()[:, :, None] * channels + torch.arange(channels, device=rows.device)
-        result = gradient.new_zeros(ctx.vertices, channels)
-        result.view(-1).scatter_add_(0, places.view(-1), shares.view(-1))
-        result[0] = 0
-        return result, None, None
+        # One scatter of numbers for each channel: scatters of rows, and index_add_, take two to four times as long.
+        places, shares = rows.long().view(-1), gradient.t().contiguous()
+        result = gradient.new_zeros(len(shares), ctx.vertices)
+        for column, share in zip(result, shares, strict=True):
+            column.scatter_add_(0, places, (weights * share[:, None]).view(-1))
+        result[:, 0] = 0
+        return result.t().contiguous(), None, None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nfcore_teachers.occupancy import OccupancyGrid, dilated
+from nfcore_teachers.paths import Paths
 
 #: Steps that are skipped at once where nothing is near.
 STRIDE = 4
@@ -20,7 +22,7 @@ class Samples:
 
     Args:
         ray: (m,) int64, which ray each belongs to.
-        distance: (m,) float32, from the ray's origin, scene units.
+        distance: (m,) float32, along the ray's path, in the domain's units.
         counts: (n,) int64, how many each ray has.
 
     """
@@ -35,13 +37,13 @@ class Marcher:
 
     Args:
         grid: the occupied cells.
-        step: distance between samples, scene units.
+        step: distance between samples, in the domain's units.
 
     """
 
     def __init__(self, grid: OccupancyGrid, step: float) -> None:
         self.step = step
-        self.low, self.scale = grid.low, 1 / grid.cell
+        self.low, self.cell = grid.low, grid.cell
         self.bounds = grid.bounds()
         self.shape = grid.shape
         self.occupied = grid.occupied.flatten()
@@ -50,52 +52,37 @@ class Marcher:
         self.nearby = dilated(grid.occupied, math.ceil(reach / grid.cell.min().item())).flatten()
 
     @torch.no_grad()
-    def march(
-        self, origins: Tensor, directions: Tensor, near: Tensor, far: Tensor, jitter: Tensor | None = None
-    ) -> Samples:
-        """Return all samples in occupied cells.
+    def march(self, paths: Paths, jitter: Tensor | None = None) -> Samples:
+        """Return all samples in occupied cells along n paths.
 
         Args:
-            origins: (n, 3), scene units.
-            directions: (n, 3) unit vectors.
-            near: (n,) distance where each ray begins, scene units.
-            far: (n,) distance where each ray ends.
+            paths: n paths through the grid's domain.
             jitter: (n,) in [0, 1), the first sample's place in its step (stratified sampling, NeRF eq. 2, with
                 one random number a ray); None puts samples in the middle of their steps.
 
         """
-        near, far = self._clip(origins, directions, near, far)
+        near, far = paths.clipped(*self.bounds)
         start = near + self.step * (0.5 if jitter is None else jitter)
         steps = int(((far - start).amax() / self.step).ceil().clamp_min(0)) if len(start) else 0
-        # Rays in units of cells, axis by axis: whole rows of memory are quicker to work on than triples.
-        origins, directions = ((origins - self.low) * self.scale).t(), (directions * self.scale).t()
+        in_cells = paths.in_units(self.low, self.cell)
 
         strides = torch.arange(0, steps, STRIDE, device=start.device)
         middle = start[:, None] + (strides + (STRIDE - 1) / 2) * self.step
-        promising = self._look_up(self.nearby, origins, directions, middle)
+        promising = self._look_up(self.nearby, in_cells.along(middle), middle)
         promising &= start[:, None] + strides * self.step < far[:, None]
         ray, stride = promising.nonzero(as_tuple=True)
 
         within = torch.arange(STRIDE, device=start.device)
         distance = start[ray, None] + (stride[:, None] * STRIDE + within) * self.step
-        hit = self._look_up(self.occupied, origins[:, ray], directions[:, ray], distance)
+        hit = self._look_up(self.occupied, in_cells.along(distance, ray), distance)
         hit &= distance < far[ray, None]
         hits = hit.flatten().nonzero()[:, 0]
         ray = ray[hits // STRIDE]
         return Samples(ray, distance.flatten()[hits], torch.bincount(ray, minlength=len(near)))
 
-    def _clip(self, origins: Tensor, directions: Tensor, near: Tensor, far: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where rays enter and leave the bounds of what is occupied (slab method), within near and far."""
-        tiny = torch.full_like(directions, 1e-9)
-        inverse = 1 / torch.where(directions.abs() < tiny, tiny, directions)
-        low, high = ((corner - origins) * inverse for corner in self.bounds)
-        enter, leave = torch.minimum(low, high).amax(1), torch.maximum(low, high).amin(1)
-        return torch.maximum(enter, near), torch.minimum(leave, far)
-
-    def _look_up(self, cells: Tensor, origins: Tensor, directions: Tensor, distance: Tensor) -> Tensor:
-        """Return (n, k) bool: ``cells`` at ``distance`` (n, k) along rays (3, n) in units of cells."""
+    def _look_up(self, cells: Tensor, places: Iterable[Tensor], distance: Tensor) -> Tensor:
+        """Return ``cells`` at ``places``, three coordinates in units of cells of the shape of ``distance``; bool."""
         index = torch.zeros((), dtype=torch.int32, device=distance.device)
-        for origin, direction, side in zip(origins, directions, self.shape, strict=True):
-            place = torch.addcmul(origin[:, None], distance, direction[:, None])
+        for place, side in zip(places, self.shape, strict=True):
             index = index * side + place.int().clamp_(0, side - 1)
         return cells.index_select(0, index.flatten()).view(distance.shape)

@@ -1,4 +1,4 @@
-"""The occupancy grid: which parts of the scene's box hold anything, so that rays skip the rest.
+"""The occupancy grid: which parts of a field's domain hold anything, so that rays skip the rest.
 
 After Instant-NGP (Mueller et al. 2022, appendix C): a decaying maximum of the opacity seen in each cell, and a
 bit where it is over a threshold.
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nfcore import Cameras, Scene
 from nfcore.visual_hull import visual_hull
+from nfcore_teachers.domains import domain_box
 from nfcore_teachers.interpolation import Shape
 
 #: What a cell's maximum keeps from one update to the next: an emptied cell is pruned some 20 updates later.
@@ -22,11 +23,11 @@ CHUNK = 65536
 
 
 class OccupancyGrid(nn.Module):
-    """A grid of cells over the scene's box, as near to cubes as whole numbers allow; all occupied at first.
+    """A grid of cells over the scene's domain, as near to cubes as whole numbers allow; all occupied at first.
 
     Args:
-        scene: gives the box.
-        resolution: number of cells along the box's longest side.
+        scene: gives the domain.
+        resolution: number of cells along the domain's longest side.
 
     Attributes:
         occupied: (x, y, z) bool, saved. Change it by ``occupy`` only.
@@ -43,7 +44,7 @@ class OccupancyGrid(nn.Module):
 
     def __init__(self, scene: Scene, resolution: int) -> None:
         super().__init__()
-        low, high = (torch.tensor(corner) for corner in scene.box)
+        low, high = (torch.tensor(corner) for corner in domain_box(scene))
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("size", high - low, persistent=False)
         shape = proportional_shape(scene, resolution)
@@ -59,7 +60,7 @@ class OccupancyGrid(nn.Module):
 
     @property
     def cell(self) -> Tensor:
-        """Size of a cell (3,), scene units."""
+        """Size of a cell (3,), in the domain's units."""
         return self.size / torch.tensor(self.shape, device=self.size.device)
 
     def carve(self, cameras: Cameras, alpha: Tensor) -> None:
@@ -86,6 +87,12 @@ class OccupancyGrid(nn.Module):
         empty = ~self.occupied.any()
         return self.low + first * self.cell, self.low + torch.where(empty, first, last + 1) * self.cell
 
+    def holds(self, points: Tensor) -> Tensor:
+        """Return (n,) bool: which ``points`` (n, 3) of the domain lie in occupied cells."""
+        last = torch.tensor(self.shape, device=points.device) - 1
+        cells = ((points - self.low) / self.cell).floor().long().clamp_min(0).minimum(last)
+        return self.occupied[cells.unbind(1)]
+
     @torch.no_grad()
     def update(
         self,
@@ -101,8 +108,8 @@ class OccupancyGrid(nn.Module):
         pinholes otherwise (1 dB on lego).
 
         Args:
-            density: (m, 3) points in scene units to (m,) densities.
-            step: length over which the opacity of a density is meant, scene units.
+            density: (m, 3) points of the domain to (m,) densities.
+            step: length over which the opacity of a density is meant, in the domain's units.
             threshold: opacity of an occupied cell; lowered to the mean of the occupied cells where that is
                 less, so that a field that is thin everywhere is not pruned away.
             fraction: share of the candidates that are asked, chosen at random.
@@ -124,8 +131,8 @@ class OccupancyGrid(nn.Module):
 
 
 def proportional_shape(scene: Scene, resolution: int) -> Shape:
-    """Return how many cells along each side of the scene's box make near-cubes, ``resolution`` on the longest."""
-    sides = [high - low for low, high in zip(*scene.box, strict=True)]
+    """Return how many cells along each side of the scene's domain make near-cubes, ``resolution`` on the longest."""
+    sides = [high - low for low, high in zip(*domain_box(scene), strict=True)]
     x, y, z = (max(1, round(resolution * side / max(sides))) for side in sides)
     return x, y, z
 

@@ -20,12 +20,19 @@ class PixelBatches:
         views: the photos.
         pixels: (m,) int64, the pixels to draw from, as linear indices into (n, height, width); None for all.
         generator: draws a seed for each pass.
+        device: where photos are kept and rays are made.
 
     """
 
-    def __init__(self, views: Views, pixels: Tensor | None, generator: torch.Generator) -> None:
-        self.views = views
-        self.colours = views.images.reshape(-1, 3)
+    def __init__(
+        self,
+        views: Views,
+        pixels: Tensor | None,
+        generator: torch.Generator,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.cameras = views.cameras.to(device)
+        self.colours = views.images.reshape(-1, 3).to(device)
         self.pixels = None if pixels is None else pixels.int()
         self.generator = generator
         self._shuffle(self._seed())
@@ -40,8 +47,8 @@ class PixelBatches:
             self._shuffle(self._seed())
         drawn = self.order[self.position : self.position + n]
         self.position += n
-        pixels = (drawn if self.pixels is None else self.pixels[drawn]).long()
-        return self.views.cameras.pixel_rays(pixels), self.colours[pixels]
+        pixels = (drawn if self.pixels is None else self.pixels[drawn]).long().to(self.colours.device)
+        return self.cameras.pixel_rays(pixels), self.colours[pixels]
 
     def state(self) -> dict[str, int]:
         """Return where the batches are; the generator's own state is its owner's to save."""

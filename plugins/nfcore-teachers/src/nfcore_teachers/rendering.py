@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from nfcore import Rays, Scene
+from nfcore import Rays, Rendering, UserError
+from nfcore_teachers.domains import Domain
 from nfcore_teachers.marching import Marcher
+from nfcore_teachers.paths import Paths
 from nfcore_teachers.volume import accumulate, volume_weights
 
 #: Samples that add less than this to their ray are not asked for colour: about half of all, for under 0.1 dB.
@@ -20,7 +23,7 @@ class RadianceField(Protocol):
     """What a field must answer to be rendered. Gradients flow to its parameters."""
 
     def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return density (m,) per scene unit, 0 or more, at points (m, 3) in scene units.
+        """Return density (m,) per unit of its domain, 0 or more, at points (m, 3) in its domain.
 
         With it come tensors of m rows, which ``radiance`` gets back for the samples that show.
         """
@@ -40,7 +43,7 @@ class RayColours:
     Args:
         rgb: (n, 3), composited on the background.
         opacity: (n,) in [0, 1].
-        depth: (n,), the sum of the samples' ``t`` times their weights, in the rays' ``t``; no gradient.
+        depth: (n,) in the rays' ``t``, where the samples' weighted mean lies on the path; 0 without any. No gradient.
         samples: how many samples it took.
 
     """
@@ -52,34 +55,72 @@ class RayColours:
 
 
 def render_rays(
-    field: RadianceField, marcher: Marcher, scene: Scene, rays: Rays, jitter: Tensor | None = None
+    field: RadianceField, marcher: Marcher, domain: Domain, rays: Rays, jitter: Tensor | None = None
 ) -> RayColours:
     """Return what ``rays`` (n, 3) see of ``field``.
 
     Args:
         field: gives density and colour.
         marcher: places the samples.
-        scene: near and far clamp the rays; the background is behind all.
+        domain: where the field lives; its scene's background is behind all.
         rays: origins and directions (n, 3), in scene units. Directions have any length: ``t`` is depth, but
             light is absorbed over distance.
         jitter: as for ``Marcher.march``.
 
     """
-    origins, length = rays.origins, rays.directions.norm(dim=1)
-    directions = rays.directions / length[:, None]
-    samples = marcher.march(origins, directions, scene.near * length, scene.far * length, jitter)
-    ray, n = samples.ray, len(rays)
-
+    paths, n = domain.paths(rays), len(rays)
+    samples = marcher.march(paths, jitter)
+    ray, distance = samples.ray, samples.distance[:, None]
     # (m, 3), but axis by axis in memory: four times as quick to gather.
-    begin, along = (vectors.t().contiguous().index_select(1, ray) for vectors in (origins, directions))
-    points = torch.addcmul(begin, samples.distance, along).t()
+    points = torch.stack([axis[:, 0] for axis in paths.along(distance, ray)]).t()
     density, at = field.density(points)
-    weights = volume_weights(density * marcher.step, samples.counts)
+    absorbed = density * marcher.step
+    stretch = paths.stretch(distance, ray)
+    weights = volume_weights(absorbed if stretch is None else absorbed * stretch[:, 0], samples.counts)
     shown = (weights.detach() > LEAST_WEIGHT).nonzero()[:, 0]
+    directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
     colour = field.radiance(tuple(rows[shown] for rows in at), directions, ray[shown])
 
     opacity = accumulate(weights, ray, n)
-    background = torch.tensor(scene.background, device=opacity.device)
+    background = torch.tensor(domain.scene.background, device=opacity.device)
     rgb = accumulate(weights[shown, None] * colour, ray[shown], n) + (1 - opacity)[:, None] * background
-    depth = accumulate(weights.detach() * samples.distance, ray, n) / length
-    return RayColours(rgb, opacity, depth, len(ray))
+    distance = accumulate(weights.detach() * samples.distance, ray, n)
+    return RayColours(rgb, opacity, mean_depth(paths, distance, opacity.detach()), len(ray))
+
+
+def mean_depth(paths: Paths, distance: Tensor, opacity: Tensor) -> Tensor:
+    """Return (n,) the depth of a path's mean sample, in the rays' ``t``: 0 where nothing is.
+
+    The mean is taken along the path, which is even in disparity where a scene has no end: what little is absorbed
+    at infinity would outweigh all else in a mean of depths.
+
+    Args:
+        paths: n paths.
+        distance: (n,) sum of the samples' distances times their weights.
+        opacity: (n,) sum of the weights.
+
+    """
+    every = torch.arange(len(paths), device=distance.device)
+    depth = paths.depth(distance / opacity.clamp(min=1e-10), every)
+    return torch.where(opacity > 0, depth, 0).clamp(min=0)
+
+
+def rendering(parts: Iterable[RayColours], rays: Rays) -> Rendering:
+    """Return what consecutive bundles of ``rays`` (n, 3) see, as one and within bounds."""
+    seen = list(parts)
+    if not seen:
+        return Rendering(rays.origins, rays.origins[:, 0], rays.origins[:, 0])
+    rgb, opacity = (torch.cat([getattr(part, what) for part in seen]).clamp(0, 1) for what in ("rgb", "opacity"))
+    return Rendering(rgb, opacity, torch.cat([part.depth for part in seen]))
+
+
+def require_flat(rays: Rays) -> None:
+    """Refuse rays that are not (n, 3).
+
+    Raises:
+        UserError: they have another shape.
+
+    """
+    if rays.origins.shape != rays.directions.shape or rays.origins.shape[1:] != (3,):
+        shapes = f"{tuple(rays.origins.shape)} and {tuple(rays.directions.shape)}"
+        raise UserError(f"rays to render must be (n, 3) and (n, 3), not {shapes}; Rays.flat() makes them so")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nfcore import Scene
+from nfcore_teachers.domains import domain_box
 from nfcore_teachers.interpolation import Shape, corner_offsets, interpolate, locate
 from nfcore_teachers.occupancy import OccupancyGrid, dilated, proportional_shape
 
@@ -18,12 +19,12 @@ CHUNK = 65536
 
 
 class SparseGrid(nn.Module):
-    """Density and features at some vertices of a grid over the scene's box; it has none until ``rebuild``.
+    """Density and features at some vertices of a grid over the scene's domain; it has none until ``rebuild``.
 
     Row 0 of both tables stands for all vertices that are not stored: it is constant, ``empty`` and zeros.
 
     Args:
-        scene: gives the box.
+        scene: gives the domain.
         channels: number of features c at a vertex.
         empty: raw density where nothing is stored.
 
@@ -46,7 +47,7 @@ class SparseGrid(nn.Module):
         super().__init__()
         self.scene = scene
         self.empty = empty
-        low, high = (torch.tensor(corner) for corner in scene.box)
+        low, high = (torch.tensor(corner) for corner in domain_box(scene))
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("size", high - low, persistent=False)
         self.register_buffer("resolution", torch.tensor(1))
@@ -59,11 +60,11 @@ class SparseGrid(nn.Module):
 
     @property
     def spacing(self) -> Tensor:
-        """Distance between neighbouring vertices (3,), scene units."""
+        """Distance between neighbouring vertices (3,), in the domain's units."""
         return self.size / (torch.tensor(self.shape, device=self.size.device) - 1)
 
     def locate(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the table rows (n, 8) int32 around ``points`` (n, 3) in scene units, and their weights (n, 8)."""
+        """Return the table rows (n, 8) int32 around ``points`` (n, 3) of the domain, and their weights (n, 8)."""
         cells, weights = locate((points - self.low) / self.spacing, self.shape)
         return self.cell_rows.index_select(0, self.cell_number.index_select(0, cells)), weights
 
@@ -77,7 +78,7 @@ class SparseGrid(nn.Module):
         Replaces the parameters: whoever optimises them begins anew.
 
         Args:
-            resolution: number of voxels along the box's longest side.
+            resolution: number of voxels along the domain's longest side.
             occupancy: what is occupied; one cell around it is stored too, so that surfaces can still move.
             density: raw density of a first grid.
             generator: draws the features of a first grid.
@@ -132,7 +133,7 @@ class SparseGrid(nn.Module):
 
 
 def vertex_shape(scene: Scene, resolution: int) -> Shape:
-    """Return the number of vertices of a grid with ``resolution`` voxels along the box's longest side."""
+    """Return the number of vertices of a grid with ``resolution`` voxels along the domain's longest side."""
     x, y, z = proportional_shape(scene, resolution)
     return x + 1, y + 1, z + 1
 

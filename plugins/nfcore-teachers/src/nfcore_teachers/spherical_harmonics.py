@@ -1,4 +1,4 @@
-"""Real spherical harmonics of directions, to degree 2: what view-dependent colour is made from."""
+"""Real spherical harmonics of directions, to degree 2 or 3: what view-dependent colour is made from."""
 
 from __future__ import annotations
 
@@ -9,24 +9,32 @@ from torch import Tensor
 BASIS_SIZE = 9
 
 
-def spherical_harmonics(directions: Tensor) -> Tensor:
-    """Return the first nine real spherical harmonics (n, 9) of unit vectors (n, 3); differentiable.
+def spherical_harmonics(directions: Tensor, degree: int = 2) -> Tensor:
+    """Return the first real spherical harmonics of unit vectors (n, 3): (n, 9) to degree 2, (n, 16) to 3; differentiable.
 
     Orthonormal on the unit sphere, with the Condon-Shortley phase, in the order and with the signs of Plenoxels
-    (Fridovich-Keil et al. 2022, whose colour is a combination of these nine).
+    (Fridovich-Keil et al. 2022, whose colour is a combination of the first nine).
     """
     x, y, z = directions.unbind(1)
-    return torch.stack(
-        [
-            torch.full_like(x, 0.28209479177387814),
-            -0.4886025119029199 * y,
-            0.4886025119029199 * z,
-            -0.4886025119029199 * x,
-            1.0925484305920792 * x * y,
-            -1.0925484305920792 * y * z,
-            0.31539156525252005 * (3 * z * z - 1),
-            -1.0925484305920792 * x * z,
-            0.5462742152960396 * (x * x - y * y),
-        ],
-        1,
-    )
+    basis = [
+        torch.full_like(x, 0.28209479177387814),
+        -0.4886025119029199 * y,
+        0.4886025119029199 * z,
+        -0.4886025119029199 * x,
+        1.0925484305920792 * x * y,
+        -1.0925484305920792 * y * z,
+        0.31539156525252005 * (3 * z * z - 1),
+        -1.0925484305920792 * x * z,
+        0.5462742152960396 * (x * x - y * y),
+    ]
+    if degree == 3:
+        basis += [
+            -0.5900435899266435 * y * (3 * x * x - y * y),
+            2.890611442640554 * x * y * z,
+            -0.4570457994644658 * y * (5 * z * z - 1),
+            0.3731763325901154 * z * (5 * z * z - 3),
+            -0.4570457994644658 * x * (5 * z * z - 1),
+            1.445305721320277 * z * (x * x - y * y),
+            -0.5900435899266435 * x * (x * x - 3 * y * y),
+        ]
+    return torch.stack(basis, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,20 +18,24 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 import nfcore
-from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher, UserError
+from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore_teachers.domains import Domain
 from nfcore_teachers.interpolation import interpolate
+from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
-from nfcore_teachers.rendering import render_rays
+from nfcore_teachers.rendering import render_rays, rendering, require_flat
+from nfcore_teachers.resolution import default_resolution
 from nfcore_teachers.sparse_grid import SparseGrid
 from nfcore_teachers.spherical_harmonics import BASIS_SIZE, spherical_harmonics
-from nfcore_teachers.voxel_fit import VoxelFit
 
 #: Density of a raw value r is softplus(10 r - 4) * 62.5 / longest side: a young grid (r = 0) is a thin fog, of
 #: opacity 0.7 across the box, and one unit of r makes a voxel opaque. The learning rates go with this scale.
 DENSITY_GAIN, DENSITY_SHIFT, DENSITY_SCALE = 10.0, -4.0, 62.5
 #: Raw density where no voxel is stored: 5e-5 of the fog's density.
 EMPTY = -1.0
+#: Voxels along the longest side at first: a coarse grid settles the shape in few steps.
+FIRST_RESOLUTION = 64
 #: Rays rendered at once: their samples fit a CPU's caches, and some 100 MB.
 CHUNK = 8192
 
@@ -41,10 +45,10 @@ class Voxels(Teacher):
 
     Args:
         options: see ``Options``.
-        scene: the bounds of the scene; its box is all that the field covers.
+        scene: the bounds of the scene. The field fills its box, or NDC, or the contracted world; see ``domains``.
 
     Raises:
-        UserError: the scene is forward-facing.
+        UserError: a forward-facing scene does not lie along -z of the world.
 
     """
 
@@ -77,6 +81,9 @@ class Voxels(Teacher):
             0.01, gt=0, lt=1, description="Opacity of one march step below which a cell counts as empty"
         )
 
+    #: Shares of the budget after which the grid gets finer.
+    growth: ClassVar[tuple[float, ...]] = (0.25, 0.5)
+
     options: Options
     grid: SparseGrid
     occupancy: OccupancyGrid
@@ -84,11 +91,8 @@ class Voxels(Teacher):
 
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
-        if scene.forward_facing:
-            raise UserError(
-                "the teacher 'voxels' takes scenes within a box, not forward-facing ones; choose another teacher"
-            )
-        self.density_scale = DENSITY_SCALE / max(high - low for low, high in zip(*scene.box, strict=True))
+        self.domain = Domain.of(scene)
+        self.density_scale = DENSITY_SCALE / self.domain.longest
         self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         hidden = self.options.hidden
         # skip_init: torch's own initialisation would draw from the global generator.
@@ -103,7 +107,7 @@ class Voxels(Teacher):
         self.grid = SparseGrid(self.scene, self.options.features, EMPTY).to(device)
         self.occupancy = OccupancyGrid(self.scene, cells).to(device)
         voxels = proportional_shape(self.scene, resolution)
-        spacing = min((high - low) / n for low, high, n in zip(*self.scene.box, voxels, strict=True))
+        spacing = min((high - low) / n for low, high, n in zip(*self.domain.box, voxels, strict=True))
         self.march_step.fill_(self.options.march_step * spacing)
         for layer in (self.hidden_layer, self.colour_layer):
             bound = 1 / math.sqrt(layer.in_features)
@@ -112,7 +116,7 @@ class Voxels(Teacher):
                 parameter.data = (drawn * bound).to(device)
 
     def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Return density (m,) per scene unit at ``points`` (m, 3), and where they lie in the grid."""
+        """Return density (m,) per unit of the domain at its ``points`` (m, 3), and where they lie in the grid."""
         rows, weights = self.grid.locate(points)
         raw = interpolate(self.grid.density, rows, weights)[:, 0]
         return F.softplus(DENSITY_GAIN * raw + DENSITY_SHIFT) * self.density_scale, (rows, weights)
@@ -135,7 +139,34 @@ class Voxels(Teacher):
             NfcoreError: the loss is no longer a number.
 
         """
-        VoxelFit(self, source.views("train"), budget).run(reporter)
+        views = source.views("train")
+        generator = torch.Generator().manual_seed(budget.seed)
+        self.begin(self.final_resolution(max(views.cameras.height, views.cameras.width)), generator)
+        options = self.options
+        MarchedFit(
+            self, views, budget, generator, options.samples_per_step, options.prune_threshold
+        ).run(reporter)
+
+    def final_resolution(self, image_size: int) -> int:
+        """Return the voxels along the domain's longest side for photos whose longer side is ``image_size`` pixels."""
+        return self.options.resolution or default_resolution(image_size)
+
+    def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:
+        """Give the grid its resolution of ``stage``: a coarse one, the geometric mean, the final one."""
+        final = self.final_resolution(image_size)
+        first = min(FIRST_RESOLUTION, final)
+        resolution = (first, round(math.sqrt(first * final)), final)[stage]
+        self.grid.rebuild(resolution, self.occupancy, 0.0, generator)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return density, features and colour network with their first step sizes."""
+        rate = self.options.learning_rate
+        network = [*self.hidden_layer.parameters(), *self.colour_layer.parameters()]
+        return [
+            {"params": [self.grid.density], "lr": rate},
+            {"params": [self.grid.features], "lr": rate / 2},
+            {"params": network, "lr": self.options.network_learning_rate},
+        ]
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:
@@ -145,20 +176,17 @@ class Voxels(Teacher):
             UserError: the rays have another shape.
 
         """
-        if rays.origins.shape != rays.directions.shape or rays.origins.shape[1:] != (3,):
-            shapes = f"{tuple(rays.origins.shape)} and {tuple(rays.directions.shape)}"
-            raise UserError(f"rays to render must be (n, 3) and (n, 3), not {shapes}; Rays.flat() makes them so")
+        require_flat(rays)
         marcher = self.marcher()
-        parts = [render_rays(self, marcher, self.scene, chunk) for chunk in rays.split(CHUNK)]
-        if not parts:
-            return Rendering(rays.origins, rays.origins[:, 0], rays.origins[:, 0])
-        opacity = torch.cat([part.opacity for part in parts])
-        depth = torch.cat([part.depth for part in parts])
-        return Rendering(
-            torch.cat([part.rgb for part in parts]).clamp_(0, 1),
-            opacity.clamp(0, 1),
-            torch.where(opacity > 0, depth / opacity.clamp(min=1e-10), 0),
-        )
+        return rendering((render_rays(self, marcher, self.domain, chunk) for chunk in rays.split(CHUNK)), rays)
+
+    @torch.no_grad()
+    def field(self, points: Tensor) -> nfcore.Field:
+        """Return density (n,) per scene unit and colour features (n, f) at world ``points`` (n, 3)."""
+        warped = self.domain.warp(points)
+        density, at = self.density(warped)
+        density = torch.where(self.domain.holds(warped), density * self.domain.per_scene_unit(points), 0)
+        return nfcore.Field(density, interpolate(self.grid.features, *at))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what ``state_dict`` gave; the number of voxels and occupancy cells is taken from it first."""

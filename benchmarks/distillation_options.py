@@ -1,0 +1,62 @@
+"""What each option of the pseudo views does: the quickstart's student on lego at 100x100, short runs, one seed."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from nfcore import plugins
+from nfcore.console import Console
+from nfcore.pipeline import distill, evaluate_student
+from nfcore.pipeline.config import DistillConfig
+from nfcore.pipeline.recipes import configure
+from nfcore.runs import Run, Stages
+
+LEGO = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nerf_synthetic" / "lego"
+STEPS, VIEWS, SIZE = 2000, 300, 100
+_ROOM_FOR_100 = 100.5 * SIZE * SIZE * 3 / (1 << 30)
+BASE: dict[str, Any] = {"steps": STEPS, "views": VIEWS, "batch": 16, "crop": 12, "learning_rate": 4e-3}
+CHANGES: dict[str, dict[str, Any]] = {
+    "16 crops of 12x12 rays": {},
+    "4 whole views": {"batch": 4, "crop": None},
+    "shift = true": {"shift": True},
+    "anywhere = 1": {"anywhere": 1.0},
+    "hard = 0.3": {"hard": 0.3},
+    "hard = 0.6": {"hard": 0.6},
+    "photos = 0.6": {"photos": 0.6},
+    "photos = 0.6, shift = true": {"photos": 0.6, "shift": True},
+    "views = 100": {"views": 100},
+    "room for 100 of 300 views": {"view_memory": _ROOM_FOR_100},
+    "background = false": {"background": False},
+}
+
+
+def measure() -> list[dict[str, Any]]:
+    """Return a row for each option: PSNR on the 25 test views, and CPU seconds of the distillation."""
+    if not LEGO.is_dir():
+        sys.exit(f"the distillation_options benchmark needs real data: there is no {LEGO}")
+    changes = [f"image_size={SIZE}"]
+    config = configure("quickstart", plugins(), scene=f"blender:{LEGO}", changes=changes)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.create(Path(folder) / "run", config, resume=False)
+        stages = Stages(run, plugins(), Console(quiet=True))
+        stages.do("teach")
+        return [_row(name, stages, change) for name, change in CHANGES.items()]
+
+
+def _row(name: str, stages: Stages, change: dict[str, Any]) -> dict[str, Any]:
+    student = stages.new_student()
+    began = time.process_time()
+    distill(student, stages.fitted_teacher, stages.source, DistillConfig(**BASE | change))
+    seconds = time.process_time() - began
+    views = stages.source.views("test")
+    row = {
+        "option": name,
+        "PSNR, test photos": round(evaluate_student(student, views).mean["psnr"], 2),
+        "CPU s": round(seconds),
+    }
+    print(row, file=sys.stderr, flush=True)
+    return row

@@ -1,0 +1,85 @@
+"""Novel poses near real ones: between neighbouring cameras, for captures that fill no simple shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nfcore.cameras import Cameras
+from nfcore.orbits import nearest_point_to_axes
+
+#: Each camera is blended with one of this many next ones.
+_NEIGHBOURS = 4
+#: How far positions and view axes are moved besides, as a share of the way to the neighbour.
+_JITTER = 0.15
+
+
+@dataclass(frozen=True)
+class NearbyRegion:
+    """The ways between each camera of a capture and its nearest neighbours.
+
+    A teacher knows what was photographed, and nothing elsewhere: a phone's walk around a thing rarely closes, and
+    its heights and distances vary along the way. Poses stay as far from the thing as the cameras beside them.
+
+    Args:
+        cameras: those of the photos.
+        target: (3,) the point that the optical axes come nearest to.
+        neighbours: (n, k) indices of each camera's nearest neighbours.
+
+    """
+
+    cameras: Cameras
+    target: Tensor
+    neighbours: Tensor
+
+    @classmethod
+    def around(cls, cameras: Cameras) -> NearbyRegion:
+        """Return the region of ``cameras``, at least two; neighbours are near in place and in view axis."""
+        target = nearest_point_to_axes(cameras.poses)
+        eyes, axes = cameras.poses[:, :, 3], F.normalize(cameras.poses[:, :, 2], dim=-1)
+        reach = (eyes - target).norm(dim=-1).mean()
+        apart = torch.cdist(eyes, eyes) + reach * torch.cdist(axes, axes)
+        apart.fill_diagonal_(torch.inf)
+        count = min(_NEIGHBOURS, len(cameras) - 1)
+        return cls(cameras, target, apart.topk(count, largest=False).indices)
+
+    def sample(self, n: int, generator: torch.Generator) -> Cameras:
+        """Return ``n`` cameras: uniform among cameras, neighbours and the ways between, with jitter."""
+        first = torch.randint(len(self.cameras), (n,), generator=generator)
+        which = torch.randint(self.neighbours.shape[1], (n,), generator=generator)
+        share = torch.rand(n, 1, generator=generator)
+        jitter = _JITTER * torch.randn(2, n, 3, generator=generator)
+        one, other = self.cameras[first], self.cameras[self.neighbours[first, which]]
+        eyes = self._eyes(one.poses[:, :, 3], other.poses[:, :, 3], share, jitter[0])
+        rotations = _blended(one.poses[:, :, :3], other.poses[:, :, :3], share[..., None], jitter[1])
+        intrinsics = torch.lerp(one.intrinsics, other.intrinsics, share)
+        return Cameras(
+            torch.cat([rotations, eyes[..., None]], -1), intrinsics, self.cameras.height, self.cameras.width
+        )
+
+    def _eyes(self, one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tensor:
+        """Return positions (n, 3) on arcs around the target: a chord would lead nearer to the thing."""
+        offsets = torch.stack([one - self.target, other - self.target])
+        radii = offsets.norm(dim=-1, keepdim=True)
+        moved = torch.lerp(*offsets, share) + jitter * (other - one).norm(dim=-1, keepdim=True)
+        radius = torch.lerp(*radii, share) * (
+            1 + 0.3 * jitter[:, :1] * (radii[0] - radii[1]).abs() / radii.amax(0)
+        )
+        return self.target + F.normalize(moved, dim=-1) * radius
+
+
+def _blended(one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tensor:
+    """Return rotations (n, 3, 3) between two each: their mean, turned a little and made a rotation again."""
+    x, y, z = jitter.unbind(-1)
+    zero = torch.zeros_like(x)
+    turn = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
+    angle = (other - one).norm(dim=(1, 2), keepdim=True).clamp_max(1)
+    mixed = torch.lerp(one, other, share)
+    left, _, right = torch.linalg.svd(mixed + 0.5 * angle * (mixed @ turn))
+    # Neighbours are less than half a turn apart; were they not, a mirror would be the nearest matrix.
+    sign = torch.det(left @ right).sign()
+    left = torch.cat([left[:, :, :2], left[:, :, 2:] * sign[:, None, None]], -1)
+    return left @ right

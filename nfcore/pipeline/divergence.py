@@ -1,0 +1,49 @@
+"""When a training has gone wrong: a loss that is no number, or a student that has collapsed."""
+
+from __future__ import annotations
+
+import math
+
+from nfcore.errors import NfcoreError
+from nfcore.states import State
+
+_LEARNED, _COLLAPSED = 10**-1.6, 10**-1.0  # squared errors: 16 dB and 10 dB
+
+
+class Watch:
+    """The running mean of the squared error, which is reported, and from which a collapse can be seen.
+
+    A student whose last layer saturates shows one colour everywhere with a loss that stays finite: its PSNR falls
+    below 10 dB, which every student that learns has behind it after its first steps, and does not come back.
+    """
+
+    def __init__(self) -> None:
+        self.error, self.least = 0.0, 1.0
+
+    def see(self, squared_error: float, step: int) -> float:
+        """Take the squared error at ``step`` and return the running mean.
+
+        Raises:
+            NfcoreError: the student has collapsed.
+
+        """
+        memory = 0.9 if self.error else 0.0
+        self.error = memory * self.error + (1 - memory) * squared_error
+        self.least = min(self.least, self.error)
+        if self.least < _LEARNED and self.error > _COLLAPSED:
+            now, before = -10 * math.log10(self.error), -10 * math.log10(self.least)
+            raise diverged(f"the student has collapsed: {now:.1f} dB at step {step}, after {before:.1f} dB")
+        return self.error
+
+    def state(self) -> State:
+        """Return the running mean and the least one, for a checkpoint."""
+        return [self.error, self.least]
+
+    def restore(self, state: State) -> None:
+        """Go on from a checkpoint's state."""
+        self.error, self.least = state
+
+
+def diverged(what: str) -> NfcoreError:
+    """Return the error that says ``what`` happened, what is left and what to try."""
+    return NfcoreError(f"{what}; the last checkpoint is kept: lower learning_rate, set clip=1 or precision=fp32")

@@ -1,0 +1,100 @@
+"""Pseudo views: novel views that the teacher renders while the student already learns from them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nfcore.cameras import Cameras
+from nfcore.errors import NfcoreError
+from nfcore.interfaces import RaySource, Teacher
+from nfcore.pipeline.render_ahead import RenderAhead
+from nfcore.pipeline.views import TrainingViews, opaque_window, render_view
+from nfcore.states import seeded
+
+# Below this opacity everywhere a view is empty. Far below what bounds an object: the thinnest fog is something.
+_EMPTY = 1e-3
+
+
+class PseudoViews(TrainingViews):
+    """Novel views rendered by a teacher, the first ones before training, the others while it goes on.
+
+    Which views there are at a step depends on the step alone, not on how fast they are rendered: an interrupted
+    training that goes on sees what it would have seen (views that the earlier process had rendered are rendered
+    again). Where ``images`` has no room for all, new views replace the oldest: a long training goes on seeing
+    views that it has never seen.
+
+    Args:
+        teacher: a fitted teacher.
+        source: gives the cameras.
+        images: room for the views, (capacity, height, width, 3) uint8, on the device where they are used.
+        count: number of different views.
+        first: how many are rendered before step 0.
+        per_step: how many are added per step, until there are ``count``.
+        seed: seed of the cameras.
+        workers: threads that render in the background; 0 renders in the training's own.
+
+    """
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        source: RaySource,
+        images: Tensor,
+        *,
+        count: int,
+        first: int,
+        per_step: float,
+        seed: int,
+        workers: int = 1,
+    ) -> None:
+        self.teacher = teacher
+        self.path = source.sample_cameras(count, seeded(seed))
+        self.first, self.per_step = first, per_step
+        capacity, height, width = images.shape[:3]
+        self.rendered = 0
+        self._ahead = RenderAhead(self._render, count, workers)
+        super().__init__(
+            Cameras(self.path.poses[:capacity].clone(), self.path.intrinsics[:capacity].clone(), height, width),
+            images,
+            torch.empty((capacity, 4), dtype=torch.int64),
+        )
+
+    def __len__(self) -> int:
+        return min(self.rendered, len(self.images))
+
+    def prepare(self, step: int) -> None:
+        """Have the views that are due at ``step`` in their places.
+
+        Raises:
+            NfcoreError: the teacher renders NaN, or shows nothing at all in the first views.
+
+        """
+        due = min(len(self.path), self.first + int(step * self.per_step))
+        if due == self.rendered:
+            return
+        capacity, before = len(self.images), self.rendered
+        indices = range(max(before, due - capacity), due)
+        something = False
+        for index, (image, window, seen) in zip(indices, self._ahead.take(indices), strict=True):
+            slot = index % capacity
+            self.images[slot], self.windows[slot], self.ids[slot] = image, window, index
+            self.cameras.poses[slot] = self.path.poses[index]
+            self.cameras.intrinsics[slot] = self.path.intrinsics[index]
+            something |= seen
+        if before == 0 and not something:
+            raise NfcoreError(
+                f"the teacher shows nothing in the first {len(indices)} pseudo views (opacity 0 everywhere): "
+                "teach it again with more steps, and see whether the scene's box holds the object"
+            )
+        self.rendered = due
+
+    def close(self) -> None:
+        """End the rendering in the background."""
+        self._ahead.close()
+
+    def _render(self, index: int) -> tuple[Tensor, Tensor, bool]:
+        rgb, opacity = render_view(self.teacher, self.path[index])
+        if not (torch.isfinite(rgb).all() and torch.isfinite(opacity).all()):
+            raise NfcoreError(f"the teacher renders NaN at pseudo view {index}: teach it again, with another seed")
+        return (rgb * 255).round().to(torch.uint8), opaque_window(opacity), bool((opacity > _EMPTY).any())

@@ -1,0 +1,29 @@
+"""Learning rate schedules: a warm-up, then from the highest rate to the last."""
+
+from __future__ import annotations
+
+import math
+
+from nfcore.pipeline.config import TrainingConfig
+
+
+def rate_share(config: TrainingConfig, progress: float, one_step: float) -> float:
+    """Return the learning rate as a share of the highest, in (0, 1].
+
+    Args:
+        config: ``schedule``, ``warmup`` and ``final_learning_rate``.
+        progress: how much of the training is done, in [0, 1).
+        one_step: how much one step is, so that the first step's rate is not zero.
+
+    """
+    if progress < config.warmup:
+        return (progress + one_step) / (config.warmup + one_step)
+    after = (progress - config.warmup) / (1 - config.warmup)
+    last = config.final_learning_rate
+    match config.schedule:
+        case "cosine":
+            return last + (1 - last) * (1 + math.cos(math.pi * after)) / 2
+        case "exponential":
+            return math.pow(last, after)
+        case "constant":
+            return 1.0

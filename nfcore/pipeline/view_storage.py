@@ -1,0 +1,106 @@
+"""Where pseudo views lie: in memory, or in a memory-mapped file that nobody has to clean up."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nfcore.errors import NfcoreError
+
+_GIB = 1 << 30
+_MEMINFO = Path("/proc/meminfo")
+
+
+def allocate_views(
+    count: int,
+    height: int,
+    width: int,
+    *,
+    memory: float,
+    disk: float = 0.0,
+    folder: Path | None = None,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Return room for ``count`` views, or for as many as fit: (n, height, width, 3) uint8, not initialised.
+
+    Memory is taken when it is written to. Views that don't all fit into ``memory`` go to a temporary file in
+    ``folder``, where ``disk`` holds more of them: it has no name, so it goes with the tensor, or with the process.
+
+    Args:
+        count: views wanted.
+        height: of a view in pixels.
+        width: of a view in pixels.
+        memory: GiB that the views may take in memory, that of ``device``.
+        disk: GiB that they may take on the disk instead; 0 leaves the disk alone.
+        folder: where the file may lie; None leaves the disk alone.
+        device: where the views are used.
+
+    Raises:
+        NfcoreError: not one view fits, or there is less memory or disk than what was promised.
+
+    """
+    view = height * width * 3
+    in_memory, on_disk = (min(count, int(gib * _GIB / view)) for gib in (memory, disk if folder else 0.0))
+    if folder is not None and on_disk > in_memory:
+        return _on_disk(on_disk * view, folder).view(on_disk, height, width, 3)
+    if in_memory < 1:
+        raise NfcoreError(
+            f"no pseudo view of {height}x{width} fits into distill.view_memory = {memory} GiB: raise it"
+        )
+    return _in_memory(in_memory * view, torch.device(device)).view(in_memory, height, width, 3)
+
+
+def _in_memory(size: int, device: torch.device) -> Tensor:
+    free = _free_memory(device)
+    if free is not None and size > free:
+        raise _too_little(size, f"only {free / _GIB:.2f} GiB of memory are free")
+    try:
+        return torch.empty(size, dtype=torch.uint8, device=device)
+    except RuntimeError as error:  # torch's out-of-memory errors, on any device
+        raise _too_little(size, str(error).splitlines()[0]) from None
+
+
+def _too_little(size: int, reason: str) -> NfcoreError:
+    return NfcoreError(
+        f"the pseudo views take {size / _GIB:.2f} GiB, but {reason}: lower distill.view_memory "
+        "(new views then replace the oldest) or set distill.view_disk"
+    )
+
+
+def _free_memory(device: torch.device) -> int | None:
+    """Return the bytes that may be taken without swapping, where the system tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    if device.type != "cpu" or not _MEMINFO.exists():
+        return None
+    fields = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
+    return int(fields["MemAvailable"].split()[0]) << 10 if "MemAvailable" in fields else None
+
+
+def _on_disk(size: int, folder: Path) -> Tensor:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            _reserve(file.fileno(), size)
+            mapped = mmap.mmap(file.fileno(), size)
+    except OSError as error:
+        raise NfcoreError(
+            f"{folder}: no room for {size / _GIB:.2f} GiB of pseudo views ({error.strerror}): "
+            "free some space or lower distill.view_disk"
+        ) from None
+    return torch.frombuffer(mapped, dtype=torch.uint8)
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the space now: a disk that is full later would kill the process when it writes to the mapping."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+        return
+    block = bytes(1 << 20)
+    for start in range(0, size, len(block)):
+        os.write(descriptor, block[: size - start])

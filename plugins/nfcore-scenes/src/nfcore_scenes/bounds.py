@@ -1,0 +1,67 @@
+"""A capture's scene: forward-facing, unbounded, or a thing that the photos' alpha cuts out."""
+
+from __future__ import annotations
+
+from nfcore import Scene
+from nfcore.options import parse
+from nfcore.visual_hull import hull_box
+from nfcore_scenes.capture_options import CaptureOptions
+from nfcore_scenes.captures import Capture
+from nfcore_scenes.framing import Box, Depths, depths_around, forward_box, outer_box
+
+
+def forward_scene(capture: Capture, depths: Depths, nearest: float, options: CaptureOptions, where: str) -> Scene:
+    """Return the bounds of a recentred forward-facing capture.
+
+    Args:
+        capture: the photos.
+        depths: of the near and the far plane, scene units.
+        nearest: depth of the nearest surface, scene units.
+        options: bounds that are given.
+        where: the data set, for an error.
+
+    """
+    given = Depths(options.near or depths.near, options.far or depths.far)
+    box = options.box or forward_box(capture.cameras("train"), given, max(nearest, given.near))
+    return _scene(given, box, options, where, forward_facing=True)
+
+
+def scene_around(
+    capture: Capture,
+    depths: Depths,
+    box: Box,
+    options: CaptureOptions,
+    where: str,
+    outer: Box | None = None,
+) -> Scene:
+    """Return the bounds of a capture around something.
+
+    Photos with alpha show a thing and nothing beyond: its box is that of their visual hull. What others show is
+    unbounded, and ``box`` and ``depths`` are what is known of it.
+
+    Args:
+        capture: the photos.
+        depths: of the nearest and the farthest surface, scene units.
+        box: around what the cameras look at.
+        options: bounds that are given.
+        where: the data set, for an error.
+        outer: a box that holds the thing of photos with alpha; none takes the largest cube between the cameras.
+
+    """
+    if not capture.has_alpha("train"):
+        return _scene(depths, options.box or box, options, where, unbounded=True)
+    train = capture.views("train")
+    assert train.alpha is not None
+    poses = train.cameras.poses
+    hull = options.box or hull_box(train.cameras, train.alpha, around=outer or outer_box(poses))
+    return _scene(depths_around(poses, hull), hull, options, where)
+
+
+def _scene(depths: Depths, box: Box, options: CaptureOptions, where: str, **kind: bool) -> Scene:
+    values = {
+        "near": options.near or depths.near,
+        "far": options.far or depths.far,
+        "box": box,
+        "background": options.background,
+    }
+    return parse(Scene, values | kind, where)

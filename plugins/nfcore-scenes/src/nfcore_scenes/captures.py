@@ -1,0 +1,165 @@
+"""Posed photos through real lenses, as the views of a ray source: one size, undistorted, split, loaded once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nfcore import Cameras, Split, UserError, Views
+from nfcore_scenes.lenses import Lens
+from nfcore_scenes.photo_cache import content_key, kept
+from nfcore_scenes.photos import composited, photo_has_alpha, photo_sizes, scaled_size
+from nfcore_scenes.undistortion import undistorted
+
+#: How far, as a share, a photo's shape may be from its camera's: halving odd sides rounds.
+_ASPECT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class PosedPhoto:
+    """One photo before it is read.
+
+    Args:
+        name: for reports.
+        file: the photo.
+        pose: (3, 4) float64, camera to world, OpenGL axes.
+        lens: what took it; its size may be another than the file's, as for photos that were scaled down.
+        mask: a grey picture, black where the photo is to be transparent, or None.
+
+    """
+
+    name: str
+    file: Path
+    pose: Tensor
+    lens: Lens
+    mask: Path | None = None
+
+
+class Capture:
+    """Photos of one scene at one size: the most common one; others are cropped and scaled to it.
+
+    Args:
+        splits: the photos of each split.
+        image_size: the longer side in pixels that photos are scaled to; None keeps their size.
+        background: RGB in [0, 1] that photos with alpha are composited on.
+
+    Raises:
+        UserError: a photo is missing, or has another shape than its camera; ``image_size`` does not fit.
+
+    """
+
+    def __init__(
+        self,
+        splits: dict[Split, tuple[PosedPhoto, ...]],
+        image_size: int | None,
+        background: tuple[float, float, float],
+    ) -> None:
+        self._splits: dict[Split, tuple[PosedPhoto, ...]] = {
+            split: tuple(_with_the_files_size(photo) for photo in photos) for split, photos in splits.items()
+        }
+        self._background = background
+        sizes = Counter(photo.lens.size for photos in self._splits.values() for photo in photos)
+        self._full_size = max(sizes, key=lambda size: sizes[size])
+        self._size = scaled_size(*self._full_size, image_size)
+        self._views: dict[Split, Views] = {}
+
+    def cameras(self, split: Split) -> Cameras:
+        """Return the pinhole cameras of one split."""
+        photos = self._splits[split]
+        (full_height, full_width), (height, width) = self._full_size, self._size
+        scale = torch.tensor([width / full_width, height / full_height] * 2)
+        pinholes = [photo.lens.pinhole(*self._full_size) for photo in photos]
+        intrinsics = torch.tensor(pinholes, dtype=torch.float32).reshape(-1, 4) * scale
+        poses = torch.stack([photo.pose for photo in photos]) if photos else torch.empty(0, 3, 4)
+        return Cameras(poses.float(), intrinsics, height, width)
+
+    def has_alpha(self, split: Split) -> bool:
+        """Whether photos of one split have masks or alpha, as their headers say."""
+        return any(photo.mask is not None or photo_has_alpha(photo.file) for photo in self._splits[split])
+
+    def views(self, split: Split) -> Views:
+        """Return the posed photos of one split, read on the first call."""
+        if split not in self._views:
+            photos = self._splits[split]
+            images, alpha = composited(self._pixels(photos), self._background)
+            self._views[split] = Views(self.cameras(split), images, alpha, tuple(p.name for p in photos))
+        return self._views[split]
+
+    def _pixels(self, photos: Sequence[PosedPhoto]) -> npt.NDArray[np.uint8]:
+        """Return (n, height, width, 3 or 4) RGB or straight RGBA; kept on disk where lenses had to be undone."""
+        if not any(photo.lens.distorts or photo.lens.size != self._full_size for photo in photos):
+            return self._prepared(photos)
+        files = [file for photo in photos for file in (photo.file, photo.mask) if file is not None]
+        lenses = [(photo.lens, photo.mask is not None) for photo in photos]
+        key = content_key(files, f"{self._full_size} {self._size} {lenses}")
+        return kept(key, lambda: self._prepared(photos))
+
+    def _prepared(self, photos: Sequence[PosedPhoto]) -> npt.NDArray[np.uint8]:
+        def prepare(photo: PosedPhoto) -> npt.NDArray[np.uint8]:
+            pinhole = photo.lens.pinhole(*self._full_size)
+            return undistorted(photo.file, photo.mask, photo.lens, pinhole, self._full_size, self._size)
+
+        # Few threads: each holds whole photos as floating point numbers.
+        with ThreadPoolExecutor(2) as pool:
+            pictures = list(pool.map(prepare, photos))
+        if not pictures:
+            return np.empty((0, *self._size, 3), np.uint8)
+        if any(picture.shape[-1] == 4 for picture in pictures):
+            pictures = [_with_alpha(picture) for picture in pictures]
+        return np.stack(pictures)
+
+
+def hold_out(
+    photos: Sequence[PosedPhoto], test_every: int, val_every: int, where: str
+) -> dict[Split, tuple[PosedPhoto, ...]]:
+    """Split photos as LLFF does: every n-th, from the first, is a test view; with ``val`` so, of those left.
+
+    Args:
+        photos: all photos, in order.
+        test_every: n for the test views.
+        val_every: n for the validation views; 0 takes none.
+        where: the data set, for the error.
+
+    Raises:
+        UserError: fewer than two photos are left to train on.
+
+    """
+    test = tuple(photos[::test_every])
+    rest = [photo for index, photo in enumerate(photos) if index % test_every]
+    val = tuple(rest[::val_every]) if val_every else ()
+    train = tuple(photo for index, photo in enumerate(rest) if not val_every or index % val_every)
+    if len(train) < 2:
+        raise UserError(
+            f"{where}: {len(photos)} posed photos leave {len(train)} to train on, with test_every = {test_every} "
+            f"and hold_out = {val_every}: at least 2 are needed"
+        )
+    return {"train": train, "val": val, "test": test}
+
+
+def _with_the_files_size(photo: PosedPhoto) -> PosedPhoto:
+    """Return the photo with its lens at the size that the file has."""
+    lens = photo.lens
+    sizes = photo_sizes(photo.file)
+    for height, width in sizes:
+        if abs(height * lens.width / (width * lens.height) - 1) <= _ASPECT_TOLERANCE:
+            fits = (height, width) == lens.size
+            return photo if fits else replace(photo, lens=lens.scaled(height, width))
+    height, width = sizes[0]
+    raise UserError(
+        f"{photo.file} is {width}x{height} pixels, but its camera is of {lens.width}x{lens.height}: "
+        "the photo must be the one that was posed, or the same scaled down"
+    )
+
+
+def _with_alpha(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if picture.shape[-1] == 4:
+        return picture
+    return np.concatenate([picture, np.full_like(picture[..., :1], 255)], -1)

@@ -1,0 +1,180 @@
+"""What part of the world a capture shows: its kind, its frame, depth range and box, from poses and points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nfcore import Cameras, Rays
+from nfcore.orbits import look_at, nearest_point_to_axes, upright
+
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+#: Axes of a forward-facing capture are at most this far from their mean, as a cosine (45 degrees).
+_FORWARD = 0.7
+#: What lies within this share of the nearest camera's distance from the target is what the cameras look at.
+_REACH = 0.6
+#: Points are noisy: all but this share of what is seen lies between near and far, and those leave some room.
+_OUTLIERS = 0.001
+NEAR_ROOM, _FAR_ROOM = 0.75, 1.1
+#: Half the side of the least box, as a share of the same distance.
+_LEAST_HALF = 0.1
+
+
+@dataclass(frozen=True)
+class Depths:
+    """Depth of the nearest and of the farthest surface, scene units."""
+
+    near: float
+    far: float
+
+
+def forward_frame(poses: Tensor) -> Tensor:
+    """Return the (4, 4) transform after which the mean of ``poses`` (n, 3, 4) is the origin's camera.
+
+    As NeRF's LLFF loader recentres: the mean position, looking along the mean axis, with the mean y axis upwards.
+    """
+    mean = look_at(poses[:, :, 3].mean(0)[None], (poses[:, :, 3] - poses[:, :, 2]).mean(0), poses[:, :, 1].mean(0))
+    return torch.linalg.inv(_square(mean[0]))
+
+
+def upright_frame(poses: Tensor) -> Tensor:
+    """Return the (4, 4) transform after which what ``poses`` (n, 3, 4) look at is at the origin, and up is +z."""
+    up = upright(poses)
+    # The x axis is the first camera's, levelled, so that the frame does not hang on rounding.
+    right = poses[0, :, 0] - (poses[0, :, 0] @ up) * up
+    if right.norm() < 1e-3:
+        right = torch.linalg.cross(poses[0, :, 1], up)
+    right = F.normalize(right, dim=0)
+    rotation = torch.stack([right, torch.linalg.cross(up, right), up])
+    return _square(torch.cat([rotation, -(rotation @ nearest_point_to_axes(poses))[:, None]], 1))
+
+
+def moved(frame: Tensor, poses: Tensor) -> Tensor:
+    """Return ``poses`` (n, 3, 4) after a rigid transform (4, 4)."""
+    return frame[:3, :3] @ poses + torch.cat([torch.zeros(3, 3, dtype=frame.dtype), frame[:3, 3:]], 1)
+
+
+def moved_points(frame: Tensor, points: Tensor) -> Tensor:
+    """Return ``points`` (m, 3) after a rigid transform (4, 4)."""
+    return points @ frame[:3, :3].T + frame[:3, 3]
+
+
+def looks_forward(poses: Tensor, nearest: float) -> bool:
+    """Whether NDC fits: axes near their mean, and all cameras before the plane where the nearest surface is.
+
+    Args:
+        poses: (n, 3, 4).
+        nearest: depth of the nearest surface, scene units.
+
+    """
+    recentred = moved(forward_frame(poses), poses)
+    alike = bool((F.normalize(recentred[:, :, 2], dim=-1)[:, 2] > _FORWARD).all())
+    spread = (recentred[:, :, 3]).norm(dim=-1).max()
+    # Around a thing, cameras are spread as far as it is away.
+    return alike and bool(recentred[:, 2, 3].min() > -nearest) and float(spread) < nearest
+
+
+def forward_box(cameras: Cameras, depths: Depths, nearest: float) -> Box:
+    """Return a box for a forward-facing scene whose far face, seen from the origin, all that is seen fits into.
+
+    Args:
+        cameras: recentred.
+        depths: of the scene's near and far plane.
+        nearest: depth of the nearest surface: what the cameras see between it and the far plane is held.
+
+    """
+    corners = _corner_rays(cameras)
+    along = -corners.directions[:, 2].clamp(max=-0.05)
+    slopes = []
+    for depth in (nearest, depths.far):
+        t = (depth + corners.origins[:, 2]) / along
+        points = corners.origins + t[:, None] * corners.directions
+        slopes.append(points[:, :2].abs().amax(0) / depth)
+    x, y = (torch.stack(slopes).amax(0) * depths.far).tolist()
+    return (-x, -y, -depths.far), (x, y, -depths.near)
+
+
+def inner_box(poses: Tensor, points: Tensor | None) -> Box:
+    """Return a box around what cameras around a thing look at.
+
+    It holds all but the outermost hundredth of the ``points`` (m, 3) that are nearer to where the axes meet than
+    0.6 times the nearest camera; without enough of them it is a cube of half that size.
+    """
+    target = nearest_point_to_axes(poses)
+    reach = _REACH * (poses[:, :, 3] - target).norm(dim=-1).min()
+    inside = points[(points - target).norm(dim=-1) < reach] if points is not None else torch.empty(0, 3)
+    if len(inside) < 20:
+        low, high = target - reach / 2, target + reach / 2
+    else:
+        low, high = inside.quantile(torch.tensor([0.01, 0.99], dtype=inside.dtype), dim=0)
+        margin = 0.05 * (high - low).clamp_min(2 * _LEAST_HALF * float(reach))
+        low, high = low - margin, high + margin
+    return _corner(low), _corner(high)
+
+
+def outer_box(poses: Tensor) -> Box:
+    """Return the largest cube around what cameras around a thing look at that holds none of them."""
+    target = nearest_point_to_axes(poses)
+    half = 0.9 * (poses[:, :, 3] - target).abs().amax(1).min()
+    return _corner(target - half), _corner(target + half)
+
+
+def depths_of(poses: Tensor, points: Tensor, seen_by: Tensor | None) -> Tensor:
+    """Return depths of ``points`` along optical axes: (m,) where ``seen_by`` (m,) names each one's camera."""
+    if seen_by is None:
+        offsets = points[None] - poses[:, None, :, 3]
+        return -(offsets * poses[:, None, :, 2]).sum(-1).flatten()
+    return -((points - poses[seen_by][:, :, 3]) * poses[seen_by][:, :, 2]).sum(-1)
+
+
+def visible_depths(cameras: Cameras, points: Tensor) -> Tensor:
+    """Return the depths (k,) > 0, sorted, at which ``cameras`` have ``points`` (m, 3) inside their pictures."""
+    few = points[:: max(1, len(points) // 20_000)].float()
+    found = []
+    for pose, (fx, fy, cx, cy) in zip(cameras.poses, cameras.intrinsics.tolist(), strict=True):
+        x, y, z = ((few - pose[:, 3]) @ pose[:, :3]).unbind(1)
+        u, v = cx - fx * x / z, cy + fy * y / z
+        inside = (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
+        found.append(-z[inside])
+    return torch.cat(found).sort().values
+
+
+def depth_range(depth: Tensor) -> Depths:
+    """Return near and far for the depths (k,), sorted, of reliable points: without outliers, and with some room."""
+    last = len(depth) - 1
+    near, far = depth[round(_OUTLIERS * last)], depth[round((1 - _OUTLIERS) * last)]
+    return Depths(float(near) * NEAR_ROOM, float(far) * _FAR_ROOM)
+
+
+def depths_around(poses: Tensor, box: Box) -> Depths:
+    """Return the depth range of ``box`` seen by cameras outside of it."""
+    low, high = torch.tensor(box, dtype=poses.dtype)
+    corners = torch.cartesian_prod(*torch.stack([low, high], 1))
+    depth = depths_of(poses, corners, None)
+    reach = (poses[:, :, 3] - (low + high) / 2).norm(dim=-1).min()
+    return Depths(max(float(depth.min()), 0.05 * float(reach)), max(float(depth.max()), float(reach)))
+
+
+def _corner_rays(cameras: Cameras) -> Rays:
+    """Return the rays through the four corners of each camera's image, (4 n, 3) each."""
+    h, w = cameras.height, cameras.width
+    fx, fy, cx, cy = cameras.intrinsics.unbind(1)
+    x = torch.stack([(u - cx) / fx for u in (0, w, 0, w)], 1)
+    y = torch.stack([-(v - cy) / fy for v in (0, 0, h, h)], 1)
+    local = torch.stack([x, y, -torch.ones_like(x)], -1)
+    directions = local @ cameras.poses[:, :, :3].transpose(1, 2)
+    origins = cameras.poses[:, None, :, 3].expand_as(directions)
+    return Rays(origins.reshape(-1, 3), directions.reshape(-1, 3))
+
+
+def _square(pose: Tensor) -> Tensor:
+    return torch.cat([pose, torch.tensor([[0.0, 0, 0, 1]], dtype=pose.dtype)])
+
+
+def _corner(values: Tensor) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z

@@ -1,0 +1,65 @@
+"""JSON files that list posed photos: read and checked, every mistake one line that says where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from pydantic import BaseModel, ValidationError
+from torch import Tensor
+
+from nfcore import UserError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+#: How far a rotation's R^T R may be from the identity: files print few digits, but a scale is no rotation.
+RIGID_TOLERANCE = 1e-3
+
+
+def read_json(file: Path, model: type[Model]) -> Model:
+    """Return the contents of a JSON file as ``model``.
+
+    Raises:
+        UserError: the file is missing, no JSON, or holds something else; names the place in it.
+
+    """
+    try:
+        return model.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: the data set lists its photos and poses there") from None
+    except OSError as error:
+        raise UserError(f"{file} can't be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise UserError(_first_problem(file, error)) from None
+
+
+def _first_problem(file: Path, error: ValidationError) -> str:
+    issue = error.errors()[0]
+    if issue["type"] == "json_invalid":
+        return f"{file} is no valid JSON: {issue['msg'].removeprefix('Invalid JSON: ')}"
+    where = ".".join(str(part) for part in issue["loc"])
+    if issue["type"] == "missing":
+        return f"{file}: {where} is missing"
+    return f"{file}: {where or 'the file'}: {issue['msg']}"
+
+
+def rigid_pose(rows: list[list[float]], where: str) -> Tensor:
+    """Return (3, 4) float64 from a 4x4 or 3x4 matrix whose rotation is one.
+
+    Raises:
+        UserError: another shape, a scale or a mirror, or numbers out of float32's range; begins with ``where``.
+
+    """
+    if len(rows) not in (3, 4) or any(len(row) != 4 for row in rows):
+        raise UserError(f"{where} must be 4x4 or 3x4")
+    matrix = torch.tensor(rows, dtype=torch.float64)
+    rotation = matrix[:3, :3]
+    skew = (rotation.T @ rotation - torch.eye(3, dtype=torch.float64)).abs().max()
+    if not skew <= RIGID_TOLERANCE or torch.linalg.det(rotation) < 0:
+        raise UserError(f"{where} is no rigid transform: its 3x3 part must be a rotation, without scale or mirror")
+    if len(rows) == 4 and rows[3] != [0, 0, 0, 1]:
+        raise UserError(f"{where} must end with the row 0, 0, 0, 1, not {rows[3]}")
+    if not matrix[:3].float().isfinite().all():
+        raise UserError(f"{where} holds a number that is out of range")
+    return matrix[:3]

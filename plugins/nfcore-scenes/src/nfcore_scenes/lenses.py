@@ -1,0 +1,125 @@
+"""A photo's lens: COLMAP's camera models, and the pinhole camera that takes a lens's place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pycolmap
+
+from nfcore import UserError
+
+#: Photos are undistorted to pinholes, which can't see sideways: beyond this slope (75 degrees) they are cropped.
+_STEEPEST = 3.7
+_BORDER_POINTS = 65
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How a photo maps directions to pixels.
+
+    Args:
+        model: COLMAP's name of the camera model, such as ``PINHOLE`` or ``OPENCV_FISHEYE``.
+        height: photo height in pixels.
+        width: photo width in pixels.
+        params: the model's parameters in COLMAP's order, in pixels and radians; pixel centres at +0.5.
+
+    """
+
+    model: str
+    height: int
+    width: int
+    params: tuple[float, ...]
+
+    @property
+    def camera(self) -> pycolmap.Camera:
+        """The same as pycolmap's camera."""
+        return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height, self.width
+
+    @property
+    def distorts(self) -> bool:
+        """Whether it is no pinhole."""
+        return self.model not in ("PINHOLE", "SIMPLE_PINHOLE")
+
+    def check(self, where: str) -> None:
+        """Refuse what can't be a photo's lens.
+
+        Raises:
+            UserError: an unknown or unsupported model, or numbers that are none; begins with ``where``.
+
+        """
+        known = set(pycolmap.CameraModelId.__members__) - {"INVALID", "EQUIRECTANGULAR"}
+        if self.model not in known:
+            raise UserError(
+                f"{where}: camera model {self.model!r} is not supported; there is {', '.join(sorted(known))}"
+            )
+        if min(self.size) < 1 or not self.camera.verify_params() or not np.isfinite(self.params).all():
+            raise UserError(
+                f"{where}: a {self.model} camera of {self.width}x{self.height} pixels can't have the parameters "
+                f"{list(self.params)}"
+            )
+        if min(self.camera.focal_length_x, self.camera.focal_length_y) <= 0:
+            raise UserError(f"{where}: the focal length {self.camera.mean_focal_length()} must be more than 0")
+
+    def scaled(self, height: int, width: int) -> Lens:
+        """Return the lens of the same photo at another size."""
+        camera = self.camera
+        camera.rescale(width, height)
+        return replace(self, height=height, width=width, params=tuple(camera.params))
+
+    def pinhole(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Return fx, fy, cx, cy in pixels of a height x width pinhole that sees only what this lens has seen.
+
+        A pinhole of the same size is its own; for others it is the largest window, of this lens's own ratio of the
+        two focal lengths, that has no blank pixels.
+
+        Raises:
+            UserError: there is no such window, for the distortion can't be undone at the photo's border.
+
+        """
+        camera = self.camera
+        fx, fy = camera.focal_length_x, camera.focal_length_y
+        if not self.distorts and (height, width) == self.size:
+            return fx, fy, camera.principal_point_x, camera.principal_point_y
+        left, right, top, bottom = self._window()
+        focal = max(width / (right - left), height / (bottom - top) * fx / fy)
+        ratio = fy / fx
+        # What one side has too much is cut off evenly.
+        first_x = (left + right - width / focal) / 2
+        first_y = (top + bottom - height / (focal * ratio)) / 2
+        return focal, focal * ratio, -first_x * focal, -first_y * focal * ratio
+
+    def _window(self) -> tuple[float, float, float, float]:
+        """Return the slopes x / depth and y / depth, right and down, of a window inside of the photo's borders."""
+        x, y = np.linspace(0, self.width, _BORDER_POINTS), np.linspace(0, self.height, _BORDER_POINTS)
+        left = self._slopes(np.zeros_like(y), y)[:, 0].max()
+        right = self._slopes(np.full_like(y, self.width), y)[:, 0].min()
+        top = self._slopes(x, np.zeros_like(x))[:, 1].max()
+        bottom = self._slopes(x, np.full_like(x, self.height))[:, 1].min()
+        if not (left < right and top < bottom):
+            raise UserError(
+                f"the distortion of a {self.model} camera of {self.width}x{self.height} pixels with parameters "
+                f"{[round(value, 6) for value in self.params]} can't be undone at the photo's border"
+            )
+        return left, right, top, bottom
+
+    def _slopes(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        rays = self.camera.cam_ray_from_img(np.stack([x, y], 1))
+        # A border beyond the steepest slope, even behind the camera, is as far out as a pinhole may look.
+        depth = np.maximum(rays[:, 2:], np.linalg.norm(rays[:, :2], axis=1, keepdims=True) / _STEEPEST)
+        return rays[:, :2] / np.maximum(depth, 1e-12)
+
+    def source_pixels(
+        self, pinhole: tuple[float, float, float, float], height: int, width: int
+    ) -> npt.NDArray[np.float32]:
+        """Return where in this lens's photo a pinhole's pixels are seen, (height, width, 2): x, y in pixels."""
+        fx, fy, cx, cy = pinhole
+        x, y = np.meshgrid((np.arange(width) + 0.5 - cx) / fx, (np.arange(height) + 0.5 - cy) / fy)
+        rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
+        return self.camera.img_from_cam(rays).reshape(height, width, 2).astype(np.float32)

@@ -1,0 +1,18 @@
+"""Novel cameras for captures: from where the teacher, having seen the photos, knows the scene."""
+
+from __future__ import annotations
+
+import torch
+
+from nfcore import Cameras
+from nfcore.forward_region import ForwardRegion
+from nfcore.nearby_region import NearbyRegion
+
+
+def novel_cameras(train: Cameras, forward_facing: bool, n: int, generator: torch.Generator) -> Cameras:
+    """Return ``n`` novel cameras among the ``train`` cameras."""
+    if not forward_facing:
+        return NearbyRegion.around(train).sample(n, generator)
+    poses = ForwardRegion.around(train).sample(n, generator)
+    focus = train.intrinsics[torch.randint(len(train), (n,), generator=generator)]
+    return Cameras(poses, focus, train.height, train.width)

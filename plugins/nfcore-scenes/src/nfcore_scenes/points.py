@@ -1,0 +1,70 @@
+"""Points of a scene from a PLY file, as nerfstudio writes it.
+
+pycolmap reads PLY too, but not the type names (``uint8``) that nerfstudio has in its files.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nfcore import UserError
+
+_TYPES = {
+    "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
+    "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
+    "double": "f8", "float64": "f8",
+}  # fmt: skip
+_BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
+
+
+def read_points(file: Path) -> Tensor:
+    """Return the finite vertices (m, 3) float64 of a PLY file, text or binary; all else in it is skipped.
+
+    Raises:
+        UserError: the file is missing, cut off, or no PLY file whose first element is ``vertex`` with x, y and z.
+
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} can't be read: {error.strerror}") from None
+    try:
+        points = _vertices(data)
+    except (ValueError, IndexError, KeyError, OverflowError, MemoryError):
+        raise UserError(
+            f"{file} is damaged, or no PLY file whose first element is vertex, with x, y and z"
+        ) from None
+    return torch.from_numpy(points[np.isfinite(points).all(1)])
+
+
+def _vertices(data: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    header, mark, body = data.partition(b"end_header")
+    lines = [line.split() for line in header.decode("ascii", "strict").splitlines() if line.strip()]
+    if not mark or lines[0] != ["ply"] or lines[1][0] != "format":
+        raise ValueError
+    elements = [index for index, words in enumerate(lines) if words[0] == "element"]
+    first = lines[elements[0]]
+    count = int(first[2])
+    last = elements[1] if len(elements) > 1 else len(lines)
+    properties = [words[1:] for words in lines[elements[0] : last] if words[0] == "property"]
+    if first[1] != "vertex" or count < 0 or any(len(words) != 2 for words in properties):
+        raise ValueError
+    body = body.partition(b"\n")[2]
+    names = [name for _, name in properties]
+    if lines[1][1] == "ascii":
+        rows = body.decode("ascii").split("\n", count)[:count]
+        table = np.loadtxt(io.StringIO("\n".join(rows)), np.float64, ndmin=2, max_rows=count) if count else None
+        if table is None or table.shape != (count, len(names)):
+            raise ValueError
+        return np.ascontiguousarray(table[:, [names.index(axis) for axis in "xyz"]])
+    order = _BYTE_ORDERS[lines[1][1]]
+    record = np.dtype([(name, order + _TYPES[kind]) for kind, name in properties])
+    if count * record.itemsize > len(body):
+        raise ValueError
+    vertices = np.frombuffer(body, record, count)
+    return np.stack([vertices[axis].astype(np.float64) for axis in "xyz"], 1)

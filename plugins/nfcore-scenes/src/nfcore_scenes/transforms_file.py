@@ -1,0 +1,119 @@
+"""transforms.json as nerfstudio and Instant-NGP write it: what is read of it, and each frame's lens."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, FiniteFloat
+
+from nfcore import UserError
+from nfcore_scenes.lenses import Lens
+
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+Angle = Annotated[FiniteFloat, Field(gt=0, lt=math.pi)]
+
+
+class Optics(BaseModel):
+    """A lens, wholly or in part: a frame's own values come before the file's. What else is said is not needed."""
+
+    camera_model: str | None = Field(None, description="PINHOLE, OPENCV, OPENCV_FISHEYE or another of COLMAP's")
+    is_fisheye: bool | None = Field(None, description="Instant-NGP's word for OPENCV_FISHEYE")
+    w: int | None = Field(None, ge=1, description="Width in pixels")
+    h: int | None = Field(None, ge=1, description="Height in pixels")
+    fl_x: Positive | None = Field(None, description="Focal length in pixels, horizontal")
+    fl_y: Positive | None = Field(None, description="Focal length in pixels, vertical; fl_x if left out")
+    camera_angle_x: Angle | None = Field(
+        None, description="Horizontal field of view, radians, where fl_x is absent"
+    )
+    camera_angle_y: Angle | None = Field(None, description="Vertical field of view, radians, where fl_y is absent")
+    cx: FiniteFloat | None = Field(None, description="Principal point in pixels from the left; the middle")
+    cy: FiniteFloat | None = Field(None, description="Principal point in pixels from the top; the middle")
+    k1: FiniteFloat | None = Field(None, description="Radial distortion")
+    k2: FiniteFloat | None = Field(None, description="Radial distortion")
+    k3: FiniteFloat | None = Field(None, description="Radial distortion")
+    k4: FiniteFloat | None = Field(None, description="Radial distortion, of fisheye lenses")
+    p1: FiniteFloat | None = Field(None, description="Tangential distortion")
+    p2: FiniteFloat | None = Field(None, description="Tangential distortion")
+
+
+class Frame(Optics):
+    """One posed photo."""
+
+    file_path: str = Field(min_length=1, description="Photo, relative to the data set's folder, ending optional")
+    transform_matrix: list[list[FiniteFloat]] = Field(description="4x4 or 3x4, camera to world, OpenGL axes")
+    mask_path: str | None = Field(None, description="Grey picture, black where the photo is not to be used")
+
+
+class Transforms(Optics):
+    """The file."""
+
+    frames: list[Frame] = Field(min_length=1, description="The photos")
+    ply_file_path: str | None = Field(None, description="Points of the scene, in the frame of the poses")
+    train_filenames: list[str] | None = Field(None, description="file_path of the training photos")
+    val_filenames: list[str] | None = Field(None, description="file_path of the validation photos")
+    test_filenames: list[str] | None = Field(None, description="file_path of the test photos")
+    aabb_scale: Positive | None = Field(None, description="Instant-NGP: side of the scene's box in unit cubes")
+    scale: Positive = Field(0.33, description="Instant-NGP: from the poses' units to unit cubes")
+    offset: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = Field(
+        (0.5, 0.5, 0.5), description="Instant-NGP: where the poses' origin is in the unit cube"
+    )
+
+
+def lens_of(transforms: Transforms, frame: Frame, photo_size: tuple[int, int], where: str) -> Lens:
+    """Return the lens of one frame.
+
+    Args:
+        transforms: the file.
+        frame: one of its frames.
+        photo_size: (height, width) of the photo, for what the file leaves out.
+        where: begins an error.
+
+    Raises:
+        UserError: no focal length, or a model or distortion that is not supported.
+
+    """
+    said = _stated(transforms) | _stated(frame)
+    height, width = said.get("h", photo_size[0]), said.get("w", photo_size[1])
+    fx = said.get("fl_x") or _focal(width, said.get("camera_angle_x"))
+    fy = said.get("fl_y") or _focal(height, said.get("camera_angle_y"))
+    if fx is None and fy is None:
+        raise UserError(f"{where} has no focal length: fl_x, or camera_angle_x, is missing")
+    focus = (fx or fy, fy or fx, said.get("cx", width / 2), said.get("cy", height / 2))
+    model, distortion = _distortion(said, where)
+    lens = Lens(model, height, width, (*focus, *distortion))
+    lens.check(where)
+    return lens
+
+
+def _stated(optics: Optics) -> dict[str, Any]:
+    return optics.model_dump(include=set(Optics.model_fields), exclude_none=True)
+
+
+def _focal(side: int, angle: float | None) -> float | None:
+    return None if angle is None else 0.5 * side / math.tan(0.5 * angle)
+
+
+def _distortion(said: dict[str, Any], where: str) -> tuple[str, tuple[float, ...]]:
+    """Return COLMAP's model that has the coefficients, and those of its parameters that come after fx, fy, cx, cy.
+
+    As nerfstudio reads them: all perspective models are polynomials in the radius with k1, k2, k3 and p1, p2.
+    """
+    k1, k2, k3, k4, p1, p2 = (said.get(name, 0.0) for name in ("k1", "k2", "k3", "k4", "p1", "p2"))
+    model = said.get("camera_model", "OPENCV").upper()
+    if model == "OPENCV_FISHEYE" or said.get("is_fisheye"):
+        if p1 or p2:
+            raise UserError(f"{where}: a fisheye lens has no tangential distortion, p1 = {p1} and p2 = {p2}")
+        return "OPENCV_FISHEYE", (k1, k2, k3, k4)
+    if model not in ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE"):
+        raise UserError(
+            f"{where}: camera_model {said['camera_model']!r} is not supported; there is PINHOLE, SIMPLE_PINHOLE, "
+            "SIMPLE_RADIAL, RADIAL, OPENCV, OPENCV_FISHEYE"
+        )
+    if k4:
+        raise UserError(f"{where}: k4 = {k4} is supported for OPENCV_FISHEYE only")
+    if k3:
+        return "FULL_OPENCV", (k1, k2, p1, p2, k3, 0.0, 0.0, 0.0)
+    if k1 or k2 or p1 or p2:
+        return "OPENCV", (k1, k2, p1, p2)
+    return "PINHOLE", ()

@@ -1,0 +1,160 @@
+"""The domain that a field fills: the scene's box, or the cube that the whole world is warped to.
+
+A field that is fitted to a scene in a box lives in the box itself, in scene units. One that is fitted to a
+forward-facing or to an unbounded scene lives in the cube [-1, 1]^3 of ``nfcore.Space``. Its density is per unit
+of length of its domain, times ``per_scene_unit`` it is per scene unit: that factor depends on the place alone, so
+the field absorbs the same in all directions, as NeRF's equation 1 wants it, also where the warp is not conformal.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from nfcore import Rays, Scene, Space
+from nfcore.ndc import far_face_ratios, slope, to_ndc, to_near_plane
+from nfcore.scene import Vector
+from nfcore_teachers.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
+
+_CUBE: tuple[Vector, Vector] = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+# Bent paths are straight for this many radii of the box to either side of the centre: on average over directions,
+# steps are then as long in the contracted world as in the box.
+_STRAIGHT = 1.5
+
+
+def domain_box(scene: Scene) -> tuple[Vector, Vector]:
+    """Return the lower and the upper corner of the domain of fields of ``scene``."""
+    return _CUBE if scene.forward_facing or scene.unbounded else scene.box
+
+
+class Domain(ABC):
+    """Where the fields of one scene live.
+
+    Args:
+        scene: the bounds of the scene.
+
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.box = domain_box(scene)
+        self.longest = max(high - low for low, high in zip(*self.box, strict=True))
+
+    @staticmethod
+    def of(scene: Scene) -> Domain:
+        """Return the domain for the scene's kind.
+
+        Raises:
+            UserError: a forward-facing scene that does not lie along -z of the world.
+
+        """
+        if scene.forward_facing:
+            return _NdcDomain(scene)
+        return _ContractedDomain(scene) if scene.unbounded else _BoxDomain(scene)
+
+    @abstractmethod
+    def paths(self, rays: Rays) -> Paths:
+        """Return the ways of ``rays`` (n, 3) through the domain, from the scene's near to its far."""
+
+    @abstractmethod
+    def warp(self, points: Tensor) -> Tensor:
+        """Return world points (n, 3), scene units, in the domain; those that it does not hold leave ``box``."""
+
+    @abstractmethod
+    def per_scene_unit(self, points: Tensor) -> Tensor | float:
+        """Return the domain's units in a scene unit at world points (n, 3), as densities have it."""
+
+    def holds(self, points: Tensor) -> Tensor:
+        """Return (n,) bool: which points (n, 3) of the domain are in it."""
+        low, high = (points.new_tensor(corner) for corner in self.box)
+        return ((points >= low) & (points <= high)).all(1)
+
+
+class _BoxDomain(Domain):
+    """The scene's box as it is."""
+
+    def paths(self, rays: Rays) -> Paths:
+        length = rays.directions.norm(dim=1)
+        origins, directions = rays.origins.t().contiguous(), (rays.directions / length[:, None]).t().contiguous()
+        return StraightPaths(self.scene.near * length, self.scene.far * length, origins, directions, length)
+
+    def warp(self, points: Tensor) -> Tensor:
+        return points
+
+    def per_scene_unit(self, points: Tensor) -> Tensor | float:
+        return 1.0
+
+
+class _NdcDomain(Domain):
+    """NDC: the frustum in front of the near plane; a step in z counts, however it moves sideways."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.space = Space.of(scene)
+        self.ratios = far_face_ratios(scene)
+
+    def paths(self, rays: Rays) -> Paths:
+        near = self.scene.near
+        origins, directions = to_ndc(rays.origins, rays.directions, near, self.ratios, -1)
+        length = directions.norm(dim=1)
+        slopes = -slope(rays.directions, -1)[:, 0]
+        return NdcPaths(
+            torch.zeros_like(length),
+            length,
+            origins.t().contiguous(),
+            (directions / length[:, None]).t().contiguous(),
+            length,
+            to_near_plane(rays.origins, rays.directions, near, -1)[:, 0],
+            near / slopes,
+            2 / length * (rays.directions.norm(dim=1) / slopes),
+        )
+
+    def warp(self, points: Tensor) -> Tensor:
+        return self.space.warp(points)
+
+    def per_scene_unit(self, points: Tensor) -> Tensor | float:
+        """The slope of NDC's z = 1 - 2 near / depth."""
+        near = self.scene.near
+        return 2 * near / (-points[:, 2]).clamp_min(near) ** 2
+
+
+class _ContractedDomain(Domain):
+    """The box in the inner half of the cube, the rest of the world around it."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.space = Space.of(scene)
+        self.centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
+        self.half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
+        self.scale = 1 / (2 * math.prod(self.half) ** (1 / 3))
+
+    def paths(self, rays: Rays) -> Paths:
+        half = rays.origins.new_tensor(self.half)
+        begin, move = (rays.origins - rays.origins.new_tensor(self.centre)) / half, rays.directions / half
+        rate = move.norm(dim=1)
+        nearest = -(begin * move).sum(1) / rate**2
+        radius = (begin + nearest[:, None] * move).norm(dim=1)
+        straight, speed = _STRAIGHT * radius.clamp_min(1) / rate, rate / 2
+        near, far = (bent_distance(depth - nearest, straight, speed) for depth in (self.scene.near, self.scene.far))
+        return BentPaths(
+            near,
+            far,
+            self.space,
+            rays.origins,
+            rays.directions,
+            nearest,
+            straight,
+            speed,
+            self.scale,
+            half.new_zeros(3),
+            half.new_ones(3),
+        )
+
+    def warp(self, points: Tensor) -> Tensor:
+        return self.space.warp(points)
+
+    def per_scene_unit(self, points: Tensor) -> Tensor | float:
+        return self.scale * shrinkage(list(self.warp(points).unbind(1)))

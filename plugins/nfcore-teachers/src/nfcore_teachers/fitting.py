@@ -1,0 +1,147 @@
+"""A fit, step by step: the clock, the reports, the previews and the checkpoints, whatever a step may be."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from nfcore import Budget, Cameras, NfcoreError, Rays, Reporter, Teacher, Views
+from nfcore.states import State
+from nfcore_teachers.pixels import PixelBatches
+
+#: Steps between reports, memory of the reported error, and the longer side of a preview in pixels.
+REPORT_PERIOD, ERROR_MEMORY, PREVIEW_SIZE = 10, 0.98, 200
+
+
+class Fit(ABC):
+    """One fit of one teacher to photos: everything that changes from step to step.
+
+    Args:
+        teacher: what is fitted, on the device that it is fitted on.
+        views: the photos.
+        budget: steps, seconds and seed.
+        generator: seeded with the budget's seed; draws everything random.
+        pixels: (m,) int64, the pixels to train on, as linear indices into (n, height, width); None for all.
+
+    Attributes:
+        optimizer: set by the fit itself, and replaced where parameters are.
+
+    """
+
+    optimizer: torch.optim.Optimizer
+
+    def __init__(
+        self,
+        teacher: Teacher,
+        views: Views,
+        budget: Budget,
+        generator: torch.Generator,
+        pixels: Tensor | None = None,
+    ) -> None:
+        self.teacher, self.views, self.budget = teacher, views, budget
+        self.generator = generator
+        self.device = next(teacher.parameters()).device
+        self.pixels = PixelBatches(views, pixels, generator, self.device)
+        self.error: float | None = None
+
+    @abstractmethod
+    def step(self, step: int, progress: float) -> float:
+        """Take optimisation step number ``step`` (from 0) at ``progress`` in [0, 1); return its mean squared error."""
+
+    @abstractmethod
+    def figures(self) -> dict[str, float]:
+        """Return what to report besides PSNR."""
+
+    @abstractmethod
+    def particulars(self) -> dict[str, State]:
+        """Return what ``resume`` needs besides weights, optimiser and pixels."""
+
+    @abstractmethod
+    def resume(self, state: State) -> None:
+        """Take over ``particulars``; the weights are there, the optimiser is still to be restored."""
+
+    def run(self, reporter: Reporter) -> None:
+        """Take all steps of the budget that are left.
+
+        Raises:
+            NfcoreError: the loss is no longer a number.
+
+        """
+        step, spent = self.restore(reporter.restore())
+        clock = self.budget.clock(spent)
+        reporter.start(self.budget.steps)
+        while (progress := clock.progress(step)) < 1:
+            self.note_error(self.step(step, progress))
+            step += 1
+            if step % REPORT_PERIOD == 0:
+                reporter.step(step, psnr=self.psnr, **self.figures())
+            if reporter.image_due():
+                reporter.image("teacher", self.preview())
+            reporter.checkpoint(step, lambda done=step: self.state(done, clock.spent))  # type: ignore[misc]
+        self.teacher.zero_grad(set_to_none=True)
+
+    def draw(self, n: int) -> tuple[Rays, Tensor]:
+        """Return the next ``n`` pixels' rays and colours (n, 3) on the teacher's device."""
+        return self.pixels.draw(n)
+
+    def random(self, *shape: int) -> Tensor:
+        """Return random numbers in [0, 1), drawn on the CPU so that they are the same on every device."""
+        return torch.rand(shape, generator=self.generator).to(self.device)
+
+    def descend(self, loss: Tensor, rates: list[float]) -> None:
+        """Take the optimiser's step down ``loss`` with these step sizes, one for each group of parameters."""
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+    def note_error(self, error: float) -> None:
+        """Smooth the batch's error; pixels that are never drawn are background, and right."""
+        if not math.isfinite(error):
+            raise NfcoreError(f"the teacher's loss became {error}; lower its learning_rate")
+        error *= len(self.pixels) / len(self.pixels.colours)
+        self.error = error if self.error is None else ERROR_MEMORY * self.error + (1 - ERROR_MEMORY) * error
+
+    @property
+    def psnr(self) -> float:
+        """Smoothed PSNR of the training views, dB."""
+        return -10 * math.log10(max(self.error or 1.0, 1e-10))
+
+    def preview(self) -> Tensor:
+        """Return the first training view as the teacher sees it, (height, width, 3) on the CPU."""
+        cameras = self.views.cameras[0]
+        scale = min(1.0, PREVIEW_SIZE / max(cameras.height, cameras.width))
+        height, width = round(cameras.height * scale), round(cameras.width * scale)
+        small = Cameras(cameras.poses, cameras.intrinsics * scale, height, width)
+        rgb = self.teacher.render(small.to(self.device).rays().flat()).rgb
+        return rgb.view(height, width, 3).cpu()
+
+    def state(self, step: int, spent: float) -> State:
+        """Return all that ``restore`` needs to go on after ``step`` steps, as if nothing had happened."""
+        return {
+            "step": step,
+            "spent": spent,
+            "teacher": dict(self.teacher.state_dict()),
+            "optimizer": self.optimizer.state_dict()["state"],
+            "generator": self.generator.get_state(),
+            "pixels": self.pixels.state(),
+            "error": self.error,
+            "particulars": self.particulars(),
+        }
+
+    def restore(self, state: State | None) -> tuple[int, float]:
+        """Go on from ``state``, or from the start; return the steps done and the seconds spent."""
+        if state is None:
+            return 0, 0.0
+        self.teacher.load_state_dict(state["teacher"])
+        self.resume(state["particulars"])
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
+        self.generator.set_state(state["generator"].cpu())
+        self.pixels.restore(state["pixels"])
+        self.error = state["error"]
+        return state["step"], state["spent"]

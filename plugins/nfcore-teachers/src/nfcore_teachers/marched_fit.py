@@ -1,0 +1,157 @@
+"""Fitting a field that is marched through its occupancy grid: carve, optimise, look again what is occupied."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nfcore import Budget, Views
+from nfcore.states import State
+from nfcore_teachers.domains import Domain
+from nfcore_teachers.fitting import Fit
+from nfcore_teachers.marching import Marcher
+from nfcore_teachers.occupancy import OccupancyGrid
+from nfcore_teachers.rendering import RadianceField, render_rays
+from nfcore_teachers.silhouettes import silhouette_pixels
+
+#: The step size stays for this share of the budget, then falls exponentially to FINAL_RATE of itself.
+FLAT, FINAL_RATE, WARM_UP_STEPS = 0.15, 0.02, 20
+#: Adam (Kingma and Ba 2015) with a short memory of squares, as what a voxel sees changes fast; as in Instant-NGP,
+#: an epsilon small enough that rarely seen voxels move as far as others.
+BETAS, EPSILON = (0.9, 0.99), 1e-15
+#: Occupancy: steps between updates, the first of them, and the share of cells asked, all while the field is young.
+OCCUPANCY_PERIOD, OCCUPANCY_FIRST, OCCUPANCY_SHARE, YOUNG = 16, 64, 0.3, 200
+#: Rays of the first step, and the bounds within which their number adapts to the samples per step.
+FIRST_RAYS, LEAST_RAYS, RAYS_PER_SAMPLE = 2048, 256, 0.75
+
+
+class MarchedField(RadianceField, Protocol):
+    """A teacher that is marched through.
+
+    Attributes:
+        growth: shares of the budget after which it grows; empty for one that does not.
+
+    """
+
+    growth: ClassVar[tuple[float, ...]]
+    domain: Domain
+    occupancy: OccupancyGrid
+
+    def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:
+        """Replace parameters by finer ones for ``stage`` of its growth; stage 0 is the beginning of a fit."""
+
+    def marcher(self) -> Marcher:
+        """Return the way through what is occupied now."""
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return its parameters with their first step sizes, as optimisers take them."""
+
+
+class MarchedFit(Fit):
+    """One fit of one field.
+
+    Args:
+        teacher: a ``MarchedField`` that has just begun, on the device that it is fitted on.
+        views: the photos.
+        budget: steps, seconds and seed.
+        generator: seeded with the budget's seed; draws everything random.
+        samples_per_step: samples per training step; the number of rays adapts to reach it.
+        prune_threshold: opacity of one march step below which a cell counts as empty.
+
+    Raises:
+        UserError: the photos' silhouettes have nothing in common.
+
+    """
+
+    teacher: Any
+
+    def __init__(
+        self,
+        teacher: Any,
+        views: Views,
+        budget: Budget,
+        generator: torch.Generator,
+        samples_per_step: int,
+        prune_threshold: float,
+    ) -> None:
+        device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
+        # A hull is carved in the world: only where that is the domain itself.
+        if views.alpha is not None and domain.box == domain.scene.box:
+            cameras, alpha = views.cameras.to(device), views.alpha.to(device)
+            teacher.occupancy.carve(cameras, alpha)
+            pixels = silhouette_pixels(teacher.occupancy, cameras, alpha).cpu()
+        super().__init__(teacher, views, budget, generator, pixels)
+        self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
+        self.image_size = max(views.cameras.height, views.cameras.width)
+        self.rays = FIRST_RAYS
+        self.stage = 0
+        self.grow()
+
+    def grow(self) -> None:
+        """Let the field grow to its stage, and begin to optimise the new parameters."""
+        self.teacher.grow(self.stage, self.image_size, self.generator)
+        self.begin_stage()
+
+    def begin_stage(self) -> None:
+        """Optimise the parameters and march through the occupancy that the field has now."""
+        self.optimizer = torch.optim.Adam(self.teacher.groups(), betas=BETAS, eps=EPSILON, fused=True)
+        self.rates = [group["lr"] for group in self.optimizer.param_groups]
+        self.marcher = self.teacher.marcher()
+
+    def step(self, step: int, progress: float) -> float:
+        """Take one step: mean squared error of a batch of pixels (NeRF eq. 6, one network)."""
+        growth = self.teacher.growth
+        if self.stage < len(growth) and progress >= growth[self.stage]:
+            self.stage += 1
+            self.grow()
+        rays, colours = self.draw(self.rays)
+        seen = render_rays(self.teacher, self.marcher, self.teacher.domain, rays, self.random(len(rays)))
+        loss = F.mse_loss(seen.rgb, colours)
+        if seen.samples:
+            scale = FINAL_RATE ** (max(0.0, progress - FLAT) / (1 - FLAT)) * min(1.0, (step + 1) / WARM_UP_STEPS)
+            self.descend(loss, [rate * scale for rate in self.rates])
+        # The square root damps: the next batch sees other parts of the scene.
+        adapted = self.rays * math.sqrt(self.samples_per_step / max(1, seen.samples))
+        most = max(LEAST_RAYS, RAYS_PER_SAMPLE * self.samples_per_step)
+        self.rays = int(min(most, max(LEAST_RAYS, adapted)))
+        done = step + 1
+        if done >= OCCUPANCY_FIRST and done % OCCUPANCY_PERIOD == 0:
+            self.update_occupancy(done)
+        return loss.item()
+
+    @torch.no_grad()
+    def update_occupancy(self, done: int) -> None:
+        """Find out anew which cells are occupied."""
+        share = 1.0 if done < YOUNG else OCCUPANCY_SHARE
+        self.teacher.occupancy.update(self._density, self.marcher.step, self.prune_threshold, share, self.generator)
+        self.marcher = self.teacher.marcher()
+
+    def _density(self, points: Tensor) -> Tensor:
+        density: Tensor = self.teacher.density(points)[0]
+        return density
+
+    def figures(self) -> dict[str, float]:
+        """Return the number of rays in a step."""
+        return {"rays": self.rays}
+
+    def particulars(self) -> dict[str, State]:
+        """Return what the field's occupancy is made from, and where the fit is."""
+        occupancy = self.teacher.occupancy
+        return {
+            "opacity": occupancy.opacity,
+            "candidates": occupancy.candidates,
+            "rays": self.rays,
+            "stage": self.stage,
+        }
+
+    def resume(self, state: State) -> None:
+        """Take over ``particulars``."""
+        occupancy = self.teacher.occupancy
+        occupancy.opacity = state["opacity"].to(self.device)
+        occupancy.candidates = state["candidates"].to(self.device)
+        self.rays, self.stage = state["rays"], state["stage"]
+        self.begin_stage()

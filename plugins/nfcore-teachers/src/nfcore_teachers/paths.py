@@ -1,0 +1,209 @@
+"""Rays as paths through a domain: straight lines in a box or in NDC, bent ones where the world is contracted."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from nfcore import Space
+
+# The last plane of a forward-facing scene whose depth is told: this many times near.
+_FARTHEST = 1e4
+# Stands in for a smaller component of a direction, where a division would overflow.
+_LEAST_COMPONENT = 1e-9
+
+
+@dataclass(frozen=True)
+class Paths(ABC):
+    """n paths, measured in the domain's units of length.
+
+    Args:
+        near: (n,) distance along the path where it begins.
+        far: (n,) distance where it ends; not beyond ``near`` where there is nothing to see.
+
+    """
+
+    near: Tensor
+    far: Tensor
+
+    def __len__(self) -> int:
+        return len(self.near)
+
+    @abstractmethod
+    def in_units(self, low: Tensor, unit: Tensor) -> Self:
+        """Return the same paths with coordinates counted from ``low`` (3,) in units of ``unit`` (3,)."""
+
+    @abstractmethod
+    def along(self, distance: Tensor, path: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield x, then y, then z in the domain at ``distance`` (m, k) along the paths ``path`` (m,), or along all.
+
+        Axis by axis, as whole rows of memory are quicker to work on than triples.
+        """
+
+    @abstractmethod
+    def clipped(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Return near and far (n,) within an axis-aligned box, as closely as is quick to tell."""
+
+    @abstractmethod
+    def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        """Return the depths (m, ...), in the rays' ``t``, at ``distance`` (m, ...) along the paths ``path`` (m,)."""
+
+    @abstractmethod
+    def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        """Return what a unit of distance absorbs at ``distance`` (m, k): that many times the density there.
+
+        None stands for once everywhere. It makes the density at a point the same for all directions; see
+        ``Domain``.
+        """
+
+
+@dataclass(frozen=True)
+class StraightPaths(Paths):
+    """Straight lines.
+
+    Args:
+        origins: (3, n) where distance is 0.
+        directions: (3, n) change of coordinates with distance.
+        length: (n,) distance in one unit of the rays' ``t``.
+
+    """
+
+    origins: Tensor
+    directions: Tensor
+    length: Tensor
+
+    def in_units(self, low: Tensor, unit: Tensor) -> Self:
+        origins, directions = (self.origins - low[:, None]) / unit[:, None], self.directions / unit[:, None]
+        return replace(self, origins=origins, directions=directions)
+
+    def along(self, distance: Tensor, path: Tensor | None = None) -> Iterator[Tensor]:
+        for origin, direction in zip(self.origins, self.directions, strict=True):
+            begin, move = (origin, direction) if path is None else (origin[path], direction[path])
+            yield torch.addcmul(begin[:, None], distance, move[:, None])
+
+    def clipped(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """Slab method (Kay and Kajiya 1986)."""
+        tiny = torch.full_like(self.directions, _LEAST_COMPONENT)
+        inverse = 1 / torch.where(self.directions.abs() < tiny, tiny, self.directions)
+        first, second = ((corner[:, None] - self.origins) * inverse for corner in (low, high))
+        enter, leave = torch.minimum(first, second).amax(0), torch.maximum(first, second).amin(0)
+        return torch.maximum(enter, self.near), torch.minimum(leave, self.far)
+
+    def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        return distance / _beside(self.length[path], distance)
+
+    def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        return None
+
+
+@dataclass(frozen=True)
+class NdcPaths(StraightPaths):
+    """Rays of a forward-facing scene: straight in NDC as well, from its near plane to infinity (NeRF, appendix C).
+
+    Args:
+        to_plane: (n,) depth of the near plane, in the rays' ``t``.
+        plane_depth: (n,) growth of ``t`` from one plane to the one twice as far, at the near plane.
+        slant: (n,) ``stretch``, which is the same all along a path.
+
+    """
+
+    to_plane: Tensor
+    plane_depth: Tensor
+    slant: Tensor
+
+    def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        fraction = distance / _beside(self.length[path], distance)
+        planes = 1 / (1 - fraction).clamp_min(1 / _FARTHEST) - 1
+        return _beside(self.to_plane[path], distance) + planes * _beside(self.plane_depth[path], distance)
+
+    def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        return _beside(self.slant[path], distance).expand_as(distance)
+
+
+@dataclass(frozen=True)
+class BentPaths(Paths):
+    """Rays of an unbounded scene through the contracted world.
+
+    Distance is even in ``t`` for ``straight`` to either side of the point where a ray is nearest to the box's
+    centre, and even in disparity from that point beyond: about as fast as the contraction shrinks the world.
+
+    Args:
+        space: contracts the world.
+        origins: (n, 3) scene units.
+        directions: (n, 3) scene units.
+        nearest: (n,) ``t`` where a ray is nearest to the centre.
+        straight: (n,) half of the straight part, in ``t``.
+        speed: (n,) distance in one unit of ``t`` in the straight part.
+        scale: the domain's units in a scene unit, in the box.
+        low: (3,) what coordinates are counted from.
+        unit: (3,) what they are counted in.
+
+    """
+
+    space: Space
+    origins: Tensor
+    directions: Tensor
+    nearest: Tensor
+    straight: Tensor
+    speed: Tensor
+    scale: float
+    low: Tensor
+    unit: Tensor
+
+    def in_units(self, low: Tensor, unit: Tensor) -> Self:
+        return replace(self, low=self.low + low * self.unit, unit=self.unit * unit)
+
+    def along(self, distance: Tensor, path: Tensor | None = None) -> Iterator[Tensor]:
+        for i, coordinate in enumerate(self._cube(distance, path)):
+            yield (coordinate - self.low[i]) / self.unit[i]
+
+    def clipped(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+        """As they are: something is seen beyond the box nearly everywhere."""
+        return self.near, self.far
+
+    def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        bend = _beside((self.straight * self.speed)[path], distance)
+        within = distance.abs().minimum(bend)
+        # g(x) = x up to the bend b, then 2 b - b^2 / x; this is its inverse.
+        beyond = bend**2 / (2 * bend - distance.abs()).maximum(bend / _FARTHEST)
+        along = distance.sign() * torch.where(distance.abs() > bend, beyond, within)
+        return _beside(self.nearest[path], distance) + along / _beside(self.speed[path], distance)
+
+    def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        depth = self.depth(distance, path)
+        away = (depth - _beside(self.nearest[path], distance)) / _beside(self.straight[path], distance)
+        shrunk = shrinkage(self._cube(distance, path))
+        length = (self.directions.norm(dim=1) * self.scale / self.speed)[path]
+        return _beside(length, distance) * shrunk * away.abs().clamp_min(1) ** 2
+
+    def _cube(self, distance: Tensor, path: Tensor | None) -> list[Tensor]:
+        """Return x, y and z in the cube."""
+        chosen = torch.arange(len(self), device=distance.device) if path is None else path
+        depth = self.depth(distance, chosen)
+        return self.space.at(self.origins[chosen], self.directions[chosen], depth)
+
+
+def bent_distance(depth: Tensor, straight: Tensor, speed: Tensor) -> Tensor:
+    """Return how far along its path a ray is at ``depth`` (n,) beyond the point nearest to the centre."""
+    bent = depth.sign() * (2 * straight - straight**2 / depth.abs().maximum(straight))
+    return speed * torch.where(depth.abs() > straight, bent, depth)
+
+
+def shrinkage(cube: list[Tensor]) -> Tensor:
+    """Return how much lengths along the radius shrink at points of the contracted world, 1 within the box.
+
+    The contraction takes a largest coordinate of m to 2 - 1/m (Mip-NeRF 360, equation 10), whose slope is 1/m^2;
+    the cube is half as large as that, so m = 1 / (2 - 2 |x|).
+    """
+    largest = torch.maximum(torch.maximum(cube[0].abs(), cube[1].abs()), cube[2].abs())
+    return (2 - 2 * largest).clamp(1 / _FARTHEST, 1) ** 2
+
+
+def _beside(per_path: Tensor, values: Tensor) -> Tensor:
+    """Return (m,) with as many axes as ``values`` (m, ...) has."""
+    return per_path.view(-1, *[1] * (values.ndim - 1))
