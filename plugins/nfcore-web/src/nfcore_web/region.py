@@ -19,7 +19,7 @@ def region(student: LightField) -> dict[str, Any]:
     Cameras that look inwards fill a shell around a target (`OrbitRegion`): ``{"kind": "orbit", "target", "up",
     "east", "north", "radius", "height", "start"}``. All others fill a box in the frame of the most central one:
     ``{"kind": "box", "axes", "centre", "low", "high", "focus", "start"}``. Lengths are scene units, ``height`` is the
-    sine of the elevation, ``start`` the first reference camera in the region's own coordinates.
+    sine of the elevation, ``start`` a reference camera in the region's own coordinates: the one of median height.
     """
     cameras = student.cameras.to("cpu")
     if not student.scene.forward_facing and _look_inwards(cameras):
@@ -44,7 +44,9 @@ def _shell(cameras: Cameras) -> dict[str, Any]:
         (shell.poses(torch.tensor([azimuth]), zero, zero + 1)[0, :, 3] - shell.target)
         for azimuth in (0.0, torch.pi / 2)
     )
-    offset = cameras.poses[0, :, 3] - shell.target
+    offsets = cameras.poses[:, :, 3] - shell.target
+    heights = (offsets @ shell.up) / offsets.norm(dim=1)
+    offset = offsets[int((heights - heights.median()).abs().argmin())]
     radius = float(offset.norm())
     height = [max(-_STEEPEST, shell.height[0]), min(_STEEPEST, shell.height[1])]
     return {

@@ -117,7 +117,7 @@ function tell({ size, milliseconds }) {
   const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
   const engine = backend.backend === "webgpu" ? "WebGPU" : "WebAssembly";
   const threads = backend.threads > 1 ? `, ${backend.threads} threads` : "";
-  element("speed").innerHTML = "<b></b><span></span>";
+  element("speed").classList.add("shown");
   element("speed").firstChild.textContent = `${time} ms`;
   element("speed").lastChild.textContent = ` · ${width}×${height} · ${engine}${threads}`;
 }
@@ -343,6 +343,7 @@ function fail(reason) {
 document.title = card.title;
 element("title").textContent = card.title;
 document.documentElement.classList.toggle("framed", card.framed);
+document.documentElement.classList.toggle("embedded", globalThis !== globalThis.top);
 makeSliders();
 describe();
 resize();
