@@ -15,7 +15,7 @@ from nfcore.files import write_atomic, write_json
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
-LONG = ("scenes", "paper_size", "distillation_options")
+LONG = ("scenes", "paper_size", "distillation_options", "web")
 Row = dict[str, Any]
 
 

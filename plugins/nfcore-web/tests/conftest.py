@@ -97,19 +97,24 @@ def shown(opened: Callable[..., Any]) -> Callable[..., Any]:
 def make(kind: str) -> LightField:
     """A student with an uneven picture: of an object, or of a scene that is seen from one side."""
     torch.manual_seed(0)
-    if kind == "object":
-        return tiny_student(height=24, width=16)
     if kind == "even":  # the same colour everywhere, so that it is right at any size
-        student = tiny_student(height=24, width=16)
-        for part in student.upsampler.modules():
-            if isinstance(part, nn.Conv2d):
-                nn.init.zeros_(part.weight)
-        return student
+        return with_contrast(tiny_student(height=24, width=16), 0)
+    if kind == "object":
+        return with_contrast(tiny_student(height=24, width=16), 6)
     scene = Scene(near=2, far=9, box=((-4, -4, -9), (4, 4, 1)), forward_facing=True)
-    student = tiny_student(height=24, width=16, scene=scene)
+    student = with_contrast(tiny_student(height=24, width=16, scene=scene), 6)
     places = torch.tensor([[-0.3, 0, 0], [0.3, 0.2, 0.1], [0, -0.2, -0.1], [0, 0, 0]])
     poses = torch.cat([torch.eye(3).expand(4, 3, 3), places[:, :, None]], 2)
     student.cameras = Cameras(poses, student.cameras.intrinsics[:1].expand(4, 4), 24, 16)
+    return student
+
+
+@torch.no_grad()
+def with_contrast(student: LightField, gain: float) -> LightField:
+    """The student with its last convolution's weights times ``gain``."""
+    last = [part for part in student.upsampler.modules() if isinstance(part, nn.Conv2d)][-1]
+    last.weight *= gain
+    assert gain == 0 or student.render(student.cameras).std() > 0.1, "a wrong picture would not show"
     return student
 
 

@@ -33,14 +33,17 @@ def view(
 
     site = Site(_place(run), views)
     with Server(site.find, port) as server:
-        threading.Thread(target=site.work, daemon=True).start()
+        worker = threading.Thread(target=site.work, daemon=True)
+        worker.start()
         say(f"{server.url} shows {site.title}; Ctrl-C ends it")
         if browser:
             webbrowser.open(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
+            # torch in a thread does not survive the end of the interpreter: its picture is finished first.
             site.close()
+            worker.join()
 
 
 def _place(run: Path) -> Path:

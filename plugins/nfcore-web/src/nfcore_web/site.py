@@ -95,7 +95,7 @@ class Site:
                 return
         field = LightField.load(student)
         self.viewer = Resource(self._page(field, student), "text/html; charset=utf-8")
-        if self.run is None:
+        if self.run is None or self.closed.is_set():
             return
         views = open_scene(self.run.config, nfcore.plugins()).views("test")
         teacher = load_teacher(self.run.teacher, nfcore.plugins()) if self.run.teacher.is_file() else None

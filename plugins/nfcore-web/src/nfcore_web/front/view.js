@@ -134,6 +134,7 @@ function drawCurves(curves) {
   const svg = element("curve");
   const [width, height, left, bottom] = [640, 220, 36, 12];
   svg.parentElement.hidden = curves.length === 0;
+  if (!curves.length) return;
   const values = curves.flatMap(([, points]) => points.map(([, psnr]) => psnr));
   const low = Math.floor(Math.min(...values));
   const high = Math.max(low + 1, Math.ceil(Math.max(...values)));
