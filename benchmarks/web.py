@@ -1,4 +1,4 @@
-"""One image in the browser: WebAssembly with one thread against ONNX Runtime native with one thread, in one run."""
+"""One image in the browser: WebAssembly against ONNX Runtime native, one thread each, in one run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ def measure() -> list[dict[str, Any]]:
         page.goto(f"{(Path(folder) / 'light_field.html').as_uri()}#backend=wasm")
         page.locator("#frame.shown").wait_for()
         first = time.perf_counter() - began
-        web = _rounds({"native": native, "web": lambda: page.evaluate("lightField.render().then(p => p.milliseconds)")})
+        web = _rounds(
+            {"native": native, "web": lambda: page.evaluate("lightField.render().then(p => p.milliseconds)")}
+        )
         browser.close()
     rows = {"ONNX Runtime native, 1 thread": web["native"], "ONNX Runtime Web, wasm, 1 thread": web["web"]}
     return [
@@ -58,7 +60,9 @@ def _native(student: LightField, folder: Path) -> Callable[[], float]:
     plugins().build("exporter", "onnx", {}).export(student, folder)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(folder / "light_field.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        folder / "light_field.onnx", options, providers=["CPUExecutionProvider"]
+    )
     camera = {
         "pose": student.cameras.poses[:1].numpy(),
         "intrinsics": student.cameras.intrinsics[:1].numpy(),

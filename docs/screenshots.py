@@ -1,4 +1,4 @@
-"""The pictures in docs/images: ``python docs/screenshots.py RUN`` looks at a finished run with headless Chromium."""
+"""The pictures in docs/images: ``python docs/screenshots.py RUN`` looks at a finished run in headless Chromium."""
 
 from __future__ import annotations
 

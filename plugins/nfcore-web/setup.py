@@ -1,8 +1,9 @@
 """Build step: what the page runs on comes out of npm packages, pinned by hash in package-lock.json, once.
 
-``npm ci`` checks every package against the lock file's SHA-512. What is taken is kept in ``src/nfcore_web/runtime``,
-with the lock file's own hash beside it, so that nothing is fetched again until the lock file changes, and nothing
-ever when nfcore is used. The WebAssembly is compressed with xz, a third smaller than gzip: the page has to be small.
+``npm ci`` checks every package against the lock file's SHA-512. What is taken is kept in
+``src/nfcore_web/runtime``, with the lock file's own hash beside it, so that nothing is fetched again until the lock
+file changes, and nothing ever when nfcore is used. The WebAssembly is compressed with xz, which leaves two thirds
+of what gzip would: the page has to be small.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def prepare() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=folder, check=True)  # noqa: S603 - npm, as the PATH has it
         RUNTIME.mkdir(exist_ok=True)
         for source, path in TAKEN.items():
             data = (Path(folder) / "node_modules" / source).read_bytes()
@@ -63,7 +65,7 @@ def compressed(data: bytes) -> bytes:
 
 
 class BuildWithRuntime(build_py):
-    """Prepares the runtime first; an editable install goes on without it, the exporter then says what is missing."""
+    """Prepares the runtime first; an editable install goes on without it, the exporter says what is missing."""
 
     def run(self) -> None:
         """Prepare, then build."""

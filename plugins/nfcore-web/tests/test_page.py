@@ -96,7 +96,9 @@ def test_a_missing_file_is_named(exported, tmp_path):
     assert str(error.value) == f"{tmp_path / 'light_field.html'}: no such file; export the student to get it"
 
 
-@pytest.mark.parametrize("damage", [lambda d: b"", lambda d: d[: len(d) // 2], lambda d: d.replace(b"card", b"cord")])
+@pytest.mark.parametrize(
+    "damage", [lambda d: b"", lambda d: d[: len(d) // 2], lambda d: d.replace(b"card", b"cord")]
+)
 def test_a_damaged_page_is_one_line(exported, tmp_path, damage):
     path = tmp_path / "light_field.html"
     path.write_bytes(damage(exported().page.read_bytes()))
@@ -107,7 +109,7 @@ def test_a_damaged_page_is_one_line(exported, tmp_path, damage):
 
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_no_page(data):
-    with pytest.raises(UserError, match="^x: not a page"):
+    with pytest.raises(UserError, match=r"^x: not a page"):
         pages.model_of(data.decode(errors="replace"), "x")
 
 

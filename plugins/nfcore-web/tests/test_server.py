@@ -111,7 +111,9 @@ def test_any_path_is_one_of_its_pages_or_not_found(server, path):
     assert answer.status == (200 if found in PAGES else 404)
 
 
-@pytest.mark.parametrize("request_", [b"", b"\r\n\r\n", b"\x16\x03\x01\x02", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "request_", [b"", b"\r\n\r\n", b"\x16\x03\x01\x02", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+)
 def test_nonsense_does_not_stop_it(server, request_):
     raw(server, request_)
     assert ask(server, "GET", "/")[0].status == 200

@@ -206,7 +206,14 @@ def test_a_long_log_becomes_a_short_curve(tmp_path):
 
 
 def test_the_command_serves_until_it_is_interrupted(run):
-    command = [sys.executable, "-c", "from nfcore.cli import main; main()", "view", str(run.folder), "--no-browser"]
+    command = [
+        sys.executable,
+        "-c",
+        "from nfcore.cli import main; main()",
+        "view",
+        str(run.folder),
+        "--no-browser",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()

@@ -91,7 +91,8 @@ def test_its_poses_are_those_of_the_orbit_region(exported, shown):
         sine = low + height * (high - low)
         distance = shell.radius[0] + radius * (shell.radius[1] - shell.radius[0])
         page.evaluate(
-            "([a, h, r]) => { const c = lightField.camera; c.azimuth = a; c.height = h; c.zoom = Math.log(c.first / r) }",
+            "([azimuth, height, r]) => Object.assign("
+            "lightField.camera, {azimuth, height, zoom: Math.log(lightField.camera.first / r)})",
             [azimuth, sine, distance],
         )
         expected = shell.poses(*(torch.tensor([value]) for value in (azimuth, sine, distance)))[0]
@@ -100,7 +101,10 @@ def test_its_poses_are_those_of_the_orbit_region(exported, shown):
 
 def test_a_drag_across_the_picture_is_half_a_turn_to_the_other_side(exported, shown):
     page = shown(exported().page)
-    before, azimuth = page.evaluate("lightField.render({raw: true}).then(p => Array.from(p.pixels))"), state(page, "azimuth")
+    before, azimuth = (
+        page.evaluate("lightField.render({raw: true}).then(p => Array.from(p.pixels))"),
+        state(page, "azimuth"),
+    )
     drag(page, 0.25, 0)
     moved = (azimuth - state(page, "azimuth")) % (2 * math.pi)
     assert moved == pytest.approx(math.pi / 4, abs=0.03)

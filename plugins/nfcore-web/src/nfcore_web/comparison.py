@@ -32,8 +32,8 @@ class ComparedView:
 
     Args:
         name: the photo's.
-        pictures: PNG files by what they show: ``photo``, ``student``, ``student-error`` and, if there is a teacher,
-            ``teacher``, ``teacher-error``.
+        pictures: PNG files by what they show: ``photo``, ``student``, ``student-error`` and, if there is a
+            teacher, ``teacher``, ``teacher-error``.
         psnr: against the photo in dB, by ``student`` and ``teacher``.
 
     """

@@ -35,10 +35,10 @@ _SURROUNDINGS = (0.075, 0.08, 0.095)
 class Web(nfcore.Exporter):
     """One HTML file: model, runtime (ONNX Runtime Web) and controls; opens from a disk, without a network.
 
-    WebGPU runs it where the browser has it, WebAssembly with SIMD elsewhere, with threads when the page is served with
-    the headers that allow them (``nfcore view`` sends them). The model is the one that the exporter ``onnx`` writes.
-    To hold the frame rate while the camera moves, the page holds the graph for half the size as well, if what the
-    student shows at that size is right; ``sizes`` says how many halvings to try.
+    WebGPU runs it where the browser has it, WebAssembly with SIMD elsewhere, with threads when the page is served
+    with the headers that allow them (``nfcore view`` sends them). The model is the one that the exporter ``onnx``
+    writes. To hold the frame rate while the camera moves, the page holds the graph for half the size as well, if
+    what the student shows at that size is right; ``sizes`` says how many sizes to try.
     """
 
     class Options(nfcore.Options):
@@ -126,9 +126,7 @@ def _sizes_that_fit(student: LightField, count: int) -> Iterator[Cameras]:
 
 def _as_onnx(student: LightField, cameras: Cameras) -> onnx.ModelProto:
     """Return ``student`` for the size of ``cameras`` as the exporter ``onnx`` writes it."""
-    sized = LightField(
-        student.encoding, student.backbone, student.upsampler, scene=student.scene, cameras=cameras
-    )
+    sized = LightField(student.encoding, student.backbone, student.upsampler, scene=student.scene, cameras=cameras)
     exporter: Any = nfcore.plugins().build("exporter", "nfcore-onnx/onnx", {})
     with tempfile.TemporaryDirectory() as folder:
         exporter.export(sized, Path(folder))

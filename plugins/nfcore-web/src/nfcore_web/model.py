@@ -70,7 +70,8 @@ def whole(graph: bytes, weights: bytes) -> bytes:
             tensor.raw_data = weights[start : start + int(place["length"])]
             tensor.data_location = TensorProto.DEFAULT
             del tensor.external_data[:]
-    return model.SerializeToString()
+    serialised: bytes = model.SerializeToString()
+    return serialised
 
 
 def _halve_storage(model: ModelProto) -> None:

@@ -58,9 +58,7 @@ def model_of(page: str, name: str) -> tuple[dict[str, Any], Model]:
     """
     try:
         card: dict[str, Any] = json.loads(_element(page, "card"))
-        graphs = tuple(
-            _unpacked(_element(page, f"graph-{index}")) for index in range(len(card["sizes"]))
-        )
+        graphs = tuple(_unpacked(_element(page, f"graph-{index}")) for index in range(len(card["sizes"])))
         return card, Model(graphs, _unpacked(_element(page, "weights")))
     except (LookupError, ValueError, TypeError, lzma.LZMAError):
         raise UserError(f"{name}: not a page of the web exporter, or damaged") from None

@@ -18,8 +18,9 @@ def region(student: LightField) -> dict[str, Any]:
 
     Cameras that look inwards fill a shell around a target (`OrbitRegion`): ``{"kind": "orbit", "target", "up",
     "east", "north", "radius", "height", "start"}``. All others fill a box in the frame of the most central one:
-    ``{"kind": "box", "axes", "centre", "low", "high", "focus", "start"}``. Lengths are scene units, ``height`` is the
-    sine of the elevation, ``start`` a reference camera in the region's own coordinates: the one of median height.
+    ``{"kind": "box", "axes", "centre", "low", "high", "focus", "start"}``. Lengths are scene units, ``height`` is
+    the sine of the elevation. ``start`` is a place in the region's own coordinates: the reference camera of median
+    height, or the middle of the box.
     """
     cameras = student.cameras.to("cpu")
     if not student.scene.forward_facing and _look_inwards(cameras):
@@ -85,7 +86,7 @@ def _box(cameras: Cameras, scene: Scene) -> dict[str, Any]:
 
 
 def _focus(scene: Scene) -> float:
-    """Return the depth that the camera keeps looking at: NeRF's spiral, mean of the ends in disparity at 3 to 1."""
+    """Return the depth that the camera keeps looking at: as for NeRF's spiral, 3 to 1 between the disparities."""
     return 1 / (0.25 / scene.near + 0.75 / scene.far)
 
 

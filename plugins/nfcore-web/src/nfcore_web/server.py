@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.answer(HTTPStatus.METHOD_NOT_ALLOWED, None, {"Allow": "GET, HEAD"})
 
-    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+    def do_GET(self) -> None:
         """Answer with a resource."""
         if self.headers.get("Host") not in self.server.hosts:
             self.answer(HTTPStatus.MISDIRECTED_REQUEST, None)
@@ -94,9 +94,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815
 
-    def answer(
-        self, status: HTTPStatus, resource: Resource | None, more: dict[str, str] | None = None
-    ) -> None:
+    def answer(self, status: HTTPStatus, resource: Resource | None, more: dict[str, str] | None = None) -> None:
         """Send one answer; without a resource its text is the status's name."""
         resource = resource or Resource(f"{status.phrase}\n".encode(), "text/plain; charset=utf-8")
         self.send_response(status)
@@ -107,5 +105,5 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(resource.data)
 
-    def log_message(self, format: str, *values: object) -> None:  # noqa: A002 - the base class's name
+    def log_message(self, format: str, *values: object) -> None:
         """Say nothing: the terminal shows where the viewer is, not who looked at it."""

@@ -108,7 +108,7 @@ function showProgress(progress) {
   const figures = {
     Stage: progress.stage ?? "–",
     Step: progress.step ?? "–",
-    PSNR: progress.psnr == null ? "–" : `${progress.psnr.toFixed(2)} dB`,
+    [progress.stage?.startsWith("export") ? "PSNR to torch" : "PSNR"]: progress.psnr == null ? "–" : `${progress.psnr.toFixed(2)} dB`,
     Finished: done.length ? done.join(", ") : "nothing yet",
   };
   element("figures").replaceChildren(
