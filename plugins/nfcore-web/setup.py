@@ -1,9 +1,9 @@
 """Build step: what the page runs on comes out of npm packages, pinned by hash in package-lock.json, once.
 
 ``npm ci`` checks every package against the lock file's SHA-512. What is taken is kept in
-``src/nfcore_web/runtime``, with the lock file's own hash beside it, so that nothing is fetched again until the lock
-file changes, and nothing ever when nfcore is used. The WebAssembly is compressed with xz, which leaves two thirds
-of what gzip would: the page has to be small.
+``src/nfcore_web/runtime``, with the lock file's own hash beside it, so that nothing is fetched again until the
+lock file changes, and nothing ever when nfcore is used. The WebAssembly is compressed with xz, which leaves two
+thirds of what gzip would: the page has to be small.
 """
 
 from __future__ import annotations
