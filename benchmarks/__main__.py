@@ -1,4 +1,7 @@
-"""``python -m benchmarks [NAME ...]``: measure, print a table, write ``results/NAME.json`` and ``NAME.md``."""
+"""``python -m benchmarks [NAME ...]``: measure, print a table, write ``results/NAME.json`` and ``NAME.md``.
+
+``scenes:PART`` measures anew only the runs that have PART in their name, such as ``scenes:lego-200``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from nfcore.files import write_atomic, write_json
 
 RESULTS = Path(__file__).parent / "results"
 QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
-LONG = ("scenes", "paper_size", "distillation_options", "web")
+LONG = ("distillation", "scenes", "teachers", "paper_size", "distillation_options", "step_options", "web")
 Row = dict[str, Any]
 
 
@@ -23,12 +26,13 @@ def main() -> None:
     """Run the named benchmarks, or all quick ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", default=[], metavar="NAME", help=f"of {', '.join(QUICK + LONG)}")
-    for name in parser.parse_args().names or QUICK:
+    for chosen in parser.parse_args().names or QUICK:
+        name, _, only = chosen.partition(":")
         if name not in QUICK + LONG:
             parser.error(f"unknown benchmark {name!r}; there is {', '.join(QUICK + LONG)}")
         benchmark = importlib.import_module(f"benchmarks.{name}")
         what = str(benchmark.__doc__)
-        rows: list[Row] = benchmark.measure()
+        rows: list[Row] = benchmark.measure(only) if only else benchmark.measure()
         columns = list(dict.fromkeys(key for row in rows for key in row))
         print_table(columns, [[row.get(column) for column in columns] for row in rows], what)
         write_json(RESULTS / f"{name}.json", {"machine": machine(), "what": what, "rows": rows})

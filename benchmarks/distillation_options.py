@@ -1,4 +1,4 @@
-"""What each option of the pseudo views does: the quickstart's student on lego at 100x100, short runs, one seed."""
+"""What each option of the pseudo views does: the pure small student on lego at 100x100, short runs, one seed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def measure() -> list[dict[str, Any]]:
     if not LEGO.is_dir():
         sys.exit(f"the distillation_options benchmark needs real data: there is no {LEGO}")
     changes = [f"image_size={SIZE}"]
-    config = configure("quickstart", plugins(), scene=f"blender:{LEGO}", changes=changes)
+    config = configure("mobiler2l-small", plugins(), scene=f"blender:{LEGO}", changes=changes)
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", config, resume=False)
         stages = Stages(run, plugins(), Console(quiet=True))

@@ -12,7 +12,7 @@ from benchmarks.students import build
 from benchmarks.timing import interleaved
 from nfcore import DeployedLightField, plugins
 
-SIZES = {"quickstart": 100, "mobiler2l": 800}
+SIZES = {"mobiler2l-small": 100, "mobiler2l": 800}
 
 
 def measure() -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def measure() -> list[dict[str, Any]]:
     changes = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["nfcore", "run", "mobiler2l", "--scene", f"blender:{DATA / 'lego'}", *changes]
     with tempfile.TemporaryDirectory() as folder:
-        summary, seconds = run_json([*command, "--runs", folder, "--name", "run"])
+        summary, seconds, _ = run_json([*command, "--runs", folder, "--name", "run"])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20)
     figures = {
         "command": " ".join(command).replace(str(DATA), "../shared/data/nerf_synthetic"),

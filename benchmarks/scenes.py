@@ -1,7 +1,9 @@
-"""The quickstart on real scenes: quality on the test views, and time, with the command of each."""
+"""Whole runs on real scenes: quality on the test views, time and size, with the command of each."""
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 import tempfile
@@ -10,36 +12,73 @@ from typing import Any
 
 from benchmarks.commands import run_json
 
-PICTURES = Path(__file__).parent / "results" / "pictures"
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nerf_synthetic"
-SCENES = ("lego", "chair")
-SIZES = (100, 200)
+RESULTS = Path(__file__).parent / "results"
+PICTURES = RESULTS / "pictures"
+DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+# Minutes of two cores where a name says so; the student's steps are then what fits, the teacher's the recipe's.
+_MINUTES_12 = ("distill.steps=18000", "distill.views=1200")
+_MINUTES_30 = ("distill.steps=12000", "distill.views=900")
+_CAPTURES = {
+    "fern-252": ("llff", "nerf_llff_data/fern", ("image_size=252", "student.scale=3")),
+    "beer-160": ("colmap", "colmap/beer", ("image_size=160", "student.scale=2")),
+}
+_SYNTHETIC = {
+    f"{scene}-{size}": ("blender", f"nerf_synthetic/{scene}", (f"image_size={size}",))
+    for size in (100, 200)
+    for scene in ("lego", "chair")
+}
+#: Scenes with the changes that their size needs; the longer ones after the quick ones.
+SCENES = _SYNTHETIC | _CAPTURES
+LONGER = {
+    "lego-200-12min": ("blender", "nerf_synthetic/lego", ("image_size=200", *_MINUTES_12)),
+    "lego-400-30min": ("blender", "nerf_synthetic/lego", ("image_size=400", *_MINUTES_30)),
+}
 
 
-def measure() -> list[dict[str, Any]]:
-    """Return a row for each scene and size; the comparisons go to ``results/pictures``, which git ignores."""
+def measure(only: str = "") -> list[dict[str, Any]]:
+    """Return a row for each run: those with ``only`` in their name anew, the others as they were measured before.
+
+    The comparisons go to ``results/pictures``, which git ignores.
+    """
     if not DATA.is_dir():
         sys.exit(f"the scenes benchmark needs real data: there is no {DATA}")
-    return [_run(scene, size) for size in SIZES for scene in SCENES]
+    cases = {
+        f"{recipe} {name}": (recipe, *case)
+        for recipe, scenes in (("quickstart", SCENES | LONGER), ("mobiler2l-small", SCENES))
+        for name, case in scenes.items()
+    }
+    before = _rows_before()
+    rows = {name: _run(name, *case) if only in name else before.get(name) for name, case in cases.items()}
+    return [row for row in rows.values() if row]
 
 
-def _run(scene: str, size: int) -> dict[str, Any]:
-    changes = ["--set", f"image_size={size}"] if size != 100 else []
-    command = ["nfcore", "run", "quickstart", "--scene", f"blender:{DATA / scene}", *changes]
+def _rows_before() -> dict[str, dict[str, Any]]:
+    path = RESULTS / "scenes.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    return {row["run"]: row for row in rows if "run" in row}
+
+
+def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...]) -> dict[str, Any]:
+    sets = [part for change in changes for part in ("--set", change)]
+    command = ["nfcore", "run", recipe, "--scene", f"{kind}:{DATA / path}", *sets]
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        summary, seconds = run_json([*command, "--runs", folder, "--name", "run"])
+        summary, seconds, cpu_seconds = run_json([*command, "--runs", folder, "--name", "run"])
         PICTURES.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(folder) / "run/previews/comparison.png", PICTURES / f"quickstart-{scene}-{size}.png")
+        shutil.copy(Path(folder) / "run/previews/comparison.png", PICTURES / f"{name.replace(' ', '-')}.png")
     return {
-        "scene": scene,
-        "size": size,
+        "run": name,
         "teacher PSNR": round(summary["teacher.test.psnr"], 2),
-        "teacher SSIM": round(summary["teacher.test.ssim"], 4),
         "distilled PSNR": round(summary["student.distilled.psnr"], 2),
         "student PSNR": round(summary["student.test.psnr"], 2),
         "student SSIM": round(summary["student.test.ssim"], 4),
+        "test views": summary["test_views"],
+        "GMAC": round(summary["student.macs"] / 1e9, 3),
         "ONNX fp32 max error": f"{summary['export.onnx.max_error']:.1e}",
         "Core ML dB": round(summary["export.coreml.psnr_vs_torch"], 1),
         "wall s": round(seconds),
-        "command": " ".join(command).replace(str(DATA), "../shared/data/nerf_synthetic"),
+        "CPU s": round(cpu_seconds),
+        "load before": round(load, 1),
+        "command": " ".join(command).replace(str(DATA), "../shared/data"),
     }

@@ -1,4 +1,4 @@
-"""A training step of the quickstart's student: crops of many views against whole views, bf16 against fp32."""
+"""A training step of mobiler2l-small's student: crops of many views against whole views, bf16 against fp32."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nfcore.pipeline.views import TrainingViews
 
 def measure() -> list[dict[str, Any]]:
     """Return milliseconds per step and rays per second of each form of the step."""
-    student = build("quickstart", 100)
+    student = build("mobiler2l-small", 100)
     count = 64
     views = TrainingViews(
         student.cameras[torch.arange(count) % len(student.cameras)],

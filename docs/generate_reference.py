@@ -197,6 +197,7 @@ def hooks_page() -> str:
     ]
     parts += [f"::: nfcore.hookspecs.{name}" for name in hook_names()]
     parts += ["## What hooks yield", documented("Component"), documented("Recipe")]
+    parts.append(documented("Publication"))
     return page(parts)
 
 
@@ -221,7 +222,7 @@ def testing_page() -> str:
 def python_page() -> str:
     """Return the page of the public surface, without what other pages show."""
     elsewhere = {*INTERFACES.values(), *(name for names in COMPANIONS.values() for name in names)}
-    elsewhere |= {"Component", "Recipe", "hookimpl"}
+    elsewhere |= {"Component", "Publication", "Recipe", "hookimpl"}
     public = [name for name in nfcore.__all__ if name not in elsewhere]
     parts = [
         "# Python",

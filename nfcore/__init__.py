@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nfcore.cameras import Rays as Rays
     from nfcore.cameras import ray_grid as ray_grid
     from nfcore.components import Component as Component
+    from nfcore.components import Publication as Publication
     from nfcore.components import Recipe as Recipe
     from nfcore.deploy import DeployedLightField as DeployedLightField
     from nfcore.errors import NfcoreError as NfcoreError
@@ -59,6 +60,7 @@ _HOME = {
     "OrbitRegion": "orbits",
     "ParityFloor": "interfaces",
     "PluginError": "errors",
+    "Publication": "components",
     "RayEncoding": "interfaces",
     "RaySource": "interfaces",
     "Rays": "cameras",

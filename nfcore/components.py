@@ -1,4 +1,4 @@
-"""What a plugin offers: components and recipes, described by data so that listing them imports nothing heavy."""
+"""What a plugin offers, described by data so that listing it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Component:
         target: where the class is, ``"package.module:Class"``.
         summary: one line for listings.
         level: the interface level that the class was written for.
+        markers: of a ray source, files that tell a folder that it reads, relative to it: one of them is enough.
 
     """
 
@@ -33,6 +34,7 @@ class Component:
     target: str
     summary: str = ""
     level: int = 1
+    markers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,24 @@ class Recipe:
         name: how users call it.
         path: the TOML file.
         summary: one line for listings.
+
+    """
+
+    name: str
+    path: Path
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Published figures to compare with: a TOML file that says how they were measured and gives the tables.
+
+    ``nfcore.publications`` describes the file.
+
+    Args:
+        name: how users call it, and the evaluation protocol that it used.
+        path: the TOML file.
+        summary: one line for listings, such as title, authors and venue.
 
     """
 

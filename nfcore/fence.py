@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 import pluggy
 
 from nfcore import hookspecs
-from nfcore.components import KINDS, Component, Recipe
+from nfcore.components import KINDS, Component, Publication, Recipe
 from nfcore.discovery import PluginSource
 from nfcore.errors import NfcoreError, PluginError
 
-Offer = TypeVar("Offer", Component, Recipe)
+Offer = TypeVar("Offer", Component, Recipe, Publication)
+File = TypeVar("File", Recipe, Publication)
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -31,6 +32,7 @@ class Plugin:
     source: PluginSource
     components: list[Component] = field(default_factory=list)
     recipes: list[Recipe] = field(default_factory=list)
+    publications: list[Publication] = field(default_factory=list)
     problem: str | None = None
 
     @property
@@ -60,12 +62,14 @@ class Fence:
             with _stdout_kept_clean():
                 self._register(source.load(), name)
                 plugin.components = [_checked(c) for c in self._offers(name, "nfcore_components", Component)]
-                plugin.recipes = [_checked_recipe(r) for r in self._offers(name, "nfcore_recipes", Recipe)]
+                plugin.recipes = [_checked_file(r) for r in self._offers(name, "nfcore_recipes", Recipe)]
+                publications = self._offers(name, "nfcore_publications", Publication)
+                plugin.publications = [_checked_file(p) for p in publications]
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, and what extensions in Rust panic with
             plugin.problem = reason(error)
-            plugin.components, plugin.recipes = [], []
+            plugin.components, plugin.recipes, plugin.publications = [], [], []
             if self.hooks.has_plugin(name):
                 self.hooks.unregister(name=name)
         return plugin
@@ -121,11 +125,12 @@ def _checked(component: Component) -> Component:
     return component
 
 
-def _checked_recipe(recipe: Recipe) -> Recipe:
-    _check_name("recipe", recipe.name)
-    if not isinstance(recipe.path, Path) or not isinstance(recipe.summary, str):
-        raise PluginError(f"recipe {recipe.name!r}: its path must be a Path, its summary a str")
-    return recipe
+def _checked_file(offer: File) -> File:
+    what = type(offer).__name__.lower()
+    _check_name(what, offer.name)
+    if not isinstance(offer.path, Path) or not isinstance(offer.summary, str):
+        raise PluginError(f"{what} {offer.name!r}: its path must be a Path, its summary a str")
+    return offer
 
 
 def _check_name(what: str, name: object) -> None:

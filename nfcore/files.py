@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+# As tempfile names a folder between its prefix and nothing.
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 @contextmanager
@@ -30,6 +34,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
             _sync(temporary)
             temporary.replace(path)
     _sync(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what ``atomic_path`` left in ``folder`` when its process was killed."""
+    for left in folder.glob(".*.*") if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(left.name) and left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager

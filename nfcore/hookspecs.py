@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from nfcore.components import Component, Recipe
+from nfcore.components import Component, Publication, Recipe
 
 if TYPE_CHECKING:
     import typer
@@ -35,6 +35,11 @@ def nfcore_components() -> Iterable[Component]:  # type: ignore[empty-body]
 @hookspec
 def nfcore_recipes() -> Iterable[Recipe]:  # type: ignore[empty-body]
     """Yield the recipes (named pipelines) that this plugin offers."""
+
+
+@hookspec
+def nfcore_publications() -> Iterable[Publication]:  # type: ignore[empty-body]
+    """Yield the published figures that this plugin's runs can be compared with."""
 
 
 @hookspec

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from nfcore.components import INTERFACE_LEVELS, KINDS, Component, Kind, Recipe
+from nfcore.components import INTERFACE_LEVELS, KINDS, Component, Kind, Publication, Recipe
 from nfcore.discovery import PluginSource, canonical, discover
 from nfcore.errors import PluginError, nearest
 from nfcore.fence import Fence, Plugin, reason
 from nfcore.options import Options, parse
 from nfcore.references import missing
 
-Offer = TypeVar("Offer", Component, Recipe)
+Offer = TypeVar("Offer", Component, Recipe, Publication)
 
 
 class PluginManager:
@@ -149,6 +149,22 @@ class PluginManager:
         return _ambiguity(plugin, recipe, self.recipes()) or (
             None if recipe.path.is_file() else f"{recipe.path}: no such file"
         )
+
+    # -- publications --------------------------------------------------------------------------------
+
+    def publications(self) -> list[tuple[Plugin, Publication]]:
+        """Return all published figures with the plugin that offers each, sorted by name."""
+        found = [(p, figures) for p in self.plugins for figures in p.publications]
+        return sorted(found, key=lambda pf: (pf[1].name, pf[0].distribution))
+
+    def publication(self, name: str) -> Publication:
+        """Return the published figures called ``name`` or ``distribution/name``.
+
+        Raises:
+            PluginError: unknown (with the nearest names) or offered by two distributions.
+
+        """
+        return self._pick("publication", name, self.publications())[1]
 
     # -- names ---------------------------------------------------------------------------------------
 

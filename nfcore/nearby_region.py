@@ -64,11 +64,12 @@ class NearbyRegion:
         """Return positions (n, 3) on arcs around the target: a chord would lead nearer to the thing."""
         offsets = torch.stack([one - self.target, other - self.target])
         radii = offsets.norm(dim=-1, keepdim=True)
-        moved = torch.lerp(*offsets, share) + jitter * (other - one).norm(dim=-1, keepdim=True)
-        radius = torch.lerp(*radii, share) * (
+        moved = torch.lerp(offsets[0], offsets[1], share) + jitter * (other - one).norm(dim=-1, keepdim=True)
+        radius = torch.lerp(radii[0], radii[1], share) * (
             1 + 0.3 * jitter[:, :1] * (radii[0] - radii[1]).abs() / radii.amax(0)
         )
-        return self.target + F.normalize(moved, dim=-1) * radius
+        eyes: Tensor = self.target + F.normalize(moved, dim=-1) * radius
+        return eyes
 
 
 def _blended(one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tensor:
@@ -82,4 +83,5 @@ def _blended(one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tenso
     # Neighbours are less than half a turn apart; were they not, a mirror would be the nearest matrix.
     sign = torch.det(left @ right).sign()
     left = torch.cat([left[:, :, :2], left[:, :, 2:] * sign[:, None, None]], -1)
-    return left @ right
+    rotation: Tensor = left @ right
+    return rotation

@@ -82,6 +82,25 @@ class OrbitRegion:
         return look_at(eyes, self.target, self.up)
 
 
+def tour(cameras: Cameras, n: int) -> Tensor:
+    """Return ``n`` poses (n, 3, 4) that close a loop around what ``cameras`` look at, where they have been.
+
+    A full circle at their mean height and distance; where they leave out more than a quarter of it, there and back
+    over the rest.
+    """
+    region = OrbitRegion.around(cameras)
+    east, north = _plane(region.up)
+    offsets = cameras.poses[:, :, 3] - region.target
+    azimuth = torch.atan2(offsets @ north, offsets @ east).sort().values
+    following = torch.cat([azimuth[1:], azimuth[:1] + 2 * math.pi])
+    gap, last = (following - azimuth).max(0)
+    if gap < math.pi / 2:
+        return region.circle(n)
+    half = (2 * math.pi - gap) / 2
+    swing = following[last] + half * (1 - (torch.arange(n) * (2 * math.pi / n)).cos())
+    return region.poses(swing, torch.full((n,), sum(region.height) / 2), torch.full((n,), sum(region.radius) / 2))
+
+
 def nearest_point_to_axes(poses: Tensor) -> Tensor:
     """Return the point (3,) with the least sum of squared distances to the optical axes of ``poses``."""
     direction = F.normalize(poses[:, :, 2], dim=-1).double()

@@ -176,7 +176,7 @@ def test_a_plugins_folder_without_plugins_is_a_users_error(tmp_path):
         (["run", "quickstart", "--export", "coreml,onx"], ["unknown exporter 'onx'", "'onnx'"]),
         (["run", "quickstart", "--set", "student.wdth=3"], ["'wdth'", "did you mean 'width'"]),
         (["run", "quickstart", "--set", "distill.steps=few"], ["distill.steps", "'few'"]),
-        (["run", "quickstart", "--set", "image_size=30"], ["30x30", "28x28 or 32x32"]),
+        (["run", "quickstart", "--set", "image_size=31"], ["31x31", "30x30 or 32x32"]),
         (["run", "quickstart", "--scene", "blender:nowhere"], ["nowhere"]),
         (["recipes", "show", "x"], ["unknown recipe 'x'"]),
         (["distill", "no-run"], ["no-run: no run here"]),

@@ -24,6 +24,8 @@ from nfcore import hookspecs
 from nfcore.components import KINDS
 from nfcore.manager import PluginManager
 from nfcore.pipeline.config import Choice, PipelineConfig
+from nfcore.pipeline.recipes import configure
+from nfcore.publications import read_tables
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -153,6 +155,20 @@ def test_the_guides_examples_keep_their_contracts(guides_plugin):
 def test_the_conventions_example_is_true():
     for title, text in blocks(DOCS / "conventions.md", "python"):
         exec(compile(text, title, "exec"), {})
+
+
+def test_the_example_of_a_recipe_that_extends_another_can_be_run(tmp_path):
+    (text,) = [text for title, text in blocks(DOCS / "pipelines.md", "toml") if title == "bigger.toml"]
+    (tmp_path / "bigger.toml").write_text(text)
+    config = configure(str(tmp_path / "bigger.toml"), nfcore.plugins())
+    assert (config.student.backbone.options["width"], config.distill.steps) == (160, 20_000)
+
+
+def test_the_example_of_a_publication_is_one(tmp_path):
+    ((_, text),) = blocks(DOCS / "evaluation.md", "toml")
+    (tmp_path / "tables.toml").write_text(text)
+    (table,) = read_tables(tmp_path / "tables.toml").tables
+    assert [row.name for row in table.rows] == ["Teapot", "Mean"]
 
 
 def test_a_guide_says_what_its_kind_gets_gives_and_may_raise():
@@ -295,7 +311,7 @@ def test_the_reference_shows_every_command_that_the_command_line_has(reference, 
         printed = command(*group, "--help", cwd=tmp_path).stdout
         names = re.findall(r"^│ ([a-z][\w-]*)", printed.partition("Commands")[2], re.MULTILINE)
         assert names, printed
-        for name in set(names) - {"plugins", "recipes", "make-scene"}:
+        for name in set(names) - {"plugins", "recipes", "make-scene", "sweep", "view"}:
             assert f"## `{' '.join(['nfcore', *group, name])}`\n" in text
 
 

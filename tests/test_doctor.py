@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+import tiny
 from installed import install, nfcore, offering
 
-from nfcore.cli.doctor import Finding, _compared, _disk, _requirements
+from nfcore import Publication, hookimpl
+from nfcore.cli.doctor import Finding, _compared, _components, _disk, _requirements
+from nfcore.manager import PluginManager
 
 
 def test_a_sound_installation_exits_with_0(command, tmp_path):
@@ -110,3 +113,15 @@ def test_a_variable_that_names_nobody_is_a_warning(examined):
     assert [(f.check, f.text) for f in examined if f.status == "warning"] == [
         ("NFCORE_PLUGINS_ONLY", "names 'nobody', which is not installed")
     ]
+
+
+def test_a_publication_that_can_not_be_read_is_found(tmp_path):
+    class Plugin:
+        @staticmethod
+        @hookimpl
+        def nfcore_publications():
+            yield Publication("leaflet", tmp_path / "lost.toml")
+
+    (found, _) = _components(PluginManager([tiny.source(Plugin, "leaflet-dist")]))
+    assert (found.check, found.status) == ("publication leaflet of leaflet-dist 1.0", "broken")
+    assert "lost.toml: No such file" in found.text

@@ -186,7 +186,10 @@ def test_a_student_alone_renders_and_exports_without_data_teacher_or_their_plugi
 # -- killed at any instant ---------------------------------------------------------------------------
 
 # The command as it is, but with a checkpoint after every step instead of every 15 seconds.
-EAGER = "import nfcore.runs.reporter as r; r._CHECKPOINT_SECONDS = 0.0; from nfcore.cli import main; main()"
+EAGER = (
+    "import nfcore.runs.checkpoints as c; c.LEAST_SECONDS, c.MOST_SHARE = 0.0, 1e9; "
+    "from nfcore.cli import main; main()"
+)
 
 
 def killed(arguments: list[str], cwd: Path, checkpoint: Path) -> str:

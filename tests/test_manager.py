@@ -10,7 +10,7 @@ import tiny_plugin
 from tiny import source
 
 import nfcore
-from nfcore import Component, PluginError, Recipe, UserError
+from nfcore import Component, PluginError, Publication, Recipe, UserError
 from nfcore.discovery import discover
 from nfcore.manager import PluginManager
 
@@ -56,6 +56,15 @@ BROKEN = {
     "hook raises late": (hooks(nfcore_components=fails_late), "RuntimeError: half way"),
     "hook exits": (hooks(nfcore_components=exits), "SystemExit: told to leave"),
     "recipes raise": (hooks(nfcore_recipes=fails), "ValueError: no luck"),
+    "publications raise": (hooks(nfcore_publications=fails), "ValueError: no luck"),
+    "a publication without a path": (
+        hooks(nfcore_publications=lambda: [Publication("x", "tables.toml")]),
+        "publication 'x': its path must be a Path",
+    ),
+    "a publication with spaces": (
+        hooks(nfcore_publications=lambda: [Publication("x y", Path("tables.toml"))]),
+        "a publication's name is lower case",
+    ),
     "yields rubbish": (hooks(nfcore_components=lambda: ["teacher"]), "yielded 'teacher', not a Component"),
     "yields a recipe": (
         hooks(nfcore_components=lambda: [Recipe("x", Path("x"))]),

@@ -172,6 +172,8 @@ finally:
         ("nfcore run ", '"mine.toml"', "voxels"),
         ("nfcore run quickstart --teacher ", '"sky"', "mixing"),
         ("nfcore run quickstart --scene bl", '"blender"', "sky"),
+        ("nfcore run quickstart --scene runs/", '"runs/finished/"', "blender"),
+        ("nfcore scene ru", '"runs/"', "blender"),
         ("nfcore plugins info mi", '"mixing"', "sky"),
         ("nfcore recipes show qui", '"quickstart"', "tiny"),
         ("nfcore evaluate ", '"finished"', "unfinished"),

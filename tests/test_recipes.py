@@ -13,7 +13,7 @@ from nfcore.pipeline.config import Choice
 from nfcore.pipeline.recipes import choose_exports, configure
 
 
-@pytest.mark.parametrize("name", ["mobiler2l", "quickstart"])
+@pytest.mark.parametrize("name", ["mobiler2l", "mobiler2l-small", "guided", "quickstart"])
 def test_the_first_party_recipes_name_components_and_options_that_exist(name):
     config = configure(name, nfcore.plugins())
     assert config.summary

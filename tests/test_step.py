@@ -20,6 +20,7 @@ from nfcore.pipeline.averaging import MovingAverage
 from nfcore.pipeline.batch_norm import enough_views
 from nfcore.pipeline.config import FinetuneConfig, TrainingConfig
 from nfcore.pipeline.losses import LOSSES
+from nfcore.pipeline.muon import Muon
 from nfcore.pipeline.optimizers import StudentOptimizer
 from nfcore.pipeline.precision import network_dtype
 from nfcore.pipeline.training import train
@@ -81,22 +82,36 @@ def student_with_a_table() -> nfcore.LightField:
 # -- optimisers --------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch.optim.Muon is of torch 2.9")
+@pytest.mark.parametrize("shape", [(48, 48), (16, 96), (96, 16), (80, 72)])
+def test_muon_moves_matrices_as_torchs_own_does(generator, shape):
+    ours = [torch.randn(shape, generator=generator) for _ in range(3)]
+    theirs = [matrix.clone() for matrix in ours]
+    settings = {"lr": 0.1, "weight_decay": 0.01, "momentum": 0.95}
+    optimizers = Muon(ours, **settings), torch.optim.Muon(theirs, adjust_lr_fn="match_rms_adamw", **settings)
+    for _ in range(3):
+        for left, right in zip(ours, theirs, strict=True):
+            left.grad = torch.randn(shape, generator=generator)
+            right.grad = left.grad.clone()
+        for optimizer in optimizers:
+            optimizer.step()
+    length = 0.2 * 0.1 * max(shape) ** 0.5
+    for left, right in zip(ours, theirs, strict=True):
+        assert (left - right).norm() < 0.03 * 3 * length * min(shape) ** 0.5  # theirs is in bf16: 8 bits
+
+
 def test_muon_moves_each_matrix_by_an_orthogonal_one(generator):
-    student = tiny.student(width=16)
-    weights = {name: student.state_dict()[name] for name in ("backbone.layers.2.weight", "upsampler.conv.weight")}
-    before = {name: weight.clone() for name, weight in weights.items()}
-    gradients = {name: torch.randn(weight.shape, generator=generator) for name, weight in weights.items()}
-    loss = sum((dict(student.named_parameters())[name] * g).sum() for name, g in gradients.items())
-    settings = {"optimizer": "muon", "learning_rate": 0.1, "weight_decay": 0.0}
-    optimizer_of(student, **settings).step(loss, 1.0)
-    for name, weight in weights.items():
-        u, _, v = torch.linalg.svd(gradients[name].flatten(1), full_matrices=False)
-        change = (before[name] - weight).flatten(1) / (0.1 * 0.2 * max(len(u), v.shape[1]) ** 0.5)
-        # In the gradient's own basis: Newton-Schulz brings singular values to between 0.5 and 1.5 (Jordan et al.
-        # 2024) and the step's length is 0.2 sqrt(longer side) (Liu et al. 2025, equation 4).
-        within = u.T @ change @ v.T
-        assert within.diagonal().min() > 0.5 and within.diagonal().max() < 1.5, name
-        assert (within - within.diagonal().diag()).abs().max() < 0.05, name  # bf16
+    weight = torch.randn(24, 4, 3, 3, generator=generator).to(memory_format=torch.channels_last)
+    before, optimizer = weight.clone(), Muon([weight], lr=0.1)
+    weight.grad = torch.randn(weight.shape, generator=generator)
+    u, _, v = torch.linalg.svd(weight.grad.flatten(1), full_matrices=False)
+    optimizer.step()
+    # The step's length is 0.2 sqrt(longer side) (Liu et al. 2025, equation 4); in the gradient's own basis five
+    # iterations bring the singular values to between 0.5 and 1.5 (Jordan et al. 2024).
+    change = (before - weight).flatten(1) / (0.1 * 0.2 * 36**0.5)
+    within = u.T @ change @ v.T
+    assert within.diagonal().min() > 0.5 and within.diagonal().max() < 1.5
+    assert (within - within.diagonal().diag()).abs().max() < 1e-4
 
 
 def test_muon_finds_the_same_step_in_either_memory_layout():
@@ -107,8 +122,7 @@ def test_muon_finds_the_same_step_in_either_memory_layout():
     first, second = moved(contiguous, **settings), moved(channels_last, **settings)
     assert first["upsampler.conv.weight"].abs().max() > 0
     for name, change in first.items():
-        # the columns are in another order, and Newton-Schulz works in bf16: 8 bits
-        assert torch.allclose(change, second[name], atol=0.1 * 2**-6), name
+        assert torch.allclose(change, second[name], atol=1e-4), name
 
 
 def test_biases_move_under_muon_as_under_adamw():
@@ -332,9 +346,9 @@ def test_fine_tuning_keeps_the_best_of_several_moments(monkeypatch):
     scores = iter([20.0, 21.0, 25.0, 24.0, 23.0])  # before, and at four moments
     seen: list[dict[str, torch.Tensor]] = []
 
-    def judge(student, views, reporter=None):
+    def judge(student, views, metrics):
         seen.append({name: tensor.clone() for name, tensor in student.state_dict().items()})
-        return nfcore.pipeline.Evaluation((next(scores),), (1.0,), ("held out",))
+        return nfcore.pipeline.Evaluation({"psnr": (next(scores),)}, ("held out",))
 
     # the package's function of the same name hides the module from a dotted path
     monkeypatch.setattr(sys.modules["nfcore.pipeline.finetune"], "evaluate_student", judge)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from pathlib import Path
 
 import pytest
 import tiny
@@ -12,6 +14,7 @@ import nfcore
 from nfcore import NfcoreError, Reporter
 from nfcore.pipeline import distill, finetune
 from nfcore.pipeline.config import DistillConfig, FinetuneConfig, TrainingConfig
+from nfcore.pipeline.pseudo_views import PseudoViews
 from nfcore.pipeline.schedules import rate_share
 from nfcore.pipeline.training import train
 from nfcore.pipeline.views import TrainingViews
@@ -53,7 +56,9 @@ class Recorder(Reporter):
         self.images[name] = image
 
 
-def distilled(reporter: Reporter | None = None, seed: int = 0, **changes) -> nfcore.LightField:
+def distilled(
+    reporter: Reporter | None = None, seed: int = 0, scratch: Path | None = None, **changes
+) -> nfcore.LightField:
     settings = {
         "steps": 40,
         "views": 8,
@@ -65,7 +70,13 @@ def distilled(reporter: Reporter | None = None, seed: int = 0, **changes) -> nfc
     }
     student = tiny.student(encoding={"jitter": 0.05}, norm=True)
     distill(
-        student, tiny.fitted_teacher(), SOURCE, DistillConfig(**settings | changes), seed=seed, reporter=reporter
+        student,
+        tiny.fitted_teacher(),
+        SOURCE,
+        DistillConfig(**settings | changes),
+        seed=seed,
+        reporter=reporter,
+        scratch=scratch,
     )
     return student
 
@@ -147,6 +158,58 @@ def test_an_interrupted_training_ends_with_the_same_weights(tmp_path, step):
     through, again = Recorder(), Recorder(path)
     assert_same_weights(distilled(through), distilled(again))
     assert again.psnr == {at: psnr for at, psnr in through.psnr.items() if at > step}  # and the same figures
+
+
+@pytest.fixture
+def four_threads():
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_rendering_in_the_background_changes_no_bit():
+    assert_same_weights(distilled(background=True), distilled(background=False))
+
+
+@pytest.mark.usefixtures("four_threads")
+def test_no_thread_is_left_when_the_training_ends(monkeypatch):
+    threads = set()
+    monkeypatch.setattr(
+        PseudoViews,
+        "_render",
+        lambda *a, f=PseudoViews._render: (threads.add(threading.current_thread()), f(*a))[1],
+    )
+    before = threading.active_count()
+    distilled()
+    assert len(threads) > 1
+    with pytest.raises(NfcoreError, match="NaN at pseudo view"):
+        distill(tiny.student(), tiny.fitted_teacher(gain=float("nan")), SOURCE, DistillConfig(steps=5))
+    assert threading.active_count() == before
+
+
+def test_views_in_a_file_give_the_same_weights_as_in_memory(tmp_path):
+    room = {"view_memory": 2.5 * 16 * 16 * 3 / 2**30}
+    whole, replaced = distilled(), distilled(**room)
+    assert not torch.equal(whole.backbone.layers[0].weight, replaced.backbone.layers[0].weight)
+    assert_same_weights(whole, distilled(**room, view_disk=1.0, scratch=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_views_replace_the_oldest_they_come_until_the_end(monkeypatch):
+    shown = []
+    prepare = PseudoViews.prepare
+
+    def noted(self, step):
+        prepare(self, step)
+        shown.append(self.rendered)
+
+    monkeypatch.setattr(PseudoViews, "prepare", noted)
+    distilled(steps=100, views=30)
+    assert shown.index(30) <= 41  # all are there after 40% of the steps
+    shown.clear()
+    distilled(steps=100, views=30, view_memory=8.5 * 16 * 16 * 3 / 2**30)
+    assert 85 <= shown.index(30) <= 96
 
 
 def test_taking_a_checkpoint_changes_nothing(tmp_path):

@@ -18,3 +18,8 @@ def nfcore_components():
 @nfcore.hookimpl
 def nfcore_recipes():
     yield nfcore.Recipe("tiny", Path(__file__).with_name("tiny.toml"))
+
+
+@nfcore.hookimpl
+def nfcore_publications():
+    yield nfcore.Publication("postcard", Path(__file__).with_name("tiny_tables.toml"))

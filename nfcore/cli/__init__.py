@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nfcore.cli import doctor, plugins, recipes, runs
+from nfcore.cli import compare, doctor, plugins, recipes, runs, scene
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.errors import NfcoreError
 
@@ -23,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs.add_to(app)
+scene.add_to(app)
+compare.add_to(app)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(recipes.app, name="recipes")
 doctor.add_to(app)
@@ -59,5 +61,7 @@ def main() -> None:
 def _fail(text: str, exit_code: int) -> None:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    sys.stderr.write(f"nfcore: {text}\n")
+    rank = os.environ.get("RANK", "0")  # as torchrun sets it
+    who = "nfcore" if rank == "0" else f"nfcore (process {rank})"
+    sys.stderr.write(f"{who}: {text}\n")
     raise SystemExit(exit_code)

@@ -44,8 +44,14 @@ def _distinct(offers: list[tuple[str, str, str]]) -> Proposals:
     ]
 
 
-ray_sources = _components("ray_source")
 teachers = _components("teacher")
+
+
+@_quiet
+def scenes(incomplete: str) -> Proposals:
+    """Propose the names of ray sources, and the folders that a path may mean."""
+    offers = _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components("ray_source")])
+    return [*offers, *_folders(incomplete)]
 
 
 @_quiet
@@ -62,9 +68,22 @@ def recipes(incomplete: str) -> Proposals:
 
 
 @_quiet
+def protocols(incomplete: str) -> Proposals:
+    """Propose the protocols by which a run can be scored."""
+    published = [(plugin.distribution, p.name, p.summary) for plugin, p in plugins().publications()]
+    return [("all", "every test view"), *_distinct(published)]
+
+
+@_quiet
 def runs(incomplete: str) -> Proposals:
     """Propose the names of the runs under ``runs/``, and the folders and students' files that a path may mean."""
     named = [(path.parent.name, "run") for path in sorted(Path("runs").glob("*/config.toml"))]
     paths = sorted(Path(f"{incomplete}_").parent.iterdir())
-    folders = [(f"{path}/", "folder") for path in paths if path.is_dir()]
-    return [*named, *folders, *((str(path), "student") for path in paths if path.suffix == ".safetensors")]
+    students = [(str(path), "student") for path in paths if path.suffix == ".safetensors"]
+    return [*named, *_folders(incomplete), *students]
+
+
+def _folders(incomplete: str) -> Proposals:
+    """Return the folders that the begun path ``incomplete`` may mean."""
+    paths = sorted(Path(f"{incomplete}_").parent.iterdir())
+    return [(f"{path}/", "folder") for path in paths if path.is_dir()]

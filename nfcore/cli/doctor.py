@@ -16,7 +16,7 @@ import typer
 
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.editable import stale_installs
-from nfcore.errors import PluginError
+from nfcore.errors import PluginError, UserError
 from nfcore.fence import reason
 from nfcore.manager import PluginManager, named_in, plugins
 
@@ -138,9 +138,9 @@ def _plugins(manager: PluginManager) -> Iterator[Finding]:
             hint = reinstall.get(plugin.distribution) or _advice(plugin.distribution, plugin.problem)
             yield Finding(check, "broken", plugin.problem, hint)
         else:
-            offers = [f"{c.kind} {c.name}" for c in plugin.components] + [
-                f"recipe {r.name}" for r in plugin.recipes
-            ]
+            offers = [f"{c.kind} {c.name}" for c in plugin.components]
+            offers += [f"recipe {r.name}" for r in plugin.recipes]
+            offers += [f"publication {p.name}" for p in plugin.publications]
             yield Finding(check, "ok", ", ".join(offers) or "hooks only")
     for source, variable in manager.disabled:
         yield Finding(f"plugin {source.name} {source.version}", "note", f"disabled by {variable}")
@@ -165,6 +165,8 @@ def _advice(distribution: str, problem: str) -> str:
 
 def _components(manager: PluginManager) -> Iterator[Finding]:
     """Import every component: what a listing can't see for want of time is found here."""
+    from nfcore.publications import read_tables
+
     failed = 0
     for plugin, component in manager.components():
         check = f"{component.kind} {component.name} of {plugin}"
@@ -181,6 +183,11 @@ def _components(manager: PluginManager) -> Iterator[Finding]:
         problem = manager.recipe_problem(plugin, recipe)
         if problem is not None:
             yield Finding(f"recipe {recipe.name} of {plugin}", "broken", problem)
+    for plugin, publication in manager.publications():
+        try:
+            read_tables(publication.path)
+        except UserError as error:
+            yield Finding(f"publication {publication.name} of {plugin}", "broken", str(error))
     if not failed:
         yield Finding("components", "ok", f"all {len(manager.components())} can be imported")
 

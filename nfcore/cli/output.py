@@ -29,6 +29,15 @@ def print_table(columns: list[str], rows: list[list[Any]], title: str | None = N
     Console(highlight=False).print(table)
 
 
+def print_markdown(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
+    """Print a table in Markdown on standard output; an empty cell for None."""
+    if title:
+        say(f"**{title}**\n")
+    for row in (columns, ["---"] * len(columns), *rows):
+        cells = ("" if cell is None else str(cell).replace("|", "\\|") for cell in row)
+        say(f"| {' | '.join(cells)} |")
+
+
 def say(text: str) -> None:
     """Print one line on standard output."""
     sys.stdout.write(text + "\n")

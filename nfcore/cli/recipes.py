@@ -2,39 +2,103 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nfcore.cli import completion
-from nfcore.cli.output import JsonOption, print_json, print_table
+from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.errors import UserError
 from nfcore.manager import plugins
 
 app = typer.Typer(help="Named pipelines.", no_args_is_help=True)
 
 
+ImageOption = Annotated[
+    str | None,
+    typer.Option(metavar="WIDTHxHEIGHT", help="Size of the images for --sizes; the recipe's, square, by default."),
+]
+
+
 @app.command("list")
-def list_recipes(as_json: JsonOption = False) -> None:
+def list_recipes(
+    sizes: Annotated[
+        bool, typer.Option("--sizes", help="How large each recipe's student is and how much it computes.")
+    ] = False,
+    image: ImageOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the recipes that installed plugins offer."""
     rows = [
         {"name": recipe.name, "distribution": plugin.distribution, "summary": recipe.summary}
         for plugin, recipe in plugins().recipes()
     ]
+    if sizes:
+        sides = _sides(image) if image else None
+        rows = [row | _size(f"{row['distribution']}/{row['name']}", sides) for row in rows]
     if as_json:
         print_json(rows)
-    else:
+    elif not sizes:
         print_table(["recipe", "from", "what it is"], [list(row.values()) for row in rows])
+    else:
+        columns = ["recipe", "rays", "pixels", "parameters", "without upsampler", "GMAC"]
+        keys = ["name", "rays", "image", "parameters", "without_upsampler", "gmac"]
+        print_table(columns, [[_with_commas(row.get(key)) for key in keys] for row in rows])
+        for row in rows:
+            if "problem" in row:
+                say(f"{row['name']}: {row['problem']}")
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=completion.recipes)],
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="With what it takes over from the recipe that it extends.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print a recipe: copy it to a .toml file to make your own."""
-    import tomllib
+    import tomli_w
 
-    text = plugins().recipe(name).path.read_text(encoding="utf-8")
-    sys.stdout.write(json.dumps(tomllib.loads(text), indent=2) + "\n" if as_json else text)
+    from nfcore.recipe_files import read_recipe
+
+    if as_json:
+        print_json(read_recipe(name, plugins()))
+    elif resolved:
+        say(tomli_w.dumps(read_recipe(name, plugins())).strip())
+    else:
+        sys.stdout.write(plugins().recipe(name).path.read_text(encoding="utf-8"))
+
+
+def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
+    """Return what ``--sizes`` says of a recipe for images of (width, height), or why it can't."""
+    from nfcore.pipeline.recipes import read_pipeline
+    from nfcore.pipeline.sizes import student_size
+
+    try:
+        config = read_pipeline(recipe, plugins())
+        width, height = sides or (config.image_size, config.image_size)
+        if width is None or height is None:
+            return {"problem": "keeps the photos' size: say one with --image"}
+        size = student_size(config.student, plugins(), height, width)
+    except UserError as error:
+        return {"problem": str(error)}
+    return {
+        "rays": f"{size.rays[1]}x{size.rays[0]}",
+        "image": f"{width}x{height}",
+        "parameters": size.parameters,
+        "without_upsampler": size.without_upsampler,
+        "gmac": round(size.macs / 1e9, 3),
+    }
+
+
+def _with_commas(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def _sides(image: str) -> tuple[int, int]:
+    width, _, height = image.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UserError(f"--image {image!r}: write it as WIDTHxHEIGHT in pixels, such as 1008x756")
+    return int(width), int(height)

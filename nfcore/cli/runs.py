@@ -14,8 +14,10 @@ from nfcore.errors import UserError
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
+    from nfcore.console import Console
+    from nfcore.interfaces import RaySource
     from nfcore.pipeline.config import PipelineConfig
-    from nfcore.runs import Stage
+    from nfcore.runs import Run, Stage
 
 RunArgument = Annotated[
     Path,
@@ -32,7 +34,8 @@ StudentArgument = Annotated[
 SceneOption = Annotated[
     str | None,
     typer.Option(
-        help="Ray source: NAME or NAME:PATH, such as blender:data/lego.", autocompletion=completion.ray_sources
+        help="Photos: PATH of a data set, or ray source NAME or NAME:PATH, such as colmap:data/can.",
+        autocompletion=completion.scenes,
     ),
 ]
 TeacherOption = Annotated[
@@ -45,6 +48,13 @@ SetOption = Annotated[
 ]
 ExportOption = Annotated[
     str | None, typer.Option(help="Exports to make, comma-separated; an empty text for none.")
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Test views to score: all, or those that a publication scores, such as mobiler2l.",
+        autocompletion=completion.protocols,
+    ),
 ]
 AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
@@ -60,7 +70,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(teach)
     app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
     app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
-    app.command("evaluate", help="Score teacher and student on the test views.")(_stage_command("evaluate"))
+    app.command()(evaluate)
     app.command()(render)
     app.command()(export)
 
@@ -73,6 +83,7 @@ def run(
     teacher: TeacherOption = None,
     changes: SetOption = None,
     exports: Annotated[str | None, typer.Option("--export", help=str(ExportOption.__metadata__[0].help))] = None,
+    protocol: ProtocolOption = None,
     name: Annotated[str | None, typer.Option(help="The run's folder under --runs.")] = None,
     runs: RunsOption = _RUNS,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
@@ -83,10 +94,18 @@ def run(
     """Run a whole pipeline: photos in, a verified model out."""
     from nfcore.pipeline.recipes import configure
 
-    config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or (), exports=exports)
+    config = configure(
+        recipe,
+        plugins(),
+        scene=scene,
+        teacher=teacher,
+        changes=changes or (),
+        exports=exports,
+        protocol=protocol,
+    )
     folder = runs / (name or _default_name(recipe, config))
-    _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
-    if not as_json:
+    speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    if speaks and not as_json:
         _print_paths(folder)
 
 
@@ -112,7 +131,7 @@ def teach(
         config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(run_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -125,9 +144,30 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         quiet: QuietOption = False,
         as_json: JsonOption = False,
     ) -> None:
-        _work(_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
+        _work(run_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
 
     return command
+
+
+def evaluate(
+    run: RunArgument,
+    protocol: ProtocolOption = None,
+    again: AgainOption = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Score teacher and student on the test views; another protocol scores a finished run anew."""
+    from nfcore.pipeline.recipes import check_options
+    from nfcore.runs import Run
+
+    folder = run_folder(run)
+    if protocol is not None:
+        scored = Run(folder)
+        config = scored.config.model_copy(update={"protocol": protocol})
+        check_options(config, plugins())
+        scored.set_config(config)
+    _work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
 def render(
@@ -143,9 +183,9 @@ def render(
 
         render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
         return
-    folder = _folder(student)
-    _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False)
-    _print_paths(folder)
+    folder = run_folder(student)
+    if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
+        _print_paths(folder)
 
 
 def export(
@@ -177,12 +217,12 @@ def export(
         return
     from nfcore.runs import Run
 
-    folder = _folder(student)
+    folder = run_folder(student)
     run = Run(folder)
     chosen = choose_exports(run.config.export, exporters or [], changes or [], label, plugins())
     run.set_config(run.config.model_copy(update={"export": run.config.export | chosen}))
     for name in chosen if again else ():
-        run.forget_export(name)
+        run.forget_one(f"export.{name}")
     _work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 
@@ -197,41 +237,63 @@ def _work(
     quiet: bool = False,
     as_json: bool = False,
     table: bool = True,
-) -> None:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it."""
+) -> bool:
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+
+    Returns:
+        Whether this process is the one that speaks, of those that ``torchrun`` may have started.
+
+    """
     import torch
 
+    from nfcore import processes
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
-    from nfcore.runs import Run, Stages, open_scene
+    from nfcore.runs import Run, Stages
 
     if threads is not None:
         torch.set_num_threads(threads)
+    with processes.joined():
+        with Console(quiet=quiet or not processes.first()) as console:
+            if processes.first():
+                run, source = _open(folder, config, resume, console)
+                if again and stage is not None:
+                    run.forget(stage)
+            processes.wait()
+            if not processes.first():
+                run, source = Run(folder), None
+            stages = Stages(run, plugins(), console, source)
+            if stage is None:
+                stages.do_all()
+            else:
+                stages.do(stage)
+        if not processes.first():
+            return False
+        summary: dict[str, Any] = run.write_summary()
+        if as_json:
+            print_json(summary)
+        elif table:
+            print_summary(run.folder.name, summary)
+    return True
+
+
+def _open(
+    folder: Path, config: PipelineConfig | None, resume: bool, console: Console
+) -> tuple[Run, RaySource | None]:
+    """Return the run in ``folder``, begun now if there is a ``config`` for it, and its scene if that is new."""
+    from nfcore.runs import Run, open_scene
+
+    if config is None:
+        return Run(folder), None
     source = None
-    with Console(quiet=quiet) as console:
-        if config is None:
-            run = Run(folder)
-        else:
-            if not (folder / "config.toml").exists():
-                if console.live:
-                    console.note(f"scene: reading the photos of {config.scene.name!r}")
-                source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
-            run = Run.create(folder, config, resume=resume)
-        if again and stage is not None:
-            run.forget(stage)
-        stages = Stages(run, plugins(), console, source)
-        if stage is None:
-            stages.do_all()
-        else:
-            stages.do(stage)
-    summary: dict[str, Any] = run.write_summary()
-    if as_json:
-        print_json(summary)
-    elif table:
-        print_summary(run.folder.name, summary)
+    if not (folder / "config.toml").exists():
+        if console.live:
+            console.note(f"scene: reading the photos of {config.scene.name!r}")
+        source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
+    return Run.create(folder, config, resume=resume), source
 
 
-def _folder(run: Path) -> Path:
+def run_folder(run: Path) -> Path:
     """Return the folder of a run that is given by path or by name."""
     return _RUNS / run if not run.exists() and len(run.parts) == 1 and (_RUNS / run).is_dir() else run
 

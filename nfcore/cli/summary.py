@@ -16,12 +16,30 @@ def print_summary(title: str, summary: dict[str, Any]) -> None:
         _quality("student, fine-tuned", summary, "student.test", _parameters(summary, "student")),
         *(_export(label, summary) for label in labels),
     ]
-    where = f"{summary.get('scene', '')} at {summary.get('image_size')} pixels, {summary['seconds.total']:.0f} s"
-    print_table(["", "PSNR dB", "SSIM", "size", "exports: PSNR is against torch"], rows, f"{title}: {where}")
+    where = f"{summary.get('scene', '')} at {summary.get('image_size')} pixels"
+    parts = [where, *test_views(summary), f"{summary['seconds.total']:.0f} s"]
+    columns = ["", "PSNR dB", "SSIM", "LPIPS", "size", "exports: PSNR is against torch"]
+    if not any(key.endswith(".lpips") for key in summary):
+        columns, rows = _without(3, [columns, *rows])
+    print_table(columns, rows, f"{title}: {', '.join(parts)}")
+
+
+def test_views(summary: dict[str, Any]) -> list[str]:
+    """Return how many test views were scored, and by which protocol if not all were; nothing if none were."""
+    if "test_views" not in summary:
+        return []
+    protocol = summary["protocol"]
+    return [f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}"]
+
+
+def _without(column: int, rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    heading, *others = ([*row[:column], *row[column + 1 :]] for row in rows)
+    return heading, others
 
 
 def _quality(name: str, summary: dict[str, Any], scores: str, size: str) -> list[str]:
-    return [name, _number(summary, f"{scores}.psnr", ".2f"), _number(summary, f"{scores}.ssim", ".4f"), size, ""]
+    figures = (("psnr", ".2f"), ("ssim", ".4f"), ("lpips", ".4f"))
+    return [name, *(_number(summary, f"{scores}.{metric}", form) for metric, form in figures), size, ""]
 
 
 def _parameters(summary: dict[str, Any], part: str) -> str:
@@ -37,6 +55,7 @@ def _export(label: str, summary: dict[str, Any]) -> list[str]:
     return [
         label,
         _number(summary, f"{prefix}.psnr_vs_torch", ".1f"),
+        "",
         "",
         f"{summary[f'{prefix}.bytes'] / 1e6:.2f} MB",
         f"max error {error}, {verified}" if verified else f"not verified: {summary[f'{prefix}.not_verified']}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -35,6 +36,16 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def chosen(self, indices: Sequence[int]) -> Views:
+        """Return the photos at ``indices``, in that order."""
+        index = torch.tensor(indices, dtype=torch.long)
+        return Views(
+            cameras=self.cameras[index],
+            images=self.images[index],
+            alpha=None if self.alpha is None else self.alpha[index],
+            names=tuple(self.names[i] for i in indices),
+        )
 
 
 class RaySource(ABC):

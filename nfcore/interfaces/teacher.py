@@ -80,6 +80,7 @@ class Teacher(nn.Module, ABC):
         """Return colour, opacity and depth along ``rays`` (n, 3), without jitter; no gradients are promised.
 
         The result for a ray does not depend on the other rays of the call beyond rounding.
+        Several threads may call it at once: pseudo views are rendered in the background.
         """
 
     def field(self, points: Tensor) -> Field | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from nfcore import processes
 from nfcore.light_field import LightField
 from nfcore.states import State
 
@@ -37,7 +38,7 @@ class BestWeights:
     def consider(self, student: LightField, step: int, progress: float) -> None:
         """Judge ``student`` as it is after ``step`` steps, and keep its weights if they are the best so far."""
         self._asked = int(progress * self.times) + 1
-        score = self.judge(student)
+        score = processes.agreed(self.judge(student) if processes.first() else 0.0)
         if not self.scores or score > max(self.scores.values()):
             self._weights = {name: tensor.clone() for name, tensor in student.state_dict().items()}
         self.scores[step] = score

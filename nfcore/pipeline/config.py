@@ -146,4 +146,7 @@ class PipelineConfig(Options):
     teach: StageConfig = Field(description="Fitting the teacher")
     distill: DistillConfig = Field(description="Training the student on pseudo views")
     finetune: FinetuneConfig = Field(description="Training the student on the photos")
+    protocol: str = Field(
+        "all", description="Test views that are scored: all, or those that a publication scores, by its name"
+    )
     export: dict[str, Chosen] = Field(default={}, description="Exports: a label each, with exporter and options")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from nfcore.devices import device_of
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import LightField
 from nfcore.pipeline.config import DistillConfig
@@ -59,10 +60,14 @@ def distill(
     reporter = reporter or Reporter()
     with closing(_pseudo_views(student, teacher, source, config, seed, scratch, reporter)) as views:
         views.prepare(0)
-        photos = None
-        if config.photos:
-            photos = LatePhotos(split_photos(source)[0], config.photos, 1 - config.photos_from)
+        photos = _late_photos(source, config, views.images.device) if config.photos else None
         train(student, views, config, seed, reporter, photos)
+
+
+def _late_photos(source: RaySource, config: DistillConfig, device: torch.device) -> LatePhotos:
+    photos, _ = split_photos(source)
+    photos.images = photos.images.to(device)
+    return LatePhotos(photos, config.photos, 1 - config.photos_from)
 
 
 def _pseudo_views(
@@ -82,7 +87,7 @@ def _pseudo_views(
         memory=config.view_memory,
         disk=config.view_disk,
         folder=scratch,
-        device=next(student.parameters()).device,
+        device=device_of(student),
     )
     whole = len(images) == config.views
     if not whole:
@@ -98,5 +103,10 @@ def _pseudo_views(
         first=min(config.first_views, config.views),
         per_step=min(_MOST_PER_STEP, config.views / steps),
         seed=seed + 1,
-        workers=max(1, torch.get_num_threads() - 1) if config.background else 0,
+        workers=_workers(device_of(teacher)) if config.background else 0,
     )
+
+
+def _workers(device: torch.device) -> int:
+    """Return how many threads render: those that training leaves; one where a GPU does all work in turn."""
+    return 1 if device.type == "cuda" else torch.get_num_threads() - 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from nfcore.devices import device_of
 from nfcore.interfaces import RaySource, Views
 from nfcore.light_field import LightField
+from nfcore.metrics import psnr
 from nfcore.pipeline.choosing import BestWeights
 from nfcore.pipeline.config import FinetuneConfig
 from nfcore.pipeline.evaluate import evaluate_student
@@ -56,9 +57,12 @@ def finetune(
     step and those at ``config.evaluations`` moments of the training.
     """
     reporter = reporter or Reporter()
-    training, held_out = split_photos(source)
-    training.images = training.images.to(device_of(student))
-    best = BestWeights(lambda judged: evaluate_student(judged, held_out).mean["psnr"], config.evaluations)
+    training, held_out = split_photos(source, device_of(student))
+
+    def judge(judged: LightField) -> float:
+        return evaluate_student(judged, held_out, metrics={"psnr": psnr}).mean["psnr"]
+
+    best = BestWeights(judge, config.evaluations)
     train(student, training, config, seed, reporter, best=best)
     verdict = Verdict(best.step, best.scores[0], best.scores[best.step])
     kept = f"step {verdict.step} is kept" if verdict.kept else "the distilled student is kept"
@@ -70,21 +74,13 @@ def finetune(
     return verdict
 
 
-def split_photos(source: RaySource) -> tuple[TrainingViews, Views]:
-    """Return photos to train on and photos to judge by; no photo is in both."""
-    photos, validation = source.views("train"), source.views("val")
-    if len(validation):
-        return TrainingViews.of_photos(photos), validation
-    held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
-    training = TrainingViews.of_photos(photos, (~held_out).nonzero()[:, 0])
-    return training, _chosen(photos, held_out.nonzero()[:, 0])
-
-
-def _chosen(views: Views, index: torch.Tensor) -> Views:
-    return replace(
-        views,
-        cameras=views.cameras[index],
-        images=views.images[index],
-        alpha=None if views.alpha is None else views.alpha[index],
-        names=tuple(views.names[i] for i in index.tolist()),
-    )
+def split_photos(source: RaySource, device: torch.device | str = "cpu") -> tuple[TrainingViews, Views]:
+    """Return photos to train on, kept on ``device``, and photos to judge by; no photo is in both."""
+    photos, judges = source.views("train"), source.views("val")
+    chosen = None
+    if not len(judges):
+        held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
+        chosen, judges = (~held_out).nonzero()[:, 0], photos.chosen(held_out.nonzero()[:, 0].tolist())
+    training = TrainingViews.of_photos(photos, chosen)
+    training.images = training.images.to(device)
+    return training, judges

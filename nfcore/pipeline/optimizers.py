@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfcore.errors import UserError
 from nfcore.light_field import LightField
 from nfcore.pipeline.config import TrainingConfig
+from nfcore.pipeline.muon import Muon
 from nfcore.states import State
 
 _BETAS = (0.9, 0.99)
@@ -21,17 +21,12 @@ _ENCODING_EPSILON = 1e-15
 class StudentOptimizer:
     """AdamW for all weights of a student, or Muon for the matrices of its network and AdamW for the rest.
 
-    Muon (Jordan et al. 2024; the step's length as in Liu et al. 2025, section 2.2, so that AdamW's learning rate
-    fits) moves a matrix by its orthogonalised momentum. A convolution's matrix is its weight (out, in * k * k); in
-    which order the columns come makes no difference. Biases, norms and encodings have no weight decay.
+    Biases, norms and encodings have no weight decay.
 
     Args:
         student: on its device, with the memory layout that it will keep.
         config: ``optimizer``, the learning rates, ``weight_decay``, ``clip``.
         scaler: scales the loss up while gradients are in half precision; disabled otherwise.
-
-    Raises:
-        UserError: torch is older than the optimiser.
 
     """
 
@@ -42,14 +37,10 @@ class StudentOptimizer:
         network = [
             p for part in (student.backbone, student.upsampler) for p in part.parameters() if p.requires_grad
         ]
-        with_muon = [p for p in network if p.ndim in (2, 4)] if config.optimizer == "muon" else []
-        self.matrices = [(weight, _matrix(weight.detach(), weight)) for weight in with_muon]
-        chosen = {id(weight) for weight in with_muon}
-        rest = [p for p in network if id(p) not in chosen]
+        matrices = [p for p in network if p.ndim > 1]
         rate = config.learning_rate
         groups: list[dict[str, Any]] = [
-            {"params": [p for p in rest if p.ndim > 1], "lr": rate, "weight_decay": config.weight_decay},
-            {"params": [p for p in rest if p.ndim <= 1], "lr": rate, "weight_decay": 0.0},
+            {"params": [p for p in network if p.ndim <= 1], "lr": rate, "weight_decay": 0.0},
             {
                 "params": encoding,
                 "lr": config.encoding_learning_rate or rate,
@@ -57,11 +48,13 @@ class StudentOptimizer:
                 "eps": _ENCODING_EPSILON,
             },
         ]
-        self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW([g for g in groups if g["params"]], betas=_BETAS, fused=True)
-        ]
-        if self.matrices:
-            self.optimizers.append(_muon([matrix for _, matrix in self.matrices], config))
+        self.optimizers: list[torch.optim.Optimizer] = []
+        if config.optimizer == "adamw":
+            groups.insert(0, {"params": matrices, "lr": rate, "weight_decay": config.weight_decay})
+        elif matrices:
+            self.optimizers.append(Muon(matrices, rate, config.weight_decay))
+        if groups := [group for group in groups if group["params"]]:
+            self.optimizers.append(torch.optim.AdamW(groups, betas=_BETAS, fused=True))
         self.highest = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         self.moved = [p for o in self.optimizers for group in o.param_groups for p in group["params"]]
 
@@ -70,13 +63,9 @@ class StudentOptimizer:
         for optimizer, rates in zip(self.optimizers, self.highest, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * share
-        for weight, _ in self.matrices:
-            weight.grad = None
         for moved in self.moved:
             moved.grad = None
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        for weight, matrix in self.matrices:
-            matrix.grad = None if weight.grad is None else _matrix(weight.grad, weight)
         if self.clip is not None:
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)
@@ -102,21 +91,3 @@ class StudentOptimizer:
                     if value.shape == parameter.shape:
                         moments[name] = torch.empty_like(parameter).copy_(value)
         self.scaler.load_state_dict(state["scaler"])
-
-
-def _matrix(tensor: Tensor, weight: Tensor) -> Tensor:
-    """Return ``weight`` or its gradient as a matrix (out, in * k * k), the columns as they lie in its memory.
-
-    So that of the weight is a view: what moves the matrix moves the weight.
-    """
-    if weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last):
-        tensor = tensor.permute(0, 2, 3, 1)
-    return tensor.reshape(len(tensor), -1)
-
-
-def _muon(matrices: list[Tensor], config: TrainingConfig) -> torch.optim.Optimizer:
-    if not hasattr(torch.optim, "Muon"):
-        raise UserError(f"optimizer = muon needs torch 2.9 or newer, this is {torch.__version__}: take adamw")
-    return torch.optim.Muon(
-        matrices, lr=config.learning_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
-    )

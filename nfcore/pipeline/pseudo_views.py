@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor
 
 from nfcore.cameras import Cameras
+from nfcore.devices import device_of
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.pipeline.render_ahead import RenderAhead
@@ -94,7 +97,10 @@ class PseudoViews(TrainingViews):
         self._ahead.close()
 
     def _render(self, index: int) -> tuple[Tensor, Tensor, bool]:
-        rgb, opacity = render_view(self.teacher, self.path[index])
+        device = device_of(self.teacher)
+        # Which GPU is the current one is another matter in each thread; a teacher's own kernels go to that one.
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            rgb, opacity = render_view(self.teacher, self.path[index])
         if not (torch.isfinite(rgb).all() and torch.isfinite(opacity).all()):
             raise NfcoreError(f"the teacher renders NaN at pseudo view {index}: teach it again, with another seed")
         return (rgb * 255).round().to(torch.uint8), opaque_window(opacity), bool((opacity > _EMPTY).any())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from nfcore.components import Kind
@@ -13,24 +12,21 @@ from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.config import Choice, PipelineConfig
+from nfcore.publications import ALL_VIEWS
+from nfcore.recipe_files import component_name, read_recipe, same_component
+from nfcore.recognition import scene_choice
 
 _PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
 
 
-def read_recipe(name: str, manager: PluginManager) -> dict[str, Any]:
-    """Return the values of a recipe: one that a plugin offers, or a TOML file.
+def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
+    """Return the pipeline of a recipe as it stands, whether or not its components are installed.
 
     Raises:
-        UserError: no such recipe, or not valid TOML.
+        UserError: as ``read_recipe``; or an unknown setting or a wrong value.
 
     """
-    path = Path(name) if name.endswith(".toml") else manager.recipe(name).path
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such recipe file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    return parse(PipelineConfig, read_recipe(name, manager), f"recipe {name!r}")
 
 
 def configure(
@@ -41,16 +37,18 @@ def configure(
     teacher: str | None = None,
     changes: Iterable[str] = (),
     exports: str | None = None,
+    protocol: str | None = None,
 ) -> PipelineConfig:
     """Return a recipe's configuration with the user's changes.
 
     Args:
         recipe: a recipe's name, or the path of a TOML file.
         manager: where recipes and components are found.
-        scene: a ray source, ``NAME`` or ``NAME:PATH``.
+        scene: a ray source, ``NAME`` or ``NAME:PATH``, or a ``PATH`` whose ray source its files tell.
         teacher: a teacher's name; the recipe's options for another teacher are dropped.
         changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
         exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
+        protocol: a publication whose test views are scored; ``all`` for every test view.
 
     Raises:
         UserError: an unknown name, option or value.
@@ -58,14 +56,15 @@ def configure(
     """
     values = read_recipe(recipe, manager)
     if scene is not None:
-        name, _, path = scene.partition(":")
-        values["scene"] = {"name": name} | ({"path": str(Path(path).expanduser().resolve())} if path else {})
-    if teacher is not None and not _same(teacher, _name(values.get("teacher"))):
+        values["scene"] = scene_choice(scene, manager)
+    if teacher is not None and not same_component(teacher, component_name(values.get("teacher"))):
         values["teacher"] = {"name": teacher}
     if exports is not None:
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         values["export"] = {label: offered.get(label, {"name": label}) for label in labels}
+    if protocol is not None:
+        values["protocol"] = protocol
     for change in changes:
         _apply(values, change, manager)
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
@@ -125,6 +124,8 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
     ]
     for kind, where, choice in chosen:
         parse(manager.load(kind, choice.name).Options, choice.options, f"{where} ({choice.name})")
+    if config.protocol != ALL_VIEWS:
+        manager.publication(config.protocol)
 
 
 def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
@@ -143,13 +144,13 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
         if not isinstance(child, dict):
             raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
         node = child
-    node[path[-1]] = _value(text.strip())
+    node[path[-1]] = toml_value(text.strip())
 
 
 def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
     """Return the part of the student that has ``option``: ``student.width`` means ``student.backbone.width``."""
     options = {
-        part: list(manager.load(part, _name(student[part])).Options.model_fields)
+        part: list(manager.load(part, component_name(student[part])).Options.model_fields)
         for part in _PARTS
         if part in student
     }
@@ -164,16 +165,6 @@ def _part_with_option(student: dict[str, Any], option: str, manager: PluginManag
     raise UserError(f"no part of the student has an option {option!r}; {nearest(option, known)}")
 
 
-def _name(choice: Any) -> str:
-    return str(choice.get("name", "")) if isinstance(choice, dict) else str(choice or "")
-
-
-def _same(name: str, other: str) -> bool:
-    """Whether two names mean one component: ``voxels`` and ``nfcore-teachers/voxels`` do."""
-    (distribution, _, bare), (other_distribution, _, other_bare) = name.rpartition("/"), other.rpartition("/")
-    return bare == other_bare and (distribution == other_distribution or "" in (distribution, other_distribution))
-
-
 def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
     table = values.get(key, {})
     if not isinstance(table, dict):
@@ -181,7 +172,7 @@ def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
     return table
 
 
-def _value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

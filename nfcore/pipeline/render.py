@@ -8,10 +8,11 @@ from pathlib import Path
 from torch import Tensor
 
 from nfcore.cameras import Cameras
+from nfcore.forward_region import ForwardRegion
 from nfcore.images import save_png, save_video, side_by_side
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
-from nfcore.orbits import OrbitRegion
+from nfcore.orbits import tour
 from nfcore.pipeline.views import render_view
 from nfcore.reporting import Reporter
 
@@ -24,8 +25,11 @@ def comparison(student: LightField, teacher: Teacher, views: Views, index: int) 
 
 
 def orbit(student: LightField, frames: int) -> Cameras:
-    """Return cameras on a circle around what the student's reference cameras look at."""
-    poses = OrbitRegion.around(student.cameras).circle(frames)
+    """Return cameras on a loop where the student's reference cameras are: around the scene, or before it."""
+    if student.scene.forward_facing:
+        poses = ForwardRegion.around(student.cameras).loop(frames)
+    else:
+        poses = tour(student.cameras, frames)
     intrinsics = student.cameras.intrinsics[:1].expand(frames, -1)
     return Cameras(poses, intrinsics, student.cameras.height, student.cameras.width)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from nfcore.budget import Budget
 from nfcore.errors import UserError
 from nfcore.interfaces import RaySource, Teacher
@@ -49,8 +51,18 @@ def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher
     tensors, metadata = read_safetensors(path)
     if "nfcore-teacher" not in metadata:
         raise UserError(f"{path}: not a teacher of nfcore (its metadata has no entry 'nfcore-teacher')")
-    card = TeacherCard.model_validate_json(metadata["nfcore-teacher"])
+    try:
+        card = TeacherCard.model_validate_json(metadata["nfcore-teacher"])
+    except ValidationError as error:
+        raise UserError(
+            f"{path}: damaged, or a teacher of another version of nfcore: {error.errors()[0]['msg']}"
+        ) from None
     manager = components or plugins()
     teacher: Teacher = manager.build("teacher", card.teacher.name, card.teacher.options, card.scene)
-    teacher.load_state_dict(tensors)
+    try:
+        teacher.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path}: its weights do not fit {card.teacher.name}: {str(error).splitlines()[-1].strip()}"
+        ) from None
     return teacher.eval()

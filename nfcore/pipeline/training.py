@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nfcore import processes
 from nfcore.budget import Budget
 from nfcore.complexity import macs
 from nfcore.devices import device_of
@@ -52,9 +53,12 @@ def train(
     ``reporter.restore()``, unless ``config.seconds`` is set. With a moving average, the average is the result.
     With ``best``, the best weights are: it judges the student now and then.
 
+    Where ``torchrun`` started several processes, all draw the same batches, each takes its share of every one, and
+    the gradients are averaged: the loss is that of one process, up to rounding and to the jitter of encodings.
+
     Raises:
         NfcoreError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
-        UserError: an option that this machine or its torch can't follow.
+        UserError: an option that this machine or its torch can't follow, or a batch that does not divide.
 
     """
     config = _for_batch_norm(student, views, config, reporter)
@@ -75,7 +79,7 @@ def _for_batch_norm(
     if not batch_norms(student):
         return config
     rays = (views.cameras.height // student.scale, views.cameras.width // student.scale)
-    honest = enough_views(config, rays)
+    honest = enough_views(config, rays, processes.count())
     if honest is not config:
         reporter.note(
             f"batch norm needs {honest.batch} views a step, not {config.batch}: "
@@ -87,7 +91,7 @@ def _for_batch_norm(
 def _macs_per_step(student: LightField, views: TrainingViews, config: TrainingConfig) -> float:
     height, width = views.cameras.height, views.cameras.width
     side = (config.crop or max(height, width)) * student.scale
-    return macs(student) * config.batch * min(1.0, side / height) * min(1.0, side / width)
+    return macs(student) * config.batch / processes.count() * min(1.0, side / height) * min(1.0, side / width)
 
 
 class _Training:
@@ -107,9 +111,12 @@ class _Training:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        parallel = processes.averaging(student)
+        self.forward = compiled(parallel) if config.compile else parallel
         self.device = device_of(student)
         self.dtype = network_dtype(config.precision, self.device)
-        self.forward = compiled(student) if config.compile else student
+        self.processes = processes.count()
+        self.share = processes.share(config.batch)
         self.loss_of = LOSSES[config.loss]
         self.views = views
         self.config = config
@@ -135,7 +142,7 @@ class _Training:
 
     def run(self) -> None:
         self.reporter.start(self.budget.steps)
-        while (progress := self.clock.progress(self.step)) < 1:
+        while (progress := self._progress()) < 1:
             self.views.prepare(self.step)
             self._judge(progress)
             self._step(progress)
@@ -145,6 +152,11 @@ class _Training:
             self.average.keep()
         if self.best is not None:
             self.best.keep(self.student)
+
+    def _progress(self) -> float:
+        """Return how much of the budget is used: by the first process's clock, where there are several."""
+        progress = self.clock.progress(self.step)
+        return progress if self.budget.seconds is None else processes.agreed(progress)
 
     def _judge(self, progress: float) -> None:
         """Have the weights before this step judged where that is due; a restart does not ask twice."""
@@ -156,6 +168,10 @@ class _Training:
     def _step(self, progress: float) -> None:
         share = rate_share(self.config, progress, 1 / self.budget.steps)
         cameras, truth = self.crops.draw(progress)
+        if self.processes > 1:
+            cameras, truth = cameras[self.share], truth[self.share]
+            # Jitter differs between the shares, and follows from the step alone, so that all can be interrupted.
+            torch.manual_seed(hash((self.budget.seed, self.step, processes.rank())) & 0xFFFFFFFF)
         truth = truth.to(self.device)
         with autocast(self.dtype, self.device):
             images = self.forward(cameras.to(self.device))
@@ -165,11 +181,12 @@ class _Training:
         self.step += 1
         self.loss = loss.detach()
         if self.crops.learns:
-            self.crops.learn((images.detach() - truth).square().mean((1, 2, 3)))
+            self.crops.learn(processes.gathered((images.detach() - truth).square().mean((1, 2, 3))))
         if self.average is not None:
             self.average.update(self.step)
         if self.step % self.report_every == 0 or self.step == self.budget.steps:
-            self._report(F.mse_loss(images.detach(), truth), share * self.config.learning_rate)
+            self.loss, squared_error = processes.mean(torch.stack([self.loss, F.mse_loss(images.detach(), truth)]))
+            self._report(squared_error, share * self.config.learning_rate)
 
     def _report(self, squared_error: Tensor, rate: float) -> None:
         loss = self._finite_loss()

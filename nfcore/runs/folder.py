@@ -118,9 +118,14 @@ class Run:
         """Return where the last checkpoint of an unfinished stage lies."""
         return self.folder / "state" / f"{stage}.safetensors"
 
-    def forget_export(self, label: str) -> None:
-        """Take back that one export is finished, so that it is made anew."""
-        kept = {name: figures for name, figures in self.results.items() if name != f"export.{label}"}
+    def written_to(self, stage: str) -> list[Path]:
+        """Return the folders that ``stage`` writes to."""
+        shared = [self.folder, self.folder / "state", self.folder / "previews"]
+        return [*shared, self.exports] if stage.startswith("export.") else shared
+
+    def forget_one(self, name: str) -> None:
+        """Take back that one stage on which no other depends is finished: ``evaluate`` or ``export.LABEL``."""
+        kept = {stage: figures for stage, figures in self.results.items() if stage != name}
         write_json(self.folder / "state" / "results.json", kept)
 
     def write_summary(self) -> dict[str, Any]:
@@ -137,9 +142,9 @@ def _as_toml(config: PipelineConfig) -> str:
 
 
 def _differences(old: PipelineConfig, new: PipelineConfig) -> list[str]:
-    """Return the names of the settings in which two configurations differ, but for exports and the device.
+    """Return the names of the settings in which two configurations differ, but for what a run may still change.
 
-    Exports may be added to a run, and a run may go on on another machine.
+    Exports may be added to a run, it may be scored anew, and it may go on on another machine.
     """
 
     def flat(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -147,5 +152,7 @@ def _differences(old: PipelineConfig, new: PipelineConfig) -> list[str]:
             return {prefix: value}
         return {k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()}
 
-    left, right = (flat(c.model_dump(mode="json", exclude={"device", "export", "summary"})) for c in (old, new))
+    left, right = (
+        flat(c.model_dump(mode="json", exclude={"device", "export", "protocol", "summary"})) for c in (old, new)
+    )
     return sorted(name for name in left | right if left.get(name) != right.get(name))

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from torch import Tensor
 
 from nfcore.console import Console, ConsoleReporter
-from nfcore.files import naming
+from nfcore.errors import UserError
 from nfcore.images import save_png
+from nfcore.runs.checkpoints import Checkpoints, doubts
 from nfcore.runs.folder import Run
 from nfcore.runs.hooks import RunHooks
-from nfcore.states import State, load_state, save_state
+from nfcore.runs.metrics_log import MetricsLog
+from nfcore.states import State
 
-_CHECKPOINT_SECONDS = 15.0
 _PREVIEW_SECONDS = 20.0
 
 
 class StageReporter(ConsoleReporter):
     """Reports one stage of a run: to the console, to plugins, to ``metrics.jsonl``, previews and checkpoints.
+
+    Rows that an earlier attempt at the stage has logged, and that will be logged again, are taken back.
 
     Args:
         run: the run.
@@ -34,10 +37,14 @@ class StageReporter(ConsoleReporter):
         super().__init__(console, stage)
         self.run = run
         self.hooks = hooks
-        self.metrics = run.folder / "metrics.jsonl"
-        self.began = self.saved = self.shown = time.monotonic()
+        self.log = MetricsLog(run.folder / "metrics.jsonl", stage)
+        self.checkpoints = Checkpoints(run.checkpoint_of(stage))
+        self.began = self.shown = time.monotonic()
+        self.restoring = False
         # A stage may have parts that each count from 1; for plugins the steps of all of them are added up.
         self.before = self.total = self.done = 0
+        if not self.checkpoints.path.exists():
+            self.log.keep(0)
 
     @property
     def seconds(self) -> float:
@@ -45,15 +52,14 @@ class StageReporter(ConsoleReporter):
         return time.monotonic() - self.began
 
     def start(self, total: int, unit: str = "step") -> None:  # noqa: D102
+        self.restoring = False
         super().start(total, unit)
         self.before, self.total = self.done, self.done + total
 
     def step(self, step: int, **scalars: float) -> None:  # noqa: D102
         super().step(step, **scalars)
         self.done = self.before + step
-        line = json.dumps({"stage": self.stage, "step": step} | {k: float(f"{v:.8g}") for k, v in scalars.items()})
-        with naming(self.metrics), self.metrics.open("a") as file:
-            file.write(line + "\n")
+        self.log.append(step, scalars)
         if self.hooks:
             self.hooks.call("nfcore_step", self.stage, step=self.done, total=self.total, scalars=scalars)
 
@@ -69,21 +75,49 @@ class StageReporter(ConsoleReporter):
         return due
 
     def restore(self) -> State | None:  # noqa: D102
-        path = self.run.checkpoint_of(self.stage)
-        if not path.exists():
+        saved = self.checkpoints.load()
+        if saved is None:
             return None
-        saved = load_state(path)
-        with self.metrics.open("ab") as file:
-            # What was logged after the checkpoint will be logged again.
-            file.truncate(min(saved["metrics_bytes"], file.tell()))
+        self.log.keep(saved["rows"])
         self.began -= saved["seconds"]
+        self.shown -= saved["since_preview"]
         self.note(f"{self.stage}: goes on from step {saved['step']}")
+        if changed := doubts(saved):
+            self.note(
+                f"{self.stage}: its weights may end with other bits than without the interruption: {changed}"
+            )
+        self.restoring = True
         return saved["state"]
 
+    @contextmanager
+    def resuming(self) -> Iterator[None]:
+        """Let what is raised between ``restore`` and ``start`` say that the checkpoint is not one of this stage.
+
+        Raises:
+            UserError: a checkpoint that this nfcore, or the plugins as they are now, can't go on from.
+
+        """
+        try:
+            yield
+        except (LookupError, RuntimeError, TypeError, ValueError) as error:
+            if not self.restoring:
+                raise
+            raise UserError(
+                f"{self.checkpoints.path}: nfcore and its plugins as they are now can't go on from it "
+                f"({str(error).splitlines()[0]}): 'nfcore {self.stage} {self.run.folder} --again' begins anew"
+            ) from error
+
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:  # noqa: D102
-        if time.monotonic() - self.saved < _CHECKPOINT_SECONDS:
-            return
-        logged = self.metrics.stat().st_size if self.metrics.exists() else 0
-        saved = {"step": step, "metrics_bytes": logged, "seconds": self.seconds, "state": state()}
-        save_state(self.run.checkpoint_of(self.stage), saved)
-        self.saved = time.monotonic()
+        if self.checkpoints.due():
+            self.checkpoints.save(lambda: self._saved(step, state()))
+
+    def _saved(self, step: int, state: State) -> dict[str, State]:
+        self.log.sync()
+        since_preview = time.monotonic() - self.shown
+        return {
+            "step": step,
+            "rows": self.log.rows,
+            "seconds": self.seconds,
+            "since_preview": since_preview,
+            "state": state,
+        }

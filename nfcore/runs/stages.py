@@ -9,28 +9,37 @@ from typing import Any, get_args
 
 import torch
 
+from nfcore import processes
 from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
 from nfcore.console import Console
 from nfcore.devices import choose_device
 from nfcore.errors import UserError
 from nfcore.fence import reason
+from nfcore.files import sweep
 from nfcore.images import save_png
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.light_field import LightField, PartCard, StudentCard, build_student
+from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
+from nfcore.metrics import available
 from nfcore.pipeline.config import Choice, PipelineConfig
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import evenly_spaced, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
+from nfcore.pipeline.sizes import student_card
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
+from nfcore.publications import ALL_VIEWS, read_tables
+from nfcore.reporting import Reporter
 from nfcore.runs.folder import Run, Stage
+from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
 
 _REFERENCE_CAMERAS = 25
+# The stages in which several processes train one student; the others are done by the first alone.
+_SHARED = ("distill", "finetune")
 
 
 def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
@@ -82,17 +91,32 @@ class Stages:
             for label, choice in self.config.export.items():
                 self._once(f"export.{label}", partial(self.export, label, choice))
         else:
+            if stage == "evaluate" and self._scored() != self.config.protocol:
+                self.run.forget_one("evaluate")
             self._once(stage, getattr(self, stage))
-        self.run.write_summary()
+        if processes.first():
+            self.run.write_summary()
 
-    def _once(self, name: str, work: Callable[[StageReporter], dict[str, Any]]) -> None:
-        """Do ``work`` and keep its figures and its time, unless that is done; plugins may watch."""
-        if name in self.run.results:
+    def _once(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
+        """Do ``work``, unless that is done: all processes together where it is shared, else the first alone."""
+        if processes.first():
+            for folder in self.run.written_to(name):
+                sweep(folder)
+        if not processes.agreed(name not in self.run.results):
             return
+        if processes.first():
+            self._do(name, work)
+        elif name in _SHARED:
+            work(Follower(self.run, name))
+        processes.wait()
+
+    def _do(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
+        """Do ``work`` and keep its figures and its time; plugins may watch."""
         reporter = StageReporter(self.run, name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", name)
         try:
-            figures = work(reporter)
+            with reporter.resuming():
+                figures = work(reporter)
             figures[f"seconds.{name}"] = round(reporter.seconds, 1)
             self.run.finished(name, figures)
         except (Exception, KeyboardInterrupt) as error:
@@ -116,7 +140,7 @@ class Stages:
         self._need("teach")
         return load_teacher(self.run.teacher, self.manager).to(self.device)
 
-    def teach(self, reporter: StageReporter) -> dict[str, Any]:
+    def teach(self, reporter: Reporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
         choice = self.config.teacher
         with torch.random.fork_rng(devices=[]):
@@ -131,7 +155,7 @@ class Stages:
             "teacher.parameters": parameters(teacher),
         }
 
-    def distill(self, reporter: StageReporter) -> dict[str, Any]:
+    def distill(self, reporter: Reporter) -> dict[str, Any]:
         """Train a new student on the teacher's pseudo views."""
         student = self.new_student().to(self.device)
         distill(
@@ -143,51 +167,49 @@ class Stages:
             reporter=reporter,
             scratch=self.run.folder / "state",
         )
-        student.save(self.run.distilled, self.manager)
+        self._save(student, self.run.distilled)
         return {"student.parameters": parameters(student), "student.macs": macs(student)}
 
     def new_student(self) -> LightField:
         """Return the untrained student that the configuration describes."""
-        config = self.config.student
-
-        def part(choice: Choice) -> PartCard:
-            return PartCard(name=choice.name, options=choice.options)
-
         cameras = evenly_spaced(self.source.views("test").cameras, _REFERENCE_CAMERAS)
-        card = StudentCard(
-            encoding=part(config.encoding),
-            backbone=part(config.backbone),
-            upsampler=part(config.upsampler),
-            scale=config.scale,
-            scene=self.source.scene,
-            height=cameras.height,
-            width=cameras.width,
-        )
+        card = student_card(self.config.student, self.source.scene, cameras.height, cameras.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
             return build_student(card, cameras, self.manager)
 
-    def finetune(self, reporter: StageReporter) -> dict[str, Any]:
+    def finetune(self, reporter: Reporter) -> dict[str, Any]:
         """Train the distilled student on the photos."""
         self._need("distill")
         student = self._load(self.run.distilled)
         config, seed = self.config.finetune, self.config.seed
         verdict = finetune(student, self.source, config, seed=seed, reporter=reporter)
-        student.save(self.run.student, self.manager)
+        self._save(student, self.run.student)
         return {"student.finetuning_kept": verdict.kept, "student.finetuning_best_step": verdict.step}
 
-    def evaluate(self, reporter: StageReporter) -> dict[str, Any]:
-        """Score teacher and student on the test views, before and after fine-tuning."""
+    def evaluate(self, reporter: Reporter) -> dict[str, Any]:
+        """Score teacher and student on the test views of the run's protocol, before and after fine-tuning."""
         self._need("finetune")
+        name = self.config.protocol
         views = self.source.views("test")
-        teacher = evaluate_teacher(self.fitted_teacher, views, reporter).mean
-        distilled = evaluate_student(self._load(self.run.distilled), views, reporter).mean
-        student = evaluate_student(self._load(self.run.student), views, reporter).mean
-        figures = {f"teacher.test.{metric}": value for metric, value in teacher.items()}
-        figures |= {f"student.distilled.{metric}": value for metric, value in distilled.items()}
-        return figures | {f"student.test.{metric}": value for metric, value in student.items()}
+        if name != ALL_VIEWS:
+            protocol = read_tables(self.manager.publication(name).path).protocol
+            views = views.chosen(protocol.indices(len(views)))
+        metrics = available(reporter.note)
+        distilled, student = (self._load(path) for path in (self.run.distilled, self.run.student))
+        scores = {
+            "teacher.test": evaluate_teacher(self.fitted_teacher, views, reporter, metrics),
+            "student.distilled": evaluate_student(distilled, views, reporter, metrics),
+            "student.test": evaluate_student(student, views, reporter, metrics),
+        }
+        figures: dict[str, Any] = {"protocol": name, "test_views": len(views)}
+        return figures | {
+            f"{scored}.{metric}": value
+            for scored, quality in scores.items()
+            for metric, value in quality.mean.items()
+        }
 
-    def render(self, reporter: StageReporter) -> dict[str, Any]:
+    def render(self, reporter: Reporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
         self._need("finetune")
         student = self._load(self.run.student)
@@ -199,7 +221,7 @@ class Stages:
         save_orbit(student, previews / "orbit.mp4", reporter=reporter)
         return {}
 
-    def export(self, label: str, choice: Choice, reporter: StageReporter) -> dict[str, Any]:
+    def export(self, label: str, choice: Choice, reporter: Reporter) -> dict[str, Any]:
         """Export the student once and compare the files with torch."""
         self._need("finetune")
         exporter = self.manager.build("exporter", choice.name, choice.options)
@@ -207,8 +229,16 @@ class Stages:
         report = export(student, exporter, self.run.exports / label, reporter)
         return {f"export.{label}.{name}": value for name, value in report.figures().items()}
 
+    def _scored(self) -> str:
+        """Return the protocol by which the run was scored; runs that do not say it scored every view."""
+        return str(self.run.results.get("evaluate", {}).get("protocol", ALL_VIEWS))
+
     def _load(self, path: Path) -> LightField:
         return LightField.load(path, self.manager).to(self.device)
+
+    def _save(self, student: LightField, path: Path) -> None:
+        if processes.first():
+            student.save(path, self.manager)
 
     def _need(self, stage: Stage) -> None:
         if stage not in self.run.results:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import torch
@@ -253,6 +254,20 @@ class TeacherConformance(Conformance):
                     difference <= ROUNDING,
                     found=f"{what} differs by up to {difference:.2g} in calls of {size} rays",
                     right=f"at most {ROUNDING:g}",
+                )
+
+    @sentence("Several threads may call it at once")
+    def test_threads_do_not_disturb_each_other(self) -> None:
+        """What a call keeps for itself must not lie in the teacher."""
+        views = [cameras_around(n, 6, 6).rays().flat() for n in (1, 2, 3)]
+        alone = [self.render(rays).rgb for rays in views]
+        with ThreadPoolExecutor(len(views)) as threads:
+            for _ in range(3):
+                together = [seen.rgb for seen in threads.map(self.render, views)]
+                require(
+                    all(torch.equal(one, other) for one, other in zip(alone, together, strict=True)),
+                    found="other colours when three threads render at once",
+                    right="what is computed for a call in local variables, not in attributes",
                 )
 
     @sentence("without jitter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 
 import right
@@ -114,9 +115,21 @@ class Jitters(Spoilt):
     last = None
 
     def spoil(self, rays, seen):
+        if threading.current_thread() is not threading.main_thread():
+            return seen
         again = self.last is not None and torch.equal(self.last, rays.directions)
         self.last = rays.directions
         return dataclasses.replace(seen, rgb=seen.rgb * 0.99) if again else seen
+
+
+class OneAtATime(Spoilt):
+    last = None
+
+    def spoil(self, rays, seen):
+        self.last = rays
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.05)
+        return seen if self.last is rays else dataclasses.replace(seen, rgb=seen.rgb * 0.99)
 
 
 class NotSaved(Spoilt):
@@ -159,6 +172,7 @@ WRONG = {
     "test_depth_is_in_the_rays_t": Distance,
     "test_a_ray_does_not_depend_on_the_others": SeesTheOthers,
     "test_rendering_again_gives_the_same": Jitters,
+    "test_threads_do_not_disturb_each_other": OneAtATime,
     "test_saved_and_loaded_it_renders_the_same": NotSaved,
     "test_it_takes_a_forward_facing_scene_or_refuses_it": NoHorizon,
 }

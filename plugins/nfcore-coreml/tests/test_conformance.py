@@ -5,3 +5,8 @@ from nfcore.testing import ExporterConformance
 
 class TestCoreML(ExporterConformance):
     component = "nfcore-coreml/coreml"
+
+
+class TestCoreMLInTwoHalves(ExporterConformance):
+    component = "nfcore-coreml/coreml"
+    options = {"form": "split"}

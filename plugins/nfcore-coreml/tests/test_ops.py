@@ -229,6 +229,19 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
     "reduce_min": ("reduce_min", lambda x, y: mb.reduce_min(x=x, axes=[1]), lambda x, y: x.amin(1)),
     "reduce_sum": ("reduce_sum", lambda x, y: mb.reduce_sum(x=x, axes=[0, 3]), lambda x, y: x.sum((0, 3))),
     "relu": ("relu", lambda x, y: mb.relu(x=x), lambda x, y: x.clamp(min=0)),
+    "resample": (
+        "resample",
+        lambda x, y: mb.resample(
+            x=x,
+            coordinates=mb.transpose(x=mb.slice_by_size(x=y, begin=[0] * 4, size=[2, 2, 4, 6]), perm=[0, 2, 3, 1]),
+            sampling_mode="bilinear",
+            padding_mode="border",
+            padding_value=0.0,
+            coordinates_mode="normalized_minus_one_to_one",
+            align_corners=True,
+        ),
+        lambda x, y: bilinear(x, *y[:, :2].unbind(1)),
+    ),
     "reshape": ("reshape", lambda x, y: mb.reshape(x=x, shape=[4, -1, 12]), lambda x, y: x.reshape(4, 8, 12)),
     "rsqrt": ("rsqrt", lambda x, y: mb.rsqrt(x=mb.abs(x=x), epsilon=0.1), lambda x, y: (x.abs() + 0.1) ** -0.5),
     "select": (
@@ -298,6 +311,21 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
 }
 
 
+def bilinear(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Weigh the four texels around each place (b, h, w) in [-1, 1]; places beyond are moved to the border."""
+    height, width = image.shape[2:]
+    column, row = ((x.clamp(-1, 1) + 1) / 2 * (width - 1)), ((y.clamp(-1, 1) + 1) / 2 * (height - 1))
+    total = torch.zeros(())
+    batch = torch.arange(len(image))[:, None, None]
+    for i in (0, 1):
+        for j in (0, 1):
+            at_row, at_column = row.floor() + i, column.floor() + j
+            weight = (1 - (row - at_row).abs()) * (1 - (column - at_column).abs())
+            texel = image[batch, :, at_row.long().clamp(max=height - 1), at_column.long().clamp(max=width - 1)]
+            total = total + weight[:, None] * texel.permute(0, 3, 1, 2)
+    return total
+
+
 def test_every_op_of_the_table_has_a_case():
     assert {op for op, _, _ in CASES.values()} == set(OPS)
 
@@ -336,8 +364,20 @@ def test_fp16_results_are_rounded_after_every_op(op, tmp_path):
         (lambda x, y: mb.pad(x=x, pad=[1, 1], mode="reflect"), "'reflect'"),
         (lambda x, y: mb.conv(x=x, weight=WEIGHT.numpy(), groups=2, pad_type="same"), "'same'"),
         (lambda x, y: mb.concat(values=[x, y], axis=1, interleave=True), "interleaving"),
+        (
+            lambda x, y: mb.resample(
+                x=x,
+                coordinates=mb.slice_by_size(x=y, begin=[0] * 4, size=[2, 8, 4, 2]),
+                sampling_mode="bilinear",
+                padding_mode="constant",
+                padding_value=1.0,
+                coordinates_mode="normalized_minus_one_to_one",
+                align_corners=True,
+            ),
+            "'constant' with 1",
+        ),
     ],
-    ids=["slice", "pad", "conv", "concat"],
+    ids=["slice", "pad", "conv", "concat", "resample"],
 )
 def test_a_form_of_an_op_that_is_not_covered_is_refused(build, reason, tmp_path):
     program = Program(saved_program(build, tmp_path))

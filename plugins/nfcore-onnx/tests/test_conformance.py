@@ -10,3 +10,8 @@ class TestONNX(ExporterConformance):
 class TestONNXInHalfPrecision(ExporterConformance):
     component = "nfcore-onnx/onnx"
     options = {"precision": "fp16"}
+
+
+class TestONNXInTwoHalves(ExporterConformance):
+    component = "nfcore-onnx/onnx"
+    options = {"form": "split"}

@@ -84,7 +84,7 @@ def test_the_file_says_what_it_is(papers, model, half_model):
 
 def test_fp16_halves_weights_and_file_but_not_the_rays(papers, exported, half_model):
     types = element_types(half_model)
-    weights = [t for t in half_model.graph.initializer if t.name.startswith("network.")]
+    weights = [t for t in half_model.graph.initializer if t.name.startswith("image.")]
     assert weights
     assert {t.data_type for t in weights} == {TensorProto.FLOAT16}
     for node in half_model.graph.node:

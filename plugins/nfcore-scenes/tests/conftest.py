@@ -45,3 +45,11 @@ class DataSet:
 @pytest.fixture
 def dataset(tmp_path: Path) -> DataSet:
     return DataSet(tmp_path / "toy")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the user's cache of undistorted photos out of the tests."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("nfcore_scenes.photo_cache.cache_folder", lambda: folder)
+    return folder

@@ -2,9 +2,16 @@
 
 from nfcore.testing import RaySourceConformance
 from nfcore_scenes.blender_writer import write_blender
+from nfcore_scenes.capture_writers import write_colmap, write_llff, write_transforms
+from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
 from nfcore_scenes.procedural import Procedural
 
 FEW = {"train_views": 3, "val_views": 1, "test_views": 1}
+PHOTOS = 10
+
+
+def taken(poses, lens, alpha=False):
+    return shoot(Procedural(Procedural.Options(**FEW)), poses, lens.scaled(32, 32), alpha)
 
 
 class TestProcedural(RaySourceConformance):
@@ -17,4 +24,36 @@ class TestBlender(RaySourceConformance):
 
     def options_in(self, folder):
         write_blender(Procedural(Procedural.Options(**FEW), 24), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestLlff(RaySourceConformance):
+    component = "nfcore-scenes/llff"
+
+    def options_in(self, folder):
+        write_llff(taken(forward_poses(PHOTOS), PINHOLE), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestColmap(RaySourceConformance):
+    component = "nfcore-scenes/colmap"
+
+    def options_in(self, folder):
+        write_colmap(taken(around_poses(PHOTOS), PHONE), folder / "still-life")
+        return {"path": folder / "still-life", "hold_out": 4}
+
+
+class TestTransforms(RaySourceConformance):
+    component = "nfcore-scenes/transforms"
+
+    def options_in(self, folder):
+        write_transforms(taken(around_poses(PHOTOS), PHONE), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestTransformsWithAlpha(RaySourceConformance):
+    component = "nfcore-scenes/transforms"
+
+    def options_in(self, folder):
+        write_transforms(taken(around_poses(PHOTOS), PHONE, alpha=True), folder / "still-life")
         return {"path": folder / "still-life"}

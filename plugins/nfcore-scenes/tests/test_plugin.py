@@ -13,6 +13,7 @@ from nfcore_scenes.blender import Blender
 from nfcore_scenes.colmap import Colmap
 from nfcore_scenes.llff import Llff
 from nfcore_scenes.procedural import Procedural
+from nfcore_scenes.transforms import TransformsJson
 
 
 @pytest.fixture
@@ -30,11 +31,12 @@ def test_the_plugin_names_its_classes():
         "colmap": f"{Colmap.__module__}:{Colmap.__name__}",
         "llff": f"{Llff.__module__}:{Llff.__name__}",
         "procedural": f"{Procedural.__module__}:{Procedural.__name__}",
+        "transforms": f"{TransformsJson.__module__}:{TransformsJson.__name__}",
     }
 
 
 def test_every_option_has_a_description():
-    for source in (Blender, Colmap, Llff, Procedural):
+    for source in (Blender, Colmap, Llff, TransformsJson, Procedural):
         assert all(field.description for field in source.Options.model_fields.values())
 
 
@@ -58,3 +60,23 @@ def test_make_scene_refuses_an_existing_folder_before_it_renders(app, tmp_path, 
     monkeypatch.setattr(Procedural, "views", lambda *_: pytest.fail("rendered"))
     result = CliRunner().invoke(app, ["make-scene", str(tmp_path)])
     assert isinstance(result.exception, UserError)
+
+
+@pytest.mark.parametrize(
+    ("layout", "reader"), [("llff", Llff), ("colmap", Colmap), ("transforms", TransformsJson)]
+)
+def test_make_scene_writes_what_the_layouts_reader_reads(app, tmp_path, layout, reader):
+    command = ["make-scene", str(tmp_path / "s"), "--format", layout, "--image-size", "16", "--photos", "6"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "6 photos of 16x16 pixels" in result.output
+    source = reader(reader.Options(path=tmp_path / "s"))
+    assert [len(source.views(split)) for split in ("train", "val", "test")] == [5, 0, 1]
+
+
+def test_make_scene_refuses_an_existing_folder_in_every_layout(app, tmp_path, monkeypatch):
+    monkeypatch.setattr(Procedural, "render", lambda *_: pytest.fail("rendered"))
+    for layout in ("llff", "colmap", "transforms"):
+        assert isinstance(
+            CliRunner().invoke(app, ["make-scene", str(tmp_path), "--format", layout]).exception, UserError
+        )

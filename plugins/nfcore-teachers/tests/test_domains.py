@@ -47,13 +47,17 @@ def test_paths_run_from_near_to_far(kind):
         torch.testing.assert_close(begin[:, 2], -torch.ones(40))
         torch.testing.assert_close(end[:, 2], torch.ones(40))
     else:
-        torch.testing.assert_close(paths.depth(paths.near, every), torch.full((40,), scene.near), atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(paths.depth(paths.far, every), torch.full((40,), scene.far), atol=1e-2, rtol=1e-3)
+        torch.testing.assert_close(
+            paths.depth(paths.near, every), torch.full((40,), scene.near), atol=1e-4, rtol=1e-4
+        )
+        torch.testing.assert_close(
+            paths.depth(paths.far, every), torch.full((40,), scene.far), atol=1e-2, rtol=1e-3
+        )
 
 
 @KINDS
 def test_a_density_absorbs_what_it_absorbs_in_the_world(kind):
-    """Optical depth of a short step by the path's measure and by the world's: density per scene unit times length."""
+    """A short step by the path's measure and by the world's: density per scene unit times length."""
     domain, rays = Domain.of(SCENES[kind]), some_rays(kind)
     rays = Rays(rays.origins.double(), rays.directions.double())
     paths, every = domain.paths(rays), torch.arange(40)
@@ -69,7 +73,7 @@ def test_a_density_absorbs_what_it_absorbs_in_the_world(kind):
 
 
 def test_steps_are_seldom_longer_than_those_of_the_box():
-    """A path's distance all but bounds how far its points move in the contracted world: voxels are not jumped over."""
+    """A path's distance all but bounds how far points move in the contracted world: no voxel is jumped over."""
     paths = Domain.of(SCENES["unbounded"]).paths(some_rays("unbounded", 200))
     shares = torch.linspace(0, 1, 2000)
     distance = paths.near[:, None] + shares * (paths.far - paths.near)[:, None]

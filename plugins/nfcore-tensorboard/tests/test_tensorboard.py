@@ -92,7 +92,8 @@ def test_a_killed_stage_that_goes_on_has_one_curve(run, manager, monkeypatch):
         pass
 
     monkeypatch.setattr("nfcore.pipeline.training._REPORT_EVERY", 2)
-    monkeypatch.setattr("nfcore.runs.reporter._CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("nfcore.runs.checkpoints.LEAST_SECONDS", 0.0)
+    monkeypatch.setattr("nfcore.runs.checkpoints.MOST_SHARE", 1e9)
     checkpoint = StageReporter.checkpoint
 
     def no_more_checkpoints_after_9_and_killed_at_15(self, step, state):

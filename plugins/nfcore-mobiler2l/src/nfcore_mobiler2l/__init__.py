@@ -4,7 +4,24 @@ from pathlib import Path
 
 import nfcore
 
-_RECIPES = Path(__file__).parent / "recipes"
+_HERE = Path(__file__).parent
+
+_SUMMARIES = {
+    "mobiler2l": "The paper: 100x100 rays to 800x800 pixels, 4.3 M parameters; made for a GPU",
+    "mobiler2l-forward-facing": "The paper on LLFF captures: 84x63 rays to 1008x756 pixels",
+    "mobiler2l-mlp": "Network design: linear layers, without activation",
+    "mobiler2l-conv": "Network design: 1x1 convolutions, without activation",
+    "mobiler2l-relu": "Network design: 1x1 convolutions and ReLU",
+    "mobiler2l-gelu": "Network design: 1x1 convolutions and GELU, without batch norm",
+    "mobiler2l-nerf": "Teacher: NeRF",
+    "mobiler2l-rays-50": "Input size: 50x50 rays to 800x800 pixels, NeRF teacher",
+    "mobiler2l-rays-200": "Input size: 200x200 rays to 800x800 pixels, NeRF teacher",
+    "mobiler2l-no-sr": "Input size: a ray for each of 800x800 pixels, NeRF teacher",
+    "mobiler2l-mip-nerf": "Teacher: Mip-NeRF",
+    "mobiler2l-k16-l10": "Encoding: 16 points with 10 octaves, Mip-NeRF teacher",
+    "mobiler2l-d100": "Depth: 100 layers, 16 points with 10 octaves, Mip-NeRF teacher",
+    "mobiler2l-small": "The pure network, small enough to be trained in minutes on two CPU cores",
+}
 
 
 @nfcore.hookimpl
@@ -38,14 +55,16 @@ def nfcore_components():
 
 @nfcore.hookimpl
 def nfcore_recipes():
-    """Offer the pipelines."""
-    yield nfcore.Recipe(
+    """Offer the pipelines; each file says which table and row of the paper it is."""
+    for name, summary in _SUMMARIES.items():
+        yield nfcore.Recipe(name, _HERE / "recipes" / f"{name}.toml", summary=summary)
+
+
+@nfcore.hookimpl
+def nfcore_publications():
+    """Offer the paper's protocol and tables."""
+    yield nfcore.Publication(
         "mobiler2l",
-        _RECIPES / "mobiler2l.toml",
-        summary="The paper: 100x100 rays to 800x800 pixels, 4.3 M parameters; made for a GPU",
-    )
-    yield nfcore.Recipe(
-        "quickstart",
-        _RECIPES / "quickstart.toml",
-        summary="Photos to verified exports in minutes on two CPU cores",
+        _HERE / "publications" / "mobiler2l.toml",
+        summary="The paper's tables: quality, storage, latency, network design, input size",
     )

@@ -1,4 +1,4 @@
-"""The ONNX exporter: pose and intrinsics in, RGB out, as one graph in one file."""
+"""The ONNX exporter: pose and intrinsics in, RGB out, as one graph or as two halves."""
 
 from __future__ import annotations
 
@@ -15,23 +15,36 @@ import onnx
 import onnxruntime
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 import nfcore
-from nfcore import Cameras, DeployedLightField, LightField, NfcoreError, ParityFloor, Runner, UserError
+from nfcore import DeployedLightField, LightField, NfcoreError, ParityFloor, Runner, Target, UserError
 
-#: The one file that an export consists of.
+#: The file of an export as one graph.
 FILE = "light_field.onnx"
+#: The files of a split export: from camera to the features of the rays, and from these to the image.
+RAYS, NETWORK = "rays.onnx", "network.onnx"
 
-INPUTS = {
+CAMERA = {
     "pose": "(batch, 3, 4) float32: camera to world, OpenGL axes (x right, y up, looks down -z), scene units",
     "intrinsics": "(batch, 4) float32: fx, fy, cx, cy in pixels of the output image; pixel centres at +0.5",
 }
-OUTPUTS = {"image": "(batch, 3, height, width) float32: RGB in [0, 1], top row first"}
+FEATURES = {"features": "(batch, channels, rows, columns): features of the rays, in the network's precision"}
+IMAGE = {"image": "(batch, 3, height, width) float32: RGB in [0, 1], top row first"}
+
+#: What goes into each file and what comes out of it, by name.
+INTERFACES = {FILE: (CAMERA, IMAGE), RAYS: (CAMERA, FEATURES), NETWORK: (FEATURES, IMAGE)}
+
+#: From this operator set on GridSample takes volumes.
+_VOLUMES_SINCE = 20
 
 
 class ONNX(nfcore.Exporter):
-    """One graph from camera to image; the batch is free, the image size is the student's.
+    """From camera to image; the batch is free, the image size is the student's.
+
+    One graph in one file, or two halves: ``rays.onnx`` computes the features of the rays, ``network.onnx`` the
+    image from them. The second has only what the network is made of, which for a plain one any accelerator runs;
+    the first can run on the CPU beside it, or be written anew in a shader.
 
     fp16 halves weights and network, so the file is half as large; ray arithmetic, inputs and output stay fp32. A
     runtime that has no fp16 arithmetic, such as ONNX Runtime on a CPU, converts as it goes and gains no speed.
@@ -41,11 +54,15 @@ class ONNX(nfcore.Exporter):
         """Options of the ONNX exporter."""
 
         precision: Literal["fp32", "fp16"] = Field("fp32", description="Of the weights and the network")
+        form: Literal["single", "split"] = Field(
+            "single", description="One graph, or two: camera to features of the rays, and features to image"
+        )
         opset: int = Field(
             20,
             ge=18,
             le=23,
-            description="ONNX operator set; from 20 on GELU is one node, about 23% faster in ONNX Runtime",
+            description="ONNX operator set; from 20 on GELU is one node, about 23% faster in ONNX Runtime, and "
+            "GridSample takes volumes, which gathers stand in for before",
         )
 
     options: Options
@@ -58,60 +75,78 @@ class ONNX(nfcore.Exporter):
         return ParityFloor(psnr=70)
 
     def export(self, student: LightField, folder: Path) -> None:
-        """Write ``light_field.onnx`` for ``student`` into ``folder``; the same student gives the same bytes.
+        """Write ``light_field.onnx``, or ``rays.onnx`` and ``network.onnx``; the same student, the same bytes.
 
         Raises:
             NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
 
         """
-        deployed = DeployedLightField(student, half_network=self.options.precision == "fp16")
-        model = _convert(deployed, student.cameras, self.options.opset)
-        _strip(model)
-        _describe(model, student, self.options.precision)
-        onnx.checker.check_model(model, full_check=True)
-        (folder / FILE).write_bytes(model.SerializeToString(deterministic=True))
+        half, opset = self.options.precision == "fp16", self.options.opset
+        target = Target(volumes=opset >= _VOLUMES_SINCE, half=half)
+        deployed = DeployedLightField(student, half_network=half, target=target)
+        # An example batch of one would make torch.export take the batch for a constant.
+        cameras = student.cameras[[0, 0]].to("cpu")
+        camera = (cameras.poses, cameras.intrinsics)
+        parts: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {FILE: (deployed, camera)}
+        if self.options.form == "split":
+            parts = {RAYS: (deployed.rays, camera), NETWORK: (deployed.image, (deployed.rays(*camera),))}
+        for file, (module, example) in parts.items():
+            model = _convert(module, example, file, opset)
+            _strip(model)
+            _describe(model, student, file, self.options.precision)
+            onnx.checker.check_model(model, full_check=True)
+            (folder / file).write_bytes(model.SerializeToString(deterministic=True))
 
     def load(self, folder: Path) -> Runner:
-        """Load ``light_field.onnx`` into ONNX Runtime on the CPU.
+        """Load the file or the two files in ``folder`` into ONNX Runtime on the CPU.
 
         Raises:
-            UserError: the file is missing, damaged or not from this exporter.
+            UserError: a file is missing, damaged or not from this exporter.
 
         """
-        path = folder / FILE
-        if not path.is_file():
-            raise UserError(f"{path}: no such file; export the student to get it")
-        try:
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
-            reason = _first_line(error).rpartition("failed:")[2]
-            raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
-        names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
-        if names != [*INPUTS, *OUTPUTS]:
-            raise UserError(f"{path}: not a light field: it has {', '.join(names)}, not pose, intrinsics, image")
+        split = not (folder / FILE).is_file() and (folder / RAYS).is_file()
+        sessions = [_load(folder / file) for file in ((RAYS, NETWORK) if split else (FILE,))]
 
         def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
-            cameras = {"pose": poses.numpy(force=True), "intrinsics": intrinsics.numpy(force=True)}
-            return torch.from_numpy(session.run(None, cameras)[0])
+            values = {"pose": poses.numpy(force=True), "intrinsics": intrinsics.numpy(force=True)}
+            for session in sessions:
+                (output,) = session.get_outputs()
+                values = {output.name: session.run(None, values)[0]}
+            return torch.from_numpy(values["image"])
 
         return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU)", render)
 
 
-def _convert(deployed: DeployedLightField, cameras: Cameras, opset: int) -> onnx.ModelProto:
-    """Return the graph of ``deployed`` with a free batch; ``cameras`` are an example input."""
-    # An example batch of one would make torch.export take the batch for a constant.
-    example = cameras[[0, 0]].to("cpu")
+def _load(path: Path) -> onnxruntime.InferenceSession:
+    """Return a session of one file, or raise a UserError."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; export the student to get it")
+    try:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
+        reason = _first_line(error).rpartition("failed:")[2]
+        raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
+    names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
+    expected = [name for side in INTERFACES[path.name] for name in side]
+    if names != expected:
+        raise UserError(f"{path}: not a light field: it has {', '.join(names)}, not {', '.join(expected)}")
+    return session
+
+
+def _convert(module: nn.Module, example: tuple[Tensor, ...], file: str, opset: int) -> onnx.ModelProto:
+    """Return the graph of ``module`` with a free batch."""
+    inputs, outputs = INTERFACES[file]
     batch = {0: torch.export.Dim("batch")}
     with _quiet():
         try:
             program = torch.onnx.export(
-                deployed,
-                (example.poses, example.intrinsics),
+                module,
+                example,
                 dynamo=True,
                 opset_version=opset,
-                input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
-                dynamic_shapes=dict.fromkeys(INPUTS, batch),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=tuple(batch for _ in inputs),
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
@@ -131,14 +166,21 @@ def _strip(model: onnx.ModelProto) -> None:
         item.doc_string = ""
 
 
-def _describe(model: onnx.ModelProto, student: LightField, precision: str) -> None:
+def _describe(model: onnx.ModelProto, student: LightField, file: str, precision: str) -> None:
     """Say in the file itself what goes in, what comes out and what made it."""
     cameras, core = student.cameras, version("neural-field-core")
     model.producer_name, model.producer_version = "nfcore", core
-    model.graph.name = "light_field"
-    model.doc_string = f"A neural light field: camera in, {cameras.width}x{cameras.height} image out."
+    model.graph.name = file.removesuffix(".onnx")
+    inputs, outputs = INTERFACES[file]
+    image = f"{cameras.width}x{cameras.height} image out"
+    texts = {
+        FILE: f"A neural light field: camera in, {image}.",
+        RAYS: "The first half of a neural light field: camera in, features of its rays out.",
+        NETWORK: f"The second half of a neural light field: features of its rays in, {image}.",
+    }
+    model.doc_string = texts[file]
     for value in (*model.graph.input, *model.graph.output):
-        value.doc_string = (INPUTS | OUTPUTS)[value.name]
+        value.doc_string = (inputs | outputs)[value.name]
     notes = {
         "nfcore_version": core,
         "precision": precision,

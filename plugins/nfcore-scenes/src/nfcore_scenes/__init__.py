@@ -19,24 +19,30 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "blender",
         "nfcore_scenes.blender:Blender",
         summary="NeRF-synthetic layout: transforms_{train,val,test}.json and RGBA images",
+        markers=("transforms_train.json",),
     )
     yield nfcore.Component(
         "ray_source",
         "llff",
         "nfcore_scenes.llff:Llff",
         summary="LLFF layout: poses_bounds.npy beside images, images_4, ...",
+        markers=("poses_bounds.npy",),
     )
     yield nfcore.Component(
         "ray_source",
         "colmap",
         "nfcore_scenes.colmap:Colmap",
         summary="A COLMAP model, sparse/0, beside images; any lens, undistorted on reading",
+        markers=tuple(
+            f"{folder}cameras.{end}" for folder in ("sparse/0/", "sparse/", "") for end in ("bin", "txt")
+        ),
     )
     yield nfcore.Component(
         "ray_source",
         "transforms",
         "nfcore_scenes.transforms:TransformsJson",
         summary="transforms.json of nerfstudio or Instant-NGP; any lens, undistorted on reading",
+        markers=("transforms.json",),
     )
     yield nfcore.Component(
         "ray_source",

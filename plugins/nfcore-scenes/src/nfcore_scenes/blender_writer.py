@@ -44,7 +44,7 @@ def _write_split(folder: Path, split: Split, views: Views, background: tuple[flo
     for index, pose in enumerate(views.cameras.poses):
         alpha = None if views.alpha is None else views.alpha[index]
         name = f"{split}/r_{index}"
-        _picture(views.images[index], alpha, background).save(folder / f"{name}.png")
+        picture(views.images[index], alpha, background).save(folder / f"{name}.png")
         frames.append({"file_path": f"./{name}", "transform_matrix": [*pose.tolist(), [0.0, 0.0, 0.0, 1.0]]})
     write_json(folder / f"transforms_{split}.json", {"camera_angle_x": angle, "frames": frames})
 
@@ -61,7 +61,7 @@ def _field_of_view(cameras: Cameras) -> float:
     return 2 * math.atan(0.5 * cameras.width / first[0])
 
 
-def _picture(image: Tensor, alpha: Tensor | None, background: tuple[float, float, float]) -> Image.Image:
+def picture(image: Tensor, alpha: Tensor | None, background: tuple[float, float, float]) -> Image.Image:
     """Return an 8-bit picture of an image (h, w, 3) that was composited on ``background``, with straight alpha."""
     if alpha is not None:
         seen = image - (1 - alpha[..., None]) * torch.tensor(background)

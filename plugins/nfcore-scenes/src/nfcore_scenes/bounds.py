@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from nfcore import Scene
 from nfcore.options import parse
 from nfcore.visual_hull import hull_box
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture
 from nfcore_scenes.framing import Box, Depths, depths_around, forward_box, outer_box
+
+#: Photos of which less than this share is transparent are not cut out.
+_LEAST_TRANSPARENT = 0.01
 
 
 def forward_scene(capture: Capture, depths: Depths, nearest: float, options: CaptureOptions, where: str) -> Scene:
@@ -48,13 +53,20 @@ def scene_around(
         outer: a box that holds the thing of photos with alpha; none takes the largest cube between the cameras.
 
     """
-    if not capture.has_alpha("train"):
+    silhouettes = _silhouettes(capture)
+    if silhouettes is None:
         return _scene(depths, options.box or box, options, where, unbounded=True)
-    train = capture.views("train")
-    assert train.alpha is not None
-    poses = train.cameras.poses
-    hull = options.box or hull_box(train.cameras, train.alpha, around=outer or outer_box(poses))
-    return _scene(depths_around(poses, hull), hull, options, where)
+    cameras = capture.cameras("train")
+    hull = options.box or hull_box(cameras, silhouettes, around=outer or outer_box(cameras.poses))
+    return _scene(depths_around(cameras.poses, hull), hull, options, where)
+
+
+def _silhouettes(capture: Capture) -> Tensor | None:
+    """Return the training photos' alpha (n, h, w), or None: many files have an alpha that is 1 all over."""
+    if not capture.has_alpha("train"):
+        return None
+    alpha = capture.views("train").alpha
+    return None if alpha is None or (alpha < 0.5).float().mean() < _LEAST_TRANSPARENT else alpha
 
 
 def _scene(depths: Depths, box: Box, options: CaptureOptions, where: str, **kind: bool) -> Scene:

@@ -17,6 +17,12 @@ class CaptureOptions(nfcore.Options):
 
     test_every: int = Field(8, ge=2, description="Every n-th photo, from the first, is a test view")
     hold_out: int = Field(0, ge=0, description="Every n-th of the other photos becomes val; 0 takes none")
+    multiple_of: int = Field(
+        1,
+        ge=1,
+        description="Scaled photos are cropped evenly to the next smaller multiples of this many pixels, so that "
+        "a student's scale divides them",
+    )
     background: tuple[Unit, Unit, Unit] = Field(
         (1.0, 1.0, 1.0), description="RGB in [0, 1] that photos with alpha are composited on"
     )

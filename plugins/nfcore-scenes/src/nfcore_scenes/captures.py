@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nfcore import Cameras, Split, UserError, Views
+from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_cache import content_key, kept
 from nfcore_scenes.photos import composited, photo_has_alpha, photo_sizes, scaled_size
@@ -23,7 +24,7 @@ from nfcore_scenes.undistortion import undistorted
 _ASPECT_TOLERANCE = 0.01
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PosedPhoto:
     """One photo before it is read.
 
@@ -49,7 +50,7 @@ class Capture:
     Args:
         splits: the photos of each split.
         image_size: the longer side in pixels that photos are scaled to; None keeps their size.
-        background: RGB in [0, 1] that photos with alpha are composited on.
+        options: the background, and what their sides are to be multiples of.
 
     Raises:
         UserError: a photo is missing, or has another shape than its camera; ``image_size`` does not fit.
@@ -60,26 +61,36 @@ class Capture:
         self,
         splits: dict[Split, tuple[PosedPhoto, ...]],
         image_size: int | None,
-        background: tuple[float, float, float],
+        options: CaptureOptions,
     ) -> None:
         self._splits: dict[Split, tuple[PosedPhoto, ...]] = {
             split: tuple(_with_the_files_size(photo) for photo in photos) for split, photos in splits.items()
         }
-        self._background = background
+        self._background = options.background
         sizes = Counter(photo.lens.size for photos in self._splits.values() for photo in photos)
         self._full_size = max(sizes, key=lambda size: sizes[size])
         self._size = scaled_size(*self._full_size, image_size)
+        self._window = _window(*self._size, options.multiple_of)
+        self._pinholes = {photo: self._pinhole(photo) for photos in self._splits.values() for photo in photos}
         self._views: dict[Split, Views] = {}
+
+    def _pinhole(self, photo: PosedPhoto) -> tuple[float, float, float, float]:
+        try:
+            return photo.lens.pinhole(*self._full_size)
+        except UserError as error:
+            raise UserError(f"{photo.file}: {error}") from None
 
     def cameras(self, split: Split) -> Cameras:
         """Return the pinhole cameras of one split."""
         photos = self._splits[split]
         (full_height, full_width), (height, width) = self._full_size, self._size
         scale = torch.tensor([width / full_width, height / full_height] * 2)
-        pinholes = [photo.lens.pinhole(*self._full_size) for photo in photos]
+        pinholes = [self._pinholes[photo] for photo in photos]
         intrinsics = torch.tensor(pinholes, dtype=torch.float32).reshape(-1, 4) * scale
         poses = torch.stack([photo.pose for photo in photos]) if photos else torch.empty(0, 3, 4)
-        return Cameras(poses.float(), intrinsics, height, width)
+        rows, columns = self._window
+        corner = torch.tensor([0, 0, columns.start, rows.start])
+        return Cameras(poses.float(), intrinsics - corner, rows.stop - rows.start, columns.stop - columns.start)
 
     def has_alpha(self, split: Split) -> bool:
         """Whether photos of one split have masks or alpha, as their headers say."""
@@ -89,7 +100,8 @@ class Capture:
         """Return the posed photos of one split, read on the first call."""
         if split not in self._views:
             photos = self._splits[split]
-            images, alpha = composited(self._pixels(photos), self._background)
+            rows, columns = self._window
+            images, alpha = composited(self._pixels(photos)[:, rows, columns], self._background)
             self._views[split] = Views(self.cameras(split), images, alpha, tuple(p.name for p in photos))
         return self._views[split]
 
@@ -104,8 +116,9 @@ class Capture:
 
     def _prepared(self, photos: Sequence[PosedPhoto]) -> npt.NDArray[np.uint8]:
         def prepare(photo: PosedPhoto) -> npt.NDArray[np.uint8]:
-            pinhole = photo.lens.pinhole(*self._full_size)
-            return undistorted(photo.file, photo.mask, photo.lens, pinhole, self._full_size, self._size)
+            return undistorted(
+                photo.file, photo.mask, photo.lens, self._pinholes[photo], self._full_size, self._size
+            )
 
         # Few threads: each holds whole photos as floating point numbers.
         with ThreadPoolExecutor(2) as pool:
@@ -115,6 +128,17 @@ class Capture:
         if any(picture.shape[-1] == 4 for picture in pictures):
             pictures = [_with_alpha(picture) for picture in pictures]
         return np.stack(pictures)
+
+
+def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:
+    """Return the rows and columns in the middle of a photo that are multiples of ``multiple``."""
+    if min(height, width) < multiple:
+        raise UserError(f"multiple_of {multiple} is more than photos of {width}x{height} pixels have")
+    (top, left), (rows, columns) = (
+        [(side % multiple) // 2 for side in (height, width)],
+        [side - side % multiple for side in (height, width)],
+    )
+    return slice(top, top + rows), slice(left, left + columns)
 
 
 def hold_out(

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class Format(StrEnum):
+    """The layouts that there are."""
+
+    BLENDER = "blender"
+    LLFF = "llff"
+    COLMAP = "colmap"
+    TRANSFORMS = "transforms"
+
+
 def make_scene(
     folder: Annotated[Path, typer.Argument(help="New folder to write; must not exist yet.")],
     image_size: Annotated[int, typer.Option(min=1, help="Side of the square images in pixels.")] = 100,
+    layout: Annotated[Format, typer.Option("--format", help="Layout of the data set.")] = Format.BLENDER,
+    photos: Annotated[int, typer.Option(min=3, help="Number of photos; blender has 88.")] = 48,
+    text: Annotated[bool, typer.Option("--text", help="Write COLMAP's model as text.")] = False,
 ) -> None:
-    """Write the procedural scene as a Blender (NeRF-synthetic) data set."""
+    """Write the procedural scene as a data set: from all around, for LLFF from the front."""
     # Imported here, so that the command line's listings never wait for torch.
     from nfcore_scenes.blender_writer import write_blender
     from nfcore_scenes.procedural import Procedural
 
     source = Procedural(Procedural.Options(), image_size)
-    write_blender(source, folder)
-    counts = ", ".join(f"{len(source.views(split))} {split}" for split in ("train", "val", "test"))
-    typer.echo(f"{folder}: {counts} views of {image_size}x{image_size} pixels")
+    if layout is Format.BLENDER:
+        write_blender(source, folder)
+        counts = ", ".join(f"{len(source.views(split))} {split}" for split in ("train", "val", "test"))
+        typer.echo(f"{folder}: {counts} views of {image_size}x{image_size} pixels")
+        return
+    from nfcore_scenes.capture_writers import new_folder, write_colmap, write_llff, write_transforms
+    from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
+
+    new_folder(folder)  # refused before anything is rendered
+    if layout is Format.LLFF:
+        write_llff(shoot(source, forward_poses(photos), PINHOLE.scaled(image_size, image_size), False), folder)
+    else:
+        taken = shoot(source, around_poses(photos), PHONE.scaled(image_size, image_size), False)
+        if layout is Format.COLMAP:
+            write_colmap(taken, folder, text=text)
+        else:
+            write_transforms(taken, folder)
+    typer.echo(f"{folder}: {photos} photos of {image_size}x{image_size} pixels")

@@ -70,7 +70,7 @@ class Colmap(nfcore.RaySource):
         poses, points = moved(frame, poses), moved_points(frame, model.points)
         photos = self._photos(model, poses)
         self._capture = Capture(
-            hold_out(photos, options.test_every, options.hold_out, str(folder)), image_size, options.background
+            hold_out(photos, options.test_every, options.hold_out, str(folder)), image_size, options
         )
         where = str(folder)
         if forward:

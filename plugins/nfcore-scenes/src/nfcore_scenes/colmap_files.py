@@ -67,7 +67,7 @@ def read_model(folder: Path) -> Model:
         check_lengths(folder)
     reconstruction = _reconstruction(folder, suffix)
     lenses = {
-        number: Lens(camera.model.name, camera.height, camera.width, tuple(camera.params))
+        number: Lens(camera.model.name, camera.height, camera.width, tuple(camera.params.tolist()))
         for number, camera in reconstruction.cameras.items()
     }
     for number, lens in lenses.items():
@@ -163,14 +163,13 @@ class _Records:
         self.at = 0
 
     def each(self, skip: Callable[[_Records], None]) -> None:
-        count = self.number("<Q")
-        for index in range(count):
-            try:
+        try:
+            for _ in range(self.number("<Q")):
                 skip(self)
-            except _TooShortError:
-                raise UserError(
-                    f"{self.file} is damaged or cut off: it ends in record {index + 1} of {count}"
-                ) from None
+        except _TooShortError:
+            raise UserError(
+                f"{self.file} is damaged or cut off: {len(self.data)} bytes, but {self.at} or more are due"
+            ) from None
 
     def number(self, kind: str) -> int:
         start = self.at

@@ -144,7 +144,7 @@ def visible_depths(cameras: Cameras, points: Tensor) -> Tensor:
 
 
 def depth_range(depth: Tensor) -> Depths:
-    """Return near and far for the depths (k,), sorted, of reliable points: without outliers, and with some room."""
+    """Return near and far for the depths (k,), sorted, of reliable points: no outliers, some room."""
     last = len(depth) - 1
     near, far = depth[round(_OUTLIERS * last)], depth[round((1 - _OUTLIERS) * last)]
     return Depths(float(near) * NEAR_ROOM, float(far) * _FAR_ROOM)

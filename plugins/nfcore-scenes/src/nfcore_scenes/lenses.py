@@ -71,7 +71,7 @@ class Lens:
         """Return the lens of the same photo at another size."""
         camera = self.camera
         camera.rescale(width, height)
-        return replace(self, height=height, width=width, params=tuple(camera.params))
+        return replace(self, height=height, width=width, params=tuple(camera.params.tolist()))
 
     def pinhole(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Return fx, fy, cx, cy in pixels of a height x width pinhole that sees only what this lens has seen.
@@ -114,6 +114,11 @@ class Lens:
         # A border beyond the steepest slope, even behind the camera, is as far out as a pinhole may look.
         depth = np.maximum(rays[:, 2:], np.linalg.norm(rays[:, :2], axis=1, keepdims=True) / _STEEPEST)
         return rays[:, :2] / np.maximum(depth, 1e-12)
+
+    def slopes(self) -> npt.NDArray[np.float64]:
+        """Return x / depth and y / depth, right and down, of what each pixel's centre sees, (height, width, 2)."""
+        x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
+        return self._slopes(x.ravel(), y.ravel()).reshape(self.height, self.width, 2)
 
     def source_pixels(
         self, pinhole: tuple[float, float, float, float], height: int, width: int

@@ -34,9 +34,9 @@ class Llff(nfcore.RaySource):
     """A scene in the layout of Local Light Field Fusion (Mildenhall et al. 2019), as NeRF reads it.
 
     ``poses_bounds.npy`` has a row of 17 numbers for each photo, in the order of the file names: a 3x5 matrix of
-    the axes down, right and backwards, the position, and height, width and focal length in pixels; then the depths of
-    the nearest and of the farthest surface. The world is scaled so that the nearest depth of all is 1 / bd_factor,
-    and for forward-facing captures recentred. Every 8th photo is a test view.
+    the axes down, right and backwards, the position, and height, width and focal length in pixels; then the depths
+    of the nearest and of the farthest surface. The world is scaled so that the nearest depth of all is 1 /
+    bd_factor, and for forward-facing captures recentred. Every 8th photo is a test view.
     """
 
     class Options(CaptureOptions):
@@ -75,7 +75,7 @@ class Llff(nfcore.RaySource):
             for photo, pose, size in zip(photos, poses, sizes, strict=True)
         ]
         splits = hold_out(posed, options.test_every, options.hold_out, str(file))
-        self._capture = Capture(splits, image_size, options.background)
+        self._capture = Capture(splits, image_size, options)
         where = str(file)
         if forward:
             self._scene = forward_scene(self._capture, depths, nearest, options, where)

@@ -58,8 +58,10 @@ def _vertices(data: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     names = [name for _, name in properties]
     if lines[1][1] == "ascii":
         rows = body.decode("ascii").split("\n", count)[:count]
-        table = np.loadtxt(io.StringIO("\n".join(rows)), np.float64, ndmin=2, max_rows=count) if count else None
-        if table is None or table.shape != (count, len(names)):
+        if not any(row.strip() for row in rows):  # NumPy would warn of it
+            raise ValueError
+        table = np.loadtxt(io.StringIO("\n".join(rows)), np.float64, ndmin=2, max_rows=count)
+        if table.shape != (count, len(names)):
             raise ValueError
         return np.ascontiguousarray(table[:, [names.index(axis) for axis in "xyz"]])
     order = _BYTE_ORDERS[lines[1][1]]

@@ -39,12 +39,12 @@ _UNKNOWN_FAR = 10.0
 
 
 class TransformsJson(nfcore.RaySource):
-    """A scene whose poses and lenses are in transforms.json, as nerfstudio or Instant-NGP (colmap2nerf.py) writes it.
+    """A scene with poses and lenses in transforms.json, as nerfstudio or Instant-NGP (colmap2nerf.py) writes it.
 
     The world stays as the poses have it, but is recentred if all cameras look the same way. The box and the depth
-    range come from the points of ``ply_file_path``, else from ``aabb_scale`` with ``scale`` and ``offset``, else from
-    the cameras alone. Masks make photos transparent. ``applied_transform`` tells how the poses came about, and is
-    nothing to undo. The split is the file's, or every 8th photo by name is a test view.
+    range come from the points of ``ply_file_path``, else from ``aabb_scale`` with ``scale`` and ``offset``, else
+    from the cameras alone. Masks make photos transparent. ``applied_transform`` tells how the poses came about,
+    and is nothing to undo. The split is the file's, or every 8th photo by name is a test view.
     """
 
     class Options(CaptureOptions):
@@ -66,7 +66,7 @@ class TransformsJson(nfcore.RaySource):
         points = None
         if transforms.ply_file_path is not None:
             points = read_points(options.path / inside(transforms.ply_file_path, f"{self._file}: ply_file_path"))
-        everything = Capture({"train": tuple(photos), "val": (), "test": ()}, image_size, options.background)
+        everything = Capture({"train": tuple(photos), "val": (), "test": ()}, image_size, options)
         box, depths = _bounds(transforms, everything.cameras("train"), points)
         nearest = depths.near / NEAR_ROOM
         forward = options.forward_facing
@@ -75,7 +75,7 @@ class TransformsJson(nfcore.RaySource):
         if forward:
             poses = moved(forward_frame(poses), poses)
             photos = [replace(photo, pose=pose) for photo, pose in zip(photos, poses, strict=True)]
-        self._capture = Capture(self._split(transforms, photos), image_size, options.background)
+        self._capture = Capture(self._split(transforms, photos), image_size, options)
         if forward:
             self._scene = forward_scene(self._capture, depths, nearest, options, str(self._file))
         else:

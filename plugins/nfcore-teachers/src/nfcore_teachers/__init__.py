@@ -18,3 +18,15 @@ def nfcore_components():
         "nfcore_teachers.hash_grid:HashGrid",
         summary="Instant-NGP: multiresolution hash grids and two small networks; made for a GPU",
     )
+    yield nfcore.Component(
+        "teacher",
+        "nerf",
+        "nfcore_teachers.nerf:Nerf",
+        summary="NeRF: two networks, 64 coarse and 128 fine samples; made for a GPU",
+    )
+    yield nfcore.Component(
+        "teacher",
+        "mip-nerf",
+        "nfcore_teachers.mip_nerf:MipNerf",
+        summary="Mip-NeRF: one network that sees cones, without aliasing; made for a GPU",
+    )

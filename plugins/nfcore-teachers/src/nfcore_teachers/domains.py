@@ -20,6 +20,7 @@ from nfcore.scene import Vector
 from nfcore_teachers.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
 
 _CUBE: tuple[Vector, Vector] = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+_NDC_DEPTH = 0.5
 # Bent paths are straight for this many radii of the box to either side of the centre: on average over directions,
 # steps are then as long in the contracted world as in the box.
 _STRAIGHT = 1.5
@@ -28,6 +29,20 @@ _STRAIGHT = 1.5
 def domain_box(scene: Scene) -> tuple[Vector, Vector]:
     """Return the lower and the upper corner of the domain of fields of ``scene``."""
     return _CUBE if scene.forward_facing or scene.unbounded else scene.box
+
+
+def domain_proportions(scene: Scene) -> Vector:
+    """Return how finely the domain's sides are to be divided, relative to each other.
+
+    In proportion to their lengths; but NDC's x and y in proportion to the photos' sides, and its z, of which most
+    is near the cameras and empty, half as finely.
+    """
+    if scene.forward_facing:
+        across, down = far_face_ratios(scene)
+        widest = max(1 / across, 1 / down)
+        return 1 / across / widest, 1 / down / widest, _NDC_DEPTH
+    x, y, z = (high - low for low, high in zip(*domain_box(scene), strict=True))
+    return x, y, z
 
 
 class Domain(ABC):
@@ -67,6 +82,10 @@ class Domain(ABC):
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
         """Return the domain's units in a scene unit at world points (n, 3), as densities have it."""
 
+    @abstractmethod
+    def across(self, points: Tensor) -> Tensor | float:
+        """Return the domain's units in a scene unit across a ray, (...), at points (..., 3) of the domain."""
+
     def holds(self, points: Tensor) -> Tensor:
         """Return (n,) bool: which points (n, 3) of the domain are in it."""
         low, high = (points.new_tensor(corner) for corner in self.box)
@@ -85,6 +104,9 @@ class _BoxDomain(Domain):
         return points
 
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
+        return 1.0
+
+    def across(self, points: Tensor) -> Tensor | float:
         return 1.0
 
 
@@ -120,6 +142,10 @@ class _NdcDomain(Domain):
         near = self.scene.near
         return 2 * near / (-points[:, 2]).clamp_min(near) ** 2
 
+    def across(self, points: Tensor) -> Tensor | float:
+        """NDC's x is ``ratio`` times x over depth, and depth is 2 near / (1 - z)."""
+        return sum(self.ratios) / 2 * (1 - points[..., 2]) / (2 * self.scene.near)
+
 
 class _ContractedDomain(Domain):
     """The box in the inner half of the cube, the rest of the world around it."""
@@ -138,7 +164,9 @@ class _ContractedDomain(Domain):
         nearest = -(begin * move).sum(1) / rate**2
         radius = (begin + nearest[:, None] * move).norm(dim=1)
         straight, speed = _STRAIGHT * radius.clamp_min(1) / rate, rate / 2
-        near, far = (bent_distance(depth - nearest, straight, speed) for depth in (self.scene.near, self.scene.far))
+        near, far = (
+            bent_distance(depth - nearest, straight, speed) for depth in (self.scene.near, self.scene.far)
+        )
         return BentPaths(
             near,
             far,
@@ -158,3 +186,8 @@ class _ContractedDomain(Domain):
 
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
         return self.scale * shrinkage(list(self.warp(points).unbind(1)))
+
+    def across(self, points: Tensor) -> Tensor | float:
+        """A largest coordinate of m shrinks what lies across to (2 - 1/m) / m, and 1/m = 2 - 2 |x| in the cube."""
+        inverse = shrinkage(list(points.unbind(-1))).sqrt()
+        return self.scale * (2 - inverse) * inverse

@@ -49,7 +49,7 @@ class Fit(ABC):
 
     @abstractmethod
     def step(self, step: int, progress: float) -> float:
-        """Take optimisation step number ``step`` (from 0) at ``progress`` in [0, 1); return its mean squared error."""
+        """Take step number ``step`` (from 0) at ``progress`` in [0, 1) of the budget; return its squared error."""
 
     @abstractmethod
     def figures(self) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The multiresolution hash encoding: trilinear look-ups on many grids, the finer of which share hashed tables.
 
-Instant-NGP (Mueller et al. 2022), section 3: equations 1 to 4. Where CUDA and Triton are at hand ``hash_kernel`` does
-the same in one kernel; this file is the reference.
+Instant-NGP (Mueller et al. 2022), section 3: equations 1 to 4. Where CUDA and Triton are at hand ``hash_kernel``
+does the same in one kernel; this file is the reference.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class HashEncoding(nn.Module):
         self.table.data = (INITIAL * drawn).to(self.table.device)
 
     def forward(self, points: Tensor) -> Tensor:
-        """Return features (n, levels * channels) of ``points`` (n, 3) in [0, 1]; gradients flow to the table only."""
+        """Return features (n, levels * channels) of ``points`` (n, 3) in [0, 1]; gradients reach the table."""
         if hash_kernel.usable(points):
             return hash_kernel.encode(points, self.table, self.levels)
         return self.reference(points)
@@ -84,7 +84,8 @@ class HashEncoding(nn.Module):
         """Return what ``forward`` does, by torch's own operations."""
         located = [vertices(points, level) for level in self.levels]
         rows, weights = (torch.stack(parts, 1).flatten(0, 1) for parts in zip(*located, strict=True))
-        return interpolate(self.table, rows, weights).view(len(points), -1)
+        features = interpolate(self.table, rows, weights)
+        return features.view(len(points), len(self.levels) * features.shape[1])
 
 
 @torch.no_grad()

@@ -53,7 +53,7 @@ class HashGrid(Teacher):
     """
 
     class Options(nfcore.Options):
-        """The sizes are those of the paper, for a GPU; on a CPU take ``levels=8``, ``log2_table=15`` and so on."""
+        """The sizes are the paper's, for a GPU; the plugin's README has some that suit a CPU."""
 
         levels: int = Field(16, ge=1, le=32, description="Grids of the encoding")
         features: int = Field(2, ge=1, le=16, description="Features at each vertex of a grid")
@@ -72,8 +72,8 @@ class HashGrid(Teacher):
             None,
             ge=8,
             le=4096,
-            description="Samples along the domain's longest side. None: 107 for photos of 100 pixels, 142 for 200, "
-            "and so on with their size to the power 0.4",
+            description="Samples along the domain's longest side. None: 107 for photos of 100 pixels, 142 for "
+            "200, and so on with their size to the power 0.4",
         )
         occupancy_resolution: int | None = Field(
             None, ge=4, le=512, description="Occupancy cells along the longest side. None: half of the samples"
@@ -122,7 +122,7 @@ class HashGrid(Teacher):
         cells = options.occupancy_resolution or max(4, samples // 2)
         self.occupancy = OccupancyGrid(self.scene, cells).to(device)
         for layer in (*self.density_network, *self.colour_network):
-            bound = math.sqrt(6 / (layer.in_features + layer.out_features))  # Glorot and Bengio 2010, as in the paper
+            bound = math.sqrt(6 / (layer.in_features + layer.out_features))  # Glorot and Bengio 2010, as the paper
             drawn = torch.rand(layer.weight.shape, generator=generator) * 2 - 1
             layer.weight.data = (bound * drawn).to(device)
 
@@ -183,7 +183,7 @@ class HashGrid(Teacher):
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:
-        """Return density (n,) per scene unit at world ``points`` (n, 3): 0 where the occupancy grid has nothing."""
+        """Return density (n,) per scene unit at world ``points`` (n, 3), 0 where nothing is occupied."""
         warped = self.domain.warp(points)
         there = self.domain.holds(warped) & self.occupancy.holds(warped)
         density = torch.where(there, self.density(warped)[0] * self.domain.per_scene_unit(points), 0)

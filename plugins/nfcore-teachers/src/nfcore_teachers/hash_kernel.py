@@ -1,7 +1,7 @@
-"""The hash encoding as one Triton kernel, for CUDA: the same look-ups as ``hash_encoding``, no intermediate arrays.
+"""The hash encoding as one Triton kernel, for CUDA: the look-ups of ``hash_encoding``, no arrays in between.
 
-Used where torch has CUDA and Triton can be imported (torch's CUDA builds for Linux bring it); elsewhere ``usable`` is
-False and nothing of it is imported. A test compares both paths where there is CUDA.
+Used where torch has CUDA and Triton can be imported (torch's CUDA builds for Linux bring it); elsewhere ``usable``
+is False and nothing of it is imported. A test compares both paths where there is CUDA.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Encoding(torch.autograd.Function):
             _launch("look_up", points, table, plan, features, channels)
         ctx.save_for_backward(points, plan)
         ctx.table_shape = table.shape
-        return features.view(n, -1)
+        return features.flatten(1)
 
     @staticmethod
     @once_differentiable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# ruff: noqa: N803 - Triton's compile-time constants are in capitals everywhere in the field
 import triton
 import triton.language as tl
 
@@ -9,7 +10,7 @@ import triton.language as tl
 @triton.jit
 def trilinear(
     points, table, plan, features, n, levels, CHANNELS: tl.constexpr, BLOCK: tl.constexpr, SCATTER: tl.constexpr
-):  # noqa: N803 - Triton's compile-time constants are in capitals everywhere in the field
+):
     """Look up BLOCK points on one level, or add their features' gradients to the table's rows.
 
     Instant-NGP (Mueller et al. 2022), equation 4, with the row order of ``hash_encoding.vertices``.

@@ -79,7 +79,7 @@ class _Interpolation(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         rows, weights = ctx.saved_tensors
-        # One scatter of numbers for each channel: scatters of rows, and index_add_, take two to four times as long.
+        # One scatter of numbers for each channel: scatters of rows, and index_add_, take 2 to 4 times as long.
         places, shares = rows.long().view(-1), gradient.t().contiguous()
         result = gradient.new_zeros(len(shares), ctx.vertices)
         for column, share in zip(result, shares, strict=True):

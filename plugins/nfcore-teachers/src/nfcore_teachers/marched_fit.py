@@ -14,8 +14,8 @@ from nfcore.states import State
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.fitting import Fit
 from nfcore_teachers.marching import Marcher
-from nfcore_teachers.occupancy import OccupancyGrid
-from nfcore_teachers.rendering import RadianceField, render_rays
+from nfcore_teachers.occupancy import OccupancyGrid, dilated
+from nfcore_teachers.rendering import RadianceField, render_rays, sample, weigh
 from nfcore_teachers.silhouettes import silhouette_pixels
 
 #: The step size stays for this share of the budget, then falls exponentially to FINAL_RATE of itself.
@@ -27,6 +27,8 @@ BETAS, EPSILON = (0.9, 0.99), 1e-15
 OCCUPANCY_PERIOD, OCCUPANCY_FIRST, OCCUPANCY_SHARE, YOUNG = 16, 64, 0.3, 200
 #: Rays of the first step, and the bounds within which their number adapts to the samples per step.
 FIRST_RAYS, LEAST_RAYS, RAYS_PER_SAMPLE = 2048, 256, 0.75
+#: A cell is seen if it adds this much to one of so many batches of rays.
+SEEN, SEEN_BATCHES, SEEN_RAYS = 0.01, 12, 2048
 
 
 class MarchedField(RadianceField, Protocol):
@@ -80,7 +82,8 @@ class MarchedFit(Fit):
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
         # A hull is carved in the world: only where that is the domain itself.
-        if views.alpha is not None and domain.box == domain.scene.box:
+        self.carved = views.alpha is not None and domain.box == domain.scene.box
+        if self.carved:
             cameras, alpha = views.cameras.to(device), views.alpha.to(device)
             teacher.occupancy.carve(cameras, alpha)
             pixels = silhouette_pixels(teacher.occupancy, cameras, alpha).cpu()
@@ -93,8 +96,27 @@ class MarchedFit(Fit):
 
     def grow(self) -> None:
         """Let the field grow to its stage, and begin to optimise the new parameters."""
+        if self.stage and not self.carved:
+            self.forget_unseen()
         self.teacher.grow(self.stage, self.image_size, self.generator)
         self.begin_stage()
+
+    @torch.no_grad()
+    def forget_unseen(self) -> None:
+        """Let cells that no photo sees never be occupied again: free space, and what lies behind surfaces.
+
+        Photos without alpha carve no hull; what adds less than ``SEEN`` to any of many rays is carved instead, as
+        Plenoxels (Fridovich-Keil et al. 2022, section 3.2) prunes voxels by their largest weight.
+        """
+        teacher, occupancy = self.teacher, self.teacher.occupancy
+        largest = torch.zeros_like(occupancy.opacity).flatten()
+        for _ in range(SEEN_BATCHES):
+            rays, _ = self.draw(SEEN_RAYS)
+            paths = teacher.domain.paths(rays)
+            samples, points = sample(self.marcher, paths, self.random(len(rays)))
+            weights = weigh(teacher.density(points)[0], self.marcher, paths, samples)
+            largest.scatter_reduce_(0, occupancy.indices(points), weights, "amax")
+        occupancy.forget(~dilated((largest > SEEN).view(occupancy.shape), 1))
 
     def begin_stage(self) -> None:
         """Optimise the parameters and march through the occupancy that the field has now."""
@@ -127,7 +149,9 @@ class MarchedFit(Fit):
     def update_occupancy(self, done: int) -> None:
         """Find out anew which cells are occupied."""
         share = 1.0 if done < YOUNG else OCCUPANCY_SHARE
-        self.teacher.occupancy.update(self._density, self.marcher.step, self.prune_threshold, share, self.generator)
+        self.teacher.occupancy.update(
+            self._density, self.marcher.step, self.prune_threshold, share, self.generator
+        )
         self.marcher = self.teacher.marcher()
 
     def _density(self, points: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ class Marcher:
         return Samples(ray, distance.flatten()[hits], torch.bincount(ray, minlength=len(near)))
 
     def _look_up(self, cells: Tensor, places: Iterable[Tensor], distance: Tensor) -> Tensor:
-        """Return ``cells`` at ``places``, three coordinates in units of cells of the shape of ``distance``; bool."""
+        """Return ``cells`` (bool) at ``places``: x, y, z in units of cells, of the shape of ``distance``."""
         index = torch.zeros((), dtype=torch.int32, device=distance.device)
         for place, side in zip(places, self.shape, strict=True):
             index = index * side + place.int().clamp_(0, side - 1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from nfcore import Cameras, Scene
 from nfcore.visual_hull import visual_hull
-from nfcore_teachers.domains import domain_box
+from nfcore_teachers.domains import domain_box, domain_proportions
 from nfcore_teachers.interpolation import Shape
 
 #: What a cell's maximum keeps from one update to the next: an emptied cell is pruned some 20 updates later.
@@ -78,6 +78,11 @@ class OccupancyGrid(nn.Module):
         self.opacity = torch.zeros_like(candidates, dtype=torch.float32)
         self.occupied = candidates.clone()
 
+    def forget(self, cells: Tensor) -> None:
+        """Let ``cells`` (x, y, z) bool never be occupied again."""
+        self.candidates = self.candidates & ~cells
+        self.occupied = self.occupied & ~cells
+
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Return the lower and the upper corner (3,) of what is occupied; equal where nothing is."""
         spans = [self.occupied.flatten(1).any(1), self.occupied.transpose(0, 1).flatten(1).any(1)]
@@ -89,9 +94,13 @@ class OccupancyGrid(nn.Module):
 
     def holds(self, points: Tensor) -> Tensor:
         """Return (n,) bool: which ``points`` (n, 3) of the domain lie in occupied cells."""
+        return self.occupied.flatten()[self.indices(points)]
+
+    def indices(self, points: Tensor) -> Tensor:
+        """Return (n,) int64: the linear indices of the cells that ``points`` (n, 3) of the domain lie in."""
         last = torch.tensor(self.shape, device=points.device) - 1
-        cells = ((points - self.low) / self.cell).floor().long().clamp_min(0).minimum(last)
-        return self.occupied[cells.unbind(1)]
+        x, y, z = ((points - self.low) / self.cell).long().clamp_min(0).minimum(last).unbind(1)
+        return (x * self.shape[1] + y) * self.shape[2] + z
 
     @torch.no_grad()
     def update(
@@ -131,8 +140,11 @@ class OccupancyGrid(nn.Module):
 
 
 def proportional_shape(scene: Scene, resolution: int) -> Shape:
-    """Return how many cells along each side of the scene's domain make near-cubes, ``resolution`` on the longest."""
-    sides = [high - low for low, high in zip(*domain_box(scene), strict=True)]
+    """Return how many cells lie along each side of the scene's domain, ``resolution`` along the longest.
+
+    They are near-cubes, but see ``domain_proportions`` for NDC.
+    """
+    sides = domain_proportions(scene)
     x, y, z = (max(1, round(resolution * side / max(sides))) for side in sides)
     return x, y, z
 

@@ -40,7 +40,7 @@ class Paths(ABC):
 
     @abstractmethod
     def along(self, distance: Tensor, path: Tensor | None = None) -> Iterator[Tensor]:
-        """Yield x, then y, then z in the domain at ``distance`` (m, k) along the paths ``path`` (m,), or along all.
+        """Yield x, y, z in the domain at ``distance`` (m, k) along the paths ``path`` (m,), or along all.
 
         Axis by axis, as whole rows of memory are quicker to work on than triples.
         """
@@ -51,7 +51,7 @@ class Paths(ABC):
 
     @abstractmethod
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
-        """Return the depths (m, ...), in the rays' ``t``, at ``distance`` (m, ...) along the paths ``path`` (m,)."""
+        """Return depths (m, ...), in the rays' ``t``, at ``distance`` (m, ...) along the paths ``path`` (m,)."""
 
     @abstractmethod
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
@@ -78,10 +78,12 @@ class StraightPaths(Paths):
     length: Tensor
 
     def in_units(self, low: Tensor, unit: Tensor) -> Self:
+        """Return the same paths in other units."""
         origins, directions = (self.origins - low[:, None]) / unit[:, None], self.directions / unit[:, None]
         return replace(self, origins=origins, directions=directions)
 
     def along(self, distance: Tensor, path: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield x, y, z at ``distance`` along the paths."""
         for origin, direction in zip(self.origins, self.directions, strict=True):
             begin, move = (origin, direction) if path is None else (origin[path], direction[path])
             yield torch.addcmul(begin[:, None], distance, move[:, None])
@@ -95,9 +97,11 @@ class StraightPaths(Paths):
         return torch.maximum(enter, self.near), torch.minimum(leave, self.far)
 
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        """Return the depths at ``distance`` along the paths."""
         return distance / _beside(self.length[path], distance)
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        """Return what a unit of distance absorbs."""
         return None
 
 
@@ -117,11 +121,13 @@ class NdcPaths(StraightPaths):
     slant: Tensor
 
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        """Return the depths at ``distance`` along the paths."""
         fraction = distance / _beside(self.length[path], distance)
         planes = 1 / (1 - fraction).clamp_min(1 / _FARTHEST) - 1
         return _beside(self.to_plane[path], distance) + planes * _beside(self.plane_depth[path], distance)
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        """Return what a unit of distance absorbs."""
         return _beside(self.slant[path], distance).expand_as(distance)
 
 
@@ -156,9 +162,11 @@ class BentPaths(Paths):
     unit: Tensor
 
     def in_units(self, low: Tensor, unit: Tensor) -> Self:
+        """Return the same paths in other units."""
         return replace(self, low=self.low + low * self.unit, unit=self.unit * unit)
 
     def along(self, distance: Tensor, path: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield x, y, z at ``distance`` along the paths."""
         for i, coordinate in enumerate(self._cube(distance, path)):
             yield (coordinate - self.low[i]) / self.unit[i]
 
@@ -167,6 +175,7 @@ class BentPaths(Paths):
         return self.near, self.far
 
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
+        """Return the depths at ``distance`` along the paths."""
         bend = _beside((self.straight * self.speed)[path], distance)
         within = distance.abs().minimum(bend)
         # g(x) = x up to the bend b, then 2 b - b^2 / x; this is its inverse.
@@ -175,6 +184,7 @@ class BentPaths(Paths):
         return _beside(self.nearest[path], distance) + along / _beside(self.speed[path], distance)
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
+        """Return what a unit of distance absorbs."""
         depth = self.depth(distance, path)
         away = (depth - _beside(self.nearest[path], distance)) / _beside(self.straight[path], distance)
         shrunk = shrinkage(self._cube(distance, path))

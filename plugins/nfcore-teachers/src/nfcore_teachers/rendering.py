@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nfcore import Rays, Rendering, UserError
 from nfcore_teachers.domains import Domain
-from nfcore_teachers.marching import Marcher
+from nfcore_teachers.marching import Marcher, Samples
 from nfcore_teachers.paths import Paths
 from nfcore_teachers.volume import accumulate, volume_weights
 
@@ -43,7 +43,7 @@ class RayColours:
     Args:
         rgb: (n, 3), composited on the background.
         opacity: (n,) in [0, 1].
-        depth: (n,) in the rays' ``t``, where the samples' weighted mean lies on the path; 0 without any. No gradient.
+        depth: (n,) in the rays' ``t``, where the samples' weighted mean lies; 0 without any. No gradient.
         samples: how many samples it took.
 
     """
@@ -69,14 +69,10 @@ def render_rays(
 
     """
     paths, n = domain.paths(rays), len(rays)
-    samples = marcher.march(paths, jitter)
-    ray, distance = samples.ray, samples.distance[:, None]
-    # (m, 3), but axis by axis in memory: four times as quick to gather.
-    points = torch.stack([axis[:, 0] for axis in paths.along(distance, ray)]).t()
+    samples, points = sample(marcher, paths, jitter)
+    ray = samples.ray
     density, at = field.density(points)
-    absorbed = density * marcher.step
-    stretch = paths.stretch(distance, ray)
-    weights = volume_weights(absorbed if stretch is None else absorbed * stretch[:, 0], samples.counts)
+    weights = weigh(density, marcher, paths, samples)
     shown = (weights.detach() > LEAST_WEIGHT).nonzero()[:, 0]
     directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
     colour = field.radiance(tuple(rows[shown] for rows in at), directions, ray[shown])
@@ -86,6 +82,20 @@ def render_rays(
     rgb = accumulate(weights[shown, None] * colour, ray[shown], n) + (1 - opacity)[:, None] * background
     distance = accumulate(weights.detach() * samples.distance, ray, n)
     return RayColours(rgb, opacity, mean_depth(paths, distance, opacity.detach()), len(ray))
+
+
+def sample(marcher: Marcher, paths: Paths, jitter: Tensor | None = None) -> tuple[Samples, Tensor]:
+    """Return the samples along ``paths`` and where they are, (m, 3) in the domain."""
+    samples = marcher.march(paths, jitter)
+    # (m, 3), but axis by axis in memory: four times as quick to gather.
+    return samples, torch.stack([axis[:, 0] for axis in paths.along(samples.distance[:, None], samples.ray)]).t()
+
+
+def weigh(density: Tensor, marcher: Marcher, paths: Paths, samples: Samples) -> Tensor:
+    """Return (m,) how much each of ``samples`` adds to its ray, for densities (m,); gradients flow to these."""
+    stretch = paths.stretch(samples.distance[:, None], samples.ray)
+    absorbed = density * marcher.step
+    return volume_weights(absorbed if stretch is None else absorbed * stretch[:, 0], samples.counts)
 
 
 def mean_depth(paths: Paths, distance: Tensor, opacity: Tensor) -> Tensor:

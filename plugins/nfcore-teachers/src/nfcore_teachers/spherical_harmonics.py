@@ -10,7 +10,7 @@ BASIS_SIZE = 9
 
 
 def spherical_harmonics(directions: Tensor, degree: int = 2) -> Tensor:
-    """Return the first real spherical harmonics of unit vectors (n, 3): (n, 9) to degree 2, (n, 16) to 3; differentiable.
+    """Return the real spherical harmonics of unit vectors (n, 3) to ``degree``: (n, 9) or (n, 16); differentiable.
 
     Orthonormal on the unit sphere, with the Condon-Shortley phase, in the order and with the signs of Plenoxels
     (Fridovich-Keil et al. 2022, whose colour is a combination of the first nine).

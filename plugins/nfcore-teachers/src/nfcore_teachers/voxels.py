@@ -143,12 +143,10 @@ class Voxels(Teacher):
         generator = torch.Generator().manual_seed(budget.seed)
         self.begin(self.final_resolution(max(views.cameras.height, views.cameras.width)), generator)
         options = self.options
-        MarchedFit(
-            self, views, budget, generator, options.samples_per_step, options.prune_threshold
-        ).run(reporter)
+        MarchedFit(self, views, budget, generator, options.samples_per_step, options.prune_threshold).run(reporter)
 
     def final_resolution(self, image_size: int) -> int:
-        """Return the voxels along the domain's longest side for photos whose longer side is ``image_size`` pixels."""
+        """Return the voxels along the domain's longest side for photos of ``image_size`` pixels."""
         return self.options.resolution or default_resolution(image_size)
 
     def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:

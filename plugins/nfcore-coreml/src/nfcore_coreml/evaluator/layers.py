@@ -81,6 +81,24 @@ def matmul(x: Tensor, y: Tensor, transpose_x: Flag = False, transpose_y: Flag = 
     return (x.mT if transpose_x else x) @ (y.mT if transpose_y else y)
 
 
+def resample(
+    x: Tensor,
+    coordinates: Tensor,
+    sampling_mode: str,
+    padding_mode: str,
+    padding_value: Number,
+    coordinates_mode: str,
+    align_corners: Flag,
+) -> Tensor:
+    """Return (b, c, h, w) sampled at ``coordinates`` (b, h', w', 2), x before y, from -1 to 1 across the image."""
+    if coordinates_mode != "normalized_minus_one_to_one":
+        raise NotImplementedError(f"the coordinates mode {coordinates_mode!r} is not known")
+    padding = {"border": "border", "constant": "zeros", "reflection": "reflection"}.get(padding_mode)
+    if padding is None or (padding == "zeros" and float(padding_value)):
+        raise NotImplementedError(f"the padding mode {padding_mode!r} with {float(padding_value):g} is not known")
+    return F.grid_sample(x, coordinates, sampling_mode, padding, bool(align_corners))
+
+
 def _per_axis(parameter: Vector | None, space: int) -> list[int]:
     return [1] * space if parameter is None else ints(parameter)
 
@@ -100,4 +118,5 @@ LAYERS: dict[str, Op] = {
     "conv_transpose": conv_transpose,
     "linear": linear,
     "matmul": matmul,
+    "resample": resample,
 }

@@ -1,0 +1,96 @@
+"""What each option of the training step does: a small pure student on lego at 100x100, 1000 steps, one seed."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.distillation_options import LEGO
+from nfcore import Reporter, plugins
+from nfcore.console import Console
+from nfcore.pipeline import evaluate_student
+from nfcore.pipeline.config import DistillConfig
+from nfcore.pipeline.finetune import split_photos
+from nfcore.pipeline.pseudo_views import PseudoViews
+from nfcore.pipeline.recipes import configure
+from nfcore.pipeline.training import train
+from nfcore.runs import Run, Stages
+from nfcore.threads import single_thread
+
+RECIPE = """
+image_size = 100
+teacher = "nfcore-teachers/voxels"
+teach = { steps = 2400 }
+distill = { steps = 1000 }
+finetune = { steps = 0 }
+
+[scene]
+name = "nfcore-scenes/blender"
+
+[student]
+scale = 4
+encoding = { name = "nfcore-mobiler2l/points", samples = 12, octaves = 4, span = "box", jitter = false }
+backbone = { name = "nfcore-mobiler2l/residual-conv", depth = 16, width = 96, activation = "relu", norm = "none" }
+upsampler = { name = "nfcore-mobiler2l/pixel-shuffle", kernel = 3 }
+"""
+VIEWS = 300
+BASE: dict[str, Any] = {"steps": 1000, "batch": 16, "crop": 12, "learning_rate": 4e-3, "precision": "fp32"}
+CHANGES: dict[str, dict[str, Any]] = {
+    "adamw at 4e-3, mse, cosine, fp32": {},
+    "learning_rate = 8e-3": {"learning_rate": 8e-3},
+    "optimizer = muon": {"optimizer": "muon"},
+    "optimizer = muon, learning_rate = 8e-3": {"optimizer": "muon", "learning_rate": 8e-3},
+    "loss = charbonnier": {"loss": "charbonnier"},
+    "loss = l1": {"loss": "l1"},
+    "ema = 0.99": {"ema": 0.99},
+    "ema = 0.99, schedule = constant": {"ema": 0.99, "schedule": "constant"},
+    "schedule = constant": {"schedule": "constant"},
+    "clip = 0.02": {"clip": 0.02},
+    "precision = bf16": {"precision": "bf16"},
+    "compile = true": {"compile": True},
+}
+
+
+def measure() -> list[dict[str, Any]]:
+    """Return a row for each option: PSNR on views that nothing is chosen or tested by, and CPU time per step."""
+    if not LEGO.is_dir():
+        sys.exit(f"the step_options benchmark needs real data: there is no {LEGO}")
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Path(folder) / "recipe.toml"
+        recipe.write_text(RECIPE)
+        config = configure(str(recipe), plugins(), scene=f"blender:{LEGO}")
+        stages = Stages(Run.create(Path(folder) / "run", config, resume=False), plugins(), Console(quiet=True))
+        stages.do("teach")
+        views = _views(stages)
+        return [_row(name, stages, views, change) for name, change in CHANGES.items()]
+
+
+def _views(stages: Stages) -> PseudoViews:
+    """Return all pseudo views, rendered once for all options."""
+    size = stages.source.views("train").cameras
+    room = torch.empty((VIEWS, size.height, size.width, 3), dtype=torch.uint8)
+    teacher = stages.fitted_teacher
+    views = PseudoViews(teacher, stages.source, room, count=VIEWS, first=VIEWS, per_step=0, seed=1, workers=0)
+    views.prepare(0)
+    return views
+
+
+def _row(name: str, stages: Stages, views: PseudoViews, change: dict[str, Any]) -> dict[str, Any]:
+    student = stages.new_student()
+    settings = DistillConfig(**BASE | change)
+    began = time.process_time()
+    with single_thread():
+        train(student, views, settings, 0, Reporter())
+    seconds = time.process_time() - began
+    row = {
+        "option": name,
+        "PSNR, held-out photos": round(evaluate_student(student, split_photos(stages.source)[1]).mean["psnr"], 2),
+        "CPU ms per step": round(1e3 * seconds / settings.steps, 1),
+    }
+    print(row, file=sys.stderr, flush=True)
+    return row

@@ -1,0 +1,144 @@
+"""``nfcore compare``: runs side by side, and beside published tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nfcore.cli import completion
+from nfcore.cli.output import JsonOption, print_json, print_markdown, print_table, say
+from nfcore.cli.runs import run_folder
+from nfcore.errors import UserError
+from nfcore.manager import plugins
+
+if TYPE_CHECKING:
+    from nfcore.publications import Table, Tables
+    from nfcore.runs.comparison import Compared, Comparison, Entry
+
+#: The columns of runs side by side: heading, key of ``summary.json``, factor and form.
+_COLUMNS = [
+    ("teacher PSNR", "teacher.test.psnr", 1, ".2f"),
+    ("distilled", "student.distilled.psnr", 1, ".2f"),
+    ("student PSNR", "student.test.psnr", 1, ".2f"),
+    ("SSIM", "student.test.ssim", 1, ".4f"),
+    ("LPIPS", "student.test.lpips", 1, ".4f"),
+    ("M parameters", "student.parameters", 1e-6, ".3f"),
+    ("GMAC", "student.macs", 1e-9, ".3g"),
+    ("s", "seconds.total", 1, ".0f"),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(compare)
+
+
+def compare(
+    runs: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN]...", help="Runs' folders or names.", autocompletion=completion.runs),
+    ] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="Beside the published tables that plugins bring along.")
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show runs side by side, or beside the tables of the paper; what was not run stays blank."""
+    from nfcore.runs.comparison import Compared
+
+    compared = [Compared.read(run_folder(run)) for run in runs or ()]
+    if paper:
+        _beside_publications(compared, markdown=markdown, as_json=as_json)
+        return
+    if not compared:
+        raise UserError("nothing to compare: name runs, or --paper for the published tables alone")
+    if as_json:
+        print_json([{"run": run.name} | dict(run.figures) for run in compared])
+        return
+    columns = ["run", "scene", "pixels", "test views", *(heading for heading, *_ in _COLUMNS)]
+    _show(columns, [_side_by_side(run) for run in compared], None, markdown=markdown)
+
+
+def _side_by_side(run: Compared) -> list[str]:
+    figures = run.figures
+    cells = [f"{figures[key] * factor:{form}}" if key in figures else "" for _, key, factor, form in _COLUMNS]
+    return [run.name, run.scene, str(figures.get("image_size", "")), _views(figures), *cells]
+
+
+def _views(figures: Any) -> str:
+    return f"{figures['test_views']} ({figures['protocol']})" if "test_views" in figures else ""
+
+
+def _beside_publications(compared: list[Compared], *, markdown: bool, as_json: bool) -> None:
+    from nfcore.publications import read_tables
+    from nfcore.runs.comparison import Comparison
+
+    manager = plugins()
+    comparisons = []
+    for plugin, offer in manager.publications():
+        try:
+            comparisons.append(Comparison(offer.name, read_tables(offer.path), compared, manager))
+        except UserError as error:  # one broken file costs the others nothing
+            typer.echo(f"nfcore: the tables of {plugin} can't be read: {error}", err=True)
+    if not comparisons:
+        raise UserError("no plugin brings published tables; nfcore-mobiler2l has those of MobileR2L")
+    if as_json:
+        print_json([_as_data(comparison) for comparison in comparisons])
+        return
+    for comparison in comparisons:
+        for table in comparison.tables.tables:
+            entries = comparison.entries(table)
+            title = f"{table.title}. {comparison.tables.title}, {table.source}"
+            _show(_headings(table), [_cells(table, entry) for entry in entries], title, markdown=markdown)
+            if table.note:
+                say(f"\n{table.note}" if markdown else table.note)
+            say("")
+
+
+def _headings(table: Table) -> list[str]:
+    return ["", "run", "pixels", "test views", *table.columns, *(ours.title for ours in table.ours)]
+
+
+def _cells(table: Table, entry: Entry) -> list[str]:
+    run = entry.run or ""
+    if entry.scene and entry.scene.lower() != entry.name.lower():
+        run = f"{run} ({entry.scene})"
+    views = f"{entry.test_views or ''} ({entry.protocol})".strip()
+    figures: dict[str, float | str] = {**entry.published, **(entry.ours or {})}
+    titles = [*table.columns, *(ours.title for ours in table.ours)]
+    return [entry.name, run, str(entry.image_size), views, *(_figure(table, figures, title) for title in titles)]
+
+
+def _figure(table: Table, figures: Mapping[str, float | str], column: str) -> str:
+    value = figures.get(column, "")
+    return value if isinstance(value, str) else f"{value:.{table.digits_of.get(column, table.digits)}f}"
+
+
+def _show(columns: list[str], rows: list[list[str]], title: str | None, *, markdown: bool) -> None:
+    (print_markdown if markdown else print_table)(columns, rows, title)
+
+
+def _as_data(comparison: Comparison) -> dict[str, Any]:
+    tables: Tables = comparison.tables
+    return {
+        "publication": comparison.name,
+        "title": tables.title,
+        "protocol": tables.protocol.model_dump(),
+        "tables": [
+            {
+                "name": table.name,
+                "title": table.title,
+                "source": table.source,
+                "note": table.note,
+                "columns": list(table.columns),
+                "ours": [ours.model_dump() for ours in table.ours],
+                "rows": [asdict(entry) for entry in comparison.entries(table)],
+            }
+            for table in tables.tables
+        ],
+    }

@@ -1,0 +1,105 @@
+"""``nfcore scene``: what was understood of a data set, as text, JSON or a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nfcore.cli import completion
+from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.errors import UserError
+from nfcore.manager import plugins
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(scene)
+
+
+def scene(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENE",
+            help="A data set's PATH, or a ray source NAME or NAME:PATH.",
+            autocompletion=completion.scenes,
+        ),
+    ],
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Longer side in pixels that photos are scaled to.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An option of the ray source, such as near=0.5."),
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write a picture of cameras, box and photos.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is understood of a data set: photos, cameras, bounds, and what looks wrong."""
+    from nfcore.pipeline.recipes import toml_value
+    from nfcore.recognition import scene_choice
+    from nfcore.scene_summary import summarise
+
+    if picture is not None and picture.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise UserError(f"--picture {picture}: the name must end in .png, .svg or .pdf")
+    choice = scene_choice(which, plugins())
+    for change in changes or ():
+        key, equals, value = change.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {change!r}: write it as key=value, such as near=0.5")
+        choice[key.strip()] = toml_value(value.strip())
+    reader = choice.pop("name")
+    source = plugins().build("ray_source", reader, choice, image_size)
+    summary = summarise(source, reader)
+    if picture is not None:
+        from nfcore.scene_picture import save_scene_picture
+
+        save_scene_picture(source, picture)
+        summary["picture"] = str(picture)
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    views, intrinsics, angles = summary["views"], summary["intrinsics"], summary["field_of_view"]
+    rows = [
+        ["kind", f"{summary['kind']}, read by {summary['ray_source']}"],
+        ["photos", ", ".join(f"{count} {split}" for split, count in views.items())],
+        ["size", f"{summary['width']}x{summary['height']} pixels; student scales: {_list(summary['scales'])}"],
+        ["alpha", "yes" if summary["alpha"] else "no"],
+        ["focal length", f"{_span(intrinsics['fx'])} x {_span(intrinsics['fy'])} pixels"],
+        ["principal point", f"{_span(intrinsics['cx'])} x {_span(intrinsics['cy'])} pixels"],
+        ["field of view", f"{_span(angles['horizontal'])} x {_span(angles['vertical'])} degrees"],
+        ["near, far", f"{summary['near']:.4g}, {summary['far']:.4g}"],
+        ["box", " to ".join(_point(corner) for corner in summary["box"])],
+        ["background", _point(summary["background"])],
+        ["cameras", _region(summary["cameras"])],
+        ["pseudo cameras", _region(summary["pseudo_cameras"])],
+    ]
+    print_table(["", summary["scene"]], rows)
+    for warning in summary["warnings"]:
+        say(f"warning: {warning}")
+    if "picture" in summary:
+        say(f"picture: {summary['picture']}")
+
+
+def _region(region: dict[str, Any]) -> str:
+    where = f"{_point(region['from'])} to {_point(region['to'])}"
+    return f"{where}, {_span(region['distance'])} from what they see" if "distance" in region else where
+
+
+def _span(values: list[float]) -> str:
+    low, high = (f"{value:.4g}" for value in values)
+    return low if low == high else f"{low} to {high}"
+
+
+def _point(values: list[float]) -> str:
+    return f"({', '.join(f'{value:.3g}' for value in values)})"
+
+
+def _list(values: list[int]) -> str:
+    return ", ".join(map(str, values))

@@ -1,0 +1,33 @@
+"""The guided student: points where the teacher sees something, with learned features."""
+
+from pathlib import Path
+
+import nfcore
+
+_RECIPES = Path(__file__).parent / "recipes"
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    """Offer the encoding."""
+    yield nfcore.Component(
+        "encoding",
+        "guided",
+        "nfcore_guided.encoding:Guided",
+        summary="K points at the quantiles of the teacher's density, with learned features at each",
+    )
+
+
+@nfcore.hookimpl
+def nfcore_recipes():
+    """Offer the pipelines."""
+    yield nfcore.Recipe(
+        "guided",
+        _RECIPES / "guided.toml",
+        summary="The student that reaches further: points guided by the teacher's geometry, learned features",
+    )
+    yield nfcore.Recipe(
+        "quickstart",
+        _RECIPES / "quickstart.toml",
+        summary="Photos to verified exports in minutes on two CPU cores, by the guided student",
+    )

@@ -1,0 +1,145 @@
+"""The guided encoding: a few points per ray, where the teacher sees something, each with learned features."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+import nfcore
+from nfcore import Cameras, RayEncoding, Scene, Space, Target, Teacher
+from nfcore_guided.march import march
+from nfcore_guided.planes import TriPlanes
+from nfcore_guided.survey import DEVIATION, survey
+from nfcore_guided.volumes import FeatureTable, GatheredVolume, Volume
+
+#: Optical depth of a cell from which its vertex, and those beside it, get features of their own.
+OCCUPIED = 0.02
+#: Channels of the real spherical harmonics up to degree 2.
+_HARMONICS = 9
+
+
+class Guided(RayEncoding):
+    """K points per ray at the quantiles of what the teacher would see, with features looked up at them.
+
+    ``prepare`` takes a grid of the teacher's density over, which stays as it is. Each ray is marched through it;
+    its points are the quantiles of the volume rendering weights. At every point c features are looked up, which
+    are learned, and begin as the teacher's own where it offers them. The ray's features are, in this order:
+    those of its points (K * c), its opacity, the distance of its first from its last point, the mean of the
+    points with sin and cos of L octaves, and nine spherical harmonics of its direction.
+
+    Geometry and features live in ``nfcore.spaces.Space``: any kind of scene has them.
+
+    Args:
+        options: see ``Options``.
+        scene: the bounds of the scene.
+
+    Raises:
+        UserError: the scene is forward-facing, but not along -z of the world.
+
+    """
+
+    class Options(nfcore.Options):
+        """Options of the guided encoding."""
+
+        points: int = Field(4, ge=1, description="Points per ray, K")
+        channels: int = Field(8, ge=1, description="Learned features at each point, c")
+        lookup: Literal["volume", "planes"] = Field(
+            "volume",
+            description="Where features lie: in a volume, at the vertices around what is occupied, or in three "
+            "planes, which is smaller and begins without the teacher's features",
+        )
+        resolution: int = Field(
+            64, ge=8, le=256, description="Vertices along each side of the cube, texels of planes"
+        )
+        steps: int = Field(32, ge=2, description="Samples of the march through the teacher's density")
+        octaves: int = Field(2, ge=0, description="Octaves of sin and cos of the points' mean, L")
+
+    options: Options
+    frequencies: Tensor
+
+    def __init__(self, options: Options, scene: Scene) -> None:
+        super().__init__(options, scene)
+        self.space = Space.of(scene)
+        self.channels = options.points * options.channels + 2 + 3 * (1 + 2 * options.octaves) + _HARMONICS
+        self.geometry: nn.Module = Volume(torch.zeros(options.resolution**3, 1))
+        frequencies = 2.0 ** torch.arange(options.octaves).reshape(1, -1, 1, 1, 1)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        make = FeatureTable if options.lookup == "volume" else TriPlanes
+        self.features: nn.Module = make(options.resolution, options.channels)
+
+    @torch.no_grad()
+    def prepare(self, teacher: Teacher, scene: Scene, cameras: Cameras) -> None:
+        """Take geometry and first features over from ``teacher``; see ``RayEncoding``.
+
+        Raises:
+            NfcoreError: the teacher's scene is empty, or it answers NaN.
+
+        """
+        options, resolution = self.options, self.options.resolution
+        found = survey(teacher, self.space, cameras, resolution)
+        assert isinstance(self.geometry, Volume)
+        self.geometry.fill(found.density[:, None])
+        if not isinstance(self.features, FeatureTable):
+            return
+        opaque = (found.density * found.cell).reshape(1, 1, resolution, resolution, resolution)
+        occupied = (F.max_pool3d(opaque, 3, 1, 1) > OCCUPIED).flatten()
+        first = DEVIATION * torch.randn(int(occupied.sum()), options.channels)
+        if found.features is not None:
+            taken = min(options.channels, found.features.shape[1])
+            first[:, :taken] = found.features[occupied, :taken]
+        self.features.occupy(occupied, first)
+
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        """Return features (b, c, h, w) of rays given by two (b, 3, h, w); see ``RayEncoding``."""
+        options = self.options
+        fractions, opacity = march(self.geometry, self.space, origins, directions, options.steps, options.points)
+        xyz = [x.clamp(-1, 1) for x in self.space.coordinates(origins, directions, fractions, 1)]
+        spread = sum(((x[:, -1:] - x[:, :1]).square() for x in xyz), torch.zeros_like(opacity)).sqrt()
+        mean = torch.cat([x.mean(1, keepdim=True) for x in xyz], 1)
+        angles = (mean[:, None] * self.frequencies).flatten(1, 2)
+        ray = [opacity, spread, mean, angles.sin(), angles.cos(), harmonics(directions)]
+        return torch.cat([self.features(xyz), *ray], 1)
+
+    def deployed(self, target: Target) -> nn.Module:
+        """Return the same function with look-ups that ``target`` can do; see ``RayEncoding``."""
+        twin = copy.deepcopy(self)
+        resolution = self.options.resolution
+        assert isinstance(self.geometry, Volume)
+        density = self.geometry.flat()
+        if target.volumes:
+            twin.geometry = Volume(density, target.half)
+        else:
+            twin.geometry = GatheredVolume(density, resolution, half=target.half)
+        if isinstance(self.features, FeatureTable):
+            table, rows = self.features.table.detach(), self.features.rows
+            if target.volumes:
+                twin.features = Volume(self.features.dense(), target.half)
+            else:
+                twin.features = GatheredVolume(table, resolution, rows, target.half)
+        return twin
+
+
+def harmonics(directions: Tensor) -> Tensor:
+    """Return the first nine real spherical harmonics (b, 9, h, w) of directions (b, 3, h, w) of any length.
+
+    In the order and with the signs of Plenoxels (Fridovich-Keil et al. 2022).
+    """
+    length = directions.square().sum(1, keepdim=True).sqrt()
+    x, y, z = (directions / length).split(1, 1)
+    parts = [
+        torch.full_like(x, 0.28209479177387814),
+        -0.4886025119029199 * y,
+        0.4886025119029199 * z,
+        -0.4886025119029199 * x,
+        1.0925484305920792 * x * y,
+        -1.0925484305920792 * y * z,
+        0.31539156525252005 * (3 * z * z - 1),
+        -1.0925484305920792 * x * z,
+        0.5462742152960396 * (x * x - y * y),
+    ]
+    return torch.cat(parts, 1)

@@ -1,0 +1,18 @@
+"""Sweeps: many scenes, recipes and seeds as Ray tasks, each a run in a folder of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import nfcore
+
+if TYPE_CHECKING:
+    import typer
+
+
+@nfcore.hookimpl
+def nfcore_commands(app: typer.Typer) -> None:
+    """Add ``nfcore sweep``."""
+    from nfcore_ray.cli import sweep
+
+    app.command()(sweep)

@@ -1,0 +1,58 @@
+"""The command ``nfcore sweep``: many runs from one file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.cli.runs import QuietOption
+from nfcore.errors import NfcoreError
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(help="Sweep file (TOML): recipes, scenes, seeds, resources.")],
+    address: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT of a Ray cluster's head, or auto; by default Ray is started here."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, list its runs, do nothing.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run many scenes, recipes and seeds as Ray tasks; again, to go on with what is not finished."""
+    # Imported here, so that the command line's listings never wait for torch.
+    from nfcore.manager import plugins
+    from nfcore_ray.display import Display
+    from nfcore_ray.plan import plan
+    from nfcore_ray.report import COLUMNS, as_data, rows
+    from nfcore_ray.sweep import Sweep
+    from nfcore_ray.sweep_file import checked_address, read_sweep
+
+    orders = read_sweep(file)
+    address = checked_address(address or orders.address or os.environ.get("RAY_ADDRESS"))
+    folder = Path(orders.folder or Path("runs") / file.stem)
+    work = Sweep(orders, plan(orders, file, folder, plugins()), folder)
+    if not dry_run:
+        try:
+            with Display(quiet=quiet) as display:
+                work.do(address, display)
+        except KeyboardInterrupt:
+            raise NfcoreError(f"interrupted: {work.counts}; the same command goes on with the rest") from None
+    standings = list(work.standings.values())
+    if as_json:
+        print_json(as_data(standings))
+    else:
+        print_table(COLUMNS, rows(standings), f"{folder}: {work.counts}")
+        if not dry_run:
+            say(f"report: {folder / 'report.md'}")
+    failed = [standing.run.name for standing in standings if standing.state == "failed"]
+    if failed:
+        some = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
+        raise NfcoreError(
+            f"{len(failed)} of {len(standings)} runs failed ({some}): {folder / 'report.md'} says why, "
+            "and the same command tries them again"
+        )

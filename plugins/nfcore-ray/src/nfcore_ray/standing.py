@@ -1,0 +1,86 @@
+"""Where each run of a sweep stands, as the table, the report and the display show it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nfcore_ray.messages import Event
+from nfcore_ray.plan import Planned, figures_if_finished
+
+#: ``running``: a worker has begun. In the report of a sweep that was cut off, both of the first are left over.
+State = Literal["waiting", "running", "done", "failed"]
+
+# The last line of metrics.jsonl is shorter than this.
+_LINE_BYTES = 1000
+
+
+@dataclass
+class Standing:
+    """Where one run stands.
+
+    Args:
+        run: the run.
+        state: waiting, running, done or failed.
+        attempts: how many attempts at it have ended in this sweep; none if it was finished before.
+        error: what went wrong last, in one line.
+        figures: its ``summary.json``, once it is done.
+
+    """
+
+    run: Planned
+    state: State = "waiting"
+    attempts: int = 0
+    error: str | None = None
+    figures: dict[str, Any] | None = None
+
+    def take(self, event: Event) -> None:
+        """Take in that an attempt has ended."""
+        self.attempts = event.attempt
+        self.error = event.outcome.error
+        if event.kind == "again":
+            self.state = "waiting"
+        elif self.error is not None:
+            self.state = "failed"
+        else:
+            self.take_figures(figures_if_finished(self.run.folder))
+
+    def take_figures(self, figures: dict[str, Any] | None) -> None:
+        """Take in the summary of the run if it is finished."""
+        if figures is not None:
+            self.state, self.figures = "done", figures
+
+    def figure(self, name: str) -> float | None:
+        """Return a figure of the summary, None if it was not measured."""
+        value = (self.figures or {}).get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+    def latest(self) -> dict[str, Any]:
+        """Return the last line of the run's ``metrics.jsonl``: its stage, its step, figures such as ``psnr``."""
+        path = self.run.folder / "metrics.jsonl"
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _LINE_BYTES))
+                line = json.loads(file.read().splitlines()[-1])
+        except (OSError, ValueError, IndexError):  # not there yet, or just being written
+            return {}
+        return line if isinstance(line, dict) else {}
+
+    def line(self) -> str:
+        """Return what has become of the run, in one line."""
+        if self.state == "waiting":
+            return f"{self.run.name}: {self.error}; it is tried again"
+        if self.state == "failed":
+            return f"{self.run.name}: failed: {self.error}"
+        psnr = self.figure("student.test.psnr")
+        return f"{self.run.name}: done" + (f", PSNR {psnr:.2f} dB" if psnr is not None else "")
+
+
+def counted(standings: Iterable[Standing]) -> str:
+    """Return how many runs are in which state, such as ``3 of 8 done, 2 running, 1 failed``."""
+    states = Counter(standing.state for standing in standings)
+    others = [f"{states[state]} {state}" for state in ("running", "waiting", "failed") if states[state]]
+    return ", ".join([f"{states['done']} of {states.total()} done", *others])

@@ -1,0 +1,125 @@
+"""A sweep from begin to end: finished runs are left alone, the rest goes to the conductor, a report is kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from nfcore.errors import NfcoreError, UserError
+from nfcore.files import write_atomic
+from nfcore.manager import plugin_folders
+from nfcore_ray.conductor_process import ConductorProcess
+from nfcore_ray.display import Display
+from nfcore_ray.messages import STATE, Event, Orders, Task
+from nfcore_ray.plan import Planned, figures_if_finished
+from nfcore_ray.report import write_report
+from nfcore_ray.standing import Standing, counted
+from nfcore_ray.sweep_file import SweepFile
+
+
+class Sweep:
+    """All runs of a sweep file, in one folder.
+
+    Args:
+        file: what the sweep file says: resources, retries.
+        runs: its runs, as planned.
+        folder: where their folders, the report and the log are.
+
+    """
+
+    def __init__(self, file: SweepFile, runs: list[Planned], folder: Path) -> None:
+        self.file = file
+        self.folder = folder
+        self.state = folder / STATE
+        self.standings = {run.name: Standing(run) for run in runs}
+        for standing in self.standings.values():
+            standing.take_figures(figures_if_finished(standing.run.folder))
+
+    @property
+    def counts(self) -> str:
+        """How many runs are in which state."""
+        return counted(self.standings.values())
+
+    def do(self, address: str | None, display: Display) -> None:
+        """Do the runs that are not finished; one that fails does not stop the others.
+
+        Args:
+            address: a cluster's head, ``auto``, or None to start Ray on this machine.
+            display: what a person sees.
+
+        Raises:
+            UserError: another process does this sweep, or no machine has the resources of a run.
+            NfcoreError: there is no cluster, or it has gone away. What is finished stays, and the report says so.
+
+        """
+        self.state.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.state / "sweep.lock").acquire(timeout=0):
+                self._do(address, display)
+        except Timeout:
+            raise UserError(f"{self.folder}: another 'nfcore sweep' works here: wait for it, or stop it") from None
+
+    def _do(self, address: str | None, display: Display) -> None:
+        tasks = [self._task(s.run) for s in self.standings.values() if s.state == "waiting"]
+        for task in tasks:
+            task.started.unlink(missing_ok=True)
+        self.write_report()
+        if not tasks:
+            return
+        orders = Orders(tasks=tuple(tasks), retries=self.file.retries, address=address)
+        try:
+            with ConductorProcess(orders, self.state / "ray.log") as conductor:
+                for event in conductor.events():
+                    if event is None:
+                        self._look(tasks)
+                        display.show(self.standings.values())
+                    else:
+                        self._take(event, display)
+            left = [s for s in self.standings.values() if s.state in ("waiting", "running")]
+            if left:
+                raise self._cut_off(f"the process that talks to Ray has ended; its log is {conductor.log}")
+        finally:
+            self.write_report()
+
+    def _task(self, run: Planned) -> Task:
+        return Task(
+            name=run.name,
+            folder=self.folder.absolute(),
+            config=run.config.model_dump(mode="json", exclude_none=True),
+            **self.file.resources.model_dump(),
+            cwd=Path.cwd(),
+            environment={name: value for name, value in os.environ.items() if name.startswith("NFCORE_")},
+            plugin_folders=tuple(folder.absolute() for folder in plugin_folders()),
+        )
+
+    def _look(self, tasks: list[Task]) -> None:
+        """Notice which runs their workers have begun."""
+        for task in tasks:
+            standing = self.standings[task.name]
+            if standing.state == "waiting" and task.started.exists():
+                standing.state = "running"
+
+    def _take(self, event: Event, display: Display) -> None:
+        """Take in what has happened."""
+        if event.kind == "note":
+            display.note(event.text)
+        elif event.kind == "refused":
+            raise UserError(event.text)
+        elif event.kind == "lost":
+            raise self._cut_off(event.text)
+        else:
+            standing = self.standings[event.run]
+            standing.take(event)
+            if event.outcome.trace:
+                write_atomic(self.state / f"{event.run}.error.txt", event.outcome.trace)
+            display.note(standing.line())
+            self.write_report()
+
+    def _cut_off(self, why: str) -> NfcoreError:
+        return NfcoreError(f"{why}: {self.counts}; the same command goes on with the rest")
+
+    def write_report(self) -> None:
+        """Write ``sweep.json`` and ``report.md``."""
+        write_report(self.folder, list(self.standings.values()))

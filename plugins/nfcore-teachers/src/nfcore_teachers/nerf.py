@@ -1,0 +1,144 @@
+"""The teacher ``nerf``: two networks, of which the coarse one tells the fine one where to look.
+
+NeRF (Mildenhall et al. 2020): the network of figure 7, positional encoding (equation 4), 64 stratified samples
+(equation 2) and 128 more where these find something (section 5.2), quadrature by equation 3, and NDC for
+forward-facing scenes (appendix C). Density is softplus instead of ReLU, which can die
+for good (Mip-NeRF's supplement), and samples end where the scene's box does.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+import nfcore
+from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore_teachers.domains import Domain
+from nfcore_teachers.paths import Paths
+from nfcore_teachers.positional_encoding import encode_points, points_size
+from nfcore_teachers.radiance_network import RadianceNetwork
+from nfcore_teachers.rendering import RayColours, rendering, require_flat
+from nfcore_teachers.sampled_fit import SampledFit
+from nfcore_teachers.sampling import Random, absorbing, composite, quadrature, resampled, span, stratified
+
+#: Density of 1 from the network is this over half of the domain's longest side.
+DENSITY_SCALE = 4.0
+#: What every interval is worth looking at, as the coarse network may have overlooked something.
+LEAST_WEIGHT = 1e-5
+#: Samples that are rendered at once: their features are some 250 MB at full width.
+CHUNK_SAMPLES = 2**17
+
+
+class Nerf(Teacher):
+    """A neural radiance field.
+
+    Args:
+        options: see ``Options``.
+        scene: the bounds of the scene. The field fills its box, or NDC, or the contracted world; see ``domains``.
+
+    Raises:
+        UserError: a forward-facing scene does not lie along -z of the world.
+
+    """
+
+    class Options(nfcore.Options):
+        """The sizes are the paper's, for a GPU; the plugin's README has some that suit a CPU."""
+
+        depth: int = Field(8, ge=1, le=32, description="Hidden layers of each network")
+        width: int = Field(256, ge=4, le=2048, description="Features in each hidden layer")
+        octaves: int = Field(10, ge=0, le=16, description="Octaves of the points' positional encoding")
+        coarse: int = Field(64, ge=2, le=1024, description="Samples on each ray for the coarse network")
+        fine: int = Field(128, ge=1, le=1024, description="Further samples on each ray, for the fine network")
+        rays_per_step: int = Field(4096, ge=1, description="Training rays per step; 256 suits a CPU")
+        learning_rate: float = Field(5e-4, gt=0, description="Adam's first step size; small networks take 2e-3")
+        final_learning_rate: float = Field(0.1, gt=0, le=1, description="Last step size as a share of the first")
+
+    coarse_weight: ClassVar[float] = 1.0
+
+    options: Options
+
+    def __init__(self, options: nfcore.Options, scene: Scene) -> None:
+        super().__init__(options, scene)
+        self.domain = Domain.of(scene)
+        half = self.domain.longest / 2
+        centre = [(low + high) / 2 for low, high in zip(*self.domain.box, strict=True)]
+        self.register_buffer("centre", torch.tensor(centre), persistent=False)
+        self.half, self.density_scale = half, DENSITY_SCALE / half
+        size = (points_size(self.options.octaves), self.options.depth, self.options.width)
+        self.coarse, self.fine = RadianceNetwork(*size), RadianceNetwork(*size)
+        self.begin(torch.Generator().manual_seed(0))
+
+    centre: Tensor
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Forget all that was learned."""
+        self.coarse.begin(generator)
+        self.fine.begin(generator)
+
+    def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
+        """Fit the field to the training views.
+
+        Raises:
+            NfcoreError: the loss is no longer a number.
+
+        """
+        options, generator = self.options, torch.Generator().manual_seed(budget.seed)
+        self.begin(generator)
+        SampledFit(
+            self,
+            source.views("train"),
+            budget,
+            generator,
+            options.rays_per_step,
+            options.learning_rate,
+            options.final_learning_rate,
+        ).run(reporter)
+
+    def see(self, rays: Rays, random: Random | None = None) -> tuple[RayColours, RayColours]:
+        """Return the coarse and the fine network's view of ``rays`` (n, 3); differentiable in their weights."""
+        directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
+        paths = self.domain.paths(rays)
+        near, far = span(self.domain, paths)
+        distance = stratified(near, far, self.options.coarse, random)
+        coarse, weights = self._look(self.coarse, paths, distance, far, directions)
+        middles = (distance[:, 1:] + distance[:, :-1]) / 2
+        edges = torch.cat([near[:, None], middles, far[:, None]], 1)
+        further = resampled(edges, weights.detach() + LEAST_WEIGHT, self.options.fine, random)
+        both = torch.cat([distance, further], 1).sort(1).values
+        return coarse, self._look(self.fine, paths, both, far, directions)[0]
+
+    def _look(
+        self, network: RadianceNetwork, paths: Paths, distance: Tensor, far: Tensor, directions: Tensor
+    ) -> tuple[RayColours, Tensor]:
+        """Return what rays see of a network by samples at ``distance`` (n, s), and the samples' weights (n, s)."""
+        points = torch.stack(list(paths.along(distance)), -1)
+        density, raw = network(self._encoded(points), directions)
+        lengths = torch.cat([distance, far[:, None]], 1).diff(dim=1)
+        weights = quadrature(density * self.density_scale, absorbing(paths, distance, lengths))
+        return composite(self.domain, paths, distance, weights, torch.sigmoid(raw)), weights
+
+    def _encoded(self, points: Tensor) -> Tensor:
+        return encode_points((points - self.centre) / self.half, self.options.octaves)
+
+    @torch.no_grad()
+    def render(self, rays: Rays) -> Rendering:
+        """Return colour, opacity and depth along ``rays`` (n, 3).
+
+        Raises:
+            UserError: the rays have another shape.
+
+        """
+        require_flat(rays)
+        chunk = max(1, CHUNK_SAMPLES // (self.options.coarse + self.options.fine))
+        return rendering((self.see(part)[1] for part in rays.split(chunk)), rays)
+
+    @torch.no_grad()
+    def field(self, points: Tensor) -> nfcore.Field:
+        """Return the fine network's density (n,) per scene unit at world ``points`` (n, 3)."""
+        warped = self.domain.warp(points)
+        parts = [self.fine.density_at(self._encoded(part)) for part in warped.split(CHUNK_SAMPLES)]
+        density = torch.cat(parts) * self.density_scale * self.domain.per_scene_unit(points)
+        return nfcore.Field(torch.where(self.domain.holds(warped), density, 0), None)

@@ -1,0 +1,73 @@
+"""NeRF's network: density from the place alone, colour from the place and the direction that it is seen along."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from nfcore_teachers.positional_encoding import encode_points, points_size
+
+#: Octaves of the directions' encoding.
+DIRECTION_OCTAVES = 4
+#: Softplus is shifted by one, as in Mip-NeRF's supplement: a young field is thin, and no density is ever dead.
+SHIFT = -1.0
+
+
+class RadianceNetwork(nn.Module):
+    """NeRF (Mildenhall et al. 2020), figure 7, with softplus for density as in Mip-NeRF (Barron et al. 2021).
+
+    Args:
+        inputs: size of an encoded place.
+        depth: hidden layers; the encoded place comes in again halfway, from four layers on.
+        width: features in each of them, and twice those of the layer that sees the direction.
+
+    """
+
+    def __init__(self, inputs: int, depth: int, width: int) -> None:
+        super().__init__()
+        self.skip = depth // 2 if depth >= 4 else depth
+        sizes = [inputs] + [width + (inputs if layer == self.skip else 0) for layer in range(1, depth)]
+        self.trunk = nn.ModuleList([_linear(size, width) for size in sizes])
+        self.density = _linear(width, 1)
+        self.bottleneck = _linear(width, width)
+        self.view = _linear(width + points_size(DIRECTION_OCTAVES), max(1, width // 2))
+        self.colour = _linear(max(1, width // 2), 3)
+
+    def begin(self, generator: torch.Generator) -> None:
+        """Forget all that was learned (Glorot and Bengio 2010, as in NeRF's code)."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Linear):
+                bound = math.sqrt(6 / (layer.in_features + layer.out_features))
+                drawn = torch.rand(layer.weight.shape, generator=generator) * 2 - 1
+                layer.weight.data = (bound * drawn).to(layer.weight.device)
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, places: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return density (n, s) and raw colour (n, s, 3) at encoded places (n, s, inputs).
+
+        ``directions`` (n, 3) are the unit vectors along which the n rays look.
+        """
+        hidden = self._hidden(places)
+        seen = encode_points(directions, DIRECTION_OCTAVES)[:, None].expand(-1, places.shape[1], -1)
+        view = F.relu(self.view(torch.cat([self.bottleneck(hidden), seen], -1)))
+        return F.softplus(self.density(hidden)[..., 0] + SHIFT), self.colour(view)
+
+    def density_at(self, places: Tensor) -> Tensor:
+        """Return density (...) at encoded places (..., inputs)."""
+        return F.softplus(self.density(self._hidden(places))[..., 0] + SHIFT)
+
+    def _hidden(self, places: Tensor) -> Tensor:
+        hidden = places
+        for number, layer in enumerate(self.trunk):
+            hidden = F.relu(layer(torch.cat([hidden, places], -1) if number == self.skip else hidden))
+        return hidden
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    # skip_init: torch's own initialisation would draw from the global generator.
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    return layer

@@ -1,0 +1,156 @@
+"""Does one stage of a run in a process of its own, and kills it at a chosen instant. See ``test_killed_runs.py``.
+
+Heavy imports stand at the top: a fork server loads this module once, so that each process costs milliseconds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import av  # noqa: F401 - for the fork server
+import tiny
+import tiny_plugin
+import torch
+import torch._dynamo  # - for the fork server; optimisers import it
+import torchmetrics.functional.image  # noqa: F401 - for the fork server
+
+import nfcore
+from nfcore.console import Console
+from nfcore.manager import PluginManager
+from nfcore.pipeline import training
+from nfcore.runs import Run, Stages, checkpoints, reporter
+
+
+class PatientSky(tiny.Sky):
+    """Takes the sky's brightness from one random pixel a step, with a checkpoint after each."""
+
+    def fit(self, source: nfcore.RaySource, budget: nfcore.Budget, reporter: nfcore.Reporter) -> None:
+        views = source.views("train")
+        ratios = (views.images / tiny.sky(views.cameras.rays().directions)).flatten()
+        generator = torch.Generator().manual_seed(budget.seed)
+        step, state = 0, reporter.restore()
+        if state is not None:
+            step = state["step"]
+            self.load_state_dict(state["teacher"])
+            generator.set_state(state["generator"])
+        reporter.start(budget.steps)
+        while step < budget.steps:
+            pixel = torch.randint(len(ratios), (), generator=generator)
+            step += 1
+            with torch.no_grad():
+                self.brightness.lerp_(ratios[pixel], 1 / step)
+            reporter.step(step, brightness=self.brightness.item())
+            reporter.checkpoint(step, lambda: self._state(step, generator))  # noqa: B023 - called at once
+
+    def _state(self, step: int, generator: torch.Generator) -> dict[str, object]:
+        return {"step": step, "teacher": self.state_dict(), "generator": generator.get_state()}
+
+
+class Plugin:
+    """Offers the patient sky."""
+
+    @staticmethod
+    @nfcore.hookimpl
+    def nfcore_components():
+        yield nfcore.Component("teacher", "patient-sky", "killed_run:PatientSky")
+
+
+def manager() -> PluginManager:
+    """The tiny components and the patient teacher."""
+    return PluginManager([tiny.source(tiny_plugin), tiny.source(Plugin, "patient-dist", "patient")])
+
+
+def die() -> None:
+    """End this process as a power cut would: nothing is closed, nothing caught."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def do(folder: Path, stage: str, kill_at: int | None, instant: str | None, answer: Connection) -> None:
+    """Do ``stage`` of the run in ``folder``, with a checkpoint and a preview whenever one is offered.
+
+    Args:
+        folder: the run.
+        stage: its stage.
+        kill_at: die at this call or return of any function, Python's or C's, in the main thread; None: live.
+        instant: one of ``INSTANTS``, for the stage's third checkpoint; None: none of them.
+        answer: where the number of calls and returns goes.
+
+    """
+    torch.set_num_threads(1)
+    checkpoints.LEAST_SECONDS, checkpoints.MOST_SHARE = 0.0, 1e9
+    training._REPORT_EVERY, reporter._PREVIEW_SECONDS = 2, 0.0
+    if instant:
+        INSTANTS[instant](f"{stage}.safetensors")
+    calls = 0
+
+    def count(*_: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == kill_at:
+            die()
+
+    stages = Stages(Run(folder), manager(), Console(quiet=True))
+    sys.setprofile(count)
+    stages.do(stage)
+    sys.setprofile(None)
+    answer.send(calls)
+
+
+def _third(name: str, function: Callable[..., object], then: Callable[..., object]) -> Callable[..., object]:
+    """Return ``function``, which calls ``then`` instead when it is called for the file ``name`` a third time."""
+    seen = []
+
+    def called(path: Path, *arguments: object) -> object:
+        if path.name == name:
+            seen.append(path)
+        return (then if len(seen) == 3 and path.name == name else function)(path, *arguments)
+
+    return called
+
+
+def _half_written(name: str) -> None:
+    write = Path.write_bytes
+
+    def half(path: Path, data: bytes) -> None:
+        write(path, data[: len(data) // 2])
+        die()
+
+    Path.write_bytes = _third(name, write, half)
+
+
+def _before_the_rename(name: str) -> None:
+    Path.replace = _third(name, Path.replace, lambda *_: die())
+
+
+def _after_the_rename(name: str) -> None:
+    replace = Path.replace
+
+    def then(path: Path, target: Path) -> None:
+        replace(path, target)
+        die()
+
+    Path.replace = _third(name, replace, then)
+
+
+def _full_disk(name: str) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> None:
+        write(path, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    Path.write_bytes = _third(name, write, full)
+
+
+INSTANTS: dict[str, Callable[[str], None]] = {
+    "half written": _half_written,
+    "before the rename": _before_the_rename,
+    "after the rename": _after_the_rename,
+    "full disk": _full_disk,
+}

@@ -1,0 +1,126 @@
+"""A run killed at any instant of any stage, also while it writes, ends as one that was never killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import shutil
+import signal
+from pathlib import Path
+from typing import get_args
+
+import killed_run
+import pytest
+
+from nfcore.pipeline.recipes import configure
+from nfcore.runs import Run, Stage
+
+STAGES = get_args(Stage)
+KILLS = 3
+# With momentum in the optimiser, a moving average, jitter from the default generator and a running error of tiles.
+CHANGES = [
+    "teacher.name=patient-sky",
+    "teach.steps=20",
+    "distill.steps=16",
+    "distill.hard=0.5",
+    "distill.photos=0.5",
+    "distill.ema=0.9",
+    "student.encoding.jitter=0.05",
+    "student.backbone.norm=true",
+    "finetune.ema=0.9",
+]
+
+
+@pytest.fixture(scope="module")
+def fork_server():
+    """Processes that have torch already; their parent has not computed yet, so its threads are none."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["killed_run"])
+        yield context
+
+
+def do(fork_server, folder: Path, stage: str, kill_at: int | None = None, instant: str | None = None):
+    """Return the exit code of a process that does ``stage``, and how many calls and returns it took."""
+    receiver, sender = fork_server.Pipe(duplex=False)
+    process = fork_server.Process(target=killed_run.do, args=(folder, stage, kill_at, instant, sender))
+    process.start()
+    sender.close()
+    process.join(120)
+    assert process.exitcode is not None
+    calls = receiver.recv() if process.exitcode == 0 else None
+    receiver.close()
+    return process.exitcode, calls
+
+
+@pytest.fixture(scope="module")
+def through(fork_server, tmp_path_factory):
+    """For each stage of a run that is never killed: the folder before it, after it, and its number of calls."""
+    folder = tmp_path_factory.mktemp("through")
+    config = configure("tiny", killed_run.manager(), changes=CHANGES)
+    run = Run.create(folder / "run", config, resume=False)
+    known = {}
+    for stage in STAGES:
+        shutil.copytree(run.folder, folder / f"before-{stage}")
+        code, calls = do(fork_server, run.folder, stage)
+        assert code == 0
+        shutil.copytree(run.folder, folder / f"after-{stage}")
+        known[stage] = folder / f"before-{stage}", folder / f"after-{stage}", calls
+    return known
+
+
+def contents(folder: Path) -> dict[str, object]:
+    """All files, without the times that they tell."""
+
+    def timeless(path: Path) -> object:
+        if path.name not in ("summary.json", "results.json"):
+            return path.read_bytes()
+        flat = json.loads(path.read_text())
+        if path.name == "results.json":
+            flat = {f"{stage} {name}": value for stage, part in flat.items() for name, value in part.items()}
+        return {name: value for name, value in flat.items() if "seconds." not in name}
+
+    return {str(path.relative_to(folder)): timeless(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def assert_ends_as_if_never_killed(fork_server, folder: Path, stage: str, after: Path) -> None:
+    code, _ = do(fork_server, folder, stage)
+    assert code == 0
+    found, expected = contents(folder), contents(after)
+    assert set(found) == set(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_killed_at_random_instants_ends_as_if_it_never_was(fork_server, through, tmp_path, stage, seed):
+    before, after, calls = through[stage]
+    folder = Path(shutil.copytree(before, tmp_path / "run"))
+    instants = random.Random(f"{stage} {seed}")
+    codes = [do(fork_server, folder, stage, kill_at=instants.randint(1, calls))[0] for _ in range(KILLS)]
+    assert codes[0] == -signal.SIGKILL
+    assert set(codes) <= {-signal.SIGKILL, 0}
+    assert_ends_as_if_never_killed(fork_server, folder, stage, after)
+
+
+@pytest.mark.parametrize("instant", ["half written", "before the rename", "after the rename"])
+@pytest.mark.parametrize("stage", ["teach", "distill", "finetune"])
+def test_a_stage_killed_over_a_checkpoint_ends_as_if_it_never_was(fork_server, through, tmp_path, stage, instant):
+    before, after, _ = through[stage]
+    folder = Path(shutil.copytree(before, tmp_path / "run"))
+    assert do(fork_server, folder, stage, instant=instant)[0] == -signal.SIGKILL
+    assert (folder / "state" / f"{stage}.safetensors").exists()
+    assert_ends_as_if_never_killed(fork_server, folder, stage, after)
+
+
+@pytest.mark.parametrize("stage", ["teach", "distill", "finetune"])
+def test_a_disk_that_is_full_in_the_middle_of_a_checkpoint_loses_nothing(fork_server, through, tmp_path, stage):
+    before, after, _ = through[stage]
+    folder = Path(shutil.copytree(before, tmp_path / "run"))
+    assert do(fork_server, folder, stage, instant="full disk")[0] == 1
+    left = [path.name for path in (folder / "state").iterdir()]
+    assert f"{stage}.safetensors" in left
+    assert not any(name.startswith(".") for name in left)
+    assert_ends_as_if_never_killed(fork_server, folder, stage, after)

@@ -1,0 +1,146 @@
+"""Several processes train one student as one process does: real processes, connected by gloo."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from shared_training import outcome
+
+from nfcore import UserError, processes
+
+CASES = {
+    "plain": {"steps": 60, "batch": 4},
+    "every option": {"steps": 60, "batch": 4, "optimizer": "muon", "ema": 0.9, "loss": "charbonnier", "clip": 0.5},
+    "hard crops": {"steps": 30, "batch": 4, "hard": 0.5, "shift": True},
+    "a batch that does not divide": {"steps": 10, "batch": 3},
+    "batch norm": {"steps": 10, "batch": 2, "norm": True},
+    "a time limit": {"steps": 10**6, "seconds": 1.0, "batch": 2},
+}
+PROGRAM = Path(__file__).with_name("shared_training.py")
+
+RECIPE = """
+image_size = 24
+scene = { name = "nfcore-scenes/procedural", train_views = 8, test_views = 2 }
+teacher = "nfcore-teachers/voxels"
+teach = { steps = 30 }
+distill = { steps = 40, views = 8, first_views = 4, batch = 4, crop = 4, precision = "fp32" }
+finetune = { steps = 20, batch = 4, crop = 4, precision = "fp32" }
+
+[student]
+scale = 4
+encoding = { name = "nfcore-mobiler2l/points", jitter = false }
+backbone = { name = "nfcore-mobiler2l/residual-conv", depth = 6, width = 16, norm = "none" }
+upsampler = "nfcore-mobiler2l/pixel-shuffle"
+"""
+
+
+def torchrun(count: int, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in ``count`` processes on this machine."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    return call(*command, *arguments, cwd=cwd)
+
+
+def call(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command with one thread a process, and without plugins that write files of their own."""
+    environ = {
+        "PYTHONPATH": str(PROGRAM.parent),
+        "OMP_NUM_THREADS": "1",
+        "NFCORE_PLUGINS_DISABLE": "nfcore-tensorboard",
+    }
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | environ)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory) -> dict[str, list[dict]]:
+    """What each of two processes says of each case."""
+    folder = tmp_path_factory.mktemp("shared")
+    done = torchrun(2, PROGRAM, json.dumps(list(CASES.values())), folder, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    ranks = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+    return {name: [results[i] for results in ranks] for i, name in enumerate(CASES)}
+
+
+@pytest.mark.parametrize("case", ["plain", "every option", "hard crops"])
+def test_two_processes_have_the_loss_curve_of_one(shared, case):
+    alone = outcome(dict(CASES[case]))
+    assert len(alone["losses"]) == CASES[case]["steps"] // 10
+    # Sums of the same numbers in another order: float32 keeps 7 digits, and training spreads what it rounds.
+    assert shared[case][0]["losses"] == pytest.approx(alone["losses"], rel=2e-3)
+    assert shared[case][0]["scores"] == pytest.approx(alone["scores"], abs=0.02)  # dB
+    assert alone["losses"][-1] < alone["losses"][0]
+
+
+@pytest.mark.parametrize("case", ["plain", "every option", "hard crops", "batch norm", "a time limit"])
+def test_all_processes_end_with_the_same_weights_though_they_began_with_others(shared, case):
+    first, second = shared[case]
+    assert first["weights"] == second["weights"]
+
+
+def test_a_batch_that_does_not_divide_is_refused_by_all(shared):
+    for result in shared["a batch that does not divide"]:
+        assert result["error"] == "batch = 3 does not divide among 2 processes: take 2 or 4"
+
+
+def test_batch_norm_has_four_views_in_each_process(shared):
+    assert any("batch norm needs 8 views a step, not 2" in note for note in shared["batch norm"][0]["notes"])
+
+
+def test_a_time_limit_ends_all_processes_at_the_same_step(shared):
+    first, second = shared["a time limit"]
+    assert len(first["losses"]) == len(second["losses"]) > 1
+
+
+def test_one_process_shares_with_nobody():
+    assert (processes.count(), processes.rank(), processes.first()) == (1, 0, True)
+    assert processes.share(5) == slice(0, 5)
+    assert processes.agreed(0.25) == 0.25
+    values = torch.arange(3.0)
+    assert processes.mean(values) is processes.gathered(values) is values
+    module = torch.nn.Linear(1, 1)
+    assert processes.averaging(module) is module
+    processes.wait()
+
+
+def test_a_batch_smaller_than_the_number_of_processes_names_one_size(monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 4)
+    with pytest.raises(UserError, match=r"batch = 3 does not divide among 4 processes: take 4$"):
+        processes.share(3)
+
+
+# -- a whole run -------------------------------------------------------------------------------------
+
+
+def lines(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path):
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    arguments = ["-m", "nfcore", "run", "recipe.toml", "--json"]
+    alone = call(sys.executable, *arguments, "--name", "alone", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    shared = torchrun(2, *arguments, "--name", "shared", cwd=tmp_path)
+    assert shared.returncode == 0, shared.stderr
+    one, two = tmp_path / "runs" / "alone", tmp_path / "runs" / "shared"
+    assert {path.relative_to(one) for path in one.rglob("*")} == {path.relative_to(two) for path in two.rglob("*")}
+    assert (one / "teacher.safetensors").read_bytes() == (two / "teacher.safetensors").read_bytes()
+    expected, found = lines(one), lines(two)
+    for left, right in zip(found, expected, strict=True):
+        assert (left["stage"], left["step"]) == (right["stage"], right["step"])
+        assert left.get("psnr") == pytest.approx(right.get("psnr"), abs=0.02), right
+    # Only the first process speaks: standard output is one JSON document.
+    one_psnr, two_psnr = (json.loads(done.stdout)["student.test.psnr"] for done in (alone, shared))
+    assert two_psnr == pytest.approx(one_psnr, abs=0.02)
+
+
+def test_an_error_says_which_process_has_it(monkeypatch, command, tmp_path):
+    monkeypatch.setenv("RANK", "1")  # as torchrun does
+    done = command("run", "no-such-recipe", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("nfcore (process 1): ")

@@ -1,0 +1,107 @@
+"""A data set's folder tells by its files which ray source reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tiny import source
+
+import nfcore
+from nfcore import Component, PluginError, UserError
+from nfcore.manager import PluginManager
+from nfcore.pipeline.recipes import configure
+from nfcore.recognition import recognised, scene_choice
+
+
+def reading(name: str, *markers: str) -> Component:
+    return Component("ray_source", name, "tiny:Ring", markers=markers)
+
+
+def manager(**plugins: list[Component]) -> PluginManager:
+    """A manager with a plugin, named by the distribution, for each list of components."""
+
+    def plugin(components: list[Component]) -> object:
+        hook = nfcore.hookimpl(lambda: components)
+        return type("Plugin", (), {"nfcore_components": staticmethod(hook)})()
+
+    return PluginManager([source(plugin(offered), name) for name, offered in plugins.items()])
+
+
+SOURCES = [reading("numbers", "poses.npy"), reading("words", "model/a.txt", "model/a.bin"), reading("none")]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+def test_one_marker_is_enough(folder):
+    (folder / "model").mkdir()
+    (folder / "model" / "a.bin").write_text("")
+    assert recognised(folder, manager(a=SOURCES)) == "words"
+
+
+def test_a_folder_that_two_could_read_is_an_error_that_names_both(folder):
+    (folder / "model").mkdir()
+    (folder / "model" / "a.txt").write_text("")
+    (folder / "poses.npy").write_text("")
+    with pytest.raises(UserError, match=f"say numbers:{folder} or words:{folder}"):
+        recognised(folder, manager(a=SOURCES))
+
+
+def test_a_name_that_two_distributions_have_is_said_in_full(folder):
+    (folder / "poses.npy").write_text("")
+    with pytest.raises(UserError, match=f"say a/numbers:{folder} or b/numbers:{folder}"):
+        recognised(folder, manager(a=SOURCES, b=SOURCES[:1]))
+
+
+def test_a_folder_that_none_reads_is_answered_with_what_each_looks_for(folder):
+    with pytest.raises(UserError, match=r"numbers has poses\.npy; words has model/a\.txt or model/a\.bin"):
+        recognised(folder, manager(a=SOURCES))
+
+
+def test_a_scene_may_be_a_folder_alone(folder, monkeypatch):
+    (folder / "poses.npy").write_text("")
+    monkeypatch.chdir(folder.parent)
+    for text in ("photos", "./photos", str(folder)):
+        assert scene_choice(text, manager(a=SOURCES)) == {"name": "numbers", "path": str(folder)}
+
+
+def test_a_ray_sources_name_goes_before_a_folders(tmp_path, monkeypatch):
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert scene_choice("none", manager(a=SOURCES)) == {"name": "none"}
+    assert scene_choice("a/none", manager(a=SOURCES)) == {"name": "a/none"}
+
+
+def test_neither_a_folder_nor_a_name_is_an_error_that_says_so():
+    with pytest.raises(UserError, match="there is no folder data/lego"):
+        scene_choice("data/lego", manager(a=SOURCES))
+    with pytest.raises(PluginError, match="unknown ray source 'numbrs': did you mean 'numbers'"):
+        scene_choice("numbrs:photos", manager(a=SOURCES))
+
+
+@pytest.mark.parametrize(
+    ("marker", "name"),
+    [
+        ("transforms_train.json", "blender"),
+        ("transforms.json", "transforms"),
+        ("poses_bounds.npy", "llff"),
+        ("sparse/0/cameras.bin", "colmap"),
+        ("sparse/0/cameras.txt", "colmap"),
+    ],
+)
+def test_the_fields_layouts_are_recognised(folder, marker, name):
+    (folder / marker).parent.mkdir(parents=True, exist_ok=True)
+    (folder / marker).write_text("")
+    assert configure("quickstart", nfcore.plugins(), scene=str(folder)).scene.name == name
+
+
+def test_what_nerfstudio_leaves_beside_its_json_does_not_confuse(folder):
+    """ns-process-data keeps COLMAP's model under colmap/sparse/0."""
+    (folder / "colmap" / "sparse" / "0").mkdir(parents=True)
+    (folder / "colmap" / "sparse" / "0" / "cameras.bin").write_text("")
+    (folder / "transforms.json").write_text("")
+    assert recognised(folder, nfcore.plugins()) == "transforms"
