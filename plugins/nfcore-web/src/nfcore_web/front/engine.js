@@ -6,10 +6,11 @@
 "use strict";
 
 const MOST_THREADS = 4; // more gain nothing at these sizes and starve the page
+const QUICK = 30; // ms: a GPU that needs longer for a picture is compared with the CPU
 
 let ort;
 let start;
-const sessions = []; // of each size, made when it is first asked for
+const sessions = new Map(); // by backend and size, made when they are first asked for
 
 // One message after another: a session runs one picture at a time.
 let queue = Promise.resolve();
@@ -39,12 +40,13 @@ async function begin(message) {
     ...[message.wasm, message.weights, ...message.graphs].map(unpack),
   ]);
   ort = module;
-  ort.env.logLevel = "error";
   ort.env.wasm.wasmBinary = wasm;
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
   start = { graphs, weights, sizes: message.sizes, backend: "wasm" };
-  if (message.backend !== "wasm" && suspends && (await hasGpu(message.backend === "webgpu"))) await tryGpu();
-  await session(0);
+  if (message.backend !== "wasm" && suspends && (await hasGpu(message.backend === "webgpu"))) {
+    start.backend = await quicker(message.backend === "webgpu");
+  }
+  await session(0, start.backend);
   const threads = start.backend === "wasm" ? ort.env.wasm.numThreads : 0;
   self.postMessage({ type: "ready", backend: start.backend, threads });
 }
@@ -64,33 +66,45 @@ async function hasGpu(anyGpu) {
   return Boolean(adapter && (anyGpu || !adapter.info?.isFallbackAdapter));
 }
 
-// A GPU that can't run this model, or gives no numbers, is left alone.
-async function tryGpu() {
-  start.backend = "webgpu";
+// A GPU that can't run this model, or gives no numbers, is left alone; so is one that loses more by handing parts of
+// the model to the CPU than it gains.
+async function quicker(insisted) {
   try {
-    const image = await run(0, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1], [100, 100, 50, 50]);
-    if (image.every(Number.isFinite)) return;
+    const onGpu = await timed("webgpu");
+    return insisted || onGpu < QUICK || onGpu < (await timed("wasm")) ? "webgpu" : "wasm";
   } catch {
-    // WebAssembly takes over.
+    return "wasm";
   }
-  sessions.length = 0;
-  start.backend = "wasm";
 }
 
-function session(size) {
-  sessions[size] ??= ort.InferenceSession.create(start.graphs[size], {
-    executionProviders: start.backend === "webgpu" ? ["webgpu", "wasm"] : ["wasm"],
-    externalData: [{ path: "weights.bin", data: start.weights }],
-  });
-  return sessions[size];
+// Milliseconds of a picture, after a first one that makes everything ready.
+async function timed(backend) {
+  const picture = () => run(0, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1], [100, 100, 50, 50], backend);
+  if (!(await picture()).every(Number.isFinite)) throw new Error("no picture");
+  const began = performance.now();
+  await picture();
+  return performance.now() - began;
 }
 
-async function run(size, pose, intrinsics) {
+function session(size, backend) {
+  const key = `${backend} ${size}`;
+  if (!sessions.has(key)) {
+    const made = ort.InferenceSession.create(start.graphs[size], {
+      executionProviders: backend === "webgpu" ? ["webgpu", "wasm"] : ["wasm"],
+      externalData: [{ path: "weights.bin", data: start.weights }],
+      logSeverityLevel: 3, // errors: that some parts run on the CPU is no news
+    });
+    sessions.set(key, made);
+  }
+  return sessions.get(key);
+}
+
+async function run(size, pose, intrinsics, backend = start.backend) {
   const feeds = {
     pose: new ort.Tensor("float32", Float32Array.from(pose), [1, 3, 4]),
     intrinsics: new ort.Tensor("float32", Float32Array.from(intrinsics), [1, 4]),
   };
-  const { image } = await (await session(size)).run(feeds);
+  const { image } = await (await session(size, backend)).run(feeds);
   return image.data;
 }
 
