@@ -31,6 +31,7 @@ SMALL = [
     "finetune.steps=5",
     "student.width=16",
     "student.depth=4",
+    "student.resolution=16",
 ]
 OPTIONS = [
     "run",
@@ -161,14 +162,14 @@ def test_another_run_in_the_folder_exits_with_2_and_changes_nothing(command, job
 
 def test_an_image_size_that_does_not_fit_exits_with_2_and_makes_no_folder(command, job):
     folder = job.parents[1]
-    done = command(*OPTIONS, "--name", "odd", "--set", "image_size=30", cwd=folder)
+    done = command(*OPTIONS, "--name", "odd", "--set", "image_size=31", cwd=folder)
     assert done.returncode == 2
-    assert "28x28 or 32x32 would fit" in done.stderr
+    assert "30x30 or 32x32 would fit" in done.stderr
     assert not (folder / "runs" / "odd").exists()
 
 
 def test_a_student_alone_renders_and_exports_without_data_teacher_or_their_plugins(job, tmp_path):
-    alone = {"NFCORE_PLUGINS_ONLY": "nfcore-mobiler2l,nfcore-onnx"}
+    alone = {"NFCORE_PLUGINS_ONLY": "nfcore-guided,nfcore-mobiler2l,nfcore-onnx"}
     shutil.copy(job / "student.safetensors", tmp_path / "lego.safetensors")
     rendered = nfcore("render", "lego.safetensors", "--quiet", cwd=tmp_path, **alone)
     assert rendered.returncode == 0, rendered.stderr

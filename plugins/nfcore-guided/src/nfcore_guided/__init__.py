@@ -1,5 +1,6 @@
 """The guided student: points where the teacher sees something, with learned features."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nfcore
@@ -8,7 +9,7 @@ _RECIPES = Path(__file__).parent / "recipes"
 
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the encoding."""
     yield nfcore.Component(
         "encoding",
@@ -19,7 +20,7 @@ def nfcore_components():
 
 
 @nfcore.hookimpl
-def nfcore_recipes():
+def nfcore_recipes() -> Iterator[nfcore.Recipe]:
     """Offer the pipelines."""
     yield nfcore.Recipe(
         "guided",
