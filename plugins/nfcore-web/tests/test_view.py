@@ -19,27 +19,35 @@ import pytest
 import torch
 from PIL import Image
 
-import nfcore
 from nfcore import UserError
-from nfcore.console import Console
-from nfcore.pipeline.recipes import configure
-from nfcore.runs import Run, Stages
+from nfcore.runs import Run
 from nfcore_web.comparison import error_map
 from nfcore_web.progress import progress
 from nfcore_web.server import Server
 from nfcore_web.site import Site
 
+NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
 FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.views=16", "finetune.steps=5"]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Run:
-    """A short quickstart, without exports."""
-    config = configure("quickstart", nfcore.plugins(), changes=FEW_STEPS, exports="")
-    run = Run.create(tmp_path_factory.mktemp("runs") / "short", config, resume=False)
-    with Console(quiet=True) as console:
-        Stages(run, nfcore.plugins(), console).do_all()
-    return run
+def ran(tmp_path_factory) -> tuple[Path, str]:
+    """The folder of a short quickstart without exports, and what it printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    changes = [part for change in FEW_STEPS for part in ("--set", change)]
+    options = ["--export", "", "--runs", str(runs), "--name", "short", "--threads", "1", "--quiet"]
+    command = [*NFCORE, "run", "quickstart", *changes, *options]
+    return runs / "short", subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def run(ran) -> Run:
+    return Run(ran[0])
+
+
+def test_a_run_ends_with_the_command_that_shows_it(ran):
+    folder, printed = ran
+    assert printed.splitlines()[-1] == f"look at it: nfcore view {folder}"
 
 
 @pytest.fixture
@@ -94,8 +102,8 @@ def test_photo_student_and_teacher_share_a_slider(site, served, opened):
     page.locator("#divide").focus()
     page.keyboard.press("Home")
     assert page.evaluate("getComputedStyle(document.getElementById('pair')).getPropertyValue('--at')") == "0%"
-    loaded = "all => all.every(i => i.complete && i.naturalWidth === 48)"
-    assert page.locator("#pair img").evaluate_all(loaded)
+    widths = "async all => { await Promise.all(all.map(i => i.decode())); return all.map(i => i.naturalWidth) }"
+    assert page.locator("#pair img").evaluate_all(widths) == [48, 48]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -206,14 +214,7 @@ def test_a_long_log_becomes_a_short_curve(tmp_path):
 
 
 def test_the_command_serves_until_it_is_interrupted(run):
-    command = [
-        sys.executable,
-        "-c",
-        "from nfcore.cli import main; main()",
-        "view",
-        str(run.folder),
-        "--no-browser",
-    ]
+    command = [*NFCORE, "view", str(run.folder), "--no-browser"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         line = process.stdout.readline()

@@ -24,8 +24,9 @@ from nfcore_web.region import region
 FILE = "light_field.html"
 
 # A smaller size is offered when its pictures are this close to the full ones made smaller, in dB. A student has
-# learned what a block of pixels looks like at one size only; at another it may or may not still be right.
-_LEAST_AGREEMENT = 28.0
+# learned what a block of pixels looks like at one size only; at another it may or may not still be right. The
+# quickstart's guided student has 26 dB at half its size, the pure network 21, which shows.
+_LEAST_AGREEMENT = 25.0
 _COMPARED = 4
 
 # Around pictures that fill their frame; an object without a scene stands on its own background.
