@@ -19,6 +19,7 @@ const worker = new Worker(URL.createObjectURL(new Blob([bytes("engine")], { type
 const waiting = new Map(); // renders that have been asked for, by id
 let asked = 0;
 let level = 0; // index into the card's sizes, while the camera moves
+const warm = new Set(); // sizes that have been rendered: the first picture of each takes far longer than the others
 let moved = -Infinity;
 let busy = false;
 let wanted = false;
@@ -101,8 +102,11 @@ async function refresh() {
 }
 
 function adapt({ size, milliseconds }) {
-  if (milliseconds > SLOW && size === level && level + 1 < card.sizes.length) level++;
-  else if (milliseconds < QUICK && size === level && level > 0) level--;
+  if (warm.has(size) && size === level) {
+    if (milliseconds > SLOW && level + 1 < card.sizes.length) level++;
+    else if (milliseconds < QUICK && level > 0) level--;
+  }
+  warm.add(size);
   // A small picture stands for a full one only while the camera moves.
   if (size > 0 && !turning) setTimeout(() => performance.now() - moved >= STILL_AFTER && refresh(), STILL_AFTER + 10);
 }
