@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PLUGINS := $(sort $(wildcard plugins/*))
-PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS))
+PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS)) plugins/nfcore-web/package-lock.json
 # Plugins that bring heavy libraries of their own: developers get them, users choose.
 EXTRAS := plugins/nfcore-ray plugins/nfcore-tensorboard
 EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))

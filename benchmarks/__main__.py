@@ -26,6 +26,7 @@ LONG = (
     "paper_size",
     "distillation_options",
     "step_options",
+    "web",
 )
 Row = dict[str, Any]
 

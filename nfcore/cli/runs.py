@@ -76,6 +76,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
+    ctx: typer.Context,
     recipe: Annotated[
         str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
     ],
@@ -107,6 +108,9 @@ def run(
     speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
     if speaks and not as_json:
         _print_paths(folder)
+        root = ctx.find_root()
+        if isinstance(root.command, typer.core.TyperGroup) and root.command.get_command(root, "view"):
+            say(f"look at it: nfcore view {folder}")  # a plugin's command
 
 
 def teach(

@@ -1,0 +1,30 @@
+"""The browser: an exporter to one HTML file that renders the student, and ``nfcore view``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import nfcore
+
+if TYPE_CHECKING:
+    import typer
+
+
+@nfcore.hookimpl
+def nfcore_components() -> Iterator[nfcore.Component]:
+    """Offer the exporter."""
+    yield nfcore.Component(
+        "exporter",
+        "web",
+        "nfcore_web.exporter:Web",
+        summary="One HTML file that renders in a browser: WebGPU or WebAssembly, no network",
+    )
+
+
+@nfcore.hookimpl
+def nfcore_commands(app: typer.Typer) -> None:
+    """Add ``nfcore view``."""
+    from nfcore_web.command import view
+
+    app.command("view")(view)

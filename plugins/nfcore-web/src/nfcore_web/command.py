@@ -1,0 +1,52 @@
+"""``nfcore view``: a run or a student, looked at in the browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nfcore.cli import completion
+
+
+def view(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="A run's folder or name, a student's .safetensors file, or an exported page.",
+            autocompletion=completion.runs,
+        ),
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
+    views: Annotated[int, typer.Option(min=1, help="Test views to compare with their photos.")] = 8,
+) -> None:
+    """Show a run in the browser: the viewer, test views beside their photos, and progress while it trains."""
+    import threading
+    import webbrowser
+
+    from nfcore.cli.output import say
+    from nfcore_web.server import Server
+    from nfcore_web.site import Site
+
+    site = Site(_place(run), views)
+    with Server(site.find, port) as server:
+        worker = threading.Thread(target=site.work, daemon=True)
+        worker.start()
+        say(f"{server.url} shows {site.title}; Ctrl-C ends it")
+        if browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            # torch in a thread does not survive the end of the interpreter: its picture is finished first.
+            site.close()
+            worker.join()
+
+
+def _place(run: Path) -> Path:
+    """Return a run that is given by its name under ``runs/``, or the path as it is."""
+    named = Path("runs") / run
+    return named if not run.exists() and len(run.parts) == 1 and named.is_dir() else run

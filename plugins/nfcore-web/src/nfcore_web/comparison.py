@@ -1,0 +1,82 @@
+"""Photos of the test views beside what teacher and student show there, with maps of their errors."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from nfcore import LightField, Teacher, Views
+from nfcore.images import to_bytes
+from nfcore.metrics import psnr
+from nfcore.views.training_views import render_view
+
+#: The error that has the last colour of the map: mean absolute difference of R, G and B.
+GREATEST_ERROR = 0.25
+
+# From no error to the greatest; dark to light, so that it reads without colour vision too.
+_COLOURS = np.array(
+    [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]], np.float32
+)
+
+
+@dataclass(frozen=True)
+class ComparedView:
+    """One test view.
+
+    Args:
+        name: the photo's.
+        pictures: PNG files by what they show: ``photo``, ``student``, ``student-error`` and, if there is a
+            teacher, ``teacher``, ``teacher-error``.
+        psnr: against the photo in dB, by ``student`` and ``teacher``.
+
+    """
+
+    name: str
+    pictures: dict[str, bytes]
+    psnr: dict[str, float]
+
+
+def compare_views(
+    student: LightField, teacher: Teacher | None, views: Views, count: int
+) -> Iterator[ComparedView]:
+    """Yield ``count`` of the ``views``, spread evenly, as they are rendered."""
+    count = min(count, len(views))
+    for index in (len(views) * k // count for k in range(count)):
+        camera, photo = views.cameras[index], views.images[index]
+        shown = {"student": student.render(camera)[0].permute(1, 2, 0)}
+        if teacher is not None:
+            with torch.no_grad():
+                shown["teacher"] = render_view(teacher, camera)[0].cpu()
+        pictures = {"photo": png(to_bytes(photo))}
+        scores = {}
+        for name, image in shown.items():
+            pictures[name] = png(to_bytes(image))
+            pictures[f"{name}-error"] = png(error_map(image, photo))
+            scores[name] = float(psnr(_batch(image), _batch(photo)))
+        yield ComparedView(views.names[index], pictures, scores)
+
+
+def error_map(image: Tensor, truth: Tensor) -> NDArray[np.uint8]:
+    """Return the error of ``image`` against ``truth``, both (h, w, 3), as colours (h, w, 3)."""
+    error = (image.clamp(0, 1) - truth).abs().mean(-1).numpy()
+    place = np.clip(error / GREATEST_ERROR, 0, 1) * (len(_COLOURS) - 1)
+    steps = np.arange(len(_COLOURS))
+    return np.stack([np.interp(place, steps, channel) for channel in _COLOURS.T], -1).round().astype(np.uint8)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """Return (h, w, 3) as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def _batch(image: Tensor) -> Tensor:
+    return image.clamp(0, 1).permute(2, 0, 1)[None]

@@ -1,0 +1,135 @@
+"""The web exporter: one HTML file that renders the student in a browser and asks no network for anything."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import onnx
+import onnxruntime
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+import nfcore
+from nfcore import Cameras, LightField, ParityFloor, Runner, UserError
+from nfcore_web.model import share_weights, whole
+from nfcore_web.page import build_page, model_of
+from nfcore_web.region import region
+
+#: The one file that an export consists of.
+FILE = "light_field.html"
+
+# A smaller size is offered when its pictures are this close to the full ones made smaller, in dB. A student has
+# learned what a block of pixels looks like at one size only; at another it may or may not still be right. The
+# quickstart's guided student has 26 dB at half its size, the pure network 21, which shows.
+_LEAST_AGREEMENT = 25.0
+_COMPARED = 4
+
+# Around pictures that fill their frame; an object without a scene stands on its own background.
+_SURROUNDINGS = (0.075, 0.08, 0.095)
+
+
+class Web(nfcore.Exporter):
+    """One HTML file: model, runtime (ONNX Runtime Web) and controls; opens from a disk, without a network.
+
+    WebGPU runs it where the browser has it, WebAssembly with SIMD elsewhere, with threads when the page is served
+    with the headers that allow them (``nfcore view`` sends them). The model is the one that the exporter ``onnx``
+    writes. To hold the frame rate while the camera moves, the page holds the graph for half the size as well, if
+    what the student shows at that size is right; ``sizes`` says how many sizes to try.
+    """
+
+    class Options(nfcore.Options):
+        """Options of the web exporter."""
+
+        weights: Literal["fp16", "fp32"] = Field(
+            "fp16", description="How weights are stored; the page computes in float32 with either"
+        )
+        sizes: int = Field(
+            2, ge=1, le=4, description="Image sizes to try, each half the one before; wrong ones are left out"
+        )
+        title: str = Field("Neural light field", min_length=1, max_length=80, description="The page's title")
+
+    options: Options
+
+    @property
+    def parity_floor(self) -> ParityFloor:
+        """fp32: rounding only; fp16: what ten bits of mantissa in the weights leave."""
+        return ParityFloor(psnr=80, max_error=1e-3) if self.options.weights == "fp32" else ParityFloor(psnr=50)
+
+    def export(self, student: LightField, folder: Path) -> None:
+        """Write ``light_field.html`` for ``student`` into ``folder``.
+
+        Raises:
+            NfcoreError: a part of the student can't be expressed in ONNX.
+            PluginError: the exporter ``onnx`` is not installed.
+            UserError: this installation lacks the browser runtime.
+
+        """
+        sizes = list(_sizes_that_fit(student, self.options.sizes))
+        models = [_as_onnx(student, cameras) for cameras in sizes]
+        scene = student.scene
+        framed = scene.forward_facing or scene.unbounded
+        card = {
+            "format": 1,
+            "title": self.options.title,
+            "sizes": [{"width": cameras.width, "height": cameras.height} for cameras in sizes],
+            "intrinsics": student.cameras.intrinsics.mean(0).tolist(),
+            "framed": framed,
+            "background": list(_SURROUNDINGS if framed else scene.background),
+            "region": region(student),
+        }
+        page = build_page(card, share_weights(models, half=self.options.weights == "fp16"))
+        (folder / FILE).write_text(page, encoding="utf-8")
+
+    def load(self, folder: Path) -> Runner:
+        """Take the model out of the page and load its full size into ONNX Runtime on the CPU.
+
+        Raises:
+            UserError: the file is missing, damaged or not from this exporter.
+
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; export the student to get it")
+        _, model = model_of(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        try:
+            session = onnxruntime.InferenceSession(
+                whole(model.graphs[0], model.weights), providers=["CPUExecutionProvider"]
+            )
+        except Exception:  # ONNX Runtime and protobuf have no common base for what they raise on loading
+            raise UserError(f"{path}: damaged, ONNX Runtime can't load its model") from None
+
+        def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
+            cameras = {"pose": poses.numpy(force=True), "intrinsics": intrinsics.numpy(force=True)}
+            return torch.from_numpy(session.run(None, cameras)[0])
+
+        return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU), on the model in the page", render)
+
+
+def _sizes_that_fit(student: LightField, count: int) -> Iterator[Cameras]:
+    """Yield the student's cameras at its own size, and at halves of it where what it shows is right."""
+    own = student.cameras[: min(_COMPARED, len(student.cameras))].to("cpu")
+    full = student.render(own)
+    yield own
+    for factor in (2**power for power in range(1, count)):
+        if own.height % (factor * student.scale) or own.width % (factor * student.scale):
+            return
+        cameras = Cameras(own.poses, own.intrinsics / factor, own.height // factor, own.width // factor)
+        error = student.render(cameras) - F.avg_pool2d(full, factor)
+        if -10 * error.square().mean().log10() < _LEAST_AGREEMENT:
+            return
+        yield cameras
+
+
+def _as_onnx(student: LightField, cameras: Cameras) -> onnx.ModelProto:
+    """Return ``student`` for the size of ``cameras`` as the exporter ``onnx`` writes it."""
+    sized = LightField(student.encoding, student.backbone, student.upsampler, scene=student.scene, cameras=cameras)
+    exporter: Any = nfcore.plugins().build("exporter", "nfcore-onnx/onnx", {})
+    with tempfile.TemporaryDirectory() as folder:
+        exporter.export(sized, Path(folder))
+        (file,) = Path(folder).glob("*.onnx")
+        return onnx.load(file)

@@ -1,0 +1,226 @@
+// The pages of `nfcore view`: tabs, the comparison's slider, and progress, all from /state.json.
+
+const SOON = 1500; // ms between looks while there is something to come
+const LATER = 10000;
+const STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export"];
+const TRAINING = { teach: "#2f7bff", distill: "#e0602f", finetune: "#1c9c64" }; // the stages with a curve
+const NAMES = {
+  photo: "Photo",
+  student: "Student",
+  teacher: "Teacher",
+  "student-error": "Student's error",
+  "teacher-error": "Teacher's error",
+};
+
+const element = (id) => document.getElementById(id);
+let views = [];
+
+// -- tabs -----------------------------------------------------------------------------------------
+
+const tabs = [...document.querySelectorAll('[role="tab"]')];
+
+function open(tab) {
+  for (const other of tabs) {
+    const chosen = other === tab;
+    other.setAttribute("aria-selected", String(chosen));
+    other.tabIndex = chosen ? 0 : -1;
+    element(other.getAttribute("aria-controls")).hidden = !chosen;
+  }
+}
+
+for (const [index, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => open(tab));
+  tab.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = tabs[(index + step + tabs.length) % tabs.length];
+    open(next);
+    next.focus();
+  });
+}
+
+// -- viewer ---------------------------------------------------------------------------------------
+
+function showViewer() {
+  if (document.querySelector("iframe")) return;
+  element("no-viewer").hidden = true;
+  const frame = document.createElement("iframe");
+  Object.assign(frame, { src: "/viewer.html", title: "Viewer" });
+  element("viewer").append(frame);
+}
+
+// -- comparison -----------------------------------------------------------------------------------
+
+function fill(select, options, chosen) {
+  const before = select.value || chosen;
+  select.replaceChildren(...options.map(([value, label]) => new Option(label, value)));
+  select.value = options.some(([value]) => value === before) ? before : options[0][0];
+}
+
+function showViews(found) {
+  if (found.length === views.length) return;
+  views = found;
+  element("no-views").hidden = true;
+  element("comparison").hidden = false;
+  fill(element("which"), views.map(({ name }, index) => [String(index), name]), "0");
+  choosePictures();
+}
+
+function choosePictures() {
+  const { pictures } = views[Number(element("which").value)];
+  const options = pictures.map((name) => [name, NAMES[name]]);
+  fill(element("left"), options, "photo");
+  fill(element("right"), options, "student");
+  showPair();
+}
+
+function showPair() {
+  const index = Number(element("which").value);
+  const { name, psnr } = views[index];
+  for (const side of ["left", "right"]) {
+    const shown = element(side).value;
+    const picture = element(`${side}-picture`);
+    picture.src = `/views/${index}/${shown}.png`;
+    picture.alt = `${NAMES[shown]}, ${name}`;
+  }
+  const scores = Object.entries(psnr).map(([who, value]) => `${NAMES[who]} ${value.toFixed(2)} dB`);
+  element("scores").textContent = scores.join(" · ");
+  element("legend").hidden = !["left", "right"].some((side) => element(side).value.endsWith("-error"));
+}
+
+element("which").addEventListener("change", choosePictures);
+element("left").addEventListener("change", showPair);
+element("right").addEventListener("change", showPair);
+element("divide").addEventListener("input", ({ target }) => {
+  element("pair").style.setProperty("--at", `${target.value}%`);
+  target.setAttribute("aria-valuetext", `${Math.round(target.value)}%`);
+});
+element("left-picture").addEventListener("load", ({ target }) => {
+  element("pair").style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
+});
+
+// -- progress -------------------------------------------------------------------------------------
+
+function showProgress(progress) {
+  element("no-progress").hidden = true;
+  element("reports").hidden = false;
+  const done = STAGES.filter((stage) => progress.finished.some((name) => name.split(".")[0] === stage));
+  const figures = {
+    Stage: progress.stage ?? "–",
+    Step: progress.step ?? "–",
+    [progress.stage?.startsWith("export") ? "PSNR to torch" : "PSNR"]: progress.psnr == null ? "–" : `${progress.psnr.toFixed(2)} dB`,
+    Finished: done.length ? done.join(", ") : "nothing yet",
+  };
+  element("figures").replaceChildren(
+    ...Object.entries(figures).map(([name, value]) => {
+      const group = document.createElement("div");
+      group.append(made("dt", name), made("dd", String(value)));
+      return group;
+    }),
+  );
+  const curves = Object.entries(progress.curves).filter(([stage, points]) => stage in TRAINING && points.length > 1);
+  drawCurves(curves);
+  showPreviews(progress.previews);
+}
+
+function made(tag, text) {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  return node;
+}
+
+// Stages one after another, each as wide as the others: they count different things.
+function drawCurves(curves) {
+  const svg = element("curve");
+  const [width, height, left, bottom] = [640, 220, 36, 12];
+  svg.parentElement.hidden = curves.length === 0;
+  if (!curves.length) return;
+  const values = curves.flatMap(([, points]) => points.map(([, psnr]) => psnr));
+  const low = Math.floor(Math.min(...values));
+  const high = Math.max(low + 1, Math.ceil(Math.max(...values)));
+  const y = (psnr) => height - bottom - ((psnr - low) / (high - low)) * (height - 2 * bottom);
+  const share = (width - left - 8) / curves.length;
+  const shapes = [low, (low + high) / 2, high].flatMap((psnr) => [
+    shape("line", { x1: left, x2: width - 8, y1: y(psnr), y2: y(psnr) }),
+    shape("text", { x: left - 6, y: y(psnr) + 4, "text-anchor": "end" }, `${psnr}`),
+  ]);
+  for (const [index, [stage, points]] of curves.entries()) {
+    const most = Math.max(...points.map(([step]) => step));
+    const place = ([step, psnr]) => `${left + share * (index + (0.96 * step) / most)},${y(psnr)}`;
+    shapes.push(shape("polyline", { points: points.map(place).join(" "), stroke: TRAINING[stage] }));
+  }
+  svg.replaceChildren(...shapes);
+  element("curve-legend").replaceChildren(
+    ...curves.map(([stage]) => {
+      const entry = made("span", `${stage}, PSNR in dB`);
+      const mark = document.createElement("i");
+      mark.style.background = TRAINING[stage];
+      entry.prepend(mark);
+      return entry;
+    }),
+  );
+}
+
+function shape(tag, attributes, text = "") {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.textContent = text;
+  return node;
+}
+
+// A picture is exchanged only when there is a newer one.
+function showPreviews(previews) {
+  const known = new Map([...element("previews").children].map((figure) => [figure.dataset.name, figure]));
+  for (const { name, version } of previews) {
+    let figure = known.get(name);
+    if (!figure) {
+      figure = document.createElement("figure");
+      figure.dataset.name = name;
+      const picture = document.createElement("img");
+      picture.alt = `Preview: ${name}`;
+      figure.append(picture, made("figcaption", name));
+      element("previews").append(figure);
+    }
+    const source = `/previews/${encodeURIComponent(name)}.png?${version}`;
+    if (figure.firstChild.getAttribute("src") !== source) figure.firstChild.src = source;
+  }
+}
+
+// -- news -----------------------------------------------------------------------------------------
+
+function headline({ problem, working, progress, viewer }) {
+  if (problem) return problem;
+  if (working && viewer) return "Rendering the test views …";
+  if (working && progress?.stage) return `${progress.stage}, step ${progress.step}, ${progress.idle} s ago`;
+  if (working) return "Waiting for the student …";
+  return "";
+}
+
+async function look() {
+  let state = null;
+  try {
+    state = await (await fetch("/state.json")).json();
+  } catch {
+    element("news").textContent = "nfcore view has ended";
+  }
+  if (state) {
+    const news = headline(state);
+    if (element("news").textContent !== news) element("news").textContent = news;
+    if (state.viewer) showViewer();
+    if (state.views.length) showViews(state.views);
+    if (state.progress) showProgress(state.progress);
+    if (!opened) openFirst(state);
+  }
+  setTimeout(look, !state || state.working ? SOON : LATER);
+}
+
+// A run that has no student yet opens with its progress.
+let opened = false;
+function openFirst(state) {
+  opened = true;
+  const chosen = tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
+  if (chosen) open(chosen);
+  else if (!state.viewer && state.progress?.stage && !state.progress.finished.includes("finetune")) open(tabs[2]);
+}
+
+look();

@@ -1,0 +1,74 @@
+"""How far a run is, read from its folder while another process writes there."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+# Enough for a curve on a screen.
+_POINTS = 400
+# What is read of a long log; a line is about 60 bytes.
+_LAST_BYTES = 4 << 20
+
+
+def progress(folder: Path) -> dict[str, Any]:
+    """Return what the run in ``folder`` has reported.
+
+    ``stage``, ``step`` and ``psnr`` (dB) of the last report, ``idle`` seconds since then, ``finished`` stages,
+    ``curves`` (stage to [step, PSNR] points) and ``previews`` (name and version of each picture).
+    """
+    reports = _reports(folder / "metrics.jsonl")
+    last = reports[-1] if reports else {}
+    return {
+        "stage": last.get("stage"),
+        "step": last.get("step"),
+        "psnr": last.get("psnr"),
+        "idle": _idle(folder / "metrics.jsonl"),
+        "finished": _finished(folder / "state" / "results.json"),
+        "curves": _curves(reports),
+        "previews": [
+            {"name": path.stem, "version": path.stat().st_mtime_ns} for path in previews(folder).values()
+        ],
+    }
+
+
+def previews(folder: Path) -> dict[str, Path]:
+    """Return the run's preview pictures by file name."""
+    return {path.name: path for path in sorted((folder / "previews").glob("*.png")) if path.is_file()}
+
+
+def _reports(path: Path) -> list[dict[str, Any]]:
+    """Return the last reports; a line that is still being written is left for the next time."""
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _LAST_BYTES))
+        lines = file.read().split(b"\n")[1 if size > _LAST_BYTES else 0 : -1]
+    found = []
+    for line in lines:
+        try:
+            report = json.loads(line)
+        except ValueError:  # a run that was killed may leave half a line behind
+            continue
+        if isinstance(report, dict) and isinstance(report.get("step"), int):
+            found.append(report)
+    return found
+
+
+def _curves(reports: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
+    curves: dict[str, list[list[float]]] = {}
+    for report in reports:
+        if isinstance(report.get("psnr"), int | float):
+            curves.setdefault(str(report.get("stage")), []).append([report["step"], report["psnr"]])
+    return {stage: points[:: -(-len(points) // _POINTS)] for stage, points in curves.items()}
+
+
+def _finished(path: Path) -> list[str]:
+    return list(json.loads(path.read_text())) if path.is_file() else []
+
+
+def _idle(path: Path) -> int | None:
+    return max(0, round(time.time() - path.stat().st_mtime)) if path.is_file() else None

@@ -1,0 +1,94 @@
+"""Where a viewer's camera may go: the region that the student's reference cameras fill, as data for the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nfcore import Cameras, LightField, OrbitRegion, Scene
+
+#: Beyond these sines of the elevation a camera looks along "up", and turning it has no meaning.
+_STEEPEST = 0.999
+
+
+def region(student: LightField) -> dict[str, Any]:
+    """Return where the camera may go, in the form that ``front/camera.js`` reads.
+
+    Cameras that look inwards fill a shell around a target (`OrbitRegion`): ``{"kind": "orbit", "target", "up",
+    "east", "north", "radius", "height", "start"}``. All others fill a box in the frame of the most central one:
+    ``{"kind": "box", "axes", "centre", "low", "high", "focus", "start"}``. Lengths are scene units, ``height`` is
+    the sine of the elevation. ``start`` is a place in the region's own coordinates: the reference camera of median
+    height, or the middle of the box.
+    """
+    cameras = student.cameras.to("cpu")
+    if not student.scene.forward_facing and _look_inwards(cameras):
+        return _shell(cameras)
+    return _box(cameras, student.scene)
+
+
+def _look_inwards(cameras: Cameras) -> bool:
+    """Whether the point nearest to all optical axes lies before every camera, some way off."""
+    if len(cameras) < 2:
+        return False
+    target = OrbitRegion.around(cameras).target
+    depth = ((target - cameras.poses[:, :, 3]) * -cameras.poses[:, :, 2]).sum(1)
+    return bool(depth.isfinite().all() and (depth > 1e-3 * depth.abs().max()).all() and depth.min() > 0)
+
+
+def _shell(cameras: Cameras) -> dict[str, Any]:
+    shell = OrbitRegion.around(cameras)
+    # The region's own convention for azimuth, read off its poses, so that it is written down in one place.
+    zero = torch.zeros(1)
+    east, north = (
+        (shell.poses(torch.tensor([azimuth]), zero, zero + 1)[0, :, 3] - shell.target)
+        for azimuth in (0.0, torch.pi / 2)
+    )
+    offsets = cameras.poses[:, :, 3] - shell.target
+    heights = (offsets @ shell.up) / offsets.norm(dim=1)
+    offset = offsets[int((heights - heights.median()).abs().argmin())]
+    radius = float(offset.norm())
+    height = [max(-_STEEPEST, shell.height[0]), min(_STEEPEST, shell.height[1])]
+    return {
+        "kind": "orbit",
+        "target": shell.target.tolist(),
+        "up": shell.up.tolist(),
+        "east": east.tolist(),
+        "north": north.tolist(),
+        "radius": list(shell.radius),
+        "height": height,
+        "start": {
+            "azimuth": float(torch.atan2(offset @ north, offset @ east)),
+            "height": min(max(float(offset @ shell.up) / radius, height[0]), height[1]),
+            "radius": radius,
+        },
+    }
+
+
+def _box(cameras: Cameras, scene: Scene) -> dict[str, Any]:
+    positions = cameras.poses[:, :, 3]
+    centre = positions.mean(0)
+    axes = cameras.poses[int((positions - centre).norm(dim=1).argmin()), :, :3]
+    local = (positions - centre) @ axes
+    # A lone camera, or cameras in a row, still leave some room to move: a hundredth of the nearest depth.
+    room = torch.full((3,), 0.01 * scene.near)
+    low, high = torch.minimum(local.amin(0), -room), torch.maximum(local.amax(0), room)
+    return {
+        "kind": "box",
+        "axes": axes.T.tolist(),
+        "centre": centre.tolist(),
+        "low": low.tolist(),
+        "high": high.tolist(),
+        "focus": _focus(scene),
+        "start": _within(torch.zeros(3), low, high),
+    }
+
+
+def _focus(scene: Scene) -> float:
+    """Return the depth that the camera keeps looking at: as for NeRF's spiral, 3 to 1 between the disparities."""
+    return 1 / (0.25 / scene.near + 0.75 / scene.far)
+
+
+def _within(point: Tensor, low: Tensor, high: Tensor) -> list[float]:
+    return torch.minimum(torch.maximum(point, low), high).tolist()

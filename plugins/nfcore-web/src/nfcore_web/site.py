@@ -1,0 +1,125 @@
+"""What ``nfcore view`` shows of a run: the viewer, the test views beside their photos, and its progress."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nfcore
+from nfcore import LightField, NfcoreError
+from nfcore.pipeline.teach import load_teacher
+from nfcore.runs import Run, open_scene
+from nfcore_web.comparison import GREATEST_ERROR, ComparedView, compare_views
+from nfcore_web.exporter import FILE
+from nfcore_web.page import template, text
+from nfcore_web.progress import previews, progress
+from nfcore_web.server import Resource
+
+_WAIT = 2.0  # seconds between looks for a student that is still being trained
+
+
+class Site:
+    """The pages of one run or of one student's file; what takes time is made by ``work``, in a thread of its own.
+
+    Args:
+        path: a run's folder, a student's ``.safetensors``, or a page that was exported.
+        views: how many test views to compare.
+
+    Raises:
+        UserError: there is no such thing at ``path``.
+
+    """
+
+    def __init__(self, path: Path, views: int = 8) -> None:
+        self.path = path
+        self.views = views
+        self.run = Run(path) if not path.is_file() else None
+        self.title = path.resolve().stem if path.is_file() else path.resolve().name
+        self.viewer: Resource | None = None
+        self.compared: list[ComparedView] = []
+        self.problem: str | None = None
+        self.working = True
+        self.closed = threading.Event()
+        if path.suffix == ".html":
+            self.viewer = Resource(path.read_bytes(), "text/html; charset=utf-8")
+            self.working = False
+
+    def find(self, path: str) -> Resource | None:
+        """Return what is at ``path``."""
+        if path == "/viewer.html":
+            return self.viewer
+        fixed: dict[str, Callable[[], Resource]] = {
+            "/": lambda: Resource.html(template("view.html").render(title=self.title, greatest=GREATEST_ERROR)),
+            "/view.css": lambda: Resource(text("view.css").encode(), "text/css; charset=utf-8"),
+            "/view.js": lambda: Resource(text("view.js").encode(), "text/javascript; charset=utf-8"),
+            "/state.json": lambda: Resource.json(self.state()),
+        }
+        if path in fixed:
+            return fixed[path]()
+        return self._picture(path)
+
+    def state(self) -> dict[str, Any]:
+        """Return what there is to see by now."""
+        return {
+            "viewer": self.viewer is not None,
+            "working": self.working,
+            "problem": self.problem,
+            "views": [
+                {"name": view.name, "pictures": list(view.pictures), "psnr": view.psnr} for view in self.compared
+            ],
+            "progress": progress(self.run.folder) if self.run else None,
+        }
+
+    def work(self) -> None:
+        """Make the viewer as soon as there is a student, then the comparisons; ``close`` ends it."""
+        try:
+            self._work()
+        except (NfcoreError, OSError) as error:
+            self.problem = str(error)
+        finally:
+            self.working = False
+
+    def close(self) -> None:
+        """Stop waiting and rendering."""
+        self.closed.set()
+
+    def _work(self) -> None:
+        if self.viewer is not None:
+            return
+        student = self.run.student if self.run else self.path
+        while self.run and "finetune" not in self.run.results:
+            if self.closed.wait(_WAIT):
+                return
+        field = LightField.load(student)
+        self.viewer = Resource(self._page(field, student), "text/html; charset=utf-8")
+        if self.run is None or self.closed.is_set():
+            return
+        views = open_scene(self.run.config, nfcore.plugins()).views("test")
+        teacher = load_teacher(self.run.teacher, nfcore.plugins()) if self.run.teacher.is_file() else None
+        for view in compare_views(field, teacher, views, self.views):
+            self.compared.append(view)
+            if self.closed.is_set():
+                return
+
+    def _page(self, field: LightField, student: Path) -> bytes:
+        """Return the page that the run has exported, if it is of this student, or a new one."""
+        for path in self.run.exports.glob(f"*/{FILE}") if self.run else ():
+            if path.stat().st_mtime >= student.stat().st_mtime:
+                return path.read_bytes()
+        exporter: Any = nfcore.plugins().build("exporter", "nfcore-web/web", {"title": self.title[:80]})
+        with tempfile.TemporaryDirectory() as folder:
+            exporter.export(field, Path(folder))
+            return (Path(folder) / FILE).read_bytes()
+
+    def _picture(self, path: str) -> Resource | None:
+        match path.split("/"):
+            case ["", "previews", name] if self.run:
+                preview = previews(self.run.folder).get(name)
+                return Resource.png(preview.read_bytes()) if preview else None
+            case ["", "views", index, name] if index.isdecimal() and int(index) < len(self.compared):
+                picture = self.compared[int(index)].pictures.get(name.removesuffix(".png"))
+                return Resource.png(picture) if picture else None
+        return None

@@ -1,0 +1,119 @@
+"""The loopback server: what it answers, and above all what it refuses."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfcore_web.server import HEADERS, Resource, Server
+
+PAGES = {"/": Resource.html("<p>é</p>"), "/data.json": Resource.json({"a": 1})}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(PAGES.get) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def ask(server: Server, method: str, path: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def raw(server: Server, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+    return answer
+
+
+def test_it_listens_on_loopback_alone_on_a_free_port(server):
+    assert server.server_address[0] == "127.0.0.1"
+    assert server.server_port > 1023
+    assert server.url == f"http://127.0.0.1:{server.server_port}/"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_get_and_head_give_its_pages(server, path):
+    answer, body = ask(server, "GET", path)
+    assert (answer.status, body) == (200, PAGES[path].data)
+    assert answer.headers["Content-Type"] == PAGES[path].media_type
+    head, nothing = ask(server, "HEAD", path)
+    assert (head.status, nothing) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(body))
+
+
+def test_each_answer_isolates_its_page(server):
+    for answer, _ in (ask(server, "GET", "/"), ask(server, "GET", "/none"), ask(server, "POST", "/")):
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert HEADERS["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert HEADERS["Cross-Origin-Embedder-Policy"] == "require-corp"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "NONSENSE"])
+def test_any_other_method_is_refused(server, method):
+    answer, _ = ask(server, method, "/")
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("host", ["example.org", "127.0.0.1", "localhost:1", "127.0.0.1.example.org:{port}", ""])
+def test_another_host_is_refused(server, host):
+    answer, _ = ask(server, "GET", "/", Host=host.format(port=server.server_port))
+    assert answer.status == 421
+    assert ask(server, "GET", "/", Host=f"localhost:{server.server_port}")[0].status == 200
+
+
+def test_no_host_at_all_is_refused(server):
+    assert raw(server, b"GET / HTTP/1.0\r\n\r\n").split(b" ")[1] == b"421"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//etc/passwd",
+        "/..%5c..%5cetc",
+        "/data.json/../..",
+        "/view.py",
+        "/data.json%00",
+    ],
+)
+def test_paths_outside_its_pages_are_not_found(server, path):
+    answer, body = ask(server, "GET", path)
+    assert (answer.status, body) == (404, b"Not Found\n")
+
+
+@given(path=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40))
+def test_any_path_is_one_of_its_pages_or_not_found(server, path):
+    answer, _ = ask(server, "GET", f"/{path}")
+    found = f"/{path}".partition("?")[0]
+    assert answer.status == (200 if found in PAGES else 404)
+
+
+@pytest.mark.parametrize(
+    "request_", [b"", b"\r\n\r\n", b"\x16\x03\x01\x02", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
+)
+def test_nonsense_does_not_stop_it(server, request_):
+    raw(server, request_)
+    assert ask(server, "GET", "/")[0].status == 200

@@ -1,0 +1,249 @@
+"""``nfcore view``: a real run in a real browser, finished and unfinished."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nfcore import UserError
+from nfcore.runs import Run
+from nfcore_web.comparison import error_map
+from nfcore_web.progress import progress
+from nfcore_web.server import Server
+from nfcore_web.site import Site
+
+NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
+FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.views=16", "finetune.steps=5"]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> tuple[Path, str]:
+    """The folder of a short quickstart without exports, and what it printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    changes = [part for change in FEW_STEPS for part in ("--set", change)]
+    options = ["--export", "", "--runs", str(runs), "--name", "short", "--threads", "1", "--quiet"]
+    command = [*NFCORE, "run", "quickstart", *changes, *options]
+    return runs / "short", subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def run(ran) -> Run:
+    return Run(ran[0])
+
+
+def test_a_run_ends_with_the_command_that_shows_it(ran):
+    folder, printed = ran
+    assert printed.splitlines()[-1] == f"look at it: nfcore view {folder}"
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Site], str]]:
+    """Serve a site and give its address."""
+    servers = []
+
+    def serve(site: Site) -> str:
+        server = Server(site.find)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append((server, site))
+        return server.url
+
+    yield serve
+    for server, site in servers:
+        site.close()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def site(run) -> Site:
+    """The finished run's site, with all that it makes."""
+    site = Site(run.folder, views=3)
+    site.work()
+    assert site.problem is None
+    return site
+
+
+def test_the_viewer_runs_isolated_with_threads(site, served, opened):
+    page = opened(served(site) + "viewer.html#backend=wasm")
+    page.locator("#frame.shown").wait_for(timeout=60_000)
+    assert page.evaluate("crossOriginIsolated")
+    assert page.evaluate("lightField.backend.threads") == min(4, os.cpu_count() or 1)
+
+
+def test_photo_student_and_teacher_share_a_slider(site, served, opened):
+    page = opened(served(site))
+    page.frame_locator("iframe").locator("#frame.shown").wait_for(timeout=60_000)
+    page.locator("#tab-viewer").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator("#comparison").wait_for()
+    assert page.locator("#which option").count() == 3
+    names = page.locator("#right option").evaluate_all("all => all.map(o => o.value)")
+    assert sorted(names) == ["photo", "student", "student-error", "teacher", "teacher-error"]
+    view = site.compared[0]
+    assert page.locator("#scores").inner_text() == (
+        f"Student {view.psnr['student']:.2f} dB · Teacher {view.psnr['teacher']:.2f} dB"
+    )
+    page.select_option("#right", "teacher-error")
+    assert page.locator("#legend").is_visible()
+    page.locator("#divide").focus()
+    page.keyboard.press("Home")
+    assert page.evaluate("getComputedStyle(document.getElementById('pair')).getPropertyValue('--at')") == "0%"
+    widths = "async all => { await Promise.all(all.map(i => i.decode())); return all.map(i => i.naturalWidth) }"
+    assert page.locator("#pair img").evaluate_all(widths) == [48, 48]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_tab(site, served, opened, violations, scheme):
+    page = opened(served(site), color_scheme=scheme)
+    page.frame_locator("iframe").locator("#frame.shown").wait_for(timeout=60_000)
+    for tab in ("viewer", "compare", "progress"):
+        page.click(f"#tab-{tab}")
+        assert violations(page) == []
+
+
+def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, served, opened):
+    folder = tmp_path / "live"
+    (folder / "state").mkdir(parents=True)
+    (folder / "config.toml").write_bytes((run.folder / "config.toml").read_bytes())
+    (folder / "metrics.jsonl").write_text('{"stage": "distill", "step": 10, "psnr": 12.5}\n{"stage": "dist')
+    (folder / "previews").mkdir()
+    Image.new("RGB", (48, 48), "red").save(folder / "previews" / "student.png")
+    site = Site(folder, views=1)
+    threading.Thread(target=site.work, daemon=True).start()
+    page = opened(served(site))
+    page.locator("#previews img").wait_for()
+    assert page.locator("#tab-progress").get_attribute("aria-selected") == "true"
+    assert page.locator("#figures").inner_text().split("\n")[:6] == [
+        "Stage", "distill", "Step", "10", "PSNR", "12.50 dB",
+    ]  # fmt: skip
+    before = page.locator("#previews img").get_attribute("src")
+    Image.new("RGB", (48, 48), "blue").save(folder / "previews" / "student.png")
+    page.locator(f'#previews img:not([src="{before}"])').wait_for()
+    for name in ("student.safetensors", "teacher.safetensors", "state/results.json"):
+        (folder / name).write_bytes((run.folder / name).read_bytes())
+    page.locator("iframe").wait_for(state="attached", timeout=60_000)
+    assert site.find("/viewer.html") is not None
+
+
+def test_only_pictures_of_the_run_are_found(site, run):
+    (run.folder / "secret.png").write_bytes(b"secret")
+    shown = [path.name for path in (run.folder / "previews").glob("*.png")]
+    assert shown
+    assert all(site.find(f"/previews/{name}") for name in shown)
+    for path in (
+        "/previews/../secret.png",
+        "/previews/secret.png",
+        "/config.toml",
+        "/student.safetensors",
+        "/views/3/photo.png",
+        "/views/-1/photo.png",
+        "/views/0/secret.png",
+        "/views/0/../photo.png",
+    ):
+        assert site.find(path) is None, path
+
+
+def test_an_exported_page_of_this_student_is_shown_as_it_is(run, tmp_path):
+    page = run.exports / "web" / "light_field.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("<p>exported before</p>")
+    site = Site(run.folder, views=1)
+    site.work()
+    assert site.find("/viewer.html").data == b"<p>exported before</p>"
+    os.utime(page, (0, 0))  # older than the student
+    site = Site(run.folder, views=1)
+    site.work()
+    assert b"lightField" in site.find("/viewer.html").data
+    page.unlink()
+
+
+def test_a_student_alone_has_a_viewer_and_no_more(run):
+    site = Site(run.student)
+    site.work()
+    state = site.state()
+    assert (state["viewer"], state["views"], state["progress"], state["problem"]) == (True, [], None, None)
+
+
+def test_a_student_that_cannot_be_shown_is_a_line_on_the_page(tmp_path):
+    path = tmp_path / "student.safetensors"
+    path.write_bytes(b"nothing")
+    site = Site(path)
+    site.work()
+    assert str(path) in site.state()["problem"]
+
+
+def test_no_run_is_the_users_mistake(tmp_path):
+    with pytest.raises(UserError, match="no run here"):
+        Site(tmp_path / "nothing")
+
+
+def test_the_error_map_goes_from_black_to_light():
+    truth = torch.zeros(1, 3, 3)
+    image = torch.tensor([0.0, 0.125, 1.0])[None, :, None].expand(1, 3, 3)
+    none, some, most = error_map(image, truth)[0].astype(int).sum(-1)
+    assert none < 10 < some < most
+    assert np.array_equal(error_map(image, truth)[0, 2], [252, 253, 191])
+
+
+def test_progress_of_a_folder_without_reports_is_empty(tmp_path):
+    assert progress(tmp_path) == {
+        "stage": None, "step": None, "psnr": None, "idle": None, "finished": [], "curves": {}, "previews": [],
+    }  # fmt: skip
+
+
+def test_a_long_log_becomes_a_short_curve(tmp_path):
+    lines = [json.dumps({"stage": "teach", "step": step, "psnr": 20.0}) for step in range(1, 5001)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n[1]\nnull\n{\n")
+    curve = progress(tmp_path)["curves"]["teach"]
+    assert 100 <= len(curve) <= 400
+    assert curve[0] == [1, 20.0]
+
+
+def test_the_command_serves_until_it_is_interrupted(run):
+    command = [*NFCORE, "view", str(run.folder), "--no-browser"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        line = process.stdout.readline()
+        assert line.endswith("/ shows short; Ctrl-C ends it\n")
+        url = line.split()[0]
+        state: dict[str, Any] = {}
+        for _ in range(300):
+            state = json.loads(urllib.request.urlopen(url + "state.json", timeout=10).read())
+            if state["viewer"]:
+                break
+            time.sleep(0.2)
+        assert state["viewer"]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+def test_the_command_comes_without_torch():
+    code = "import sys, nfcore; nfcore.plugins(); import nfcore_web; assert 'torch' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_run_is_found_by_its_name(monkeypatch, tmp_path):
+    from nfcore_web.command import _place
+
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert _place(Path("mine")) == Path("runs/mine")
+    assert _place(Path("other")) == Path("other")
