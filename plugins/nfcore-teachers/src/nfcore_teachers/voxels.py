@@ -36,10 +36,10 @@ DENSITY_GAIN, DENSITY_SHIFT, DENSITY_SCALE = 10.0, -4.0, 62.5
 EMPTY = -1.0
 #: Voxels along the longest side at first: a coarse grid settles the shape in few steps.
 FIRST_RESOLUTION = 64
-#: Distance between samples, in voxels; in unbounded scenes most of a ray is occupied, and samples cost most.
-MARCH_STEP, UNBOUNDED_STEP = 0.9, 1.3
+#: Distance between samples, in voxels. Without a box most of a ray is occupied, and the field is smooth.
+MARCH_STEP, NDC_STEP, UNBOUNDED_STEP = 0.9, 1.35, 2.0
 #: Voxels along the longest side, as a share of what suits a box: few photos tell too little for more, and as many
-#: steps on a coarser grid take less time (held-out views: beer 24.5 instead of 23.6 dB, fern 22.5 with either).
+#: steps on a coarser grid take less time (held-out views, penalty on: beer 24.5 instead of 23.6 dB, fern 22.5 with either).
 NDC_SHARE, UNBOUNDED_SHARE = 0.7, 0.55
 #: Cells whose roughness is asked for in one step.
 ROUGHNESS_CELLS = 10_000
@@ -78,7 +78,7 @@ class Voxels(Teacher):
             gt=0,
             le=4,
             description="Distance between a ray's samples, in voxels of the final resolution, along z in NDC. "
-            "None: 0.9, or 1.3 in unbounded scenes",
+            "None: 0.9 in a box, 1.35 in NDC, 2 in unbounded scenes",
         )
         features: int = Field(8, ge=1, le=64, description="Colour features at each voxel corner")
         hidden: int = Field(32, ge=1, le=256, description="Width of the colour network's hidden layer")
@@ -130,13 +130,17 @@ class Voxels(Teacher):
         spacing = [(high - low) / n for low, high, n in zip(*self.domain.box, voxels, strict=True)]
         # All rays run along NDC's z, which is divided less finely than x and y.
         side = spacing[2] if self.scene.forward_facing else min(spacing)
-        voxel_steps = self.options.march_step or (UNBOUNDED_STEP if self.scene.unbounded else MARCH_STEP)
-        self.march_step.fill_(voxel_steps * side)
+        voxels_apart = self.options.march_step or self.for_kind(MARCH_STEP, NDC_STEP, UNBOUNDED_STEP)
+        self.march_step.fill_(voxels_apart * side)
         for layer in (self.hidden_layer, self.colour_layer):
             bound = 1 / math.sqrt(layer.in_features)
             for parameter in layer.parameters():
                 drawn = torch.rand(parameter.shape, generator=generator) * 2 - 1
                 parameter.data = (drawn * bound).to(device)
+
+    def for_kind(self, boxed: float, forward_facing: float, unbounded: float) -> float:
+        """Return the one that is for the scene's kind."""
+        return boxed if self.boxed else forward_facing if self.scene.forward_facing else unbounded
 
     def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return density (m,) per unit of the domain at its ``points`` (m, 3), and where they lie in the grid."""
@@ -178,7 +182,7 @@ class Voxels(Teacher):
 
     def final_resolution(self, image_size: int) -> int:
         """Return the voxels along the domain's longest side for photos of ``image_size`` pixels."""
-        share = 1.0 if self.boxed else NDC_SHARE if self.scene.forward_facing else UNBOUNDED_SHARE
+        share = self.for_kind(1.0, NDC_SHARE, UNBOUNDED_SHARE)
         return self.options.resolution or max(8, round(share * default_resolution(image_size)))
 
     def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:
