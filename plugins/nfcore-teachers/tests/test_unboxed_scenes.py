@@ -52,7 +52,8 @@ def psnr(a, b):
     return -10 * torch.log10(((a - b) ** 2).mean()).item()
 
 
-# The room's 30 tiny photos leave depth open: fields explain each of them by what is just before its camera.
+# The room's 30 tiny photos leave depth open: fields explain each of them by what is just before its camera, so
+# that they have to be fitted for longer; ``test_a_room_is_learned`` does that.
 @pytest.mark.parametrize("source", ["forward-facing"], indirect=True)
 def test_a_held_out_view_is_learned(teacher, source):
     views = source.views("test")
@@ -61,6 +62,16 @@ def test_a_held_out_view_is_learned(teacher, source):
     mean_colour = psnr(source.views("train").images.view(-1, 3).mean(0), truth)
     assert psnr(seen.rgb, truth) > mean_colour + 3
     assert seen.opacity.mean() > 0.6
+
+
+def test_a_room_is_learned():
+    source = scenes.Room()
+    teacher = Voxels(Voxels.Options(resolution=32, samples_per_step=6000), source.scene)
+    teacher.fit(source, Budget(300, seed=1), Reporter())
+    views = source.views("test")
+    truth = views.images.view(-1, 3)
+    mean_colour = psnr(source.views("train").images.view(-1, 3).mean(0), truth)
+    assert psnr(teacher.render(views.cameras.rays().flat()).rgb, truth) > mean_colour + 5  # 6.0 were seen
 
 
 def test_the_field_absorbs_what_is_rendered(teacher, source):

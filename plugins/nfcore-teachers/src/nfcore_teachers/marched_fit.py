@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -63,6 +64,7 @@ class MarchedFit(Fit):
         generator: seeded with the budget's seed; draws everything random.
         samples_per_step: samples per training step; the number of rays adapts to reach it.
         prune_threshold: opacity of one march step below which a cell counts as empty.
+        penalty: gives what is added to the loss, anew for each step, from ``generator``; None adds nothing.
 
     Raises:
         UserError: the photos' silhouettes have nothing in common.
@@ -79,6 +81,7 @@ class MarchedFit(Fit):
         generator: torch.Generator,
         samples_per_step: int,
         prune_threshold: float,
+        penalty: Callable[[torch.Generator], Tensor] | None = None,
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
         # A hull is carved in the world: only where that is the domain itself.
@@ -89,6 +92,7 @@ class MarchedFit(Fit):
             pixels = silhouette_pixels(teacher.occupancy, cameras, alpha).cpu()
         super().__init__(teacher, views, budget, generator, pixels)
         self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
+        self.penalty = penalty
         self.image_size = max(views.cameras.height, views.cameras.width)
         self.rays = FIRST_RAYS
         self.stage = 0
@@ -125,15 +129,16 @@ class MarchedFit(Fit):
         self.marcher = self.teacher.marcher()
 
     def step(self, step: int, progress: float) -> float:
-        """Take one step: mean squared error of a batch of pixels (NeRF eq. 6, one network)."""
+        """Take one step: mean squared error of a batch of pixels (NeRF eq. 6, one network), and ``penalty``."""
         growth = self.teacher.growth
         if self.stage < len(growth) and progress >= growth[self.stage]:
             self.stage += 1
             self.grow()
         rays, colours = self.draw(self.rays)
         seen = render_rays(self.teacher, self.marcher, self.teacher.domain, rays, self.random(len(rays)))
-        loss = F.mse_loss(seen.rgb, colours)
+        error = F.mse_loss(seen.rgb, colours)
         if seen.samples:
+            loss = error if self.penalty is None else error + self.penalty(self.generator)
             scale = FINAL_RATE ** (max(0.0, progress - FLAT) / (1 - FLAT)) * min(1.0, (step + 1) / WARM_UP_STEPS)
             self.descend(loss, [rate * scale for rate in self.rates])
         # The square root damps: the next batch sees other parts of the scene.
@@ -143,7 +148,7 @@ class MarchedFit(Fit):
         done = step + 1
         if done >= OCCUPANCY_FIRST and done % OCCUPANCY_PERIOD == 0:
             self.update_occupancy(done)
-        return loss.item()
+        return error.item()
 
     @torch.no_grad()
     def update_occupancy(self, done: int) -> None:

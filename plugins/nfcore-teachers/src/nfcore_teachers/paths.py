@@ -140,8 +140,8 @@ class BentPaths(Paths):
 
     Args:
         space: contracts the world.
-        origins: (n, 3) scene units.
-        directions: (n, 3) scene units.
+        origins: (3, n) scene units.
+        directions: (3, n) scene units.
         nearest: (n,) ``t`` where a ray is nearest to the centre.
         straight: (n,) half of the straight part, in ``t``.
         speed: (n,) distance in one unit of ``t`` in the straight part.
@@ -185,17 +185,21 @@ class BentPaths(Paths):
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
         """Return what a unit of distance absorbs."""
-        depth = self.depth(distance, path)
-        away = (depth - _beside(self.nearest[path], distance)) / _beside(self.straight[path], distance)
+        # Beyond the bend, g(x) of ``depth`` is at 2 b - b^2 / x: the slope of its inverse there is (x / b)^2.
+        bend = _beside((self.straight * self.speed)[path], distance)
+        slope = 1 / (2 - distance.abs() / bend).clamp(1 / _FARTHEST, 1)
         shrunk = shrinkage(self._cube(distance, path))
-        length = (self.directions.norm(dim=1) * self.scale / self.speed)[path]
-        return _beside(length, distance) * shrunk * away.abs().clamp_min(1) ** 2
+        length = (self.directions.norm(dim=0) * self.scale / self.speed)[path]
+        return _beside(length, distance) * shrunk * slope**2
 
     def _cube(self, distance: Tensor, path: Tensor | None) -> list[Tensor]:
-        """Return x, y and z in the cube."""
-        chosen = torch.arange(len(self), device=distance.device) if path is None else path
-        depth = self.depth(distance, chosen)
-        return self.space.at(self.origins[chosen], self.directions[chosen], depth)
+        """Return x, y and z in the cube, (m, k) each."""
+        every = torch.arange(len(self), device=distance.device)
+        depth = self.depth(distance, every if path is None else path)
+        rays = [self.origins, self.directions]
+        origins, directions = rays if path is None else [rows.index_select(1, path) for rows in rays]
+        cube = self.space.at(origins[..., None], directions[..., None], depth[None], 0)
+        return [coordinate[0] for coordinate in cube]
 
 
 def bent_distance(depth: Tensor, straight: Tensor, speed: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ from nfcore_teachers.occupancy import OccupancyGrid, dilated, proportional_shape
 
 #: Vertices whose values are interpolated at once.
 CHUNK = 65536
+# A cell's lowest corner and its neighbours along z, y and x, in the order of ``corner_offsets``.
+_CORNER_AND_NEIGHBOURS = [0, 1, 2, 4]
 
 
 class SparseGrid(nn.Module):
@@ -106,6 +108,18 @@ class SparseGrid(nn.Module):
         self.density, self.features = nn.Parameter(new_density), nn.Parameter(new_features)
         self.index()
 
+    def roughness(self, cells: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the squared total variation of density and of features: one number each, differentiable.
+
+        Squared differences between neighbours along x, y and z, summed over axes and channels; their mean over
+        ``cells`` cells drawn by ``generator``, as a look at all of them would take longer than the photos' part
+        of a step (Plenoxels, Fridovich-Keil et al. 2022, section 3.4, which has the root of that sum).
+        """
+        drawn = torch.randint(1, len(self.cell_rows), (cells,), generator=generator).to(self.cell_rows.device)
+        rows = self.cell_rows[drawn][:, _CORNER_AND_NEIGHBOURS].long()
+        rows = rows[(rows > 0).all(1)]  # what is not stored is no neighbour
+        return _squared_differences(self.density[rows]), _squared_differences(self.features[rows])
+
     def take_shape(self, vertices: int) -> None:
         """Make room for the values of so many vertices, to be loaded."""
         self.vertices = self.vertices.new_zeros(vertices)
@@ -131,6 +145,11 @@ class SparseGrid(nn.Module):
         self.cell_number[cells] = torch.arange(1, len(cells) + 1, dtype=torch.int32, device=device)
         corners = row.flatten()[cells[:, None] + corner_offsets(self.shape, device)]
         self.cell_rows = torch.cat([corners.new_zeros(1, 8), corners])
+
+
+def _squared_differences(values: Tensor) -> Tensor:
+    """Return the mean over cells (n, 4, c) of squared differences to the first corner; 0 without cells."""
+    return (values[:, 1:] - values[:, :1]).square().sum() / max(1, len(values))
 
 
 def vertex_shape(scene: Scene, resolution: int) -> Shape:
