@@ -15,8 +15,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 quickstart: .venv/users
 	$(BIN)/nfcore run quickstart --resume
 
+# Each file's tests in one process: what a file prepares is prepared once.
 test: .venv/developers
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/developers
 	$(BIN)/ruff check .

@@ -185,7 +185,7 @@ def test_all_six_run_together_in_a_pipeline_from_source(written, tmp_path):
                 "teacher.resolution=16",
                 "student.backbone.width=16",
                 "teach.steps=60",
-                "distill.steps=60",
+                "distill.steps=150",
                 "distill.views=4",
                 "distill.first_views=4",
                 "distill.crop=4",

@@ -182,7 +182,7 @@ def test_no_thread_is_left_when_the_training_ends(monkeypatch):
     )
     before = threading.active_count()
     distilled()
-    assert len(threads) > 1
+    assert threads - {threading.current_thread()}
     with pytest.raises(NfcoreError, match="NaN at pseudo view"):
         distill(tiny.student(), tiny.fitted_teacher(gain=float("nan")), SOURCE, DistillConfig(steps=5))
     assert threading.active_count() == before

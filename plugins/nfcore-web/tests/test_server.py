@@ -107,7 +107,7 @@ def test_paths_outside_its_pages_are_not_found(server, path):
 @given(path=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40))
 def test_any_path_is_one_of_its_pages_or_not_found(server, path):
     answer, _ = ask(server, "GET", f"/{path}")
-    found = f"/{path}".partition("?")[0]
+    found = "/" + path.lstrip("/").partition("?")[0]  # the server takes several slashes at the start for one
     assert answer.status == (200 if found in PAGES else 404)
 
 

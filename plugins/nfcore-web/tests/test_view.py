@@ -215,7 +215,12 @@ def test_a_long_log_becomes_a_short_curve(tmp_path):
 
 def test_the_command_serves_until_it_is_interrupted(run):
     command = [*NFCORE, "view", str(run.folder), "--no-browser"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore it
+    )
     try:
         line = process.stdout.readline()
         assert line.endswith("/ shows short; Ctrl-C ends it\n")
