@@ -16,9 +16,9 @@ RESULTS = Path(__file__).parent / "results"
 PICTURES = RESULTS / "pictures"
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
-# Minutes of two cores where a name says so; the student's steps are then what fits, the teacher's the recipe's.
-_MINUTES_12 = ("distill.steps=18000", "distill.views=1200")
-_MINUTES_30 = ("distill.steps=12000", "distill.views=900")
+# Three times the recipe's steps; and what a picture of sixteen times the pixels can do with.
+_LONG = ("distill.steps=18000", "distill.views=1200")
+_LARGE = ("image_size=400", "distill.steps=6000", "distill.views=300")
 _CAPTURES = {
     "fern-252": ("llff", "nerf_llff_data/fern", ("image_size=252", "student.scale=3")),
     "beer-160": ("colmap", "colmap/beer", ("image_size=160", "student.scale=2")),
@@ -31,8 +31,8 @@ _SYNTHETIC = {
 #: Scenes with the changes that their size needs; the longer ones after the quick ones.
 SCENES = _SYNTHETIC | _CAPTURES
 LONGER = {
-    "lego-200-12min": ("blender", "nerf_synthetic/lego", ("image_size=200", *_MINUTES_12)),
-    "lego-400-30min": ("blender", "nerf_synthetic/lego", ("image_size=400", *_MINUTES_30)),
+    "lego-200-long": ("blender", "nerf_synthetic/lego", ("image_size=200", *_LONG)),
+    "lego-400": ("blender", "nerf_synthetic/lego", _LARGE),
 }
 
 
