@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Annotated, Any
 
 import typer
 
+_PIPE_WIDTH = 200
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -26,7 +28,9 @@ def print_table(columns: list[str], rows: list[list[Any]], title: str | None = N
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(highlight=False).print(table)
+    # A pipe or a file has no width: there, a cell is not broken to fit into 80 columns that nobody has.
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(highlight=False, width=None if narrow else _PIPE_WIDTH).print(table)
 
 
 def print_markdown(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
