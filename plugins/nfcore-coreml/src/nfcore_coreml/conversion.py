@@ -14,6 +14,9 @@ from nfcore.files import atomic_path
 from nfcore_coreml.evaluator import Package
 from nfcore_coreml.toolchain import coremltools, quiet
 
+#: Core ML's ``inverse``, which coremltools makes of a reciprocal, adds 1e-4 to what it inverts; its division doesn't.
+DECOMPOSITIONS = {torch.ops.aten.reciprocal.default: lambda x: torch.ones_like(x) / x}
+
 
 @dataclass(frozen=True)
 class Description:
@@ -60,7 +63,7 @@ def convert(
     with atomic_path(path) as temporary:
         with quiet(), torch.no_grad():
             # The decompositions bring the graph to the ATen dialect: coremltools refuses the training one.
-            graph = torch.export.export(module, tuple(example.values())).run_decompositions({})
+            graph = torch.export.export(module, tuple(example.values())).run_decompositions(DECOMPOSITIONS)
             try:
                 coremltools.convert(
                     graph,
