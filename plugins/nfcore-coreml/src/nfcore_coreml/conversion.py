@@ -14,7 +14,7 @@ from nfcore.files import atomic_path
 from nfcore_coreml.evaluator import Package
 from nfcore_coreml.toolchain import coremltools, quiet
 
-#: Core ML's ``inverse``, which coremltools makes of a reciprocal, adds 1e-4 to what it inverts; its division doesn't.
+#: Core ML's ``inverse``, which coremltools makes of a reciprocal, adds 1e-4 to what it inverts; division doesn't.
 DECOMPOSITIONS = {torch.ops.aten.reciprocal.default: lambda x: torch.ones_like(x) / x}
 
 
