@@ -129,12 +129,12 @@ class _ContractedSpace(_BoxSpace):
 
     def _warp(self, xyz: list[Tensor]) -> list[Tensor]:
         inner = super()._warp(xyz)
-        largest = torch.maximum(torch.maximum(inner[0].abs(), inner[1].abs()), inner[2].abs()).clamp_min(1)
+        largest = torch.maximum(torch.maximum(inner[0].abs(), inner[1].abs()), inner[2].abs()).clamp_min(1.0)
         return [x * ((2 - 1 / largest) / largest / 2) for x in inner]
 
     def _unwarp(self, xyz: list[Tensor]) -> list[Tensor]:
         doubled = [2 * x for x in xyz]
-        norm = torch.maximum(torch.maximum(doubled[0].abs(), doubled[1].abs()), doubled[2].abs()).clamp_min(1)
+        norm = torch.maximum(torch.maximum(doubled[0].abs(), doubled[1].abs()), doubled[2].abs()).clamp_min(1.0)
         # |x| = 2 - 1/m has m = 1 / (2 - |x|): the cube's faces are at infinity.
         largest = 1 / (2 - norm).clamp_min(1e-6)
         return super()._unwarp([x * (largest / norm) for x in doubled])
