@@ -157,11 +157,12 @@ def test_a_model_with_changed_bytes_is_read_or_refused(sound, layout, data):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
         file.write_bytes(content)
         try:
-            source = open_colmap(capture)
+            views = open_colmap(capture).views("train")
         except NfcoreError as error:
             assert len(str(error).splitlines()) <= 2
             return
-        assert source.views("train").cameras.poses.isfinite().all()
+        assert views.cameras.poses.isfinite().all()
+        assert views.images.isfinite().all()
 
 
 def test_an_unknown_camera_model_is_refused(mine):
@@ -171,6 +172,17 @@ def test_an_unknown_camera_model_is_refused(mine):
     data[12:16] = (77).to_bytes(4, "little")
     file.write_bytes(data)
     refusal(lambda: open_colmap(folder), "cameras.bin", "77")
+
+
+@pytest.mark.parametrize("changes", [{79: 76}, {79: 76, 78: 54}], ids=["far away", "no number"])
+def test_a_lens_that_puts_pixels_nowhere_is_refused(mine, changes):
+    folder = mine("colmap")
+    file = folder / "sparse" / "0" / "cameras.bin"
+    data = bytearray(file.read_bytes())
+    for place, byte in changes.items():
+        data[place] = byte
+    file.write_bytes(data)
+    refusal(lambda: open_colmap(folder).views("train"), "distortion", "can't be undone")
 
 
 def test_a_panorama_is_refused(mine):

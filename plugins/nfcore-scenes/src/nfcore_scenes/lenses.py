@@ -13,6 +13,8 @@ from nfcore_scenes.colmap_library import pycolmap
 #: Photos are undistorted to pinholes, which can't see sideways: beyond this slope (75 degrees) they are cropped.
 _STEEPEST = 3.7
 _BORDER_POINTS = 65
+#: A pixel that is looked up further outside its photo than this many photo sides shows a model that breaks down.
+_FURTHEST = 10
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,14 @@ class Lens:
         top = self._slopes(x, np.zeros_like(x))[:, 1].max()
         bottom = self._slopes(x, np.full_like(x, self.height))[:, 1].min()
         if not (left < right and top < bottom):
-            raise UserError(
-                f"the distortion of a {self.model} camera of {self.width}x{self.height} pixels with parameters "
-                f"{[round(value, 6) for value in self.params]} can't be undone at the photo's border"
-            )
+            raise self._not_undone("at the photo's border")
         return left, right, top, bottom
+
+    def _not_undone(self, where: str) -> UserError:
+        return UserError(
+            f"the distortion of a {self.model} camera of {self.width}x{self.height} pixels with parameters "
+            f"{[round(value, 6) for value in self.params]} can't be undone {where}"
+        )
 
     def _slopes(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         rays = self.camera.cam_ray_from_img(np.stack([x, y], 1))
@@ -123,8 +128,17 @@ class Lens:
     def source_pixels(
         self, pinhole: tuple[float, float, float, float], height: int, width: int
     ) -> npt.NDArray[np.float32]:
-        """Return where in this lens's photo a pinhole's pixels are seen, (height, width, 2): x, y in pixels."""
+        """Return where in this lens's photo a pinhole's pixels are seen, (height, width, 2): x, y in pixels.
+
+        Raises:
+            UserError: the lens's model puts some of them nowhere near the photo.
+
+        """
         fx, fy, cx, cy = pinhole
         x, y = np.meshgrid((np.arange(width) + 0.5 - cx) / fx, (np.arange(height) + 0.5 - cy) / fy)
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
-        return self.camera.img_from_cam(rays).reshape(height, width, 2).astype(np.float32)
+        places = self.camera.img_from_cam(rays).reshape(height, width, 2)
+        # So written, what is no number is refused too.
+        if not (np.abs(places) <= _FURTHEST * max(self.size)).all():
+            raise self._not_undone("in the photo's middle")
+        return places.astype(np.float32)
