@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nfcore.components import Publication as Publication
     from nfcore.components import Recipe as Recipe
     from nfcore.deploy import DeployedLightField as DeployedLightField
+    from nfcore.deploy import camera_render as camera_render
     from nfcore.errors import NfcoreError as NfcoreError
     from nfcore.errors import PluginError as PluginError
     from nfcore.errors import UserError as UserError
@@ -77,6 +78,7 @@ _HOME = {
     "UserError": "errors",
     "VerificationUnavailable": "interfaces",
     "Views": "interfaces",
+    "camera_render": "deploy",
     "hookimpl": "hookspecs",
     "plugins": "manager",
     "ray_grid": "cameras",
