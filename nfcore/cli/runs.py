@@ -226,10 +226,12 @@ def export(
 
     folder = run_folder(student)
     run = Run(folder)
-    chosen = choose_exports(run.config.export, exporters or [], changes or [], label, plugins(), floor=floor)
-    run.set_config(run.config.model_copy(update={"export": run.config.export | chosen}))
-    for name in chosen if again else ():
-        run.forget_one(f"export.{name}")
+    before = run.config.export
+    chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), floor=floor)
+    run.set_config(run.config.model_copy(update={"export": before | chosen}))
+    for name, choice in chosen.items():
+        if again or choice != before.get(name):
+            run.forget_one(f"export.{name}")
     _work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 

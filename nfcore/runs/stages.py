@@ -288,9 +288,9 @@ class Stages:
 
 
 def exports_failed(failed: dict[str, Exception], of: int) -> NfcoreError:
-    """Return the error that says which exports failed, out of how many, and why; of one, its own if it has one."""
+    """Return the error that says which exports failed, out of how many, and why."""
     first = next(iter(failed.values()))
-    if of == 1 and isinstance(first, NfcoreError):
-        return first
+    if of == 1:
+        return first if isinstance(first, UserError) else ExportsFailed(reason(first))
     lines = [f"{name}: {reason(error)}" for name, error in failed.items()]
     return ExportsFailed("\n  ".join([f"{len(failed)} of {of} exports failed", *lines]))
