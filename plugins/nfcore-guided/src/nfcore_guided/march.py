@@ -26,7 +26,7 @@ def march(
     """Return where the points of each ray lie, and how much it meets at all.
 
     The volume rendering weights (NeRF, equation 3) of ``steps`` even samples are a distribution along the ray;
-    its quantiles around (k + 1/2) / K are the points, as in NeRF's hierarchical sampling (section 5.2), less chance.
+    its quantiles around (k + 1/2) / K are the points, as in NeRF's hierarchical sampling (section 5.2).
     Cumulative sums, clamps and sums only: no sorting and no searching, which exporters do not have.
 
     Args:
