@@ -69,10 +69,13 @@ def export(
         floor: least PSNR against torch in dB that is due, in place of the exporter's own floor.
 
     Raises:
+        UserError: the folder's name is that of the place for exports that failed.
         ExportRejectedError: the files can't be run, or differ from torch by more than the floor allows.
         NfcoreError: what else the exporter raises.
 
     """
+    if folder.name == REJECTED:
+        raise UserError(f"{folder}: exports that failed are kept under this name: choose another")
     subject = student if isinstance(student, Subject) else Subject(student)
     reporter = reporter or Reporter()
     reporter.start(1 + len(subject.cameras), "view")
