@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -97,6 +97,8 @@ def export(
             text = f"export {folder.name!r} {manifest.rejected}; its files: {rejected}"
             raise ExportRejectedError(text) from found.error
     shutil.rmtree(rejected, ignore_errors=True)  # of an earlier attempt: it would say that this export failed
+    with suppress(OSError):  # others are still in it, or there was none
+        rejected.parent.rmdir()
     return manifest
 
 
