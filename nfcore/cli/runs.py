@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.interfaces import RaySource
+    from nfcore.pipeline.recipes import Configured
     from nfcore.runs import Run, Stage
 
 RunArgument = Annotated[
@@ -93,9 +95,9 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a whole pipeline: photos in, a verified model out."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
-    config = configure(
+    configured = configure_with_origins(
         recipe,
         plugins(),
         scene=scene,
@@ -104,8 +106,8 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = runs / (name or _default_name(recipe, config))
-    speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    folder = runs / (name or _default_name(recipe, configured.config))
+    speaks = _work(folder, None, begun=configured, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
     if speaks and not as_json:
         _print_paths(folder)
         root = ctx.find_root()
@@ -128,14 +130,14 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
-    config = None
+    begun = None
     if recipe is not None:
-        config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+        begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(run_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(run_folder(run), "teach", begun=begun, again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -234,7 +236,7 @@ def _work(
     folder: Path,
     stage: Stage | None,
     *,
-    config: PipelineConfig | None = None,
+    begun: Configured | None = None,
     resume: bool = False,
     again: bool = False,
     threads: int | None = None,
@@ -242,7 +244,7 @@ def _work(
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -253,14 +255,15 @@ def _work(
     from nfcore import processes
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
-    from nfcore.runs import Run, Stages
+    from nfcore.runs import Run, Stages, provenance
 
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
         with Console(quiet=quiet or not processes.first()) as console:
             if processes.first():
-                run, source = _open(folder, config, resume, console)
+                run, source = _open(folder, begun.config if begun else None, resume, console)
+                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
