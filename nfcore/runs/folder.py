@@ -144,11 +144,15 @@ class Run:
         rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
         return rows
 
-    def write_summary(self) -> dict[str, Any]:
-        """Write ``summary.json`` from the figures of all finished stages and return it."""
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of all finished stages."""
         summary = {name: value for figures in self.results.values() for name, value in figures.items()}
         seconds = (value for name, value in summary.items() if name.startswith("seconds."))
-        summary["seconds.total"] = round(sum(seconds), 1)
+        return summary | {"seconds.total": round(sum(seconds), 1)}
+
+    def write_summary(self) -> dict[str, Any]:
+        """Write ``summary.json`` from the figures of all finished stages and return it."""
+        summary = self.summary()
         write_json(self.folder / "summary.json", summary)
         return summary
 

@@ -140,6 +140,12 @@ class Stages:
         self._need("teach")
         return load_teacher(self.run.teacher, self.manager).to(self.device)
 
+    @property
+    def finished_student(self) -> LightField:
+        """The run's student."""
+        self._need("finetune")
+        return self._load(self.run.student)
+
     def teach(self, reporter: Reporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
         choice = self.config.teacher
@@ -214,8 +220,7 @@ class Stages:
 
     def render(self, reporter: Reporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
-        self._need("finetune")
-        student = self._load(self.run.student)
+        student = self.finished_student
         views = self.source.views("test")
         previews = self.run.folder / "previews"
         save_png(
