@@ -11,7 +11,8 @@ import typer
 
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.errors import UserError
+from nfcore.errors import NfcoreError, UserError
+from nfcore.fence import reason
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from nfcore.console import Console
     from nfcore.interfaces import RaySource
     from nfcore.pipeline.recipes import Configured
-    from nfcore.runs import Run, Stage
+    from nfcore.runs import Run, Stage, Stages
 
 RunArgument = Annotated[
     Path,
@@ -271,7 +272,7 @@ def _work(
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
             if stage is None:
-                stages.do_all()
+                _do_all(stages, console)
             else:
                 stages.do(stage)
         if not processes.first():
@@ -282,6 +283,29 @@ def _work(
         elif table:
             print_summary(run.folder.name, summary)
     return True
+
+
+def _do_all(stages: Stages, console: Console) -> None:
+    """Do all stages, then write the report, also where a stage fails: what there is by then is worth a look."""
+    try:
+        stages.do_all()
+    except NfcoreError:
+        _report(stages, console)
+        raise
+    _report(stages, console)
+
+
+def _report(stages: Stages, console: Console) -> None:
+    """Write the run's report. One that can't be written is no reason for a run to fail."""
+    from nfcore import processes
+    from nfcore.report import write_report
+
+    if not processes.first():
+        return
+    try:
+        write_report(stages)
+    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
+        console.note(f"no report: {reason(error)}")
 
 
 def _open(
@@ -313,6 +337,8 @@ def _default_name(recipe: str, config: PipelineConfig) -> str:
 
 
 def _print_paths(folder: Path) -> None:
+    if (folder / "report.html").is_file():
+        say(f"report: {folder / 'report.html'}")
     say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
     say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
     exports = folder / "exports"

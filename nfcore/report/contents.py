@@ -33,6 +33,7 @@ class Contents:
         no_pictures: why there are none, or nothing.
         video: the orbit as a ``data:`` address, or None.
         quality: mean scores, or None.
+        notes: what these scores do not say.
         scores: each view's scores, or None.
         exports: what was exported.
         psnr: learning curves.
@@ -55,6 +56,7 @@ class Contents:
     no_pictures: str
     video: str | None
     quality: Grid | None
+    notes: tuple[str, ...]
     scores: Grid | None
     exports: tuple[ShownExport, ...]
     psnr: tuple[Curve, ...]
@@ -91,6 +93,7 @@ def gather(stages: Stages) -> Contents:
         no_pictures=no_pictures,
         video=pictures.video_uri(run.folder / "previews" / "orbit.mp4"),
         quality=figures.quality(summary),
+        notes=tuple(figures.notes(summary)),
         scores=figures.views_worst_first(run.view_scores),
         exports=tuple(exports.shown_exports(run.exports, run.config.export, summary)),
         psnr=tuple(drawing.curves(rows, drawing.PSNR)),
@@ -101,7 +104,7 @@ def gather(stages: Stages) -> Contents:
         groups=tuple(settings.groups(run.config, provenance.origins, stages.manager)),
         origins_known=bool(provenance.origins),
         commands=provenance.commands,
-        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        written=figures.day(datetime.now(UTC)),
         nfcore=version("neural-field-core"),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 from nfcore.runs import Stage
@@ -92,6 +93,15 @@ def quality(summary: Summary) -> Grid | None:
     return Grid(headings, tuple(rows))
 
 
+def notes(summary: Summary) -> Iterator[str]:
+    """Yield what fine-tuning was good for."""
+    if summary.get("student.finetuning_kept") is False:
+        yield "Fine-tuning gained nothing on held-out photos, so the student is the distilled one."
+    elif "student.finetuning_best_step" in summary:
+        step = summary["student.finetuning_best_step"]
+        yield f"The student is that of fine-tuning's step {step}, the best on held-out photos."
+
+
 def views_worst_first(scores: Sequence[Mapping[str, Any]]) -> Grid | None:
     """Return each test view's scores, that with the lowest PSNR of the student first; None without any."""
     if not scores:
@@ -141,6 +151,11 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def day(moment: datetime) -> str:
+    """Return a moment as a person reads it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def size(count: int) -> str:

@@ -10,7 +10,7 @@ import jinja2
 
 from nfcore.error_maps import COLOURS, GREATEST_ERROR
 from nfcore.report.contents import Contents
-from nfcore.report.figures import duration
+from nfcore.report.figures import day, duration
 
 _FILES = files("nfcore.report")
 
@@ -24,7 +24,7 @@ def build_page(contents: Contents) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "day": day}
     script = _text("report.js")
     return environment.get_template("report.html").render(
         report=contents,

@@ -77,7 +77,7 @@ def chosen_views(scores: Sequence[Mapping[str, Any]], count: int) -> list[tuple[
     """
     ranked = [row["index"] for row in sorted(scores, key=lambda row: float(row[_ORDER]))]
     if not ranked:
-        return [("Test view", index) for index in sorted({count * k // 3 for k in range(3)})]
+        return [("Test view", index) for index in sorted({count * k // 4 for k in range(4)})]
     places = {
         0: "Worst view",
         1: "Second worst view",

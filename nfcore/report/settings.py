@@ -92,7 +92,7 @@ def _split(key: str, components: Mapping[str, object]) -> tuple[str, str, str]:
 
 def _origin(key: str, value: Any, origins: Mapping[str, str]) -> str:
     if key in origins or not origins:
-        return origins.get(key, "")
+        return _short(origins.get(key, ""))
     changeable = key.partition(".")[0] in _CHANGEABLE and value not in ("all", "auto", {})
     return "a later command" if changeable else DEFAULT
 
@@ -104,3 +104,9 @@ def _defaults(kind: Kind, choice: Choice, manager: PluginManager) -> Iterator[tu
     except NfcoreError:  # not installed here, or other options than it has here
         return
     yield from flat(options.model_dump(mode="json", exclude=set(choice.options))).items()
+
+
+def _short(origin: str) -> str:
+    """Return an origin without a recipe's folder or distribution, which a narrow table has no room for."""
+    what, space, name = origin.partition(" ")
+    return f"{what}{space}{name.rpartition('/')[2]}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import platform
 import shlex
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore import processes
 from nfcore.components import Kind
@@ -30,7 +29,7 @@ class Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     line: str = Field(description="The command as a shell takes it")
-    began: str = Field(description="When, ISO 8601 in UTC")
+    began: AwareDatetime = Field(description="When, in UTC")
     versions: dict[str, str] = Field(description="Of Python, torch, nfcore and the plugins that the run uses")
     machine: str = Field(description="What computed: processor and torch")
 
@@ -73,7 +72,7 @@ def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, arguments
     known = Provenance.read(run.folder)
     command = Command(
         line=command_line(arguments),
-        began=datetime.now(UTC).isoformat(timespec="seconds"),
+        began=datetime.now(UTC).replace(microsecond=0),
         versions=dict(_versions(run.config, manager)),
         machine=machine(),
     )
@@ -81,7 +80,7 @@ def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, arguments
     commands = known.commands if alike else (*known.commands, command)
     now = Provenance(origins={**known.origins, **origins}, commands=commands)
     if now != known:
-        write_json(run.folder / "provenance.json", now.model_dump())
+        write_json(run.folder / "provenance.json", now.model_dump(mode="json"))
 
 
 def command_line(arguments: Sequence[str]) -> str:
@@ -111,4 +110,3 @@ def _versions(config: PipelineConfig, manager: PluginManager) -> Iterator[tuple[
         except PluginError:  # such as an exporter of a stage that this command does not do
             continue
         yield plugin.distribution, plugin.source.version
-    yield "platform", sys.platform
