@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.errors import NfcoreError, UserError
+from nfcore.errors import UserError
 from nfcore.fence import reason
 from nfcore.manager import plugins
 
@@ -208,6 +208,9 @@ def export(
         str | None, typer.Option("--as", help="Name of the export; the exporter's by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the exports of a student file.")] = None,
+    floor: Annotated[
+        float | None, typer.Option(help="Least PSNR against torch, dB; the exporter's own floor by default.")
+    ] = None,
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
@@ -219,17 +222,19 @@ def export(
     if student.is_file():
         from nfcore.cli.student import export_student
 
-        chosen = choose_exports({}, exporters or [], changes or [], label, plugins())
+        chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), floor=floor)
         export_student(student, chosen, out or student.parent / f"{student.stem}-exports", as_json, quiet=quiet)
         return
     from nfcore.runs import Run
 
     folder = run_folder(student)
     run = Run(folder)
-    chosen = choose_exports(run.config.export, exporters or [], changes or [], label, plugins())
-    run.set_config(run.config.model_copy(update={"export": run.config.export | chosen}))
-    for name in chosen if again else ():
-        run.forget_one(f"export.{name}")
+    before = run.config.export
+    chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), floor=floor)
+    run.set_config(run.config.model_copy(update={"export": before | chosen}))
+    for name, choice in chosen.items():
+        if again or choice != before.get(name):
+            run.forget_one(f"export.{name}")
     _work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 
@@ -256,7 +261,7 @@ def _work(
     from nfcore import processes
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
-    from nfcore.runs import Run, Stages, provenance
+    from nfcore.runs import ExportsFailed, Run, Stage, Stages, provenance
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -264,17 +269,25 @@ def _work(
         with Console(quiet=quiet or not processes.first()) as console:
             if processes.first():
                 run, source = _open(folder, begun.config if begun else None, resume, console)
-                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
             if not processes.first():
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
-            if stage is None:
-                _do_all(stages, console)
-            else:
-                stages.do(stage)
+            due = any(stages.due(each) for each in ([stage] if stage else get_args(Stage)))
+            if due and processes.first():
+                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
+            failed = None
+            try:
+                if stage is None:
+                    stages.do_all()
+                else:
+                    stages.do(stage)
+            except ExportsFailed as error:
+                failed = error  # what was made is shown all the same
+            if due and stage is None and processes.first():
+                _report(stages, console)
         if not processes.first():
             return False
         summary: dict[str, Any] = run.write_summary()
@@ -282,26 +295,15 @@ def _work(
             print_json(summary)
         elif table:
             print_summary(run.folder.name, summary)
+        if failed is not None:
+            raise failed
     return True
-
-
-def _do_all(stages: Stages, console: Console) -> None:
-    """Do all stages, then write the report, also where a stage fails: what there is by then is worth a look."""
-    try:
-        stages.do_all()
-    except NfcoreError:
-        _report(stages, console)
-        raise
-    _report(stages, console)
 
 
 def _report(stages: Stages, console: Console) -> None:
     """Write the run's report. One that can't be written is no reason for a run to fail."""
-    from nfcore import processes
     from nfcore.report import write_report
 
-    if not processes.first():
-        return
     try:
         write_report(stages)
     except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
