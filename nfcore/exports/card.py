@@ -61,9 +61,7 @@ def _rejection(manifest: Manifest) -> str:
 def _picture(manifest: Manifest) -> str:
     pose = "at one of its test poses"
     if manifest.parity is None:
-        return (
-            f"![The student]({PICTURE})\n\nThe student in PyTorch {pose}. This export was not run: see *Limits*."
-        )
+        return f"![The student]({PICTURE})\n\nThe student in PyTorch {pose}. This export was not run: see *Limits*."
     return (
         f"![The student beside the export]({PICTURE})\n\n"
         f"Left: the student in PyTorch. Right: this export {pose}, run by {manifest.verified_by}."
@@ -73,10 +71,7 @@ def _picture(manifest: Manifest) -> str:
 def _about(manifest: Manifest) -> str:
     image, student = manifest.image, manifest.student
     rows = [
-        (
-            "image",
-            f"{image.width} x {image.height} pixels, {image.pixels_per_ray} x {image.pixels_per_ray} per ray",
-        ),
+        ("image", f"{image.width} x {image.height} pixels, {image.pixels_per_ray} x {image.pixels_per_ray} per ray"),
         ("precision", manifest.precision),
         ("target", manifest.target),
         ("size", f"{manifest.bytes / 1e6:.2f} MB"),

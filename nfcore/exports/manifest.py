@@ -172,9 +172,7 @@ class Manifest(_Record):
         try:
             written = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(
-                f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one"
-            ) from None
+            raise UserError(f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not a readable manifest: {error}") from None
         form = written.get("format") if isinstance(written, dict) else None
@@ -220,7 +218,9 @@ def sha256(path: Path) -> str:
 def contents(folder: Path) -> tuple[ContentRecord, ...]:
     """Return every file below ``folder``, sorted by path."""
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
-    return tuple(ContentRecord(path=name, bytes=path.stat().st_size, sha256=sha256(path)) for name, path in files)
+    return tuple(
+        ContentRecord(path=name, bytes=path.stat().st_size, sha256=sha256(path)) for name, path in files
+    )
 
 
 def file_record(file: ExportedFile, folder: Path) -> FileRecord:

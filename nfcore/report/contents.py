@@ -95,7 +95,7 @@ def gather(stages: Stages) -> Contents:
         quality=figures.quality(summary),
         notes=tuple(figures.notes(summary)),
         scores=figures.views_worst_first(run.view_scores),
-        exports=tuple(exports.shown_exports(run.exports, run.config.export, summary)),
+        exports=tuple(exports.shown_exports(run.exports, run.config.export)),
         psnr=tuple(drawing.curves(rows, drawing.PSNR)),
         more_curves=tuple(
             curve for quantity in (drawing.LOSS, drawing.RATE) for curve in drawing.curves(rows, quantity)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nfcore.config import Choice
+from nfcore.errors import UserError
+from nfcore.exports.manifest import FloorRecord, Manifest
 from nfcore.report.figures import size
 
 
@@ -17,67 +18,68 @@ class ShownExport:
 
     Args:
         label: the run's name for it.
-        size: of all its files.
+        size: of all its files, or nothing.
         facts: what is known of it, by name.
-        not_verified: what was not verified and why, one line each.
-        files: each file with its size.
+        unverified: what was not verified and why.
+        files: each file that takes tensors, with its size.
         problem: why it is not to be used, or nothing.
 
     """
 
     label: str
-    size: str
-    facts: tuple[tuple[str, str], ...]
-    not_verified: tuple[str, ...]
-    files: tuple[tuple[str, str], ...]
+    size: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    unverified: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
     problem: str = ""
 
 
-def shown_exports(folder: Path, choices: Mapping[str, Choice], summary: Mapping[str, Any]) -> list[ShownExport]:
-    """Return the exports of a run that are finished or rejected.
+def shown_exports(folder: Path, choices: Mapping[str, Choice]) -> Iterator[ShownExport]:
+    """Yield those exports of a run that were made, also those that were rejected, from their manifests.
 
     Args:
         folder: the run's ``exports``.
-        choices: the exports of the run's configuration.
-        summary: the run's figures.
+        choices: the exports of the run's configuration, by label.
 
     """
-    found = []
-    for label, choice in choices.items():
-        figures = {
-            key.removeprefix(f"export.{label}."): value
-            for key, value in summary.items()
-            if key.startswith(f"export.{label}.")
-        }
-        rejected = folder / "rejected" / label
-        if figures:
-            found.append(_finished(label, choice, figures, folder / label))
-        elif rejected.is_dir():
-            found.append(_rejected(label, choice, rejected))
-    return found
+    for label in choices:
+        for place in (folder / label, folder / "rejected" / label):
+            if place.is_dir():
+                yield _shown(label, place)
+                break
 
 
-def _finished(label: str, choice: Choice, figures: Mapping[str, Any], folder: Path) -> ShownExport:
-    facts = [("Exporter", choice.name)]
-    if "psnr_vs_torch" in figures:
-        facts.append(("Against torch", f"{figures['psnr_vs_torch']:.1f} dB at least"))
-    if "max_error" in figures:
-        facts.append(("Greatest error", f"{figures['max_error']:.1e} of a colour's range"))
-    if "verified_by" in figures:
-        facts.append(("Verified by", str(figures["verified_by"])))
-    skipped = (str(figures["not_verified"]),) if "not_verified" in figures else ()
-    return ShownExport(label, size(figures["bytes"]), tuple(facts), skipped, _files(folder))
+def _shown(label: str, folder: Path) -> ShownExport:
+    try:
+        manifest = Manifest.read(folder)
+    except UserError as error:
+        return ShownExport(label, problem=str(error))
+    files = tuple((file.name, size(file.bytes)) for file in manifest.files)
+    problem = f"Rejected: {manifest.rejected}" if manifest.rejected else ""
+    facts = tuple(_facts(manifest))
+    return ShownExport(label, size(manifest.bytes), facts, manifest.not_verified, files, problem)
 
 
-def _rejected(label: str, choice: Choice, folder: Path) -> ShownExport:
-    problem = "Rejected: its pictures differ from torch's by more than its floor allows."
-    return ShownExport(label, "", (("Exporter", choice.name),), (), _files(folder), problem)
+def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "Exporter", f"{manifest.exporter.name} {manifest.exporter.version or ''}".strip()
+    yield "Target", manifest.target
+    yield "Precision", manifest.precision
+    if manifest.verified_by:
+        yield "Run by", manifest.verified_by
+    if parity := manifest.parity:
+        mean, error = (
+            f"{parity.mean_psnr:.1f} dB on average",
+            f"no colour value off by more than {parity.max_error:.1e}",
+        )
+        yield "Against torch", f"{parity.least_psnr:.1f} dB at least, {mean}, {error}; {parity.poses} poses"
+        yield "Due", _due(manifest.floor)
+    if photos := manifest.photos:
+        yield (
+            "On photos",
+            f"{photos.psnr:.2f} dB, where torch has {photos.torch_psnr:.2f} dB ({photos.photos} photos)",
+        )
 
 
-def _files(folder: Path) -> tuple[tuple[str, str], ...]:
-    """Return the files of an export; a package that is a folder counts as one."""
-    found = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        parts = path.rglob("*") if path.is_dir() else [path]
-        found.append((path.name, size(sum(part.stat().st_size for part in parts if part.is_file()))))
-    return tuple(found)
+def _due(floor: FloorRecord) -> str:
+    parts = [f"{floor.psnr:.1f} dB"] if floor.psnr > 0 else []
+    return ", ".join([*parts, f"off by {floor.max_error:.1e} at most"] if floor.max_error < 1 else parts)

@@ -93,7 +93,7 @@ def _split(key: str, components: Mapping[str, object]) -> tuple[str, str, str]:
 def _origin(key: str, value: Any, origins: Mapping[str, str]) -> str:
     if key in origins or not origins:
         return _short(origins.get(key, ""))
-    changeable = key.partition(".")[0] in _CHANGEABLE and value not in ("all", "auto", {})
+    changeable = key.partition(".")[0] in _CHANGEABLE and value not in ("all", "auto", {}, None)
     return "a later command" if changeable else DEFAULT
 
 
