@@ -1,7 +1,7 @@
 """A real Chromium for tests of pages: pytest fixtures that start it, and that fail a page which complains.
 
-A conftest takes them by importing them. They need playwright, and any Chromium or Chrome on the PATH or the one that
-``NFCORE_CHROMIUM`` names; tests are skipped with a message without one.
+A conftest takes them by importing them. They need playwright, and any Chromium or Chrome on the PATH or the one
+that ``NFCORE_CHROMIUM`` names; tests are skipped with a message without one.
 """
 
 from __future__ import annotations
