@@ -144,7 +144,7 @@ def states(results: Mapping[str, object], exports: Sequence[str]) -> list[StageS
 
 def duration(seconds: float) -> str:
     """Return a time as a person says it: ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    if seconds < 60:
+    if round(seconds) < 60:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
