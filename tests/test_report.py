@@ -296,7 +296,7 @@ def test_curves_leave_out_torn_lines_and_what_is_no_number(tmp_path):
     (curve,) = curves(read_metrics(tmp_path / "metrics.jsonl"), PSNR)
     assert curve.words == "from 52 to 106 in 1000 steps"
     path = max(re.findall(r'd="(M [^"]*)"', curve.svg), key=len)
-    assert 200 < path.count("L") <= 300, "as many points as a screen shows"
+    assert 100 < path.count("L") <= 300, "as many points as a screen shows"
 
 
 @pytest.mark.parametrize(
