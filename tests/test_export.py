@@ -393,7 +393,7 @@ def test_the_card_lists_what_was_not_verified_and_what_the_exporter_found(tmp_pa
     monkeypatch.setattr(tiny.Copy, "export", reporting)
     manifest = export(student, copier(), tmp_path / "copy")
     text = (tmp_path / "copy" / "README.md").read_text()
-    assert "- Not verified: Speed on a telephone: there is none here." in text
+    assert "- Not verified: speed on a telephone: there is none here." in text
     assert "- Not verified: PSNR against photos: a student's file brings no photos." in text
     assert "- ops:\n  - conv: 3\n  - gelu: 1\n- leave the engine: none\n- dynamic: no" in text
     assert manifest.report["ops"] == {"conv": 3, "gelu": 1}

@@ -55,7 +55,7 @@ def _title(manifest: Manifest) -> str:
 def _rejection(manifest: Manifest) -> str:
     if manifest.rejected is None:
         return ""
-    return f"> **Rejected: do not use these files.** {_sentence(manifest.rejected)}"
+    return f"> **Rejected: do not use these files.** This export {_ended(manifest.rejected)}"
 
 
 def _picture(manifest: Manifest) -> str:
@@ -152,7 +152,7 @@ def _limits(manifest: Manifest) -> list[str]:
         "It knows one scene, and nothing of it beyond where its training cameras have been.",
         "What its student gets wrong it gets wrong too: see the PSNR against photos.",
     ]
-    return [*limits, *(f"Not verified: {_sentence(what)}" for what in manifest.not_verified)]
+    return [*limits, *(_ended(f"Not verified: {what}") for what in manifest.not_verified)]
 
 
 def _findings(manifest: Manifest) -> list[str]:
@@ -197,6 +197,5 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
+def _ended(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
