@@ -196,6 +196,13 @@ def test_it_says_how_the_run_was_made_and_how_good_it_is(stages):
     assert "it takes a telephone" in html  # why an export was not verified
 
 
+def test_its_recipe_makes_the_same_run(stages, tmp_path):
+    recipe = Page(write_report(stages).read_text()).texts
+    (text,) = [text for text in recipe if "[teach]" in text]
+    (tmp_path / "mine.toml").write_text(text)
+    assert configure_with_origins(str(tmp_path / "mine.toml"), stages.manager).config == stages.config
+
+
 def test_the_worst_views_come_first(stages):
     contents = gather(stages)
     scores = {row["view"]: row["student.test.psnr"] for row in stages.run.view_scores}
@@ -360,7 +367,8 @@ def test_no_two_elements_have_one_name(stages):
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 390)])
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(stages, opened, scheme, width):
     page = opened(write_report(stages), color_scheme=scheme, viewport={"width": width, "height": 800})
-    page.click("details summary")
+    for summary in page.locator("summary").all():
+        summary.click()
     page.check("#defaults")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert accessibility_violations(page, AXE) == []

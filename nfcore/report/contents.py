@@ -41,6 +41,7 @@ class Contents:
         times: of the stages.
         groups: the settings.
         origins_known: whether the run knows what gave each setting its value.
+        recipe: the whole configuration, as a recipe file.
         commands: what made the run, in this order.
         written: when, in UTC.
         nfcore: the version that wrote the report.
@@ -64,6 +65,7 @@ class Contents:
     times: tuple[StageTime, ...]
     groups: tuple[Group, ...]
     origins_known: bool
+    recipe: str
     commands: tuple[Command, ...]
     written: str
     nfcore: str
@@ -103,6 +105,7 @@ def gather(stages: Stages) -> Contents:
         times=tuple(figures.times(summary)),
         groups=tuple(settings.groups(run.config, provenance.origins, stages.manager)),
         origins_known=bool(provenance.origins),
+        recipe=run.config_file.read_text(encoding="utf-8"),
         commands=provenance.commands,
         written=figures.day(datetime.now(UTC)),
         nfcore=version("neural-field-core"),

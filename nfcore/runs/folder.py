@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config = folder / "config.toml"
+        config = self.config_file
         if not config.is_file():
             raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
         try:
@@ -68,8 +68,13 @@ class Run:
 
     def set_config(self, config: PipelineConfig) -> None:
         """Change the run's configuration, for stages that are yet to come."""
-        write_atomic(self.folder / "config.toml", _as_toml(config))
+        write_atomic(self.config_file, _as_toml(config))
         self.config = config
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved pipeline, which is a recipe file as well."""
+        return self.folder / "config.toml"
 
     @property
     def teacher(self) -> Path:
