@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nfcore.cli import compare, doctor, plugins, recipes, runs, scene
+from nfcore.cli import compare, doctor, plugins, recipes, report, runs, scene
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.errors import NfcoreError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 runs.add_to(app)
 scene.add_to(app)
 compare.add_to(app)
+report.add_to(app)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(recipes.app, name="recipes")
 doctor.add_to(app)

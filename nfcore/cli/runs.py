@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
+from nfcore.fence import reason
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
     from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.interfaces import RaySource
-    from nfcore.runs import Run, Stage
+    from nfcore.pipeline.recipes import Configured
+    from nfcore.runs import Run, Stage, Stages
 
 RunArgument = Annotated[
     Path,
@@ -93,9 +96,9 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a whole pipeline: photos in, a verified model out."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
-    config = configure(
+    configured = configure_with_origins(
         recipe,
         plugins(),
         scene=scene,
@@ -104,8 +107,8 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = runs / (name or _default_name(recipe, config))
-    speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    folder = runs / (name or _default_name(recipe, configured.config))
+    speaks = _work(folder, None, begun=configured, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
     if speaks and not as_json:
         _print_paths(folder)
         root = ctx.find_root()
@@ -128,14 +131,14 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
-    config = None
+    begun = None
     if recipe is not None:
-        config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+        begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(run_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(run_folder(run), "teach", begun=begun, again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -239,7 +242,7 @@ def _work(
     folder: Path,
     stage: Stage | None,
     *,
-    config: PipelineConfig | None = None,
+    begun: Configured | None = None,
     resume: bool = False,
     again: bool = False,
     threads: int | None = None,
@@ -247,7 +250,7 @@ def _work(
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -259,20 +262,23 @@ def _work(
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
     from nfcore.pipeline.export import ExportsFailedError
-    from nfcore.runs import Run, Stages
+    from nfcore.runs import Run, Stage, Stages, provenance
 
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
         with Console(quiet=quiet or not processes.first()) as console:
             if processes.first():
-                run, source = _open(folder, config, resume, console)
+                run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
             if not processes.first():
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
+            due = any(stages.due(each) for each in ([stage] if stage else get_args(Stage)))
+            if due and processes.first():
+                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
             failed = None
             try:
                 if stage is None:
@@ -281,6 +287,8 @@ def _work(
                     stages.do(stage)
             except ExportsFailedError as error:
                 failed = error  # what was made is shown all the same
+            if due and stage is None and processes.first():
+                _report(stages, console)
         if not processes.first():
             return False
         summary: dict[str, Any] = run.write_summary()
@@ -291,6 +299,16 @@ def _work(
         if failed is not None:
             raise failed
     return True
+
+
+def _report(stages: Stages, console: Console) -> None:
+    """Write the run's report. One that can't be written is no reason for a run to fail."""
+    from nfcore.report import write_report
+
+    try:
+        write_report(stages)
+    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
+        console.note(f"no report: {reason(error)}")
 
 
 def _open(
@@ -322,6 +340,8 @@ def _default_name(recipe: str, config: PipelineConfig) -> str:
 
 
 def _print_paths(folder: Path) -> None:
+    if (folder / "report.html").is_file():
+        say(f"report: {folder / 'report.html'}")
     say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
     say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
     exports = folder / "exports"
