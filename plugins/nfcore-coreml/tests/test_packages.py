@@ -14,7 +14,8 @@ import nfcore
 from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.evaluator.values import ELEMENTS, unpack
 from nfcore_coreml.evaluator.weights import BlobStorage
-from nfcore_coreml.exporter import PACKAGE, CoreML
+from nfcore_coreml.exporter import CoreML
+from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2
 
 

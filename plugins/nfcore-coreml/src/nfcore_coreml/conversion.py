@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +43,7 @@ def convert(
     *,
     target: str,
     description: Description,
+    compress: Callable[[Path, Mapping[str, str]], None] | None = None,
 ) -> None:
     """Write ``module`` as an ML Program of fixed shapes to the ``.mlpackage`` at ``path``.
 
@@ -55,6 +56,8 @@ def convert(
         path: the package, not there yet.
         target: the oldest system that can run it, a name in ``coremltools.target``.
         description: names the outputs, and describes all.
+        compress: makes the package smaller in place; is given its path, and the module's parameters by the names
+            that their constants have in the program.
 
     Raises:
         NfcoreError: an op has no counterpart in Core ML, or coremltools fails on it.
@@ -78,6 +81,8 @@ def convert(
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
+        if compress is not None:
+            compress(temporary, graph.graph_signature.inputs_to_parameters)
         _describe(Package.read(temporary), description)
 
 

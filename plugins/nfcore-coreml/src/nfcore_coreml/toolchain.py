@@ -44,6 +44,10 @@ def quiet() -> Iterator[None]:
 
 with quiet():
     import coremltools
+    import coremltools.optimize.coreml as optimize
+
+    # The kmeans1d that coremltools ships counts repeated numbers; the one on PyPI can't, and is four times slower.
+    from coremltools._deps import _kmeans1d as kmeans1d
     from coremltools.proto import MIL_pb2, Model_pb2
 
-__all__ = ["MIL_pb2", "Model_pb2", "coremltools", "quiet"]
+__all__ = ["MIL_pb2", "Model_pb2", "coremltools", "kmeans1d", "optimize", "quiet"]
