@@ -646,7 +646,7 @@ def saved_program(build: Callable[..., Any], folder, *, half: bool = False) -> P
             result = mb.cast(x=result, dtype="fp32")
         return result if name is None else mb.identity(x=result, name=output_name(name))
 
-    with quiet(), np.errstate(all="ignore"):
+    with quiet():
 
         @mb.program(input_specs=specification, opset_version=coremltools.target.iOS16)
         def program(x, y):

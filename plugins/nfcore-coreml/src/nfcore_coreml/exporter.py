@@ -12,9 +12,11 @@ from torch import Tensor
 import nfcore
 from nfcore_coreml.compression import compress
 from nfcore_coreml.conversion import convert
+from nfcore_coreml.evaluator import Package
 from nfcore_coreml.forms import Form, layer, parts
 from nfcore_coreml.palettes import palettized
 from nfcore_coreml.precision import LAYER_PRECISIONS, PRECISIONS, TARGETS, Precision
+from nfcore_coreml.report import report
 from nfcore_coreml.running import runner
 
 if TYPE_CHECKING:
@@ -150,6 +152,7 @@ class CoreML(nfcore.Exporter):
             precision=_label(self.options.scheme, self.options.bits),
             target=f"Core ML, {_SYSTEMS[self.options.target]} or later",
             unverified=_UNVERIFIED,
+            report={part.file.name: report(Package.read(folder / part.file.name)) for part in written},
         )
 
     def load(self, folder: Path, threads: int | None = None) -> nfcore.Runner:

@@ -35,6 +35,8 @@ def quiet() -> Iterator[None]:
             # coremltools leaves a temporary folder to the garbage collector, which removes it, with a warning.
             warnings.simplefilter("ignore", ResourceWarning)
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="coremltools")  # its own calls
+            # It tries whether the greatest integers fit into fp16.
+            warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
             # torch.export copies a class that torch itself has deprecated.
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             yield
