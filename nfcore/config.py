@@ -35,7 +35,9 @@ class ExportChoice(Choice):
     """An exporter by name with its options, and what is due of its files."""
 
     floor: float | None = Field(
-        None, gt=0, description="Least PSNR against torch, dB; none: the exporter's own floor at its precision"
+        default=None,
+        gt=0,
+        description="Least PSNR against torch, dB; none: the exporter's own floor at its precision",
     )
 
 

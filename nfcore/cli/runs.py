@@ -258,7 +258,8 @@ def _work(
     from nfcore import processes
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
-    from nfcore.runs import ExportsFailed, Run, Stages
+    from nfcore.pipeline.export import ExportsFailedError
+    from nfcore.runs import Run, Stages
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -278,7 +279,7 @@ def _work(
                     stages.do_all()
                 else:
                     stages.do(stage)
-            except ExportsFailed as error:
+            except ExportsFailedError as error:
                 failed = error  # what was made is shown all the same
         if not processes.first():
             return False
@@ -286,7 +287,7 @@ def _work(
         if as_json:
             print_json(summary)
         elif table:
-            print_summary(run.folder.name, summary)
+            print_summary(run.folder, summary)
         if failed is not None:
             raise failed
     return True

@@ -11,8 +11,8 @@ from nfcore.exports.manifest import MANIFEST, PICTURE, FileRecord, Manifest, Por
 _SHOWN = 12  # hexadecimal digits of a hash that a person reads
 
 _CONVENTIONS = """\
-World: right-handed, in the scene units of the data set. Poses are camera to world with OpenGL axes: x right, y up, the
-camera looks down -z. Pixels: top row first, centres at +0.5, intrinsics in pixels. Colours are RGB in [0, 1]."""
+World: right-handed, in the scene units of the data set. Poses are camera to world with OpenGL axes: x right, y up,
+the camera looks down -z. Pixels: top row first, centres at +0.5, intrinsics in pixels. Colours: RGB in [0, 1]."""
 
 
 def card(manifest: Manifest) -> str:
@@ -55,13 +55,15 @@ def _title(manifest: Manifest) -> str:
 def _rejection(manifest: Manifest) -> str:
     if manifest.rejected is None:
         return ""
-    return f"> **Rejected: do not use these files.** {_sentence(manifest.rejected)}"
+    return f"> **Rejected: do not use these files.** {_ended(manifest.rejected[:1].upper() + manifest.rejected[1:])}"
 
 
 def _picture(manifest: Manifest) -> str:
     pose = "at one of its test poses"
     if manifest.parity is None:
-        return f"![The student]({PICTURE})\n\nThe student in PyTorch {pose}. This export was not run: see *Limits*."
+        return (
+            f"![The student]({PICTURE})\n\nThe student in PyTorch {pose}. This export was not run: see *Limits*."
+        )
     return (
         f"![The student beside the export]({PICTURE})\n\n"
         f"Left: the student in PyTorch. Right: this export {pose}, run by {manifest.verified_by}."
@@ -71,7 +73,10 @@ def _picture(manifest: Manifest) -> str:
 def _about(manifest: Manifest) -> str:
     image, student = manifest.image, manifest.student
     rows = [
-        ("image", f"{image.width} x {image.height} pixels, {image.pixels_per_ray} x {image.pixels_per_ray} per ray"),
+        (
+            "image",
+            f"{image.width} x {image.height} pixels, {image.pixels_per_ray} x {image.pixels_per_ray} per ray",
+        ),
         ("precision", manifest.precision),
         ("target", manifest.target),
         ("size", f"{manifest.bytes / 1e6:.2f} MB"),
@@ -82,8 +87,8 @@ def _about(manifest: Manifest) -> str:
         ("from", _origin(manifest)),
     ]
     intro = (
-        "A neural light field: one pass through a network turns a camera into the image that it sees of one scene, "
-        "without ray marching on the device that shows it."
+        "A neural light field: one pass through a network turns a camera into the image that it sees of one "
+        "scene, without ray marching on the device that shows it."
     )
     return f"{intro}\n\n{_table(('', ''), rows)}"
 
@@ -147,7 +152,7 @@ def _limits(manifest: Manifest) -> list[str]:
         "It knows one scene, and nothing of it beyond where its training cameras have been.",
         "What its student gets wrong it gets wrong too: see the PSNR against photos.",
     ]
-    return [*limits, *(f"Not verified: {_sentence(what)}" for what in manifest.not_verified)]
+    return [*limits, *(_ended(f"Not verified: {what}") for what in manifest.not_verified)]
 
 
 def _findings(manifest: Manifest) -> list[str]:
@@ -192,6 +197,5 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
+def _ended(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."

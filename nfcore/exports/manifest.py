@@ -143,18 +143,19 @@ class Manifest(_Record):
 
     def figures(self) -> dict[str, int | float | str]:
         """Return what ``summary.json`` says of the export: what was measured, without what was not."""
-        figures: dict[str, int | float | str | None] = {
-            "bytes": self.bytes,
-            "precision": self.precision,
-            "verified_by": self.verified_by,
-            "not_verified": None if self.verified_by else next(iter(self.not_verified), None),
-            "psnr_vs_torch": self.parity and self.parity.least_psnr,
-            "mean_psnr_vs_torch": self.parity and self.parity.mean_psnr,
-            "max_error": None if self.parity is None else self.parity.max_error,
-            "psnr_vs_photos": self.photos and self.photos.psnr,
-            "torch_psnr_vs_photos": self.photos and self.photos.torch_psnr,
-        }
-        return {name: value for name, value in figures.items() if value is not None}
+        figures: dict[str, int | float | str] = {"bytes": self.bytes, "precision": self.precision}
+        if self.verified_by is not None:
+            figures["verified_by"] = self.verified_by
+        else:
+            figures["not_verified"] = self.not_verified[0]
+        if self.parity is not None:
+            figures["psnr_vs_torch"] = self.parity.least_psnr
+            figures["mean_psnr_vs_torch"] = self.parity.mean_psnr
+            figures["max_error"] = self.parity.max_error
+        if self.photos is not None:
+            figures["psnr_vs_photos"] = self.photos.psnr
+            figures["torch_psnr_vs_photos"] = self.photos.torch_psnr
+        return figures
 
     def write(self, folder: Path) -> None:
         """Write the manifest into an export's ``folder``, atomically."""
@@ -172,7 +173,9 @@ class Manifest(_Record):
         try:
             written = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one") from None
+            raise UserError(
+                f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one"
+            ) from None
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not a readable manifest: {error}") from None
         form = written.get("format") if isinstance(written, dict) else None
@@ -218,9 +221,7 @@ def sha256(path: Path) -> str:
 def contents(folder: Path) -> tuple[ContentRecord, ...]:
     """Return every file below ``folder``, sorted by path."""
     files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
-    return tuple(
-        ContentRecord(path=name, bytes=path.stat().st_size, sha256=sha256(path)) for name, path in files
-    )
+    return tuple(ContentRecord(path=name, bytes=path.stat().st_size, sha256=sha256(path)) for name, path in files)
 
 
 def file_record(file: ExportedFile, folder: Path) -> FileRecord:

@@ -18,7 +18,7 @@ from nfcore.reporting import Reporter
 EQUAL = 140.0
 
 
-class NoImage(NfcoreError):
+class NoImageError(NfcoreError):
     """Exported files gave something that is no image of the student's size."""
 
 
@@ -43,7 +43,7 @@ def compare(subject: Subject, runner: Runner, reporter: Reporter | None = None) 
     """Run exported files at the test poses of ``subject``, one by one, and compare them with torch and the photos.
 
     Raises:
-        NoImage: an image has another shape, or holds NaN or infinity.
+        NoImageError: an image has another shape, or holds NaN or infinity.
 
     """
     reporter = reporter or Reporter()
@@ -86,9 +86,9 @@ def shortfall(parity: Parity, floor: FloorRecord) -> str | None:
 
 def _require_image(theirs: Tensor, ours: Tensor) -> None:
     if theirs.shape != ours.shape:
-        raise NoImage(f"an image of {tuple(theirs.shape)} where torch has {tuple(ours.shape)}")
+        raise NoImageError(f"an image of {tuple(theirs.shape)} where torch has {tuple(ours.shape)}")
     if not theirs.isfinite().all():
-        raise NoImage("NaN or infinity in its image")
+        raise NoImageError("NaN or infinity in its image")
 
 
 def _mean(values: list[float]) -> float:

@@ -26,8 +26,8 @@ POSES = 8
 class Subject:
     """A student with its origin and its test poses. What torch renders there is rendered once for all exports.
 
-    The test poses are those of the photos where there are any, else the student's reference cameras, spread evenly;
-    where these are fewer than eight, poses between them are added.
+    The test poses are those of the photos where there are any, else the student's reference cameras, spread
+    evenly; where these are fewer than eight, poses between them are added.
 
     Args:
         student: the student to export.
@@ -100,10 +100,12 @@ def _with_more(cameras: Cameras, student: LightField) -> Cameras:
     missing = POSES - len(cameras)
     if missing <= 0:
         return cameras
+    # Every other pose of an odd loop: one that goes there and back passes no place twice.
+    length = 2 * missing + 1
     if student.scene.forward_facing:
-        poses = ForwardRegion.around(student.cameras).loop(missing)
+        poses = ForwardRegion.around(student.cameras).loop(length)[1::2]
     else:
-        poses = tour(student.cameras, missing)
+        poses = tour(student.cameras, length)[1::2]
     intrinsics = student.cameras.intrinsics[:1].expand(missing, -1)
     return Cameras(
         torch.cat([cameras.poses, poses]),

@@ -4,13 +4,13 @@ from nfcore.config import PipelineConfig
 from nfcore.exports.subject import Subject
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
-from nfcore.pipeline.export import ExportRejected, export
+from nfcore.pipeline.export import ExportRejectedError, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 
 __all__ = [
     "Evaluation",
-    "ExportRejected",
+    "ExportRejectedError",
     "PipelineConfig",
     "Subject",
     "distill",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from nfcore.errors import NfcoreError
+from pydantic import JsonValue
+
+from nfcore.errors import NfcoreError, UserError
 from nfcore.exports.card import card
 from nfcore.exports.manifest import (
     CARD,
@@ -37,8 +40,12 @@ from nfcore.reporting import Reporter
 REJECTED = "rejected"
 
 
-class ExportRejected(NfcoreError):
+class ExportRejectedError(NfcoreError):
     """The files of an export are not what torch computes; they are kept apart."""
+
+
+class ExportsFailedError(NfcoreError):
+    """Of several exports some failed; the others are made."""
 
 
 def export(
@@ -62,7 +69,7 @@ def export(
         floor: least PSNR against torch in dB that is due, in place of the exporter's own floor.
 
     Raises:
-        ExportRejected: the files can't be run, or differ from torch by more than the floor allows.
+        ExportRejectedError: the files can't be run, or differ from torch by more than the floor allows.
         NfcoreError: what else the exporter raises.
 
     """
@@ -85,7 +92,7 @@ def export(
             with atomic_path(rejected) as kept:
                 temporary.rename(kept)
             text = f"export {folder.name!r} {manifest.rejected}; its files: {rejected}"
-            raise ExportRejected(text) from found.error
+            raise ExportRejectedError(text) from found.error
     shutil.rmtree(rejected, ignore_errors=True)  # of an earlier attempt: it would say that this export failed
     return manifest
 
@@ -165,13 +172,19 @@ def _manifest(
         contents=contents(folder),
         floor=due,
         verified_by=found.verified_by,
-        parity=comparison and comparison.parity,
-        photos=comparison and comparison.photos,
+        parity=None if comparison is None else comparison.parity,
+        photos=None if comparison is None else comparison.photos,
         not_verified=tuple(not_verified),
         rejected=found.rejected,
-        report=dict(exported.report),
+        report=_as_json(exported.report),
         seconds=found.seconds,
     )
+
+
+def _as_json(report: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return an exporter's findings as they read after being written and read."""
+    values: dict[str, JsonValue] = json.loads(json.dumps(dict(report)))
+    return values
 
 
 def _write_beside(manifest: Manifest, subject: Subject, comparison: Comparison | None, folder: Path) -> None:
@@ -213,3 +226,12 @@ def _exporter_record(subject: Subject, exporter: Exporter) -> ExporterRecord:
         options=exporter.options.model_dump(mode="json"),
         nfcore=version("neural-field-core"),
     )
+
+
+def exports_failed(failed: dict[str, Exception], of: int) -> NfcoreError:
+    """Return the error that says which exports failed, out of how many, and why."""
+    first = next(iter(failed.values()))
+    if of == 1:
+        return first if isinstance(first, UserError) else ExportsFailedError(reason(first))
+    lines = [f"{name}: {reason(error)}" for name, error in failed.items()]
+    return ExportsFailedError("\n  ".join([f"{len(failed)} of {of} exports failed", *lines]))

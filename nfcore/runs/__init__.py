@@ -2,6 +2,6 @@
 
 from nfcore.runs.folder import Run, Stage
 from nfcore.runs.reporter import StageReporter
-from nfcore.runs.stages import ExportsFailed, Stages, open_scene
+from nfcore.runs.stages import Stages, open_scene
 
-__all__ = ["ExportsFailed", "Run", "Stage", "StageReporter", "Stages", "open_scene"]
+__all__ = ["Run", "Stage", "StageReporter", "Stages", "open_scene"]

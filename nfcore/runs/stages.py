@@ -26,7 +26,7 @@ from nfcore.manager import PluginManager
 from nfcore.metrics import available
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
-from nfcore.pipeline.export import export
+from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.pipeline.sizes import student_card
@@ -41,10 +41,6 @@ from nfcore.runs.reporter import StageReporter
 _REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
 _SHARED = ("distill", "finetune")
-
-
-class ExportsFailed(NfcoreError):
-    """Of several exports some failed; the others are made."""
 
 
 def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
@@ -90,7 +86,7 @@ class Stages:
 
         Raises:
             UserError: an earlier stage that it needs is not finished.
-            ExportsFailed: some of the exports failed; all were tried.
+            ExportsFailedError: some of the exports failed; all were tried.
 
         """
         failed: dict[str, Exception] = {}
@@ -285,12 +281,3 @@ class Stages:
             raise UserError(
                 f"{self.run.folder}: {stage} is not finished; 'nfcore {stage} {self.run.folder}' does it"
             )
-
-
-def exports_failed(failed: dict[str, Exception], of: int) -> NfcoreError:
-    """Return the error that says which exports failed, out of how many, and why."""
-    first = next(iter(failed.values()))
-    if of == 1:
-        return first if isinstance(first, UserError) else ExportsFailed(reason(first))
-    lines = [f"{name}: {reason(error)}" for name, error in failed.items()]
-    return ExportsFailed("\n  ".join([f"{len(failed)} of {of} exports failed", *lines]))

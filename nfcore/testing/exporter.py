@@ -13,10 +13,10 @@ import torch
 
 from nfcore.components import Kind
 from nfcore.errors import UserError
-from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
-from nfcore.light_field import LightField
 from nfcore.exports.parity import compare
 from nfcore.exports.subject import Subject
+from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
+from nfcore.light_field import LightField
 from nfcore.testing.base import Conformance, is_short
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 from nfcore.testing.student import tiny_student
