@@ -117,6 +117,11 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
         lambda x, y: F.conv_transpose2d(x, WEIGHT),
     ),
     "cos": ("cos", lambda x, y: mb.cos(x=x), lambda x, y: x.cos()),
+    "crop": (
+        "crop",
+        lambda x, y: mb.crop(x=x, crop_height=[1, 0], crop_width=[0, 2]),
+        lambda x, y: x[:, :, 1:, :-2],
+    ),
     "cumsum": ("cumsum", lambda x, y: mb.cumsum(x=x, axis=2), lambda x, y: x.cumsum(2)),
     "cumsum, exclusive": (
         "cumsum",

@@ -23,6 +23,11 @@ def concat(values: Sequence[Tensor], axis: Tensor, interleave: Flag = False) -> 
     return torch.cat(list(values), int(axis))
 
 
+def crop(x: Tensor, crop_height: Vector, crop_width: Vector) -> Tensor:
+    """Return (b, c, h, w) without the given numbers of rows and columns at either side."""
+    return F.pad(x, torch_pads([-number for number in (*ints(crop_height), *ints(crop_width))]))
+
+
 def cumsum(x: Tensor, axis: Number = 0, exclusive: Flag = False, reverse: Flag = False) -> Tensor:
     """Return the running sum; ``exclusive`` leaves out the element itself, ``reverse`` runs from the end."""
     along = int(axis)
@@ -189,6 +194,7 @@ def _product(x: Tensor, dim: list[int], keepdim: bool) -> Tensor:
 
 SHAPES: dict[str, Op] = {
     "concat": concat,
+    "crop": crop,
     "cumsum": cumsum,
     "expand_dims": expand_dims,
     "fill": fill,
