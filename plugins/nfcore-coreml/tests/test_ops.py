@@ -29,7 +29,7 @@ ORDER = torch.randint(-6, 6, (2, 8, 4, 3), generator=torch.Generator().manual_se
 HALVING = ["common::add_fp16_cast", "common::cast_optimization", "common::const_elimination"]
 
 #: Ops whose results are no floats.
-WHOLE_NUMBERS = {"reduce_argmax", "reduce_argmin"}
+WHOLE_NUMBERS = {"reduce_argmax", "reduce_argmin", "shape"}
 
 #: For each case the op, how coremltools' builder makes it, and what it is in torch. ``x`` and ``y`` are normal.
 CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tensor]]] = {
@@ -285,6 +285,11 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
             x=x, begin=[0, 3, 0, 0], end=[2, 4, 4, 6], squeeze_mask=[False, True, False, False]
         ),
         lambda x, y: x[:, 3],
+    ),
+    "shape": (
+        "shape",
+        lambda x, y: mb.cast(x=mb.shape(x=mb.squeeze(x=mb.reduce_sum(x=x, axes=[0]))), dtype="fp32"),
+        lambda x, y: torch.tensor([8.0, 4, 6]),
     ),
     "slice_by_size": (
         "slice_by_size",

@@ -165,12 +165,12 @@ def test_every_rule_says_who_says_so_and_what_core_ml_does():
         assert rule.sources
 
 
-def test_flexible_shapes_are_named(package):
-    sine = next(op for op in package.block.operations if op.type == "sin")
-    sine.outputs[0].type.tensorType.dimensions[0].unknown.variadic = False
-    found = report(package)
-    assert found["flexible_shapes"] == [sine.outputs[0].name]
-    assert findings(found)["ops of a flexible shape"] == {"sin": 1}
+def test_flexible_inputs_are_named_and_what_becomes_flexible_with_them(box_student, tmp_path):
+    said = CoreML(CoreML.Options(form="rays", ray_counts=(2, 40))).export(box_student, tmp_path)
+    found = said.report["light_field_of_rays.mlpackage"]
+    assert found["flexible_shapes"] == ["origins", "directions"]
+    assert findings(found)["ops of a flexible shape"]["conv"] == 6
+    assert "gathers from tables" not in findings(found)  # it gathers sizes
 
 
 def test_the_report_is_json_and_says_that_no_device_was_used(package):

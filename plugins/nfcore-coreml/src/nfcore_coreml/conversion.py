@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 
 import nfcore
 from nfcore.files import atomic_path
@@ -44,8 +45,9 @@ def convert(
     target: str,
     description: Description,
     compress: Callable[[Path, Mapping[str, str]], None] | None = None,
+    flexible: Mapping[int, tuple[int, int]] | None = None,
 ) -> None:
-    """Write ``module`` as an ML Program of fixed shapes to the ``.mlpackage`` at ``path``.
+    """Write ``module`` as an ML Program to the ``.mlpackage`` at ``path``.
 
     Each tensor has the precision that it has in torch: coremltools is told to change none (FLOAT32 is its name for
     that). Which part is half is thus written once, in the module, and no list of ops can draw the line elsewhere.
@@ -58,6 +60,7 @@ def convert(
         description: names the outputs, and describes all.
         compress: makes the package smaller in place; is given its path, and the module's parameters by the names
             that their constants have in the program.
+        flexible: axes of all inputs whose sizes are not those of ``example`` alone: least and greatest, inclusive.
 
     Raises:
         NfcoreError: an op has no counterpart in Core ML, or coremltools fails on it.
@@ -66,8 +69,10 @@ def convert(
     with atomic_path(path) as temporary:
         with quiet(), torch.no_grad():
             # The decompositions bring the graph to the ATen dialect: coremltools refuses the training one.
-            graph = torch.export.export(module, tuple(example.values())).run_decompositions(DECOMPOSITIONS)
             try:
+                graph = torch.export.export(
+                    module, tuple(example.values()), dynamic_shapes=_dynamic(example, flexible or {})
+                ).run_decompositions(DECOMPOSITIONS)
                 coremltools.convert(
                     graph,
                     convert_to="mlprogram",
@@ -83,12 +88,25 @@ def convert(
                 raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
         if compress is not None:
             compress(temporary, graph.graph_signature.inputs_to_parameters)
-        _describe(Package.read(temporary), description)
+        _describe(Package.read(temporary), description, example)
 
 
-def _describe(package: Package, description: Description) -> None:
-    """Write ``description`` into the package, in the one byte order that equal contents have."""
+def _dynamic(
+    example: Mapping[str, Tensor], flexible: Mapping[int, tuple[int, int]]
+) -> tuple[dict[int, Dim], ...] | None:
+    """Return torch.export's account of the axes whose sizes vary: an axis is as long in all inputs."""
+    axes = {axis: Dim(f"axis_{axis}", min=least, max=most) for axis, (least, most) in flexible.items()}
+    return tuple(axes for _ in example) if axes else None
+
+
+def _describe(package: Package, description: Description, example: Mapping[str, Tensor]) -> None:
+    """Write ``description`` into the package, in the one byte order that equal contents have.
+
+    The sizes of ``example`` become the default ones of flexible inputs: coremltools takes the least.
+    """
     about = package.model.description
+    for feature in about.input:
+        feature.type.multiArrayType.shape[:] = example[feature.name].shape
     about.metadata.shortDescription = description.short
     for feature in about.input:
         feature.shortDescription = description.inputs[feature.name]

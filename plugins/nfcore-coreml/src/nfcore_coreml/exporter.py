@@ -73,6 +73,12 @@ class CoreML(nfcore.Exporter):
             "takes the origins and directions of rays",
         )
 
+        ray_counts: tuple[int, int] | None = Field(
+            None,
+            description="With the form rays: least and most rays along each side that the package takes, as in "
+            "[2, 200]; without it the student's own ray grid alone, which the Neural Engine runs faster",
+        )
+
         @field_validator("bits")
         @classmethod
         def _known(cls, bits: dict[str, int]) -> dict[str, int]:
@@ -86,6 +92,12 @@ class CoreML(nfcore.Exporter):
             first = PRECISIONS[self.precision].first_target
             if self.minimum_target is not None and TARGETS.index(self.minimum_target) < TARGETS.index(first):
                 raise ValueError(f"{self.precision} wants a minimum_target of {first}, not {self.minimum_target}")
+            if self.ray_counts is not None and self.form != "rays":
+                raise ValueError("ray_counts are for the form rays")
+            if self.ray_counts is not None and not 2 <= self.ray_counts[0] <= self.ray_counts[1]:
+                raise ValueError(
+                    f"ray_counts are at least 2, and the second no less than the first: {self.ray_counts}"
+                )
             return self
 
         @property
@@ -119,11 +131,15 @@ class CoreML(nfcore.Exporter):
         """Write ``light_field.mlpackage``, or the packages of another form, into ``folder``.
 
         Raises:
-            UserError: ``bits`` name a layer that the network does not have.
+            UserError: ``bits`` name a layer that the network does not have, ``ray_counts`` leave out its own grid.
             NfcoreError: coremltools can't convert an op of the student, or merges a layer that ``bits`` name.
 
         """
-        written = parts(student, self.options.form)
+        counts = self.options.ray_counts
+        if counts is not None and not all(counts[0] <= size <= counts[1] for size in student.grid):
+            rows, columns = student.grid
+            raise nfcore.UserError(f"ray_counts: {counts} leaves out the student's own {rows} x {columns} rays")
+        written = parts(student, self.options.form, counts)
         _check_layers(student, self.options.bits)
         compressed: set[str] = set()
 
@@ -140,6 +156,7 @@ class CoreML(nfcore.Exporter):
                 folder / part.file.name,
                 target=self.options.target,
                 description=part.description(student),
+                flexible=part.flexible,
                 compress=shrink if self.options.bits or self.options.precision != "fp16" else None,
             )
         merged = self.options.bits.keys() - compressed

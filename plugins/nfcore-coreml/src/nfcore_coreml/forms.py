@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
@@ -38,6 +39,7 @@ class Part:
         module: what it computes.
         example: its inputs, in order.
         about: a sentence on the whole.
+        flexible: axes of the inputs whose sizes may vary: least and greatest.
 
     """
 
@@ -45,6 +47,7 @@ class Part:
     module: nn.Module
     example: tuple[Tensor, ...]
     about: str
+    flexible: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def inputs(self) -> dict[str, Tensor]:
@@ -61,8 +64,15 @@ class Part:
         )
 
 
-def parts(student: LightField, form: Form) -> list[Part]:
-    """Return the packages of an export in the order in which they run, the network in fp16."""
+def parts(student: LightField, form: Form, ray_counts: tuple[int, int] | None = None) -> list[Part]:
+    """Return the packages of an export in the order in which they run, the network in fp16.
+
+    Args:
+        student: what is exported.
+        form: which packages.
+        ray_counts: least and most rays along each side, for the form ``rays``; None is the student's own grid.
+
+    """
     cameras = student.cameras
     camera = cameras[0].to("cpu")
     given = (camera.poses.float(), camera.intrinsics.float())
@@ -87,10 +97,17 @@ def parts(student: LightField, form: Form) -> list[Part]:
             ),
         ]
     if form == "rays":
-        rays = nfcore.ray_grid(*given, cameras.height, cameras.width, student.scale)
-        file = nfcore.ExportedFile(OF_RAYS, nfcore.ray_ports(*student.grid, 1), (image,))
-        about = f"Neural light field: {student.grid[1]} x {student.grid[0]} rays to {size}"
-        return [Part(file, deployed.of_rays, tuple(ray.contiguous() for ray in rays), about)]
+        rays = tuple(
+            ray.contiguous() for ray in nfcore.ray_grid(*given, cameras.height, cameras.width, student.scale)
+        )
+        if ray_counts is None:
+            file = nfcore.ExportedFile(OF_RAYS, nfcore.ray_ports(*student.grid, 1), (image,))
+            about = f"Neural light field: {student.grid[1]} x {student.grid[0]} rays to {size}"
+            return [Part(file, deployed.of_rays, rays, about)]
+        ports = nfcore.ray_ports("rows", "columns", 1), nfcore.image_port("height", "width", 1)
+        about = f"Neural light field: rays to an image with {student.scale} x {student.scale} pixels for each"
+        file = nfcore.ExportedFile(OF_RAYS, ports[0], (ports[1],))
+        return [Part(file, deployed.of_rays, rays, about, {2: ray_counts, 3: ray_counts})]
     file = nfcore.ExportedFile(PACKAGE, pose, (image,))
     return [Part(file, deployed, given, f"Neural light field: a camera to {size}")]
 

@@ -24,7 +24,7 @@ class Operation(NamedTuple):
 
     Args:
         op: its name in MIL.
-        results: what the program declares for its results; None where a shape is flexible.
+        results: what the program declares for its results; None for what is no tensor.
         parameters: the constant ones, by name.
         shapes: of the other arguments, by the parameter's name.
 
@@ -33,7 +33,12 @@ class Operation(NamedTuple):
     op: str
     results: tuple[Declared | None, ...]
     parameters: dict[str, Value]
-    shapes: dict[str, tuple[int, ...]]
+    shapes: dict[str, tuple[int | None, ...]]
+
+    @property
+    def flexible(self) -> bool:
+        """Whether a result has a size that is known only when the program runs."""
+        return any(result is not None and None in result.shape for result in self.results)
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,15 @@ def _float32(operation: Operation) -> bool:
     return any(result is not None and result.data_type == MIL_pb2.FLOAT32 for result in operation.results)
 
 
+def _gathers(operation: Operation) -> bool:
+    floats = (MIL_pb2.FLOAT16, MIL_pb2.FLOAT32)  # of integers it picks the sizes of a flexible shape
+    return operation.op.startswith("gather") and any(
+        r is not None and r.data_type in floats for r in operation.results
+    )
+
+
 def _flexible(operation: Operation) -> bool:
-    return None in operation.results
+    return operation.flexible
 
 
 def _dilated(operation: Operation) -> bool:
@@ -86,6 +98,8 @@ def _cropped_unevenly(operation: Operation) -> bool:
     strides = _numbers(operation, "strides") or [1] * len(given)
     dilations = _numbers(operation, "dilations") or [1] * len(given)
     pads = pads or [0] * 2 * len(given)
+    if None in given:
+        return False
     natural = [
         (size - 1) * stride + dilation * (width - 1) + 1 - 2 * pad
         for size, stride, dilation, width, pad in zip(given, strides, dilations, kernel, pads[::2], strict=False)
@@ -129,7 +143,7 @@ RULES = (
             "https://github.com/apple/coremltools/issues/1103",
             "https://github.com/roboflow/rf-detr/pull/1495",
         ),
-        _named("gather", "gather_along_axis", "gather_nd"),
+        _gathers,
     ),
     Rule(
         "topk",

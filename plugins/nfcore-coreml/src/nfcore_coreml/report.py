@@ -43,7 +43,7 @@ class _Weights:
 class _Reading:
     """The program, sorted: the ops that run, and the constants by kind."""
 
-    operations: list[tuple[str, Operation]] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
     weights: dict[str, _Weights] = field(default_factory=dict)
 
 
@@ -55,7 +55,7 @@ def report(package: Package) -> dict[str, object]:
 
     """
     reading = _read(package)
-    counts = Counter((operation.op, _types(operation)) for _, operation in reading.operations)
+    counts = Counter((operation.op, _types(operation)) for operation in reading.operations)
     sizes = {
         "program": package.model_file.stat().st_size,
         "weights": sum(file.stat().st_size for file in package.model_file.parent.rglob("*.bin")),
@@ -70,7 +70,7 @@ def report(package: Package) -> dict[str, object]:
             {"kind": kind, "constants": kept.constants, "values": kept.values, "bytes": -(-kept.bits // 8)}
             for kind, kept in sorted(reading.weights.items(), key=lambda item: -item[1].bits)
         ],
-        "flexible_shapes": sorted({name for name, operation in reading.operations if None in operation.results}),
+        "flexible_shapes": [given.name for given in package.inputs if None in Declared.of(given.type).shape],
         "neural_engine": list(_findings(reading)),
         "limits": LIMITS,
     }
@@ -78,7 +78,7 @@ def report(package: Package) -> dict[str, object]:
 
 def _findings(reading: _Reading) -> Iterator[dict[str, object]]:
     for rule in RULES:
-        counts = Counter(operation.op for _, operation in reading.operations if rule.holds(operation))
+        counts = Counter(operation.op for operation in reading.operations if rule.holds(operation))
         if counts:
             ops = dict(sorted(counts.items()))
             yield {"what": rule.what, "ops": ops, "then": rule.then, "sources": list(rule.sources)}
@@ -109,7 +109,7 @@ def _read(package: Package) -> _Reading:
             }
             given = {name: shapes.get(argument.arguments[0].name) for name, argument in operation.inputs.items()}
             sizes = {name: declared.shape for name, declared in given.items() if declared is not None}
-            reading.operations.append((names[0], Operation(operation.type, results, parameters, sizes)))
+            reading.operations.append(Operation(operation.type, results, parameters, sizes))
     return reading
 
 
@@ -151,11 +151,9 @@ def _compression(op: str, stored: Mapping[str, MIL_pb2.Value]) -> str:
 
 
 def _add(reading: _Reading, declared: Declared | None, kind: str | None, bits: int | None = None) -> None:
-    if kind is None or declared is None or math.prod(declared.shape) <= _FEW:
+    if kind is None or declared is None or declared.size <= _FEW:
         return
-    reading.weights.setdefault(kind, _Weights()).add(
-        math.prod(declared.shape), _bits(declared) if bits is None else bits
-    )
+    reading.weights.setdefault(kind, _Weights()).add(declared.size, _bits(declared) if bits is None else bits)
 
 
 def _kind(declared: Declared | None) -> str | None:
@@ -166,22 +164,22 @@ def _kind(declared: Declared | None) -> str | None:
 
 def _types(operation: Operation) -> str:
     known = [declared for declared in operation.results if declared is not None]
-    return MIL_pb2.DataType.Name(known[0].data_type).lower().replace("float", "fp") if known else "flexible"
+    return MIL_pb2.DataType.Name(known[0].data_type).lower().replace("float", "fp") if known else "no tensor"
 
 
 def _small(value: MIL_pb2.Value) -> bool:
     declared = _declared(value.type)
-    return declared is not None and math.prod(declared.shape) <= _FEW
+    return declared is not None and declared.size <= _FEW
 
 
 def _bits(declared: Declared | None) -> int:
     if declared is None or declared.data_type not in ELEMENTS:
         return 0
-    return math.prod(declared.shape) * ELEMENTS[declared.data_type].bits
+    return declared.size * ELEMENTS[declared.data_type].bits
 
 
 def _declared(value_type: MIL_pb2.ValueType) -> Declared | None:
-    """Return the declared type; None where a shape is flexible, or the value is no tensor."""
+    """Return the declared type; None where the value is no tensor."""
     try:
         return Declared.of(value_type)
     except NotImplementedError:

@@ -17,10 +17,10 @@ from nfcore_coreml.evaluator.parameters import Flag, Number, Op, Vector, ints, t
 
 
 def concat(values: Sequence[Tensor], axis: Tensor, interleave: Flag = False) -> Tensor:
-    """Return the tensors one after another along ``axis``."""
+    """Return the tensors one after another along ``axis``; scalars count as vectors."""
     if interleave:
         raise NotImplementedError("interleaving is not known")
-    return torch.cat(list(values), int(axis))
+    return torch.cat([torch.atleast_1d(value) for value in values], int(axis))
 
 
 def crop(x: Tensor, crop_height: Vector, crop_width: Vector) -> Tensor:
@@ -101,6 +101,11 @@ def reshape(x: Tensor, shape: Vector) -> Tensor:
 def reverse(x: Tensor, axes: Vector | None = None) -> Tensor:
     """Return ``x`` in the opposite order along these axes, or along all."""
     return x.flip(list(range(x.dim())) if axes is None else ints(axes))
+
+
+def shape(x: Tensor) -> Tensor:
+    """Return the sizes of the axes of ``x``."""
+    return torch.tensor(x.shape)
 
 
 def slice_by_index(
@@ -217,6 +222,7 @@ SHAPES: dict[str, Op] = {
     "reduce_sum_square": _reduction(lambda x, **over: x.square().sum(**over)),
     "reshape": reshape,
     "reverse": reverse,
+    "shape": shape,
     "slice_by_index": slice_by_index,
     "slice_by_size": slice_by_size,
     "softmax": softmax,
