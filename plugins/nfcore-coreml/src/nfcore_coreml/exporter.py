@@ -179,7 +179,9 @@ def _evaluator_runner(packages: list[Package]) -> nfcore.Runner:
         return values["image"]
 
     return nfcore.Runner(
-        "nfcore-coreml's evaluator (op by op, fp16 rounding; not the Neural Engine)", _one_by_one(image)
+        "nfcore-coreml's evaluator (op by op, fp16 rounding; not the Neural Engine)",
+        _one_by_one(image),
+        timed=False,
     )
 
 
