@@ -10,7 +10,6 @@ import typer
 
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.cli.runs import QuietOption, RunArgument, run_folder
-from nfcore.errors import UserError, nearest
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
@@ -48,12 +47,7 @@ def bench(
     from nfcore.runs.packages import packages_of, quality_of
 
     opened = Run(run_folder(run))
-    packages = packages_of(opened, plugins())
-    labels = [package.label for package in packages]
-    for label in exports or ():
-        if label not in labels:
-            raise UserError(f"{opened.folder}: no finished export {label!r}; {nearest(label, labels)}")
-    packages = [package for package in packages if not exports or package.label in exports]
+    packages = packages_of(opened, plugins(), exports or ())
     with Console(quiet=quiet) as console:
         measured = measure(
             LightField.load(opened.student, plugins()),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from nfcore.errors import UserError, nearest
 from nfcore.exports.manifest import Manifest
 from nfcore.manager import PluginManager
 from nfcore.measuring.bench import Quality
@@ -12,14 +13,18 @@ from nfcore.measuring.packages import Package
 from nfcore.runs.folder import Run
 
 
-def packages_of(run: Run, manager: PluginManager) -> list[Package]:
-    """Return the exports that are finished, in the order of the run's configuration.
+def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) -> list[Package]:
+    """Return the finished exports of a run that ``labels`` name, or all, in the order of its configuration.
 
     Raises:
-        UserError: an export has no manifest, or a damaged one.
+        UserError: there is no such export, it is not finished, or it has no manifest or a damaged one.
 
     """
-    finished = run.results
+    results = run.results
+    finished = {label: choice for label, choice in run.config.export.items() if f"export.{label}" in results}
+    for label in labels:
+        if label not in finished:
+            raise UserError(f"{run.folder}: no finished export {label!r}; {nearest(label, finished)}")
     return [
         Package(
             label,
@@ -28,8 +33,8 @@ def packages_of(run: Run, manager: PluginManager) -> list[Package]:
             run.exports / label,
             tuple(file.name for file in Manifest.read(run.exports / label).files),
         )
-        for label, choice in run.config.export.items()
-        if f"export.{label}" in finished
+        for label, choice in finished.items()
+        if not labels or label in labels
     ]
 
 
