@@ -13,7 +13,8 @@ import tqdm
 
 import nfcore
 from nfcore_coreml.evaluator import Package
-from nfcore_coreml.exporter import PACKAGE, CoreML
+from nfcore_coreml.exporter import CoreML
+from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2, quiet
 
 ON_MACOS = bool(platform.mac_ver()[0])

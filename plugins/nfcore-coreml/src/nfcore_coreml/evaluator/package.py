@@ -7,6 +7,7 @@ The layout is that of Core ML's model packages: ``Manifest.json`` names the root
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,16 @@ class Package:
         if function.opset not in function.block_specializations:
             raise nfcore.UserError(f"{self.path}: damaged Core ML package: no block for {function.opset!r}")
         return function.block_specializations[function.opset]
+
+    @property
+    def size_ranges(self) -> dict[str, list[tuple[int, float]]]:
+        """The least and greatest size of each axis of the inputs whose shapes are flexible, by their names."""
+        shapes = {given.name: given.type.multiArrayType.shapeRange for given in self.model.description.input}
+        return {
+            name: [(r.lowerBound, r.upperBound if r.upperBound >= 0 else math.inf) for r in shape.sizeRanges]
+            for name, shape in shapes.items()
+            if shape.sizeRanges
+        }
 
     @property
     def _function(self) -> MIL_pb2.Function:
