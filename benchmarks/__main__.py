@@ -28,6 +28,7 @@ LONG = (
     "paper_size",
     "distillation_options",
     "step_options",
+    "export_cost",
     "web",
 )
 Row = dict[str, Any]

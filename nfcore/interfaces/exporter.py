@@ -78,7 +78,7 @@ class Exporter(ABC):
         """Write the files for ``student`` into the empty ``folder`` and say what they are.
 
         Needs neither data set nor teacher. The files take a pose and intrinsics and give RGB; ray arithmetic is
-        float32 in any precision.
+        float32 in any precision. The core writes ``manifest.json``, ``README.md`` and ``picture.png`` beside them.
         """
 
     @abstractmethod
