@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nfcore import NfcoreError, Runner, UserError
 from nfcore.config import Choice
 from nfcore.measuring.bench import Bench, Quality, Row, bench
-from nfcore.measuring.front import pareto_front
+from nfcore.measuring.front import pareto_front, quality_front
 from nfcore.measuring.latency import TORCH, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
@@ -240,6 +240,10 @@ def test_every_point_off_the_front_is_beaten_by_one_on_it_and_none_on_it_is(poin
     for index, point in enumerate(points):
         beaten = [f for f in front if f != index and all(a <= b for a, b in zip(points[f], point, strict=True))]
         assert bool(beaten) == (index not in front)
+
+
+def test_a_thousandth_of_a_db_is_no_reason_to_be_on_the_front():
+    assert quality_front([(1.0, 30.001), (2.0, 30.003), (3.0, 30.02)]) == [0, 2]
 
 
 # -- the bench ---------------------------------------------------------------------------------------

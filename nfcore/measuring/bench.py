@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.light_field import LightField
-from nfcore.measuring.front import pareto_front
+from nfcore.measuring.front import quality_front
 from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
@@ -82,18 +82,18 @@ class Bench:
     @property
     def size_front(self) -> list[str]:
         """Labels of the exports of which no other is both smaller and better, smallest first."""
-        found = {row.label: (row.bytes, -row.psnr) for row in self.rows if row.psnr is not None}
-        return [list(found)[index] for index in pareto_front(list(found.values()))]
+        found = {row.label: (row.bytes, row.psnr) for row in self.rows if row.psnr is not None}
+        return [list(found)[index] for index in quality_front(list(found.values()))]
 
     @property
     def latency_front(self) -> list[tuple[str, int]]:
         """Label and threads of the rows of which no other is both quicker and better, quickest first."""
         found = {
-            (row.label, row.threads): (row.milliseconds, -row.psnr)
+            (row.label, row.threads): (row.milliseconds, row.psnr)
             for row in self.rows
             if row.psnr is not None and row.milliseconds is not None and row.threads is not None
         }
-        return [list(found)[index] for index in pareto_front(list(found.values()))]
+        return [list(found)[index] for index in quality_front(list(found.values()))]
 
     def as_data(self) -> dict[str, Any]:
         """Return all of it as JSON values; what was not measured is absent."""

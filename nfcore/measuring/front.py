@@ -22,5 +22,13 @@ def pareto_front(costs: Sequence[Sequence[float]]) -> list[int]:
     return sorted(front, key=lambda index: tuple(costs[index]))
 
 
+def quality_front(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the front of points (cost, PSNR in dB), cheapest first.
+
+    PSNR counts to a hundredth of a dB: by less, nothing is better.
+    """
+    return pareto_front([(cost, -round(psnr, 2)) for cost, psnr in points])
+
+
 def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)

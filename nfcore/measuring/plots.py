@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfcore.files import atomic_path
-from nfcore.measuring.front import pareto_front
+from nfcore.measuring.front import quality_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def save_plot(path: Path, title: str, panels: Sequence[Panel]) -> bool:
 def _draw(axes: Axes, panel: Panel) -> None:
     """Draw numbered points; names would hide each other where points lie close, so they stand below."""
     points = panel.points
-    front = pareto_front([(point.cost, -point.psnr) for point in points])
+    front = quality_front([(point.cost, point.psnr) for point in points])
     axes.plot(
         [points[index].cost for index in front],
         [points[index].psnr for index in front],

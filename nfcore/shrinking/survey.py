@@ -9,7 +9,7 @@ from typing import Any
 
 from nfcore.config import Choice
 from nfcore.interfaces import Exporter
-from nfcore.measuring.front import pareto_front
+from nfcore.measuring.front import quality_front
 from nfcore.measuring.latency import TORCH, Latencies, measure_latency
 from nfcore.reporting import Reporter
 from nfcore.shrinking.allocation import WHOLE, Allocation, allocations
@@ -27,7 +27,7 @@ _SENSITIVITY_VIEWS = 4
 def front_of(measured: Sequence[Measured]) -> list[Measured]:
     """Return the packages that pass their floor and of which no other is both smaller and better."""
     scored = [(one, one.score) for one in measured if one.score is not None and not one.refused]
-    return [scored[index][0] for index in pareto_front([(one.bytes, -score.psnr) for one, score in scored])]
+    return [scored[index][0] for index in quality_front([(one.bytes, score.psnr) for one, score in scored])]
 
 
 def survey(
