@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _OFF, _ON, _CHOSEN = "#8c8c8c", "#1f77b4", "#d62728"
 _LINE = 0.19  # height of a line of the legend, inches
+_LEAST_SPAN = 0.2  # of the PSNR that a panel shows, dB
 
 
 @dataclass(frozen=True)
@@ -96,5 +97,8 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.set(xlabel=panel.axis, ylabel="PSNR against photos, dB")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, frameon=False)
     axes.margins(x=0.1, y=0.1)
+    low, high = axes.get_ylim()
+    if high - low < _LEAST_SPAN:  # noise must not look like a cliff
+        axes.set_ylim((low + high - _LEAST_SPAN) / 2, (low + high + _LEAST_SPAN) / 2)
     axes.grid(alpha=0.25)
     axes.ticklabel_format(useOffset=False)
