@@ -112,7 +112,7 @@ def configure_with_origins(
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         added = {_label(label): {"name": label} for label in labels if label not in offered}
-        values["export"] = {label: offered[label] for label in labels if label in offered} | added
+        values["export"] = {label: added.get(label) or offered[label] for label in map(_label, labels)}
         origins.gave("--export", {"export": added}, values)
     if protocol is not None:
         give("--protocol", {"protocol": protocol})

@@ -154,6 +154,11 @@ class Stages:
         for stage in get_args(Stage):
             self.do(stage)
 
+    def do_export(self, label: str) -> None:
+        """Make one of the run's exports unless it is finished; the others are left as they are."""
+        self._once(f"export.{label}", partial(self.export, label, self.config.export[label]))
+        self.run.write_summary()
+
     @cached_property
     def source(self) -> RaySource:
         """The scene's photos, read when they are first needed."""
