@@ -1,4 +1,4 @@
-"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, render, export."""
+"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, export."""
 
 from __future__ import annotations
 
@@ -71,7 +71,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
     app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
     app.command()(evaluate)
-    app.command()(render)
     app.command()(export)
 
 
@@ -174,20 +173,8 @@ def evaluate(
     _work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
-def render(
-    student: StudentArgument,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files of a student file.")] = None,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Write a picture and an orbit video."""
-    if student.is_file():
-        from nfcore.cli.student import render_student
-
-        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
-        return
-    folder = run_folder(student)
+def render_stage(folder: Path, *, again: bool, threads: int | None, quiet: bool) -> None:
+    """Do the render stage of the run in ``folder``, and say where its pictures lie."""
     if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
         _print_paths(folder)
 
