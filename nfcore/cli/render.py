@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,14 +15,9 @@ from nfcore.errors import UserError
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
-    import torch
-
     from nfcore.cameras import Cameras
-    from nfcore.interfaces import RaySource, Teacher
-    from nfcore.light_field import LightField
     from nfcore.reporting import Reporter
-    from nfcore.runs import Run
-    from nfcore.scene import Scene
+    from nfcore.runs.learned import Learned
 
 Format = Literal["mp4", "webm", "gif", "png", "png16", "npy"]
 _VIDEOS = ("mp4", "webm", "gif")
@@ -120,7 +114,9 @@ def render(
         import torch
 
         torch.set_num_threads(threads)
-    _render(_Learned(student), wish, quiet=quiet)
+    from nfcore.runs.learned import Learned
+
+    _render(Learned(student if student.is_file() else run_folder(student), plugins()), wish, quiet=quiet)
 
 
 @dataclass(frozen=True)
@@ -139,65 +135,7 @@ class _Wish:
     out: Path | None
 
 
-class _Learned:
-    """What there is to render: a run's student and teacher, or a student's file alone."""
-
-    def __init__(self, given: Path) -> None:
-        from nfcore.devices import choose_device
-        from nfcore.runs import Run
-
-        self.given = given if given.is_file() else run_folder(given)
-        self.run: Run | None = None if given.is_file() else Run(self.given)
-        self.device: torch.device = choose_device(self.run.config.device if self.run else "auto")
-
-    @cached_property
-    def student(self) -> LightField:
-        from nfcore.light_field import LightField
-
-        if self.run is not None and not self.run.student.exists():
-            raise UserError(
-                f"{self.given}: finetune is not finished; 'nfcore finetune {self.given}' does it, and "
-                f"--from teacher shows the teacher"
-            )
-        return LightField.load(self.run.student if self.run else self.given).to(self.device)
-
-    @cached_property
-    def teacher(self) -> Teacher:
-        from nfcore.pipeline.teach import load_teacher
-
-        if self.run is None:
-            raise UserError(
-                f"{self.given}: a student's file knows no teacher: give its run's folder, which holds "
-                f"teacher.safetensors"
-            )
-        if not self.run.teacher.exists():
-            raise UserError(f"{self.given}: teach is not finished; 'nfcore teach {self.given}' does it")
-        return load_teacher(self.run.teacher).to(self.device)
-
-    @cached_property
-    def source(self) -> RaySource:
-        from nfcore.runs import open_scene
-
-        if self.run is None:
-            raise UserError(
-                f"{self.given}: a student's file has no test poses: --path reference has those saved with it"
-            )
-        return open_scene(self.run.config, plugins())
-
-    def known(self, path: str) -> tuple[Cameras, Scene]:
-        """Return cameras that ``path`` is made from, and the scene; photos are read only where they must be."""
-        has_student = self.run is None or self.run.student.exists()
-        if path == "test" or not has_student:
-            return self.source.views("test").cameras, self.source.scene
-        return self.student.cameras.to("cpu"), self.student.scene
-
-    @property
-    def folder(self) -> Path:
-        """Where what is rendered goes if nobody says otherwise."""
-        return self.given / "renders" if self.run else self.given.parent / f"{self.given.stem}-renders"
-
-
-def _render(learned: _Learned, wish: _Wish, *, quiet: bool) -> None:
+def _render(learned: Learned, wish: _Wish, *, quiet: bool) -> None:
     """Render what was wished for and say where it lies."""
     from nfcore.console import Console, ConsoleReporter
     from nfcore.geometry.reach import beyond
@@ -222,7 +160,7 @@ def _render(learned: _Learned, wish: _Wish, *, quiet: bool) -> None:
         say(line)
 
 
-def _cameras(learned: _Learned, wish: _Wish) -> tuple[Cameras, float]:
+def _cameras(learned: Learned, wish: _Wish) -> tuple[Cameras, float]:
     """Return the path's cameras in the size and number that were asked for, and the frames per second."""
     from nfcore.camera_paths import read_path
     from nfcore.geometry.between import resampled
@@ -248,7 +186,7 @@ def _cameras(learned: _Learned, wish: _Wish) -> tuple[Cameras, float]:
     return cameras, wish.fps or fps
 
 
-def _save_colour(learned: _Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+def _save_colour(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
     from nfcore.images import save_png
     from nfcore.pipeline.render import save_frames, student_frames, teacher_frames
 
@@ -264,7 +202,7 @@ def _save_colour(learned: _Learned, wish: _Wish, cameras: Cameras, fps: float, r
     return [f"{_what(wish)}: {target}"]
 
 
-def _save_depth(learned: _Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+def _save_depth(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
     from nfcore.images import save_png
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
     from nfcore.pipeline.render import save_frames
@@ -296,7 +234,7 @@ def _what(wish: _Wish) -> str:
     return "picture" if wish.still is not None else "video" if wish.format in _VIDEOS else "pictures"
 
 
-def _target(learned: _Learned, wish: _Wish, shown: str, cameras: Cameras) -> Path:
+def _target(learned: Learned, wish: _Wish, shown: str, cameras: Cameras) -> Path:
     """Return the file or folder to write.
 
     Raises:

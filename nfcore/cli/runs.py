@@ -59,6 +59,10 @@ ProtocolOption = Annotated[
 AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+PicturesOption = Annotated[
+    bool,
+    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
 
 _RUNS = Path("runs")
@@ -89,6 +93,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a whole pipeline: photos in, a verified model out."""
@@ -104,7 +109,16 @@ def run(
         protocol=protocol,
     )
     folder = runs / (name or _default_name(recipe, config))
-    speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    speaks = _work(
+        folder,
+        None,
+        config=config,
+        resume=resume,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
     if speaks and not as_json:
         _print_paths(folder)
         root = ctx.find_root()
@@ -124,6 +138,7 @@ def teach(
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
@@ -134,7 +149,16 @@ def teach(
         config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(run_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(
+        run_folder(run),
+        "teach",
+        config=config,
+        again=again,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -145,9 +169,18 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         again: AgainOption = False,
         threads: ThreadsOption = None,
         quiet: QuietOption = False,
+        pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
-        _work(run_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
+        _work(
+            run_folder(run),
+            stage,
+            again=again,
+            threads=threads,
+            quiet=quiet,
+            pictures=pictures,
+            as_json=as_json,
+        )
 
     return command
 
@@ -226,6 +259,7 @@ def _work(
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
+    pictures: bool = True,
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
@@ -245,7 +279,7 @@ def _work(
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
-        with Console(quiet=quiet or not processes.first()) as console:
+        with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
             if processes.first():
                 run, source = _open(folder, config, resume, console)
                 if again and stage is not None:

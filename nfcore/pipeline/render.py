@@ -9,7 +9,7 @@ from typing import Literal, TypeGuard, get_args
 from torch import Tensor
 
 from nfcore.camera_paths import write_path
-from nfcore.cameras import Cameras, grid_shape
+from nfcore.cameras import Cameras
 from nfcore.files import atomic_path
 from nfcore.geometry.between import resampled
 from nfcore.geometry.forward_region import ForwardRegion
@@ -17,6 +17,7 @@ from nfcore.geometry.orbits import spiral, tour
 from nfcore.images import save_png, side_by_side
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
+from nfcore.pipeline.other_sizes import render_at
 from nfcore.reporting import Reporter
 from nfcore.scene import Scene
 from nfcore.videos import save_sequence, save_video
@@ -78,13 +79,12 @@ def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | N
         UserError: a size that the student's scale does not divide; says which would fit.
 
     """
-    grid_shape(cameras.height, cameras.width, student.scale)
     own = student.cameras.height * student.cameras.width
     batch = max(1, min(_BATCH, _BATCH * own // (cameras.height * cameras.width)))
     reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
     for start in range(0, len(cameras), batch):
-        yield from student.render(cameras[start : start + batch], batch).permute(0, 2, 3, 1)
+        yield from render_at(student, cameras[start : start + batch]).permute(0, 2, 3, 1)
         reporter.step(min(start + batch, len(cameras)))
 
 
