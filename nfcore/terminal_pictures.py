@@ -94,8 +94,7 @@ def _sixel(image: Image.Image) -> str:
     indices, palette = np.asarray(reduced), reduced.getpalette() or []
     height, width = indices.shape
     parts = [f'\x1bPq"1;1;{width};{height}']
-    used = np.unique(indices)
-    for colour in used:
+    for colour in np.unique(indices).tolist():
         red, green, blue = (round(value * 100 / 255) for value in palette[3 * colour : 3 * colour + 3])
         parts.append(f"#{colour};2;{red};{green};{blue}")
     bands = []

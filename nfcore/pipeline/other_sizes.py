@@ -28,12 +28,12 @@ def render_at(student: LightField, cameras: Cameras) -> Tensor:
         UserError: a size that is no multiple of the student's scale; sizes below the learned one always fit.
 
     """
+    check_size(student, cameras)
     density = pixel_density(student, cameras)
     if density < 1 - _SLACK:
         shrunk = _fitting(math.ceil(1 / density), cameras, student.scale)
         large = cameras.resized(shrunk * cameras.height, shrunk * cameras.width)
         return F.avg_pool2d(render_at(student, large), shrunk)
-    grid_shape(cameras.height, cameras.width, student.scale)
     phases = _phases(density, cameras, student.scale)
     if phases == 1:
         return student.render(cameras)
@@ -42,6 +42,12 @@ def render_at(student: LightField, cameras: Cameras) -> Tensor:
         for column in range(phases):
             images[:, :, row::phases, column::phases] = student.render(_phase(cameras, phases, row, column))
     return images
+
+
+def check_size(student: LightField, cameras: Cameras) -> None:
+    """Raise a UserError if ``student`` can't show the size of ``cameras``; it says which sizes would fit."""
+    if pixel_density(student, cameras) >= 1 - _SLACK:
+        grid_shape(cameras.height, cameras.width, student.scale)
 
 
 def pixel_density(student: LightField, cameras: Cameras) -> float:

@@ -17,7 +17,7 @@ from nfcore.geometry.orbits import spiral, tour
 from nfcore.images import save_png, side_by_side
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
-from nfcore.pipeline.other_sizes import render_at
+from nfcore.pipeline.other_sizes import check_size, render_at
 from nfcore.reporting import Reporter
 from nfcore.scene import Scene
 from nfcore.videos import save_sequence, save_video
@@ -73,15 +73,19 @@ def save_orbit(student: LightField, path: Path, reporter: Reporter | None = None
 
 
 def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
-    """Yield what ``student`` shows through each of ``cameras``, (h, w, 3) in [0, 1].
+    """Return what ``student`` shows through each of ``cameras``, (h, w, 3) in [0, 1].
 
     Raises:
         UserError: a size that the student's scale does not divide; says which would fit.
 
     """
+    check_size(student, cameras)  # now, not when the first frame is taken and its file begun
+    return _student_frames(student, cameras, reporter or Reporter())
+
+
+def _student_frames(student: LightField, cameras: Cameras, reporter: Reporter) -> Iterator[Tensor]:
     own = student.cameras.height * student.cameras.width
     batch = max(1, min(_BATCH, _BATCH * own // (cameras.height * cameras.width)))
-    reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
     for start in range(0, len(cameras), batch):
         yield from render_at(student, cameras[start : start + batch]).permute(0, 2, 3, 1)
