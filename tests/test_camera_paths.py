@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from nfcore import Cameras, UserError
-from nfcore.camera_paths import read_path, write_path
+from nfcore.camera_paths import CameraFrame, CameraPathFile, read_path, write_path
 from nfcore.states import seeded
 
 OWN = Cameras(torch.eye(4)[None, :3], torch.tensor([[50.0, 50, 16, 12]]), 24, 32)
@@ -105,6 +107,21 @@ def test_frames_have_their_own_focus_or_the_paths(tmp_path):
     assert cameras.intrinsics.tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
     del values["intrinsics"]
     refused(saved(tmp_path / "p.json", values), "frame 0 has no intrinsics")
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "rendering.md"
+
+
+def test_the_documented_example_can_be_rendered_and_every_key_is_explained(tmp_path):
+    text = PAGE.read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    cameras = read_path(saved(tmp_path / "p.json", json.loads(example))).cameras(OWN)
+    assert (len(cameras), cameras.height, cameras.width) == (2, 300, 400)
+    rows = " ".join(line.split("|")[1] for line in text.splitlines() if line.startswith("|"))
+    for model in (CameraPathFile, CameraFrame):
+        for key, field in model.model_fields.items():
+            assert field.description
+            assert f"`{key}`" in rows
 
 
 # -- nerfstudio's ------------------------------------------------------------------------------------
