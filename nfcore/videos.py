@@ -21,6 +21,10 @@ _CODECS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
+#: Endings of the files that ``save_video`` writes.
+ENDINGS = (*_CODECS, ".gif")
+
+
 def save_video(path: Path, frames: Iterable[Tensor], fps: float = 30, *, enlarge: bool = True) -> None:
     """Write frames (h, w, 3) in [0, 1] as ``.mp4`` (H.264), ``.webm`` (VP9) or ``.gif``, atomically, one by one.
 

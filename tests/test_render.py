@@ -366,6 +366,8 @@ def test_depth_for_people_has_its_range_in_the_name(run, command):
     printed = command("--depth", "--frames", 2, "--depth-range", "1:5", "--format", "gif")
     assert "depth 1 (red) to 5 (violet) scene units" in printed
     assert (run.folder / "renders" / "orbit-depth-1-to-5.gif").is_file()
+    command("--depth", "--frames", 2, "--depth-range", "0.5:4.75", "--format", "png")
+    assert (run.folder / "renders" / "orbit-depth-0.5-to-4.75" / "0001.png").is_file()
 
 
 def test_a_students_file_alone_renders_along_its_reference_poses(run, command, tmp_path):
@@ -407,6 +409,7 @@ def test_cameras_beyond_the_students_own_are_noted_in_one_line(run, monkeypatch,
         (["--out", "film.avi"], ".mp4 or .webm or .gif"),
         (["--out", "film.gif", "--format", "mp4"], "should be .mp4"),
         (["--out", "film", "--format", "mp4"], "end in .mp4"),
+        (["--out", "film.gif", "--format", "png"], "take a folder"),
         (["--still", "0", "--format", "mp4"], "--still writes a PNG"),
         (["--world", "x.json"], "only a nerfstudio path"),
         (["--again", "--frames", "3"], "leave the other options out"),
@@ -441,5 +444,5 @@ def test_a_folder_of_something_else_is_never_replaced(command, tmp_path):
         command("--format", "png", "--out", tmp_path / "photos", "--frames", 2)
     assert (tmp_path / "photos" / "mine.png").read_bytes() == b"mine"
     for _ in range(2):  # one that was rendered here is
-        command("--format", "png", "--out", tmp_path / "frames", "--frames", 2)
+        command("--out", tmp_path / "frames", "--frames", 2)  # a name without an ending is a folder
     assert len(list((tmp_path / "frames").iterdir())) == 3

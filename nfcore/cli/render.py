@@ -274,14 +274,18 @@ def _format(chosen: Format | None, out: Path | None, still: int | None, *, depth
         return "png"
     if ending in _VIDEOS and chosen in (None, ending):
         return _VIDEO_BY_ENDING[ending]
-    if ending and (chosen in _VIDEOS or chosen is None):
-        wanted = f".{chosen}" if chosen else " or ".join(f".{name}" for name in _VIDEOS)
-        raise UserError(f"--out {out}: its ending should be {wanted}; --format png takes a folder")
+    if ending and (ending in _VIDEOS or chosen in _VIDEOS or chosen is None):
+        wanted = f".{chosen}" if chosen in _VIDEOS else " or ".join(f".{name}" for name in _VIDEOS)
+        raise UserError(
+            f"--out {out}: its ending should be {wanted}; pictures and depth for scripts take a folder"
+        )
     if chosen in _DEPTH_ONLY and not depth:
         raise UserError(f"--format {chosen} is for depth in scene units: add --depth")
-    if chosen in _VIDEOS and out is not None and not ending:
+    if out is None:
+        return chosen or "mp4"
+    if chosen in _VIDEOS:
         raise UserError(f"--out {out}: a video's file should end in .{chosen}")
-    return chosen or "mp4"
+    return chosen or "png"
 
 
 _VIDEO_BY_ENDING: dict[str, Format] = {"mp4": "mp4", "webm": "webm", "gif": "gif"}

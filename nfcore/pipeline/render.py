@@ -20,7 +20,7 @@ from nfcore.light_field import LightField
 from nfcore.pipeline.other_sizes import check_size, render_at
 from nfcore.reporting import Reporter
 from nfcore.scene import Scene
-from nfcore.videos import save_sequence, save_video
+from nfcore.videos import ENDINGS, save_sequence, save_video
 from nfcore.views.training_views import render_view, seen_by
 
 #: Ways through a scene that need no file: around it, up and down around it, through given cameras.
@@ -102,12 +102,12 @@ def teacher_frames(teacher: Teacher, cameras: Cameras, reporter: Reporter | None
 
 
 def save_frames(path: Path, frames: Iterable[Tensor], cameras: Cameras, fps: float, *, enlarge: bool) -> None:
-    """Write frames (h, w, 3) as the video ``path``, or, where that has no ending, as a folder of PNG, atomically.
+    """Write frames (h, w, 3) as the video ``path``, or, where no video ends like that, as a folder of PNG.
 
-    The folder also holds the ``cameras`` as a path that can be rendered again, ``cameras.json``. ``enlarge``
-    repeats the pixels of small videos.
+    Atomically. The folder also holds the ``cameras`` as a path that can be rendered again, ``cameras.json``.
+    ``enlarge`` repeats the pixels of small videos.
     """
-    if path.suffix:
+    if path.suffix in ENDINGS:
         save_video(path, frames, fps, enlarge=enlarge)
         return
     with atomic_path(path) as folder:
