@@ -1,4 +1,4 @@
-"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, render, export."""
+"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, export."""
 
 from __future__ import annotations
 
@@ -62,6 +62,10 @@ ProtocolOption = Annotated[
 AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+PicturesOption = Annotated[
+    bool,
+    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
 
 _RUNS = Path("runs")
@@ -74,7 +78,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
     app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
     app.command()(evaluate)
-    app.command()(render)
     app.command()(export)
 
 
@@ -93,6 +96,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a whole pipeline: photos in, a verified model out."""
@@ -108,7 +112,16 @@ def run(
         protocol=protocol,
     )
     folder = runs / (name or _default_name(recipe, configured.config))
-    speaks = _work(folder, None, begun=configured, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    speaks = _work(
+        folder,
+        None,
+        begun=configured,
+        resume=resume,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
     if speaks and not as_json:
         _print_paths(folder)
         root = ctx.find_root()
@@ -128,6 +141,7 @@ def teach(
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
@@ -138,7 +152,16 @@ def teach(
         begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(run_folder(run), "teach", begun=begun, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(
+        run_folder(run),
+        "teach",
+        begun=begun,
+        again=again,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -149,9 +172,18 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         again: AgainOption = False,
         threads: ThreadsOption = None,
         quiet: QuietOption = False,
+        pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
-        _work(run_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
+        _work(
+            run_folder(run),
+            stage,
+            again=again,
+            threads=threads,
+            quiet=quiet,
+            pictures=pictures,
+            as_json=as_json,
+        )
 
     return command
 
@@ -177,20 +209,8 @@ def evaluate(
     _work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
-def render(
-    student: StudentArgument,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files of a student file.")] = None,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Write a picture and an orbit video."""
-    if student.is_file():
-        from nfcore.cli.student import render_student
-
-        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
-        return
-    folder = run_folder(student)
+def render_stage(folder: Path, *, again: bool, threads: int | None, quiet: bool) -> None:
+    """Do the render stage of the run in ``folder``, and say where its pictures lie."""
     if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
         _print_paths(folder)
 
@@ -247,6 +267,7 @@ def _work(
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
+    pictures: bool = True,
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
@@ -267,7 +288,7 @@ def _work(
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
-        with Console(quiet=quiet or not processes.first()) as console:
+        with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
             if processes.first():
                 run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
