@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from nfcore.geometry.spaces import Space as Space
     from nfcore.hookspecs import hookimpl as hookimpl
     from nfcore.interfaces import Backbone as Backbone
+    from nfcore.interfaces import Exported as Exported
+    from nfcore.interfaces import ExportedFile as ExportedFile
     from nfcore.interfaces import Exporter as Exporter
     from nfcore.interfaces import Field as Field
     from nfcore.interfaces import ParityFloor as ParityFloor
+    from nfcore.interfaces import Port as Port
     from nfcore.interfaces import RayEncoding as RayEncoding
     from nfcore.interfaces import RaySource as RaySource
     from nfcore.interfaces import Rendering as Rendering
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
     from nfcore.interfaces import Upsampler as Upsampler
     from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
     from nfcore.interfaces import Views as Views
+    from nfcore.interfaces.exported import camera_ports as camera_ports
+    from nfcore.interfaces.exported import features_port as features_port
+    from nfcore.interfaces.exported import image_port as image_port
+    from nfcore.interfaces.exported import ray_ports as ray_ports
     from nfcore.light_field import LightField as LightField
     from nfcore.manager import plugins as plugins
     from nfcore.options import Options as Options
@@ -52,6 +59,8 @@ _HOME = {
     "Cameras": "cameras",
     "Component": "components",
     "DeployedLightField": "deploy",
+    "Exported": "interfaces",
+    "ExportedFile": "interfaces",
     "Exporter": "interfaces",
     "Field": "interfaces",
     "LightField": "light_field",
@@ -60,6 +69,7 @@ _HOME = {
     "OrbitRegion": "geometry.orbits",
     "ParityFloor": "interfaces",
     "PluginError": "errors",
+    "Port": "interfaces",
     "Publication": "components",
     "RayEncoding": "interfaces",
     "RaySource": "interfaces",
@@ -77,9 +87,13 @@ _HOME = {
     "UserError": "errors",
     "VerificationUnavailable": "interfaces",
     "Views": "interfaces",
+    "camera_ports": "interfaces.exported",
+    "features_port": "interfaces.exported",
     "hookimpl": "hookspecs",
+    "image_port": "interfaces.exported",
     "plugins": "manager",
     "ray_grid": "cameras",
+    "ray_ports": "interfaces.exported",
 }
 
 __all__ = sorted(_HOME)

@@ -164,10 +164,12 @@ class Copy(nfcore.Exporter):
     def parity_floor(self) -> ParityFloor:
         return ParityFloor(psnr=self.options.psnr, max_error=self.options.max_error)
 
-    def export(self, student: nfcore.LightField, folder: Path) -> None:
+    def export(self, student: nfcore.LightField, folder: Path) -> nfcore.Exported:
         student.save(folder / "copy.safetensors", manager())
+        file = nfcore.ExportedFile.camera_to_image("copy.safetensors", student.cameras)
+        return nfcore.Exported((file,), precision="fp32", target="torch")
 
-    def load(self, folder: Path) -> Runner:
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
         if not self.options.runs_here:
             raise nfcore.VerificationUnavailable("it takes a telephone")
         student = nfcore.LightField.load(folder / "copy.safetensors", manager())

@@ -2,6 +2,7 @@
 
 from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding, Target
+from nfcore.interfaces.exported import Exported, ExportedFile, Port
 from nfcore.interfaces.exporter import Exporter, ParityFloor, Runner, VerificationUnavailable
 from nfcore.interfaces.ray_source import RaySource, Split, Views
 from nfcore.interfaces.teacher import Field, Rendering, Teacher
@@ -9,9 +10,12 @@ from nfcore.interfaces.upsampler import Upsampler
 
 __all__ = [
     "Backbone",
+    "Exported",
+    "ExportedFile",
     "Exporter",
     "Field",
     "ParityFloor",
+    "Port",
     "RayEncoding",
     "RaySource",
     "Rendering",

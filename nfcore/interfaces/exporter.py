@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor
 
+from nfcore.interfaces.exported import Exported
 from nfcore.options import Options as BaseOptions
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class Exporter(ABC):
 
     Options: ClassVar[type[BaseOptions]] = BaseOptions
 
+    #: Bits per weight that an option ``bits`` takes for single layers, by their names in the student, such as
+    #: ``{"backbone.layers.3": 4}``. Empty: there is no such option.
+    bits: ClassVar[tuple[int, ...]] = ()
+
     def __init__(self, options: BaseOptions) -> None:
         self.options = options
 
@@ -67,17 +72,37 @@ class Exporter(ABC):
         """What these files must reach against torch, at the precision that the options ask for."""
 
     @abstractmethod
-    def export(self, student: LightField, folder: Path) -> None:
-        """Write the files for ``student`` into the empty ``folder``. Needs neither data set nor teacher.
+    def export(self, student: LightField, folder: Path) -> Exported:
+        """Write the files for ``student`` into the empty ``folder`` and say what they are.
 
-        The files take a pose and intrinsics and give RGB; ray arithmetic is float32 in any precision.
+        Needs neither data set nor teacher. The files take a pose and intrinsics and give RGB; ray arithmetic is
+        float32 in any precision.
         """
 
     @abstractmethod
-    def load(self, folder: Path) -> Runner:
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Load what ``export`` wrote, from the files alone.
+
+        Args:
+            folder: what ``export`` wrote; other files may lie beside.
+            threads: of the CPU to run with, where it runs on one; None leaves it to the runtime.
 
         Raises:
             VerificationUnavailable: this platform can't run the target's files; says why.
 
         """
+
+    @classmethod
+    def variants(cls) -> Sequence[Mapping[str, object]]:
+        """Return option sets that differ in size and in what they lose, the most exact first.
+
+        ``nfcore shrink`` chooses from them.
+        """
+        return ({},)
+
+    def rounded(self, weight: Tensor, bits: int) -> Tensor:
+        """Return what the target's compression to ``bits`` per weight makes of a layer's ``weight``.
+
+        Only asked for where ``bits`` of the class are not empty.
+        """
+        raise NotImplementedError(f"{type(self).__name__} compresses no single layers")

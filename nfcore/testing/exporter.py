@@ -13,7 +13,7 @@ import torch
 
 from nfcore.components import Kind
 from nfcore.errors import UserError
-from nfcore.interfaces import ParityFloor, Runner, VerificationUnavailable
+from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
 from nfcore.light_field import LightField
 from nfcore.pipeline.export import compare
 from nfcore.testing.base import Conformance, is_short
@@ -26,10 +26,11 @@ LEAST_PSNR, GREATEST_ERROR = 30.0, 0.1
 
 @dataclass(frozen=True)
 class Export:
-    """A student and where its files lie."""
+    """A student, where its files lie and what the exporter says of them."""
 
     student: LightField
     folder: Path
+    exported: Exported
 
 
 class ExporterConformance(Conformance):
@@ -37,24 +38,22 @@ class ExporterConformance(Conformance):
 
     kind: ClassVar[Kind] = "exporter"
 
-    def export(self, folder: Path) -> LightField:
-        """Write a tiny student into ``folder`` and return it."""
+    def export(self, folder: Path) -> Export:
+        """Write a tiny student into ``folder``."""
         torch.manual_seed(0)
         student = tiny_student()
         folder.mkdir()
-        self.build().export(student, folder)
-        return student
+        return Export(student, folder, self.build().export(student, folder))
 
     @once
     def exported(self) -> Export:
         """One export for all tests that only run it."""
-        folder = self.made["data"] / "export"
-        return Export(self.export(folder), folder)
+        return self.export(self.made["data"] / "export")
 
-    def load(self, folder: Path) -> Runner:
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Return the files loaded by a new exporter; skip the test where this platform can't run them."""
         try:
-            runner = self.build().load(folder)
+            runner = self.build().load(folder, threads)
         except VerificationUnavailable as why:
             reason = str(why).strip()
             require(
@@ -65,7 +64,7 @@ class ExporterConformance(Conformance):
             raise Broken(f"found: load gives a {type(runner).__name__}\nright: an nfcore.Runner")
         return runner
 
-    @sentence("into the empty ``folder``.")
+    @sentence("into the empty ``folder`` and say what they are.")
     def test_it_writes_into_the_folder_and_nowhere_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Neither beside it nor into the current folder."""
         elsewhere = self.folder / "elsewhere"
@@ -102,6 +101,35 @@ class ExporterConformance(Conformance):
             found="a student that was training is in eval mode",
             right="work on nfcore.DeployedLightField(student), which is a copy",
         )
+
+    @sentence("What an exporter wrote.")
+    def test_it_says_what_it_wrote(self) -> None:
+        """The files by name, what goes in and what comes out; who has the files alone relies on it."""
+        exported, folder = self.exported().exported, self.exported().folder
+        if not isinstance(exported, Exported):
+            raise Broken(f"found: export gives a {type(exported).__name__}\nright: an nfcore.Exported")
+        missing = [file.name for file in exported.files if not (folder / file.name).exists()]
+        require(
+            exported.files and not missing,
+            found=f"{', '.join(missing) or 'no file'} described",
+            right="each file that it wrote, by its path in the folder",
+        )
+        require(
+            all(file.inputs and file.outputs for file in exported.files)
+            and exported.precision
+            and exported.target,
+            found=f"{exported}",
+            right="inputs and outputs of each file, the precision and the target",
+        )
+
+    @sentence("of the CPU to run with, where it runs on one")
+    def test_its_files_run_with_one_thread(self) -> None:
+        """And give the same picture."""
+        exported = self.exported()
+        camera = exported.student.cameras[0]
+        images = [self.load(exported.folder, n).render(camera.poses, camera.intrinsics) for n in (None, 1)]
+        difference = float((images[0] - images[1]).abs().max())
+        require(difference < GREATEST_ERROR, found=f"differences up to {difference:.2g}", right="the same picture")
 
     @sentence("Load what ``export`` wrote, from the files alone.")
     def test_its_files_run_from_another_folder(self) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nfcore
-from nfcore import Budget, Cameras, ParityFloor, Rays, Rendering, Reporter, Runner, Scene
+from nfcore import Budget, Cameras, Exported, ExportedFile, ParityFloor, Rays, Rendering, Reporter, Runner, Scene
 from nfcore.states import read_safetensors, write_safetensors
 from nfcore.testing.sphere import BACKGROUND, RADIUS, ShadedSphere, sphere_rendering
 from nfcore.testing.student import OctavePoints, ResidualBody, TransposedTail, tiny_student
@@ -101,11 +101,12 @@ class Exporter(nfcore.Exporter):
     def parity_floor(self) -> ParityFloor:
         return ParityFloor(psnr=100, max_error=1e-5)
 
-    def export(self, student: nfcore.LightField, folder: Path) -> None:
+    def export(self, student: nfcore.LightField, folder: Path) -> Exported:
         size = {"height": str(student.cameras.height), "width": str(student.cameras.width)}
         write_safetensors(folder / self.file, student.state_dict(), size)
+        return Exported((ExportedFile.camera_to_image(self.file, student.cameras),), "fp32", "torch")
 
-    def load(self, folder: Path) -> Runner:
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
         weights, size = read_safetensors(folder / self.file)
         student = tiny_student()
         student.load_state_dict(weights)

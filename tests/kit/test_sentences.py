@@ -8,10 +8,10 @@ import pytest
 from collected import CASES
 
 from nfcore import budget, components, options
-from nfcore.interfaces import backbone, encoding, exporter, ray_source, teacher, upsampler
+from nfcore.interfaces import backbone, encoding, exported, exporter, ray_source, teacher, upsampler
 from nfcore.testing import base
 
-READ = (backbone, encoding, exporter, ray_source, teacher, upsampler, options, components, budget, base)
+READ = (backbone, encoding, exported, exporter, ray_source, teacher, upsampler, options, components, budget, base)
 CONTRACT = " ".join(" ".join(inspect.getsource(module) for module in READ).replace('"""', " ").split())
 SENTENCES = sorted({s for case in CASES for s in base.standard_tests(case.KIT).values()})
 

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import right
 from wrong_options import wrong_options
 
-from nfcore import ParityFloor, Runner, UserError
+from nfcore import Exported, ParityFloor, Runner, UserError
 from nfcore.testing import ExporterConformance
 
 
 class LeavesALog(right.Exporter):
-    def export(self, student, folder) -> None:
-        super().export(student, folder)
+    def export(self, student, folder) -> Exported:
+        exported = super().export(student, folder)
         (folder.parent / "export.log").write_text("done")
+        return exported
 
 
 class ChangesTheStudent(right.Exporter):
-    def export(self, student, folder) -> None:
-        super().export(student.eval(), folder)
+    def export(self, student, folder) -> Exported:
+        return super().export(student.eval(), folder)
 
 
 class KnowsItsPlace(right.Exporter):
-    def export(self, student, folder) -> None:
-        super().export(student, folder)
+    def export(self, student, folder) -> Exported:
+        exported = super().export(student, folder)
         (folder / "where").write_text(str(folder))
+        return exported
 
-    def load(self, folder) -> Runner:
-        runner = super().load(folder)
+    def load(self, folder, threads=None) -> Runner:
+        runner = super().load(folder, threads)
         if (folder / "where").read_text() != str(folder):
             raise UserError(f"{folder}: not where it was written")
         return runner
 
 
+class NamesNoFile(right.Exporter):
+    def export(self, student, folder) -> Exported:
+        exported = super().export(student, folder)
+        return replace(exported, files=tuple(replace(file, name="other") for file in exported.files))
+
+
+class BoundToItsThreads(right.Exporter):
+    def load(self, folder, threads=None) -> Runner:
+        if threads:
+            raise TypeError("threads")
+        return super().load(folder)
+
+
 class OneCamera(right.Exporter):
-    def load(self, folder) -> Runner:
-        runner = super().load(folder)
+    def load(self, folder, threads=None) -> Runner:
+        runner = super().load(folder, threads)
         return Runner(runner.verified_by, lambda poses, intrinsics: runner.render(poses[:1], intrinsics[:1]))
 
 
 class Darker(right.Exporter):
-    def load(self, folder) -> Runner:
-        runner = super().load(folder)
+    def load(self, folder, threads=None) -> Runner:
+        runner = super().load(folder, threads)
         return Runner(runner.verified_by, lambda poses, intrinsics: 0.9 * runner.render(poses, intrinsics))
 
 
@@ -49,20 +66,20 @@ class NoFloor(right.Exporter):
 
 
 class SaysNothing(right.Exporter):
-    def load(self, folder) -> Runner:
-        return Runner("", super().load(folder).render)
+    def load(self, folder, threads=None) -> Runner:
+        return Runner("", super().load(folder, threads).render)
 
 
 class RawErrorIfMissing(right.Exporter):
-    def load(self, folder) -> Runner:
+    def load(self, folder, threads=None) -> Runner:
         (folder / self.file).stat()
-        return super().load(folder)
+        return super().load(folder, threads)
 
 
 class RawErrorIfDamaged(right.Exporter):
-    def load(self, folder) -> Runner:
+    def load(self, folder, threads=None) -> Runner:
         try:
-            return super().load(folder)
+            return super().load(folder, threads)
         except UserError as error:
             if (folder / self.file).exists():
                 raise EOFError from error
@@ -73,7 +90,9 @@ WRONG = {
     **wrong_options(right.Exporter),
     "test_it_writes_into_the_folder_and_nowhere_else": LeavesALog,
     "test_it_leaves_the_student_as_it_was": ChangesTheStudent,
+    "test_it_says_what_it_wrote": NamesNoFile,
     "test_its_files_run_from_another_folder": KnowsItsPlace,
+    "test_its_files_run_with_one_thread": BoundToItsThreads,
     "test_its_runner_renders_float32_images_of_any_number_of_cameras": OneCamera,
     "test_its_files_reach_its_parity_floor": Darker,
     "test_its_parity_floor_asks_for_something": NoFloor,

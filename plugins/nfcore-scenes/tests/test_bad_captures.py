@@ -174,6 +174,14 @@ def test_an_unknown_camera_model_is_refused(mine):
     refusal(lambda: open_colmap(folder), "cameras.bin", "77")
 
 
+def test_a_name_that_is_no_text_is_refused(mine):
+    folder = mine("colmap")
+    file = folder / "sparse" / "0" / "images.bin"
+    data = file.read_bytes()
+    file.write_bytes(data.replace(b"0001.png", b"\x80001.png"))
+    refusal(lambda: open_colmap(folder), "images.bin", "UTF-8")
+
+
 @pytest.mark.parametrize("changes", [{79: 76}, {79: 76, 78: 54}], ids=["far away", "no number"])
 def test_a_lens_that_puts_pixels_nowhere_is_refused(mine, changes):
     folder = mine("colmap")

@@ -28,6 +28,8 @@ RAYS, NETWORK = "rays.mlpackage", "network.mlpackage"
 #: What Core ML's programs can do: no op of theirs samples volumes.
 TARGET = nfcore.Target(volumes=False, half=True)
 
+_SYSTEMS = {"iOS16": "iOS 16 and macOS 13", "iOS17": "iOS 17 and macOS 14", "iOS18": "iOS 18 and macOS 15"}
+
 #: The first macOS that runs a package of each specification version (7: iOS 16, 8: iOS 17, 9: iOS 18).
 _FIRST_MACOS = {7: 13, 8: 14, 9: 15}
 
@@ -63,7 +65,7 @@ class CoreML(nfcore.Exporter):
         """70 dB against torch: fp16 rounding alone leaves about 77, a wrong op far less than 70."""
         return nfcore.ParityFloor(psnr=70)
 
-    def export(self, student: LightField, folder: Path) -> None:
+    def export(self, student: LightField, folder: Path) -> nfcore.Exported:
         """Write ``light_field.mlpackage``, or ``rays.mlpackage`` and ``network.mlpackage``, into ``folder``.
 
         Raises:
@@ -85,8 +87,22 @@ class CoreML(nfcore.Exporter):
                 target=self.options.minimum_target,
                 description=_description(student, list(example), output),
             )
+        image = nfcore.image_port(student.cameras.height, student.cameras.width, 1)
+        files: tuple[nfcore.ExportedFile, ...] = (nfcore.ExportedFile(PACKAGE, nfcore.camera_ports(1), (image,)),)
+        if self.options.form == "split":
+            between = nfcore.features_port(tuple(features["features"].shape), "float16")
+            files = (
+                nfcore.ExportedFile(RAYS, nfcore.camera_ports(1), (between,)),
+                nfcore.ExportedFile(NETWORK, (between,), (image,)),
+            )
+        return nfcore.Exported(
+            files,
+            precision="fp16",
+            target=f"Core ML, {_SYSTEMS[self.options.minimum_target]} or later",
+            unverified=("what the Neural Engine's own arithmetic makes of it: no Apple device was used",),
+        )
 
-    def load(self, folder: Path) -> nfcore.Runner:
+    def load(self, folder: Path, threads: int | None = None) -> nfcore.Runner:
         """Return a runner of what was saved: Core ML itself on macOS, this plugin's evaluator elsewhere.
 
         Raises:

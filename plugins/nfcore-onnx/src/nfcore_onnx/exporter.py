@@ -18,22 +18,32 @@ from pydantic import Field
 from torch import Tensor, nn
 
 import nfcore
-from nfcore import DeployedLightField, LightField, NfcoreError, ParityFloor, Runner, Target, UserError
+from nfcore import (
+    DeployedLightField,
+    Exported,
+    ExportedFile,
+    LightField,
+    NfcoreError,
+    ParityFloor,
+    Runner,
+    Target,
+    UserError,
+    camera_ports,
+    features_port,
+    image_port,
+)
 
 #: The file of an export as one graph.
 FILE = "light_field.onnx"
 #: The files of a split export: from camera to the features of the rays, and from these to the image.
 RAYS, NETWORK = "rays.onnx", "network.onnx"
 
-CAMERA = {
-    "pose": "(batch, 3, 4) float32: camera to world, OpenGL axes (x right, y up, looks down -z), scene units",
-    "intrinsics": "(batch, 4) float32: fx, fy, cx, cy in pixels of the output image; pixel centres at +0.5",
-}
-FEATURES = {"features": "(batch, channels, rows, columns): features of the rays, in the network's precision"}
-IMAGE = {"image": "(batch, 3, height, width) float32: RGB in [0, 1], top row first"}
-
 #: What goes into each file and what comes out of it, by name.
-INTERFACES = {FILE: (CAMERA, IMAGE), RAYS: (CAMERA, FEATURES), NETWORK: (FEATURES, IMAGE)}
+TENSORS = {
+    FILE: (("pose", "intrinsics"), ("image",)),
+    RAYS: (("pose", "intrinsics"), ("features",)),
+    NETWORK: (("features",), ("image",)),
+}
 
 #: From this operator set on GridSample takes volumes.
 _VOLUMES_SINCE = 20
@@ -74,7 +84,7 @@ class ONNX(nfcore.Exporter):
             return ParityFloor(psnr=80, max_error=1e-4)
         return ParityFloor(psnr=70)
 
-    def export(self, student: LightField, folder: Path) -> None:
+    def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.onnx``, or ``rays.onnx`` and ``network.onnx``; the same student, the same bytes.
 
         Raises:
@@ -88,16 +98,24 @@ class ONNX(nfcore.Exporter):
         cameras = student.cameras[[0, 0]].to("cpu")
         camera = (cameras.poses, cameras.intrinsics)
         parts: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {FILE: (deployed, camera)}
+        files: tuple[ExportedFile, ...] = (ExportedFile.camera_to_image(FILE, cameras),)
         if self.options.form == "split":
-            parts = {RAYS: (deployed.rays, camera), NETWORK: (deployed.image, (deployed.rays(*camera),))}
-        for file, (module, example) in parts.items():
-            model = _convert(module, example, file, opset)
+            features = deployed.rays(*camera)
+            parts = {RAYS: (deployed.rays, camera), NETWORK: (deployed.image, (features,))}
+            between = features_port(("batch", *features.shape[1:]), "float16" if half else "float32")
+            files = (
+                ExportedFile(RAYS, camera_ports(), (between,)),
+                ExportedFile(NETWORK, (between,), (image_port(cameras.height, cameras.width),)),
+            )
+        for file in files:
+            model = _convert(*parts[file.name], file, opset)
             _strip(model)
             _describe(model, student, file, self.options.precision)
             onnx.checker.check_model(model, full_check=True)
-            (folder / file).write_bytes(model.SerializeToString(deterministic=True))
+            (folder / file.name).write_bytes(model.SerializeToString(deterministic=True))
+        return Exported(files, precision=self.options.precision, target=f"ONNX opset {opset}")
 
-    def load(self, folder: Path) -> Runner:
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Load the file or the two files in ``folder`` into ONNX Runtime on the CPU.
 
         Raises:
@@ -105,7 +123,7 @@ class ONNX(nfcore.Exporter):
 
         """
         split = not (folder / FILE).is_file() and (folder / RAYS).is_file()
-        sessions = [_load(folder / file) for file in ((RAYS, NETWORK) if split else (FILE,))]
+        sessions = [_load(folder / file, threads) for file in ((RAYS, NETWORK) if split else (FILE,))]
 
         def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
             values = {"pose": poses.numpy(force=True), "intrinsics": intrinsics.numpy(force=True)}
@@ -117,25 +135,26 @@ class ONNX(nfcore.Exporter):
         return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU)", render)
 
 
-def _load(path: Path) -> onnxruntime.InferenceSession:
+def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     """Return a session of one file, or raise a UserError."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0: all cores
     if not path.is_file():
         raise UserError(f"{path}: no such file; export the student to get it")
     try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
         reason = _first_line(error).rpartition("failed:")[2]
         raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
     names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
-    expected = [name for side in INTERFACES[path.name] for name in side]
+    expected = [name for side in TENSORS[path.name] for name in side]
     if names != expected:
         raise UserError(f"{path}: not a light field: it has {', '.join(names)}, not {', '.join(expected)}")
     return session
 
 
-def _convert(module: nn.Module, example: tuple[Tensor, ...], file: str, opset: int) -> onnx.ModelProto:
+def _convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, opset: int) -> onnx.ModelProto:
     """Return the graph of ``module`` with a free batch."""
-    inputs, outputs = INTERFACES[file]
     batch = {0: torch.export.Dim("batch")}
     with _quiet():
         try:
@@ -144,9 +163,9 @@ def _convert(module: nn.Module, example: tuple[Tensor, ...], file: str, opset: i
                 example,
                 dynamo=True,
                 opset_version=opset,
-                input_names=list(inputs),
-                output_names=list(outputs),
-                dynamic_shapes=tuple(batch for _ in inputs),
+                input_names=[port.name for port in file.inputs],
+                output_names=[port.name for port in file.outputs],
+                dynamic_shapes=tuple(batch for _ in file.inputs),
                 verbose=False,
             )
         except torch.onnx.OnnxExporterError as error:
@@ -166,21 +185,21 @@ def _strip(model: onnx.ModelProto) -> None:
         item.doc_string = ""
 
 
-def _describe(model: onnx.ModelProto, student: LightField, file: str, precision: str) -> None:
+def _describe(model: onnx.ModelProto, student: LightField, file: ExportedFile, precision: str) -> None:
     """Say in the file itself what goes in, what comes out and what made it."""
     cameras, core = student.cameras, version("neural-field-core")
     model.producer_name, model.producer_version = "nfcore", core
-    model.graph.name = file.removesuffix(".onnx")
-    inputs, outputs = INTERFACES[file]
+    model.graph.name = file.name.removesuffix(".onnx")
     image = f"{cameras.width}x{cameras.height} image out"
     texts = {
         FILE: f"A neural light field: camera in, {image}.",
         RAYS: "The first half of a neural light field: camera in, features of its rays out.",
         NETWORK: f"The second half of a neural light field: features of its rays in, {image}.",
     }
-    model.doc_string = texts[file]
+    model.doc_string = texts[file.name]
+    meanings = {port.name: port.meaning for port in (*file.inputs, *file.outputs)}
     for value in (*model.graph.input, *model.graph.output):
-        value.doc_string = (inputs | outputs)[value.name]
+        value.doc_string = meanings[value.name]
     notes = {
         "nfcore_version": core,
         "precision": precision,

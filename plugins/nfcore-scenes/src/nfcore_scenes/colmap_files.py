@@ -73,12 +73,22 @@ def read_model(folder: Path) -> Model:
     for number, lens in lenses.items():
         lens.check(f"{folder / f'cameras{suffix}'}: camera {number}")
     where = f"{folder / f'images{suffix}'}:"
-    images = sorted((image for image in reconstruction.images.values() if image.has_pose), key=lambda i: i.name)
-    photos = tuple(
-        Registered(inside(image.name, f"{where} photo"), _pose(image, where), lenses[image.camera_id])
-        for image in images
+    named = sorted(
+        ((_name(image, where), image) for image in reconstruction.images.values() if image.has_pose),
+        key=lambda pair: pair[0],
     )
-    return Model(photos, *_reliable_points(reconstruction, [image.image_id for image in images]))
+    photos = tuple(
+        Registered(inside(name, f"{where} photo"), _pose(image, where), lenses[image.camera_id])
+        for name, image in named
+    )
+    return Model(photos, *_reliable_points(reconstruction, [image.image_id for _, image in named]))
+
+
+def _name(image: pycolmap.Image, where: str) -> str:
+    try:
+        return str(image.name)
+    except UnicodeDecodeError:  # raised by the property: bytes that are no text
+        raise UserError(f"{where} the name of image {image.image_id} is not UTF-8") from None
 
 
 def _suffix(folder: Path) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import nfcore
-from nfcore import Cameras, LightField, ParityFloor, Runner, UserError
+from nfcore import Cameras, Exported, ExportedFile, LightField, ParityFloor, Runner, UserError
 from nfcore_web.model import share_weights, whole
 from nfcore_web.page import build_page, model_of
 from nfcore_web.region import region
@@ -60,7 +60,7 @@ class Web(nfcore.Exporter):
         """fp32: rounding only; fp16: what ten bits of mantissa in the weights leave."""
         return ParityFloor(psnr=80, max_error=1e-3) if self.options.weights == "fp32" else ParityFloor(psnr=50)
 
-    def export(self, student: LightField, folder: Path) -> None:
+    def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.html`` for ``student`` into ``folder``.
 
         Raises:
@@ -84,8 +84,11 @@ class Web(nfcore.Exporter):
         }
         page = build_page(card, share_weights(models, half=self.options.weights == "fp16"))
         (folder / FILE).write_text(page, encoding="utf-8")
+        precision = "fp32" if self.options.weights == "fp32" else "fp16 weights, fp32 arithmetic"
+        file = ExportedFile.camera_to_image(FILE, student.cameras)
+        return Exported((file,), precision=precision, target="browsers with WebAssembly SIMD or WebGPU")
 
-    def load(self, folder: Path) -> Runner:
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Take the model out of the page and load its full size into ONNX Runtime on the CPU.
 
         Raises:
@@ -96,9 +99,11 @@ class Web(nfcore.Exporter):
         if not path.is_file():
             raise UserError(f"{path}: no such file; export the student to get it")
         _, model = model_of(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
         try:
             session = onnxruntime.InferenceSession(
-                whole(model.graphs[0], model.weights), providers=["CPUExecutionProvider"]
+                whole(model.graphs[0], model.weights), options, providers=["CPUExecutionProvider"]
             )
         except Exception:  # ONNX Runtime and protobuf have no common base for what they raise on loading
             raise UserError(f"{path}: damaged, ONNX Runtime can't load its model") from None
