@@ -80,6 +80,11 @@ def papers(students):
 
 
 @pytest.fixture(scope="session")
+def make():
+    return make_student
+
+
+@pytest.fixture(scope="session")
 def exporter():
     return lambda **options: nfcore.plugins().build("exporter", "snapml", options)
 

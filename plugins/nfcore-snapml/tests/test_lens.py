@@ -75,11 +75,9 @@ def test_reference_cameras_that_differ_are_refused_unless_intrinsics_are_an_inpu
         student.cameras = own
 
 
-def test_ten_octaves_stay_within_the_floor(exporter, tmp_path):
+def test_ten_octaves_stay_within_the_floor(make, exporter, tmp_path):
     """The recipe mobiler2l-k16-l10: its largest angles are 3,000; the sum in sin(x + pi / 2) would round them."""
-    from conftest import make_student
-
-    student = make_student(encoding={"samples": 16, "octaves": 10})
+    student = make(encoding={"samples": 16, "octaves": 10})
     exporter().export(student, tmp_path)
     assert off(student, exporter().load(tmp_path)) <= 1e-4
 
@@ -223,7 +221,7 @@ def test_a_wrong_file_misses_the_floor(papers, exporter, exported, tmp_path, nam
     damage(model)
     assert model.SerializeToString(deterministic=True) != before
     onnx.save(model, tmp_path / name)
-    assert off(papers, exporter().load(tmp_path)) > 1e-2
+    assert off(papers, exporter().load(tmp_path)) > 1e-3
 
 
 # -- what is refused --------------------------------------------------------------------------------------------
@@ -240,10 +238,8 @@ def test_an_encoding_without_halves_is_refused_by_name(papers, exporter, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_the_gelu_approximated_by_tanh_is_refused(exporter, tmp_path, capfd):
-    from conftest import make_student
-
-    student = make_student()
+def test_the_gelu_approximated_by_tanh_is_refused(make, exporter, tmp_path, capfd):
+    student = make()
     for module in student.modules():
         if isinstance(module, torch.nn.GELU):
             module.approximate = "tanh"
@@ -259,10 +255,10 @@ def test_a_missing_or_foreign_file_is_named(papers, exporter, exported, tmp_path
     shutil.copytree(exported(papers), tmp_path, dirs_exist_ok=True)
     model = onnx.load(tmp_path / name)
     for node in model.graph.node:
-        node.input[:] = ["x" if entry == model.graph.input[0].name else entry for entry in node.input]
-    model.graph.input[0].name = "x"
+        node.input[:] = ["camera" if entry == model.graph.input[0].name else entry for entry in node.input]
+    model.graph.input[0].name = "camera"
     onnx.save(model, tmp_path / name)
-    with pytest.raises(UserError, match=f"{name}: not from this exporter: it has x, "):
+    with pytest.raises(UserError, match=f"{name}: not from this exporter: it has camera, "):
         exporter().load(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(UserError, match=f"{name}: no such file; export the student to get it$"):

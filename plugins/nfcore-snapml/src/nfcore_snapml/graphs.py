@@ -35,6 +35,8 @@ _ATTRIBUTES = {
     "Split": "split",
     **dict.fromkeys(("Squeeze", "Unsqueeze", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), "axes"),
 }
+# Comparisons that came later, and which one they deny.
+_DENIED = {"LessOrEqual": "Greater", "GreaterOrEqual": "Less"}
 # Attributes that came after operator set 11, of which torch writes the one value that had been implied.
 _IMPLIED = {"Reshape": "allowzero", "Split": "num_outputs"}
 
@@ -59,7 +61,7 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str
             )
         assert program is not None
         model: ModelProto = program.model_proto
-        _without_cosine(model)
+        _spell_out(model)
         _in_older_operators(model)
         _check(model)
     except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
@@ -103,29 +105,36 @@ def _in_older_operators(model: ModelProto) -> None:
     model.opset_import.append(helper.make_opsetid("", OPERATOR_SET))
 
 
-def _without_cosine(model: ModelProto) -> None:
-    """Replace each ``Cos`` by 1 - 2 sin(x / 2)^2, in place."""
+def _spell_out(model: ModelProto) -> None:
+    """Replace the nodes that SnapML does not run, and those that its operator set lacks, by several, in place."""
     graph = model.graph
-    if "Cos" not in {node.op_type for node in graph.node}:
-        return
-    for name, value in (("half", 0.5), ("one", 1.0), ("two", 2.0)):
-        graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), f"cosine.{name}"))
+    if any(node.op_type == "Cos" for node in graph.node):
+        for name, value in (("half", 0.5), ("one", 1.0), ("two", 2.0)):
+            graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), f"cosine.{name}"))
     nodes: list[NodeProto] = []
     for node in graph.node:
-        if node.op_type != "Cos":
+        if node.op_type == "Cos":
+            nodes += _cosine(node.input[0], node.output[0])
+        elif node.op_type in _DENIED:
+            denied = f"{node.output[0]}.denied"
+            nodes.append(helper.make_node(_DENIED[node.op_type], node.input, [denied]))
+            nodes.append(helper.make_node("Not", [denied], node.output))
+        else:
             nodes.append(node)
-            continue
-        (angle,), (cosine,) = node.input, node.output
-        half, sine, square, double = (f"{cosine}.{step}" for step in ("half", "sine", "square", "double"))
-        nodes += [
-            helper.make_node("Mul", [angle, "cosine.half"], [half]),
-            helper.make_node("Sin", [half], [sine]),
-            helper.make_node("Mul", [sine, sine], [square]),
-            helper.make_node("Mul", [square, "cosine.two"], [double]),
-            helper.make_node("Sub", ["cosine.one", double], [cosine]),
-        ]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def _cosine(angle: str, cosine: str) -> list[NodeProto]:
+    """Return nodes that compute ``cosine`` as 1 - 2 sin(angle / 2)^2."""
+    half, sine, square, double = (f"{cosine}.{step}" for step in ("half", "sine", "square", "double"))
+    return [
+        helper.make_node("Mul", [angle, "cosine.half"], [half]),
+        helper.make_node("Sin", [half], [sine]),
+        helper.make_node("Mul", [sine, sine], [square]),
+        helper.make_node("Mul", [square, "cosine.two"], [double]),
+        helper.make_node("Sub", ["cosine.one", double], [cosine]),
+    ]
 
 
 def _check(model: ModelProto) -> None:
