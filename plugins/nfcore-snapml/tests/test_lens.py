@@ -55,13 +55,11 @@ def test_other_intrinsics_than_those_in_the_sampler_are_refused(papers, exporter
     other = widened(papers.cameras)
     with pytest.raises(UserError) as error:
         runner.render(other.poses, other.intrinsics)
-    assert 'Sampler.onnx: made for fx, fy, cx, cy = 30.8, 33.6, 13.44, 10.6, not ' in str(error.value)
+    assert "Sampler.onnx: made for fx, fy, cx, cy = 30.8, 33.6, 13.44, 10.6, not " in str(error.value)
     assert str(error.value).endswith('; export with intrinsics = "input" for cameras of any')
 
 
-def test_reference_cameras_that_differ_are_refused_unless_intrinsics_are_an_input(
-    students, exporter, tmp_path
-):
+def test_reference_cameras_that_differ_are_refused_unless_intrinsics_are_an_input(students, exporter, tmp_path):
     student = students["box-linear-x3"]
     own = student.cameras
     student.cameras = widened(own)
@@ -243,7 +241,9 @@ def test_the_gelu_approximated_by_tanh_is_refused(make, exporter, tmp_path, capf
     for module in student.modules():
         if isinstance(module, torch.nn.GELU):
             module.approximate = "tanh"
-    with pytest.raises(NfcoreError, match="^this student can't be expressed in ONNX opset 11, SnapML's: .*Gelu") as error:
+    with pytest.raises(
+        NfcoreError, match="^this student can't be expressed in ONNX opset 11, SnapML's: .*Gelu"
+    ) as error:
         exporter().export(student, tmp_path)
     assert "\n" not in str(error.value)
     assert capfd.readouterr() == ("", "")

@@ -110,7 +110,10 @@ class _Coordinates(nn.Module):
         self.encoding = encoding
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
-        xyz = (torch.chunk(x, self.encoding.options.samples, 1) for x in self.encoding.coordinates(origins, directions))
+        xyz = (
+            torch.chunk(x, self.encoding.options.samples, 1)
+            for x in self.encoding.coordinates(origins, directions)
+        )
         return torch.cat([x for point in zip(*xyz, strict=True) for x in point], 1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,7 +31,13 @@ from nfcore_openvino.weights import round_to_int8
 
 #: What the files are called, without suffix: as one model, or from camera to features and from these to the image.
 MODEL, RAYS, NETWORK = "light_field", "rays", "network"
-TENSORS = {MODEL: ("pose", "intrinsics", "image"), RAYS: ("pose", "intrinsics", "features"), NETWORK: ("features", "image")}
+TENSORS = {
+    MODEL: ("pose", "intrinsics", "image"),
+    RAYS: ("pose", "intrinsics", "features"),
+    NETWORK: ("features", "image"),
+}
+
+_COUNTED = re.compile(r"[A-Z]\w*_\d+")
 
 
 class OpenVINO(nfcore.Exporter):
@@ -45,7 +52,9 @@ class OpenVINO(nfcore.Exporter):
     class Options(nfcore.Options):
         """Options of the OpenVINO exporter."""
 
-        precision: Literal["fp32", "fp16", "int8"] = Field("fp32", description="Of the network's weights in the file")
+        precision: Literal["fp32", "fp16", "int8"] = Field(
+            "fp32", description="Of the network's weights in the file"
+        )
         inference: Literal["f32", "bf16"] = Field(
             "f32", description="What the network computes in; bf16 is several times as quick where the CPU has AMX"
         )
@@ -90,6 +99,7 @@ class OpenVINO(nfcore.Exporter):
                 folding.run_passes(model)
                 if precision == "int8" and name != RAYS:
                     round_to_int8(model)  # after the folding, which would undo it
+                _name_by_order(model)
                 openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
         return Exported(
             _files(student, split, options["precision"]),
@@ -118,6 +128,13 @@ class OpenVINO(nfcore.Exporter):
             return torch.from_numpy(values["image"])
 
         return Runner(f"OpenVINO {_release()} (CPU, {self.options.inference})", render)
+
+
+def _name_by_order(model: openvino.Model) -> None:
+    """Give nodes that OpenVINO named by counting through the process names that do not depend on it, in place."""
+    for index, node in enumerate(model.get_ordered_ops()):
+        if _COUNTED.fullmatch(node.get_friendly_name()):
+            node.set_friendly_name(f"{node.get_type_name()}-{index}")
 
 
 def _names(split: bool) -> tuple[str, ...]:
@@ -157,7 +174,9 @@ def _load(core: openvino.Core, path: Path, threads: int | None, inference: str) 
         if names == TENSORS[path.stem]:
             return core.compile_model(model, "CPU", settings)
     except RuntimeError as error:
-        lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
+        lines = [
+            line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")
+        ]
         reason = lines[0] if lines else "no reason given"
         raise UserError(f"{path}: damaged, OpenVINO can't load it: {reason}") from None
     raise UserError(f"{path}: not a light field: it has {', '.join(names)}, not {', '.join(TENSORS[path.stem])}")

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from nfcore import Cameras, LightField, ray_grid
 
 
-
 class Sampler(nn.Module):
     """A camera to the coordinates of the points along its rays.
 
@@ -43,7 +42,9 @@ class Sampler(nn.Module):
             self.register_buffer("rows", (torch.arange(height) + 0.5).reshape(1, 1, -1, 1) * student.scale)
         else:
             seen = student.cameras
-            _, directions = ray_grid(torch.eye(3, 4)[None], camera.intrinsics, seen.height, seen.width, student.scale)
+            _, directions = ray_grid(
+                torch.eye(3, 4)[None], camera.intrinsics, seen.height, seen.width, student.scale
+            )
             self.register_buffer("x", directions[:, 0:1].contiguous())
             self.register_buffer("y", directions[:, 1:2].contiguous())
 

@@ -110,7 +110,9 @@ def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     inputs, output = NAMES[path.name]
     names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
     if names not in ([*inputs, output], [*inputs, INTRINSICS, output]):
-        raise UserError(f"{path}: not from this exporter: it has {', '.join(names)}, not {', '.join((*inputs, output))}")
+        raise UserError(
+            f"{path}: not from this exporter: it has {', '.join(names)}, not {', '.join((*inputs, output))}"
+        )
     return session
 
 
