@@ -78,7 +78,11 @@ def add_to(app: typer.Typer) -> None:
 def run(
     ctx: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
+        str,
+        typer.Argument(
+            help="A recipe's name, a .toml file, or a run's folder with a slash, such as runs/quickstart/.",
+            autocompletion=completion.recipes,
+        ),
     ],
     scene: SceneOption = None,
     teacher: TeacherOption = None,
@@ -92,11 +96,16 @@ def run(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a whole pipeline: photos in, a verified model out."""
+    """Run a whole pipeline: photos in, a verified model out.
+
+    A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
+    first stage that the change concerns; with --name it is the recipe of another run.
+    """
     from nfcore.pipeline.recipes import configure
 
+    given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
     config = configure(
-        recipe,
+        str(given / "config.toml") if given else recipe,
         plugins(),
         scene=scene,
         teacher=teacher,
@@ -104,8 +113,17 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = runs / (name or _default_name(recipe, config))
-    speaks = _work(folder, None, config=config, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    folder = given if given and name is None else runs / (name or _default_name(recipe, config))
+    speaks = _work(
+        folder,
+        None,
+        config=config,
+        resume=resume,
+        change=resume and folder == given,
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
+    )
     if speaks and not as_json:
         _print_paths(folder)
         root = ctx.find_root()
@@ -236,6 +254,7 @@ def _work(
     *,
     config: PipelineConfig | None = None,
     resume: bool = False,
+    change: bool = False,
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
@@ -243,6 +262,8 @@ def _work(
     table: bool = True,
 ) -> bool:
     """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+
+    With ``change`` the run that is there takes ``config`` for its own.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -260,7 +281,10 @@ def _work(
     with processes.joined():
         with Console(quiet=quiet or not processes.first()) as console:
             if processes.first():
-                run, source = _open(folder, config, resume, console)
+                if change and config is not None:
+                    run, source = _changed(Run(folder), config, console)
+                else:
+                    run, source = _open(folder, config, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
@@ -295,6 +319,17 @@ def _open(
             console.note(f"scene: reading the photos of {config.scene.name!r}")
         source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
     return Run.create(folder, config, resume=resume), source
+
+
+def _changed(run: Run, config: PipelineConfig, console: Console) -> tuple[Run, RaySource | None]:
+    """Give ``run`` another configuration, say what is done anew, and return it with its scene if that is open."""
+    from nfcore.runs import open_scene
+
+    different = run.differences(config)
+    source = open_scene(config, plugins()) if different else None  # a bad setting is refused before work is undone
+    if stage := run.change(config):
+        console.note(f"another {', '.join(different)}: {stage} and all that comes after it is done anew")
+    return run, source
 
 
 def run_folder(run: Path) -> Path:

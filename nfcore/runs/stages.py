@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +17,7 @@ from nfcore.complexity import macs, parameters
 from nfcore.config import Choice, PipelineConfig
 from nfcore.console import Console
 from nfcore.devices import choose_device
-from nfcore.errors import UserError
+from nfcore.errors import NfcoreError, UserError
 from nfcore.fence import reason
 from nfcore.files import sweep
 from nfcore.images import save_png
@@ -36,6 +38,7 @@ from nfcore.runs.folder import Run, Stage
 from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
+from nfcore.training.divergence import DivergedError
 
 _REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
@@ -102,6 +105,8 @@ class Stages:
         if processes.first():
             for folder in self.run.written_to(name):
                 sweep(folder)
+            if name in self.run.results:  # killed between the result and the end of its checkpoint
+                self.run.checkpoint_of(name).unlink(missing_ok=True)
         if not processes.agreed(name not in self.run.results):
             return
         if processes.first():
@@ -115,7 +120,7 @@ class Stages:
         reporter = StageReporter(self.run, name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", name)
         try:
-            with reporter.resuming():
+            with reporter.resuming(), _naming_a_way_on(self.run, name):
                 figures = work(reporter)
             figures[f"seconds.{name}"] = round(reporter.seconds, 1)
             self.run.finished(name, figures)
@@ -245,3 +250,16 @@ class Stages:
             raise UserError(
                 f"{self.run.folder}: {stage} is not finished; 'nfcore {stage} {self.run.folder}' does it"
             )
+
+
+@contextmanager
+def _naming_a_way_on(run: Run, stage: str) -> Iterator[None]:
+    """Let a training that diverges name the command that begins its stage anew with a quarter of the rate."""
+    try:
+        yield
+    except DivergedError as error:
+        rate = getattr(run.config, stage).learning_rate / 4
+        folder = shlex.quote(f"{run.folder}/")
+        raise NfcoreError(
+            f"{error}, such as 'nfcore run {folder} --resume --set {stage}.learning_rate={rate:.2g}'"
+        ) from error
