@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -12,7 +10,7 @@ import tomli_w
 
 from nfcore.config import PipelineConfig
 from nfcore.errors import UserError
-from nfcore.files import write_atomic, write_json
+from nfcore.files import read_json, read_toml, write_atomic, write_json
 from nfcore.options import parse
 
 #: The stages of a run, in their order.
@@ -38,11 +36,7 @@ class Run:
         config = folder / "config.toml"
         if not config.is_file():
             raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
-        try:
-            values = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{config}: not valid TOML: {error}") from None
-        self.config = parse(PipelineConfig, values, str(config))
+        self.config = parse(PipelineConfig, read_toml(config), str(config))
 
     @classmethod
     def create(cls, folder: Path, config: PipelineConfig, *, resume: bool) -> Run:
@@ -133,7 +127,9 @@ class Run:
     def results(self) -> dict[str, dict[str, Any]]:
         """The figures of each finished stage, in the order in which they were finished."""
         path = self.folder / "state" / "results.json"
-        results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        results: dict[str, dict[str, Any]] = read_json(path) if path.exists() else {}
+        if not (isinstance(results, dict) and all(isinstance(figures, dict) for figures in results.values())):
+            raise UserError(f"{path}: damaged: not the figures of a run's stages")
         return results
 
     def finished(self, stage: str, figures: dict[str, Any]) -> None:
