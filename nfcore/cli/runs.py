@@ -84,7 +84,11 @@ def add_to(app: typer.Typer) -> None:
 def run(
     ctx: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
+        str,
+        typer.Argument(
+            help="A recipe's name, a .toml file, or a run's folder with a slash, such as runs/quickstart/.",
+            autocompletion=completion.recipes,
+        ),
     ],
     scene: SceneOption = None,
     teacher: TeacherOption = None,
@@ -99,11 +103,16 @@ def run(
     pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a whole pipeline: photos in, a verified model out."""
+    """Run a whole pipeline: photos in, a verified model out.
+
+    A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
+    first stage that the change concerns; with --name it is the recipe of another run.
+    """
     from nfcore.pipeline.recipes import configure_with_origins
 
+    given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
     configured = configure_with_origins(
-        recipe,
+        str(given / "config.toml") if given else recipe,
         plugins(),
         scene=scene,
         teacher=teacher,
@@ -111,12 +120,13 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = runs / (name or _default_name(recipe, configured.config))
+    folder = given if given and name is None else runs / (name or _default_name(recipe, configured.config))
     speaks = _work(
         folder,
         None,
         begun=configured,
         resume=resume,
+        change=resume and folder == given,
         threads=threads,
         quiet=quiet,
         pictures=pictures,
@@ -264,6 +274,7 @@ def _work(
     *,
     begun: Configured | None = None,
     resume: bool = False,
+    change: bool = False,
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
@@ -272,6 +283,8 @@ def _work(
     table: bool = True,
 ) -> bool:
     """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
+
+    With ``change`` the run that is there takes that configuration for its own.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -290,7 +303,10 @@ def _work(
     with processes.joined():
         with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
             if processes.first():
-                run, source = _open(folder, begun.config if begun else None, resume, console)
+                if change and begun is not None:
+                    run, source = _changed(Run(folder), begun.config, console)
+                else:
+                    run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
@@ -346,6 +362,17 @@ def _open(
             console.note(f"scene: reading the photos of {config.scene.name!r}")
         source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
     return Run.create(folder, config, resume=resume), source
+
+
+def _changed(run: Run, config: PipelineConfig, console: Console) -> tuple[Run, RaySource | None]:
+    """Give ``run`` another configuration, say what is done anew, and return it with its scene if that is open."""
+    from nfcore.runs import open_scene
+
+    different = run.differences(config)
+    source = open_scene(config, plugins()) if different else None  # a bad setting is refused before work is undone
+    if stage := run.change(config):
+        console.note(f"another {', '.join(different)}: {stage} and all that comes after it is done anew")
+    return run, source
 
 
 def run_folder(run: Path) -> Path:

@@ -239,5 +239,5 @@ def toml_value(text: str) -> Any:
     """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
