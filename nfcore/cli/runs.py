@@ -205,6 +205,9 @@ def export(
         str | None, typer.Option("--as", help="Name of the export; the exporter's by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the exports of a student file.")] = None,
+    floor: Annotated[
+        float | None, typer.Option(help="Least PSNR against torch, dB; the exporter's own floor by default.")
+    ] = None,
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
@@ -216,17 +219,19 @@ def export(
     if student.is_file():
         from nfcore.cli.student import export_student
 
-        chosen = choose_exports({}, exporters or [], changes or [], label, plugins())
+        chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), floor=floor)
         export_student(student, chosen, out or student.parent / f"{student.stem}-exports", as_json, quiet=quiet)
         return
     from nfcore.runs import Run
 
     folder = run_folder(student)
     run = Run(folder)
-    chosen = choose_exports(run.config.export, exporters or [], changes or [], label, plugins())
-    run.set_config(run.config.model_copy(update={"export": run.config.export | chosen}))
-    for name in chosen if again else ():
-        run.forget_one(f"export.{name}")
+    before = run.config.export
+    chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), floor=floor)
+    run.set_config(run.config.model_copy(update={"export": before | chosen}))
+    for name, choice in chosen.items():
+        if again or choice != before.get(name):
+            run.forget_one(f"export.{name}")
     _work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 
@@ -253,6 +258,7 @@ def _work(
     from nfcore import processes
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
+    from nfcore.pipeline.export import ExportsFailedError
     from nfcore.runs import Run, Stages
 
     if threads is not None:
@@ -267,17 +273,23 @@ def _work(
             if not processes.first():
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
-            if stage is None:
-                stages.do_all()
-            else:
-                stages.do(stage)
+            failed = None
+            try:
+                if stage is None:
+                    stages.do_all()
+                else:
+                    stages.do(stage)
+            except ExportsFailedError as error:
+                failed = error  # what was made is shown all the same
         if not processes.first():
             return False
         summary: dict[str, Any] = run.write_summary()
         if as_json:
             print_json(summary)
         elif table:
-            print_summary(run.folder.name, summary)
+            print_summary(run.folder, summary)
+        if failed is not None:
+            raise failed
     return True
 
 

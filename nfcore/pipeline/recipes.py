@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from nfcore.components import Kind
-from nfcore.config import Choice, PipelineConfig
+from nfcore.config import ExportChoice, PipelineConfig
 from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
@@ -73,12 +73,14 @@ def configure(
 
 
 def choose_exports(
-    offered: dict[str, Choice],
+    offered: dict[str, ExportChoice],
     names: Iterable[str],
     changes: Iterable[str],
     label: str | None,
     manager: PluginManager,
-) -> dict[str, Choice]:
+    *,
+    floor: float | None = None,
+) -> dict[str, ExportChoice]:
     """Return the exports to make: those of ``offered`` or of exporters that ``names`` lists, or all offered.
 
     Args:
@@ -87,23 +89,24 @@ def choose_exports(
         changes: ``key=value`` each, options of the exporters.
         label: another label for the one export that is named.
         manager: where exporters are found.
+        floor: least PSNR against torch in dB; None leaves it as it was.
 
     Raises:
         UserError: nothing to export, an unknown name or option, or a label for several exports.
 
     """
-    chosen = {name: offered.get(name, Choice(name=name)) for name in names} or dict(offered)
+    chosen = {name: offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
     if not chosen:
         known = nearest("", {component.name for _, component in manager.components("exporter")})
         raise UserError(f"nothing to export: name an exporter; {known}")
-    values = {name: choice.model_dump() for name, choice in chosen.items()}
+    values = {name: choice.model_dump() | ({"floor": floor} if floor else {}) for name, choice in chosen.items()}
     for change, value in itertools.product(changes, values.values()):
         _apply(value, change, manager)
     if label is not None:
         if len(values) > 1:
             raise UserError(f"--as {label}: {len(values)} exports can't have one label; name one exporter")
         values = dict.fromkeys([label], *values.values())
-    chosen = {name: Choice.model_validate(value) for name, value in values.items()}
+    chosen = {name: parse(ExportChoice, value, f"export {name!r}") for name, value in values.items()}
     for name, choice in chosen.items():
         parse(manager.load("exporter", choice.name).Options, choice.options, f"export {name!r}")
     return chosen

@@ -12,20 +12,21 @@ import torch
 from nfcore import processes
 from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
-from nfcore.config import Choice, PipelineConfig
+from nfcore.config import ExportChoice, PipelineConfig
 from nfcore.console import Console
 from nfcore.devices import choose_device
-from nfcore.errors import UserError
+from nfcore.errors import NfcoreError, UserError
+from nfcore.exports.subject import Subject, evenly_spaced
 from nfcore.fence import reason
 from nfcore.files import sweep
 from nfcore.images import save_png
-from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces import RaySource, Teacher, Views
 from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
 from nfcore.metrics import available
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
-from nfcore.pipeline.export import evenly_spaced, export
+from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.pipeline.sizes import student_card
@@ -85,27 +86,45 @@ class Stages:
 
         Raises:
             UserError: an earlier stage that it needs is not finished.
+            ExportsFailedError: some of the exports failed; all were tried.
 
         """
-        if stage == "export":
+        failed: dict[str, Exception] = {}
+        if stage == "export" and self.config.export:
+            self._need("finetune")
             for label, choice in self.config.export.items():
-                self._once(f"export.{label}", partial(self.export, label, choice))
-        else:
+                self._once(f"export.{label}", partial(self.export, label, choice), failed)
+        elif stage != "export":
             if stage == "evaluate" and self._scored() != self.config.protocol:
                 self.run.forget_one("evaluate")
             self._once(stage, getattr(self, stage))
         if processes.first():
             self.run.write_summary()
+        if failed:
+            raise exports_failed(failed, of=len(self.config.export)) from next(iter(failed.values()))
 
-    def _once(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
-        """Do ``work``, unless that is done: all processes together where it is shared, else the first alone."""
+    def _once(
+        self,
+        name: str,
+        work: Callable[[Reporter], dict[str, Any]],
+        failed: dict[str, Exception] | None = None,
+    ) -> None:
+        """Do ``work``, unless that is done: all processes together where it is shared, else the first alone.
+
+        With ``failed``, a failure goes there, and the others need not be kept from what comes next.
+        """
         if processes.first():
             for folder in self.run.written_to(name):
                 sweep(folder)
         if not processes.agreed(name not in self.run.results):
             return
         if processes.first():
-            self._do(name, work)
+            try:
+                self._do(name, work)
+            except Exception as error:
+                if failed is None:
+                    raise
+                failed[name] = error
         elif name in _SHARED:
             work(Follower(self.run, name))
         processes.wait()
@@ -221,13 +240,30 @@ class Stages:
         save_orbit(student, previews / "orbit.mp4", reporter=reporter)
         return {}
 
-    def export(self, label: str, choice: Choice, reporter: Reporter) -> dict[str, Any]:
-        """Export the student once and compare the files with torch."""
-        self._need("finetune")
+    def export(self, label: str, choice: ExportChoice, reporter: Reporter) -> dict[str, Any]:
+        """Export the student once and compare the files with torch and the photos."""
         exporter = self.manager.build("exporter", choice.name, choice.options)
-        student = LightField.load(self.run.student, self.manager)
-        report = export(student, exporter, self.run.exports / label, reporter)
-        return {f"export.{label}.{name}": value for name, value in report.figures().items()}
+        folder = self.run.exports / label
+        manifest = export(self.subject, exporter, folder, reporter, floor=choice.floor)
+        return {f"export.{label}.{name}": value for name, value in manifest.figures().items()}
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The student as it is exported: on the CPU, with the test photos where they are at hand."""
+        return Subject(
+            LightField.load(self.run.student, self.manager),
+            file=self.run.student,
+            scene=self.run.results.get("teach", {}).get("scene"),
+            photos=self._photos(),
+            components=self.manager,
+        )
+
+    def _photos(self) -> Views | str:
+        """Return the test photos, or why there are none: a run may be exported where its data set is not."""
+        try:
+            return self.source.views("test")
+        except NfcoreError as error:
+            return f"they are not here: {reason(error)}"
 
     def _scored(self) -> str:
         """Return the protocol by which the run was scored; runs that do not say it scored every view."""

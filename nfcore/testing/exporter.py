@@ -13,9 +13,10 @@ import torch
 
 from nfcore.components import Kind
 from nfcore.errors import UserError
+from nfcore.exports.parity import compare
+from nfcore.exports.subject import Subject
 from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
 from nfcore.light_field import LightField
-from nfcore.pipeline.export import compare
 from nfcore.testing.base import Conformance, is_short
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 from nfcore.testing.student import tiny_student
@@ -166,10 +167,10 @@ class ExporterConformance(Conformance):
         exported = self.exported()
         runner = self.load(exported.folder)
         floor = self.floor
-        least, greatest = compare(exported.student, runner, exported.student.cameras)
+        parity = compare(Subject(exported.student), runner).parity
         require(
-            least >= floor.psnr and greatest <= floor.max_error,
-            found=f"{least:.1f} dB and differences up to {greatest:.2g} against torch",
+            parity.least_psnr >= floor.psnr and parity.max_error <= floor.max_error,
+            found=f"{parity.least_psnr:.1f} dB and differences up to {parity.max_error:.2g} against torch",
             right=f"at least {floor.psnr:g} dB and at most {floor.max_error:g}, its own floor",
         )
 
