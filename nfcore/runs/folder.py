@@ -178,7 +178,7 @@ class Run:
     def view_scores(self) -> list[dict[str, Any]]:
         """The rows of ``views.json``; none before ``evaluate`` is finished."""
         path = self.folder / "views.json"
-        rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+        rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
         return rows
 
     def summary(self) -> dict[str, Any]:
