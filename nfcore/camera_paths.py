@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -18,7 +18,10 @@ from nfcore.errors import UserError
 from nfcore.files import write_json
 from nfcore.options import parse
 
-Row = tuple[float, float, float, float]
+# Beyond float32's reach a number becomes infinite; no scene and no picture needs one near it.
+Number = Annotated[float, Field(ge=-1e9, le=1e9)]
+Pixels = Annotated[int, Field(ge=1, le=16384)]
+Row = tuple[Number, Number, Number, Number]
 #: How far R^T R may be from the identity: files that round to three digits pass, a scaled matrix does not.
 _RIGID = 0.01
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
@@ -69,8 +72,8 @@ class CameraPathFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    height: int | None = Field(None, ge=1, description="Picture height in pixels; the student's own without it")
-    width: int | None = Field(None, ge=1, description="Picture width in pixels; the student's own without it")
+    height: Pixels | None = Field(None, description="Picture height in pixels; the student's own without it")
+    width: Pixels | None = Field(None, description="Picture width in pixels; the student's own without it")
     fps: float = Field(30.0, gt=0, le=1000, description="Frames per second of a video")
     intrinsics: Row | None = Field(
         None, description="fx, fy, cx, cy in pixels of the path's size, of frames that have none of their own"
@@ -94,7 +97,7 @@ class NerfstudioFrame(BaseModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    camera_to_world: list[float] = Field(min_length=16, max_length=16)
+    camera_to_world: list[Number] = Field(min_length=16, max_length=16)
     fov: float = Field(gt=0, lt=180)
 
     @field_validator("camera_to_world", mode="before")
@@ -123,8 +126,8 @@ class NerfstudioPath(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     camera_type: Literal["perspective"] = "perspective"
-    render_height: int = Field(ge=1)
-    render_width: int = Field(ge=1)
+    render_height: Pixels
+    render_width: Pixels
     fps: float = Field(30.0, gt=0, le=1000)
     camera_path: list[NerfstudioFrame] = Field(min_length=1)
 
