@@ -34,16 +34,17 @@ def runner(folder: Path, threads: int | None) -> nfcore.Runner:
 
     """
     packages = [Package.read(folder / name) for name in packages_in(folder)]
-    run, verified_by = (_core_ml if all(map(_runs_here, packages)) else _evaluator)(packages, threads)
+    by_core_ml = all(map(_runs_here, packages))
+    run, verified_by = (_core_ml if by_core_ml else _evaluator)(packages, threads)
     if {given.name for given in packages[0].inputs} != {"origins", "directions"}:
-        return nfcore.Runner(verified_by, _one_by_one(("pose", "intrinsics"), run))
+        return nfcore.Runner(verified_by, _one_by_one(("pose", "intrinsics"), run), timed=by_core_ml)
     metadata = packages[0].model.description.metadata.userDefined
     try:
         size = (int(metadata[f"nfcore.{name}"]) for name in ("height", "width", "pixels_per_ray"))
         render = nfcore.camera_render(_one_by_one(("origins", "directions"), run), *size)
     except ValueError:
         raise nfcore.UserError(f"{packages[0].path}: not by nfcore-coreml: its metadata names no size") from None
-    return nfcore.Runner(verified_by, render)
+    return nfcore.Runner(verified_by, render, timed=by_core_ml)
 
 
 def packages_in(folder: Path) -> tuple[str, ...]:
