@@ -27,9 +27,9 @@ def main(folder: Path, teacher_steps: int = 400, student_steps: int = 600) -> fl
     distill(student, teacher, source, DistillConfig(steps=student_steps, views=100, crop=8))
 
     student.save(folder / "student.safetensors")
-    report = export(student, build("exporter", "onnx", {}), folder / "onnx")
+    manifest = export(student, build("exporter", "onnx", {}), folder / "onnx")
     quality = evaluate_student(student, test).mean
-    print(f"{quality['psnr']:.2f} dB; ONNX against torch: {report.psnr_vs_torch} dB")
+    print(f"{quality['psnr']:.2f} dB; ONNX against torch: {manifest.figures()['psnr_vs_torch']} dB")
     return quality["psnr"]
 
 

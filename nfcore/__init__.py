@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nfcore.components import Publication as Publication
     from nfcore.components import Recipe as Recipe
     from nfcore.deploy import DeployedLightField as DeployedLightField
+    from nfcore.deploy import camera_render as camera_render
     from nfcore.errors import NfcoreError as NfcoreError
     from nfcore.errors import PluginError as PluginError
     from nfcore.errors import UserError as UserError
@@ -88,6 +89,7 @@ _HOME = {
     "VerificationUnavailable": "interfaces",
     "Views": "interfaces",
     "camera_ports": "interfaces.exported",
+    "camera_render": "deploy",
     "features_port": "interfaces.exported",
     "hookimpl": "hookspecs",
     "image_port": "interfaces.exported",

@@ -31,6 +31,20 @@ def _choice(value: object) -> object:
 Chosen = Annotated[Choice, BeforeValidator(_choice)]
 
 
+class ExportChoice(Choice):
+    """An exporter by name with its options, and what is due of its files."""
+
+    floor: float | None = Field(
+        default=None,
+        gt=0,
+        description="Least PSNR against torch, dB; none: the exporter's own floor at its precision",
+    )
+
+
+#: An exporter's name alone, or a table with its name, its options and the floor.
+ChosenExport = Annotated[ExportChoice, BeforeValidator(_choice)]
+
+
 class StudentConfig(Options):
     """The parts of the student."""
 
@@ -149,4 +163,6 @@ class PipelineConfig(Options):
     protocol: str = Field(
         "all", description="Test views that are scored: all, or those that a publication scores, by its name"
     )
-    export: dict[str, Chosen] = Field(default={}, description="Exports: a label each, with exporter and options")
+    export: dict[str, ChosenExport] = Field(
+        default={}, description="Exports: a label each, with exporter, options, and floor in dB against torch"
+    )

@@ -1,8 +1,16 @@
-"""The one module that all exporters convert: pose and intrinsics in, RGB out, norms folded."""
+"""The one module that all exporters convert, norms folded, and the forms of it that begin later.
+
+- whole: a camera in, pose and intrinsics; for apps that show the scene, which have nothing else to compute;
+- ``image``: the rays' features in (``encoded``); for engines of plain convolutions, with ``rays`` run before it;
+- ``of_rays``: origins and directions in, at any resolution; for renderers that make their own rays.
+
+All give RGB. In all of them the arithmetic on rays is float32, whatever precision the network has.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +61,32 @@ class DeployedNetwork(nn.Module):
         return image.float()
 
 
+class DeployedOfRays(nn.Module):
+    """A deployed student that takes rays in the place of a camera: any number of rows and columns of them.
+
+    The caller makes the rays: one through the centre of each block of ``scale`` x ``scale`` pixels, as
+    ``ray_grid`` does, with directions that are not normalised: z is -1 in camera space.
+
+    Args:
+        encoding: in the form that suits the target.
+        image: features to RGB.
+        dtype: what the network takes.
+
+    """
+
+    def __init__(self, encoding: nn.Module, image: DeployedNetwork, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self.image = image
+        self.dtype = dtype
+
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        """Return RGB (b, 3, h * scale, w * scale) float32 in [0, 1] for rays (b, 3, h, w) float32, scene units."""
+        features: Tensor = self.encoding(origins, directions)
+        image: Tensor = self.image(features.to(self.dtype))
+        return image
+
+
 class DeployedLightField(nn.Module):
     """A student made ready for a target: eval mode, norms folded into convolutions, fixed image size.
 
@@ -66,6 +100,7 @@ class DeployedLightField(nn.Module):
     Attributes:
         rays: camera to features, for targets that want the two halves apart.
         image: features to RGB, plain convolutions if the student's network is made of them.
+        of_rays: origins and directions of rays to RGB, any number of rows and columns; shares the weights.
 
     """
 
@@ -79,6 +114,11 @@ class DeployedLightField(nn.Module):
         self.image = DeployedNetwork(network)
         self.eval().requires_grad_(False)
 
+    @property
+    def of_rays(self) -> DeployedOfRays:
+        """The form that takes rays. No submodule: a converter would meet each weight twice."""
+        return DeployedOfRays(self.rays.encoding, self.image, self.rays.dtype).eval()
+
     def forward(self, pose: Tensor, intrinsics: Tensor) -> Tensor:
         """Return RGB (b, 3, H, W) float32 in [0, 1].
 
@@ -89,6 +129,26 @@ class DeployedLightField(nn.Module):
         """
         image: Tensor = self.image(self.rays(pose, intrinsics))
         return image
+
+
+def camera_render(
+    render_rays: Callable[[Tensor, Tensor], Tensor], height: int, width: int, scale: int
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return what a ``Runner`` renders with, for files that take rays: the rays of a camera are computed in torch.
+
+    Args:
+        render_rays: origins and directions (b, 3, height/scale, width/scale) float32 to RGB (b, 3, height, width).
+        height: of the image, pixels.
+        width: of the image, pixels.
+        scale: pixels per ray along each side.
+
+    """
+
+    def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
+        rays = ray_grid(poses.detach().cpu().float(), intrinsics.detach().cpu().float(), height, width, scale)
+        return render_rays(*(ray.contiguous() for ray in rays))
+
+    return render
 
 
 def fold_norms(module: nn.Module) -> nn.Module:

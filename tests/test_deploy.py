@@ -7,7 +7,7 @@ import tiny
 import torch
 from torch import nn
 
-from nfcore import DeployedLightField
+from nfcore import DeployedLightField, camera_render, ray_grid
 from nfcore.complexity import macs, parameters
 from nfcore.deploy import fold_norms
 
@@ -111,3 +111,42 @@ def test_parameters_and_macs_are_those_counted_by_hand():
     student = tiny.student()  # 4 x 4 rays; 1x1 convolutions 3 -> 8 -> 8, then 3x3 to 3 * 4 * 4 channels
     assert parameters(student) == (3 * 8 + 8) + (8 * 8 + 8) + (9 * 8 * 48 + 48)
     assert macs(student) == 4 * 4 * (3 * 8 + 8 * 8 + 9 * 8 * 48)
+
+
+def test_from_rays_of_any_grid_it_gives_what_the_student_shows_a_camera_of_that_size():
+    student = tiny.student()
+    of_rays = DeployedLightField(student).of_rays
+    for height, width in ((16, 16), (8, 20), (40, 24)):
+        camera = tiny.cameras(student.cameras.poses, height, width)
+        rays = ray_grid(camera.poses, camera.intrinsics, height, width, student.scale)
+        torch.testing.assert_close(of_rays(*rays), student.render(camera), rtol=0, atol=1e-6)
+
+
+def test_from_rays_it_converts_with_free_rows_and_columns():
+    of_rays = DeployedLightField(tiny.student()).of_rays
+    axes = {0: torch.export.Dim("batch"), 2: torch.export.Dim("rows"), 3: torch.export.Dim("columns")}
+    example = (torch.randn(2, 3, 5, 7), torch.randn(2, 3, 5, 7))
+    program = torch.export.export(of_rays, example, dynamic_shapes=(axes, axes))
+    rays = (torch.randn(3, 3, 4, 9), torch.randn(3, 3, 4, 9))
+    torch.testing.assert_close(program.module()(*rays), of_rays(*rays), rtol=0, atol=1e-6)
+
+
+def test_from_rays_the_rays_stay_float32_where_the_network_is_half():
+    student = tiny.student()
+    of_rays = DeployedLightField(student, half_network=True).of_rays
+    seen = {}
+    of_rays.encoding.register_forward_hook(
+        lambda m, args, out: seen.update(rays=args[1].dtype, features=out.dtype)
+    )
+    camera = student.cameras
+    image = of_rays(*ray_grid(camera.poses, camera.intrinsics, 16, 16, 4))
+    assert seen == {"rays": torch.float32, "features": torch.float32}
+    assert image.dtype == torch.float32
+    torch.testing.assert_close(image, student.render(camera), rtol=0, atol=4 * 2**-11)
+
+
+def test_files_that_take_rays_are_run_at_cameras():
+    student = tiny.student()
+    render = camera_render(DeployedLightField(student).of_rays, 16, 16, student.scale)
+    image = render(student.cameras.poses, student.cameras.intrinsics)
+    torch.testing.assert_close(image, student.render(student.cameras), rtol=0, atol=1e-6)

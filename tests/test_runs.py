@@ -11,8 +11,9 @@ import torch
 
 from nfcore import LightField, UserError
 from nfcore.console import Console
-from nfcore.errors import NfcoreError
+from nfcore.exports.manifest import Manifest, sha256
 from nfcore.pipeline import load_teacher, save_teacher
+from nfcore.pipeline.export import ExportsFailedError
 from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, StageReporter, Stages, open_scene
 from nfcore.states import read_safetensors, write_safetensors
@@ -41,10 +42,15 @@ SUMMARY = {
     "student.parameters",
     "student.macs",
     "export.exact.bytes",
+    "export.exact.precision",
+    "export.exact.mean_psnr_vs_torch",
+    "export.exact.psnr_vs_photos",
+    "export.exact.torch_psnr_vs_photos",
     "export.exact.verified_by",
     "export.exact.psnr_vs_torch",
     "export.exact.max_error",
     "export.elsewhere.bytes",
+    "export.elsewhere.precision",
     "export.elsewhere.not_verified",
 }
 
@@ -273,6 +279,14 @@ def test_what_a_killed_process_was_writing_is_swept_away_and_nothing_else(run, m
     assert {path.name for path in previews.iterdir()} == {".mine.too", "kept.a1b2c3d4", ".notes.a1b2c3d4"}
 
 
+def test_a_checkpoint_that_outlived_its_finished_stage_is_removed(run, manager, console):
+    stages = Stages(run, manager, console)
+    stages.do("teach")
+    run.checkpoint_of("teach").write_bytes(b"killed before it was removed")
+    stages.do("teach")
+    assert not run.checkpoint_of("teach").exists()
+
+
 def test_checkpoints_take_no_more_than_their_share_of_the_time(run, console, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
@@ -378,14 +392,18 @@ def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
         "config.toml",
         "metrics.jsonl",
         "summary.json",
+        "views.json",
         "teacher.safetensors",
         "student.safetensors",
         "state/results.json",
         "state/distilled.safetensors",
         "previews/comparison.png",
         "previews/orbit.mp4",
-        "exports/exact/copy.safetensors",
-        "exports/elsewhere/copy.safetensors",
+        *(
+            f"exports/{label}/{file}"
+            for label in ("exact", "elsewhere")
+            for file in ("copy.safetensors", "manifest.json", "README.md", "picture.png")
+        ),
     }
     summary = json.loads((run.folder / "summary.json").read_text())
     assert {key for key in summary if not key.endswith(".lpips")} == SUMMARY  # not everyone can have LPIPS
@@ -449,12 +467,52 @@ def test_a_run_killed_again_and_again_ends_with_the_same_student(
 
 def test_a_failed_export_leaves_the_others_and_the_run_can_go_on(run, manager, console):
     trained(run.folder, run.config, manager, console)
-    bad = configure("tiny", manager, changes=["export.wrong.name=copy", "export.wrong.error=0.1"])
-    run.set_config(bad)
-    with pytest.raises(NfcoreError, match="export 'wrong' differs from torch"):
+    changes = [
+        "export.wrong.name=copy",
+        "export.wrong.error=0.1",
+        "export.strict.name=copy",
+        "export.strict.floor=141",
+    ]
+    exports = configure("tiny", manager, changes=changes).export
+    first = {label: exports[label] for label in ("wrong", "strict")}
+    run.set_config(run.config.model_copy(update={"export": first | run.config.export}))
+    for label in run.config.export:
+        run.forget_one(f"export.{label}")
+    with pytest.raises(ExportsFailedError) as error:
         Stages(Run(run.folder), manager, console).do("export")
-    assert "export.exact" in run.results
-    assert "export.wrong" not in run.results
+    assert str(error.value).splitlines()[0] == "2 of 4 exports failed"
+    assert "export 'wrong' differs from torch: 20.0 dB where at least 60.0 are due" in str(error.value)
+    assert "export 'strict' differs from torch: 140.0 dB where at least 141.0 are due" in str(error.value)
+    made = {name for name in run.results if name.startswith("export.")}
+    assert made == {"export.exact", "export.elsewhere"}
+    assert sorted(path.name for path in (run.exports / "rejected").iterdir()) == ["strict", "wrong"]
+    summary = json.loads((run.folder / "summary.json").read_text())
+    assert summary["export.exact.max_error"] == 0.0
+
+
+def test_a_run_is_exported_where_its_photos_are_not(run, manager, console, monkeypatch):
+    Stages(run, manager, console).do_all()
+    before = Manifest.read(run.exports / "exact")
+    assert before.photos is not None
+    assert (before.photos.photos, before.student.scene) == (2, "ring")
+    assert before.student.sha256 == sha256(run.student)
+    run.forget_one("export.exact")
+
+    def gone(self, split):
+        raise UserError("ring: no such folder")
+
+    monkeypatch.setattr(tiny.Ring, "views", gone)
+    Stages(run, manager, console).do("export")
+    manifest = Manifest.read(run.exports / "exact")
+    assert manifest.photos is None
+    assert manifest.not_verified == ("PSNR against photos: they are not here: ring: no such folder",)
+    assert manifest.parity is not None
+    assert manifest.parity.poses == 8
+
+
+def test_exports_need_a_finished_student(run, manager, console):
+    with pytest.raises(UserError, match="finetune is not finished"):
+        Stages(run, manager, console).do("export")
 
 
 def test_a_scene_whose_size_the_scale_does_not_divide_is_refused(manager):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from nfcore.cli.output import print_json, say
-from nfcore.config import Choice
+from nfcore.cli.summary import print_exports
+from nfcore.config import ExportChoice
 from nfcore.console import Console, ConsoleReporter
+from nfcore.exports.manifest import Manifest
+from nfcore.exports.subject import Subject
 from nfcore.light_field import LightField
 from nfcore.manager import plugins
-from nfcore.pipeline.export import export
+from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.render import save_orbit, save_view
 
 
@@ -23,17 +26,31 @@ def render_student(path: Path, folder: Path, *, quiet: bool) -> None:
     say(f"orbit video: {folder / 'orbit.mp4'}")
 
 
-def export_student(path: Path, exports: dict[str, Choice], folder: Path, as_json: bool, *, quiet: bool) -> None:
-    """Export into ``folder``, a sub-folder each."""
-    student = LightField.load(path)
-    reports = {}
+def export_student(
+    path: Path, exports: dict[str, ExportChoice], folder: Path, as_json: bool, *, quiet: bool
+) -> None:
+    """Export into ``folder``, a sub-folder each; all are tried, and what failed is said at the end.
+
+    Raises:
+        NfcoreError: an export failed.
+
+    """
+    subject = Subject(LightField.load(path), file=path)
+    made: dict[str, Manifest] = {}
+    failed: dict[str, Exception] = {}
     with Console(quiet=quiet) as console:
         for label, choice in exports.items():
             exporter = plugins().build("exporter", choice.name, choice.options)
             reporter = ConsoleReporter(console, f"export.{label}")
-            reports[label] = export(student, exporter, folder / label, reporter).figures()
+            try:
+                made[label] = export(subject, exporter, folder / label, reporter, floor=choice.floor)
+            except Exception as error:  # whatever an exporter raises, the others are made
+                failed[label] = error
+    figures = {label: manifest.figures() for label, manifest in made.items()}
     if as_json:
-        print_json(reports)
-        return
-    for label, figures in reports.items():
-        say(f"{folder / label}: " + ", ".join(f"{name} {value}" for name, value in figures.items()))
+        print_json(figures)
+    elif made:
+        summary = {f"export.{label}.{name}": value for label, of in figures.items() for name, value in of.items()}
+        print_exports(f"exports of {path.name}", summary, folder)
+    if failed:
+        raise exports_failed(failed, of=len(exports)) from next(iter(failed.values()))

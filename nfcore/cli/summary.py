@@ -1,27 +1,37 @@
-"""The table at the end of a run."""
+"""The tables at the end of a run: how good teacher and student are, and what the exports are worth."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from nfcore.cli.output import print_table
 
 
-def print_summary(title: str, summary: dict[str, Any]) -> None:
-    """Print what ``summary.json`` holds as one table: a row for the teacher, the student and each export."""
-    labels = [key.split(".")[1] for key in summary if key.startswith("export.") and key.endswith(".bytes")]
+def print_summary(folder: Path, summary: dict[str, Any]) -> None:
+    """Print what the ``summary.json`` of the run in ``folder`` holds: teacher and student, and the exports."""
     rows = [
         _quality("teacher", summary, "teacher.test", _parameters(summary, "teacher")),
         _quality("student, distilled", summary, "student.distilled", ""),
         _quality("student, fine-tuned", summary, "student.test", _parameters(summary, "student")),
-        *(_export(label, summary) for label in labels),
     ]
     where = f"{summary.get('scene', '')} at {summary.get('image_size')} pixels"
     parts = [where, *test_views(summary), f"{summary['seconds.total']:.0f} s"]
-    columns = ["", "PSNR dB", "SSIM", "LPIPS", "size", "exports: PSNR is against torch"]
+    columns = ["", "PSNR dB", "SSIM", "LPIPS", "size"]
     if not any(key.endswith(".lpips") for key in summary):
         columns, rows = _without(3, [columns, *rows])
-    print_table(columns, rows, f"{title}: {', '.join(parts)}")
+    print_table(columns, rows, f"{folder.name}: {', '.join(parts)}")
+    print_exports("exports", summary, folder / "exports")
+
+
+def print_exports(title: str, summary: dict[str, Any], folder: Path) -> None:
+    """Print the figures ``export.<label>.<name>`` of the exports in ``folder`` as a table, if there are any."""
+    labels = [key.split(".")[1] for key in summary if key.startswith("export.") and key.endswith(".bytes")]
+    if not labels:
+        return
+    columns = ["", "size", "precision", "dB against torch", "max error", "dB against photos", "run by", "where"]
+    rows = [_export(label, summary, folder) for label in labels]
+    print_table(columns, rows, title)
 
 
 def test_views(summary: dict[str, Any]) -> list[str]:
@@ -39,7 +49,7 @@ def _without(column: int, rows: list[list[str]]) -> tuple[list[str], list[list[s
 
 def _quality(name: str, summary: dict[str, Any], scores: str, size: str) -> list[str]:
     figures = (("psnr", ".2f"), ("ssim", ".4f"), ("lpips", ".4f"))
-    return [name, *(_number(summary, f"{scores}.{metric}", form) for metric, form in figures), size, ""]
+    return [name, *(_number(summary, f"{scores}.{metric}", form) for metric, form in figures), size]
 
 
 def _parameters(summary: dict[str, Any], part: str) -> str:
@@ -48,17 +58,19 @@ def _parameters(summary: dict[str, Any], part: str) -> str:
     return text if macs is None else f"{text}, {macs / 1e9:.3g} GMAC"
 
 
-def _export(label: str, summary: dict[str, Any]) -> list[str]:
-    prefix = f"export.{label}"
-    verified = summary.get(f"{prefix}.verified_by")
-    error = _number(summary, f"{prefix}.max_error", ".1e")
+def _export(label: str, summary: dict[str, Any], folder: Path) -> list[str]:
+    of = f"export.{label}"
+    torch_too = _number(summary, f"{of}.torch_psnr_vs_photos", ".2f")
+    unverified = summary.get(f"{of}.not_verified", "")
     return [
         label,
-        _number(summary, f"{prefix}.psnr_vs_torch", ".1f"),
-        "",
-        "",
-        f"{summary[f'{prefix}.bytes'] / 1e6:.2f} MB",
-        f"max error {error}, {verified}" if verified else f"not verified: {summary[f'{prefix}.not_verified']}",
+        f"{summary[f'{of}.bytes'] / 1e6:.2f} MB",
+        str(summary.get(f"{of}.precision", "")),
+        _number(summary, f"{of}.psnr_vs_torch", ".1f"),
+        _number(summary, f"{of}.max_error", ".1e"),
+        _number(summary, f"{of}.psnr_vs_photos", ".2f") + (f" (torch {torch_too})" if torch_too else ""),
+        str(summary.get(f"{of}.verified_by", f"not verified: {unverified}")),
+        str(folder / label),
     ]
 
 

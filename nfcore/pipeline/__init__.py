@@ -1,16 +1,18 @@
 """The stages from photos to exports, one file each, and the configuration that composes them by name."""
 
 from nfcore.config import PipelineConfig
+from nfcore.exports.subject import Subject
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
-from nfcore.pipeline.export import ExportReport, export
+from nfcore.pipeline.export import ExportRejectedError, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 
 __all__ = [
     "Evaluation",
-    "ExportReport",
+    "ExportRejectedError",
     "PipelineConfig",
+    "Subject",
     "distill",
     "evaluate_student",
     "evaluate_teacher",

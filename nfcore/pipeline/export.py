@@ -1,110 +1,242 @@
-"""Export: a student to files for one target, compared with torch before anyone relies on them."""
+"""Export: a student to files for one target, run and compared with torch before anyone relies on them."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import torch
+from pydantic import JsonValue
 
-from nfcore.cameras import Cameras
-from nfcore.errors import NfcoreError
-from nfcore.files import atomic_path
-from nfcore.interfaces import Exporter, ParityFloor, Runner, VerificationUnavailable
+from nfcore.errors import NfcoreError, UserError
+from nfcore.exports.card import card
+from nfcore.exports.manifest import (
+    CARD,
+    MANIFEST,
+    PICTURE,
+    ExporterRecord,
+    FloorRecord,
+    ImageRecord,
+    Manifest,
+    contents,
+    file_record,
+)
+from nfcore.exports.parity import Comparison, compare, shortfall
+from nfcore.exports.subject import Subject, component_name
+from nfcore.fence import reason
+from nfcore.files import atomic_path, write_atomic
+from nfcore.images import save_png, side_by_side
+from nfcore.interfaces import Exported, Exporter, VerificationUnavailable
 from nfcore.light_field import LightField
-from nfcore.metrics import psnr
 from nfcore.reporting import Reporter
 
-_POSES = 8
-_EQUAL = 140.0  # dB: what bit-equal images count as; float32 holds no finer difference
+#: Where exports that failed are kept, beside those that did not.
+REJECTED = "rejected"
 
 
-@dataclass(frozen=True)
-class ExportReport:
-    """What was exported and what was measured of it.
+class ExportRejectedError(NfcoreError):
+    """The files of an export are not what torch computes; they are kept apart."""
 
-    Args:
-        bytes: size of all files.
-        verified_by: what ran the files, or None where this platform can't.
-        not_verified: why they were not run, or None.
-        psnr_vs_torch: least PSNR over the compared images in dB, or None if not measured.
-        max_error: greatest difference of a colour value in [0, 1], or None if not measured.
 
-    """
-
-    bytes: int
-    verified_by: str | None = None
-    not_verified: str | None = None
-    psnr_vs_torch: float | None = None
-    max_error: float | None = None
-
-    def figures(self) -> dict[str, int | float | str]:
-        """Return what was measured, without what was not."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+class ExportsFailedError(NfcoreError):
+    """Of several exports some failed; the others are made."""
 
 
 def export(
-    student: LightField, exporter: Exporter, folder: Path, reporter: Reporter | None = None
-) -> ExportReport:
-    """Write ``student`` to ``folder`` and compare the files with torch at the student's reference cameras.
+    student: LightField | Subject,
+    exporter: Exporter,
+    folder: Path,
+    reporter: Reporter | None = None,
+    *,
+    floor: float | None = None,
+) -> Manifest:
+    """Write ``student`` to ``folder``, run the files, compare them with torch, and write down what was found.
 
     ``folder`` is replaced only by an export that is whole and reaches its floor; one that does not is kept
-    beside it under ``rejected/``.
+    beside it under ``rejected/``. Both have manifest, model card and picture beside the exporter's files.
+
+    Args:
+        student: the student; as a ``Subject`` with its origin and photos, and to export it several times.
+        exporter: writes and loads the files.
+        folder: where they shall be; its name is the export's.
+        reporter: is told of the progress.
+        floor: least PSNR against torch in dB that is due, in place of the exporter's own floor.
 
     Raises:
-        NfcoreError: the files differ from torch by more than the exporter's floor allows.
+        UserError: the folder's name is that of the place for exports that failed.
+        ExportRejectedError: the files can't be run, or differ from torch by more than the floor allows.
+        NfcoreError: what else the exporter raises.
 
     """
+    if folder.name == REJECTED:
+        raise UserError(f"{folder}: exports that failed are kept under this name: choose another")
+    subject = student if isinstance(student, Subject) else Subject(student)
     reporter = reporter or Reporter()
-    cameras = evenly_spaced(student.cameras, _POSES)
+    reporter.start(1 + len(subject.cameras), "view")
+    due = _floor(exporter, floor)
+    found = _Findings()
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        reporter.start(1 + len(cameras), "view")
-        exporter.export(student, temporary)
-        size = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
+        with found.timed("export"):
+            exported = exporter.export(subject.student, temporary)
+        _check_written(exported, temporary, exporter)
         reporter.step(1)
-        try:
-            runner = exporter.load(temporary)
-        except VerificationUnavailable as why:
-            return ExportReport(size, not_verified=str(why))
-        least, greatest = compare(student, runner, cameras, reporter)
-        shortfall = _shortfall(least, greatest, exporter.parity_floor)
-        if shortfall:
-            rejected = folder.parent / "rejected" / folder.name
+        _verify(subject, exporter, temporary, due, found, reporter)
+        manifest = _manifest(subject, exporter, exported, temporary, due, found)
+        _write_beside(manifest, subject, found.comparison, temporary)
+        rejected = folder.parent / REJECTED / folder.name
+        if manifest.rejected is not None:
             with atomic_path(rejected) as kept:
                 temporary.rename(kept)
-            raise NfcoreError(f"export {folder.name!r} differs from torch: {shortfall}; its files: {rejected}")
-    return ExportReport(size, runner.verified_by, psnr_vs_torch=least, max_error=greatest)
+            text = f"export {folder.name!r} {manifest.rejected}; its files: {rejected}"
+            raise ExportRejectedError(text) from found.error
+    shutil.rmtree(rejected, ignore_errors=True)  # of an earlier attempt: it would say that this export failed
+    with suppress(OSError):  # others are still in it, or there was none
+        rejected.parent.rmdir()
+    return manifest
 
 
-@torch.no_grad()
-def compare(
-    student: LightField, runner: Runner, cameras: Cameras, reporter: Reporter | None = None
-) -> tuple[float, float]:
-    """Return the least PSNR (dB) and the greatest absolute difference between exported files and torch."""
-    least, greatest = _EQUAL, 0.0
-    for index in range(len(cameras)):
-        camera = cameras[index]
-        ours = student.render(camera)
-        theirs = runner.render(camera.poses, camera.intrinsics).float()
-        if theirs.shape != ours.shape or not theirs.isfinite().all():
-            return 0.0, 1.0
-        greatest = max(greatest, float((ours - theirs).abs().max()))
-        least = min(least, float(psnr(theirs, ours)))
-        (reporter or Reporter()).step(index + 2, psnr=least)
-    return least, greatest
+@dataclass
+class _Findings:
+    """What is found out about an export while it is made."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    verified_by: str | None = None
+    comparison: Comparison | None = None
+    unavailable: str | None = None
+    rejected: str | None = None
+    error: Exception | None = None
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Note how long ``what`` takes."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[what] = round(time.monotonic() - began, 2)
 
 
-def evenly_spaced(cameras: Cameras, count: int) -> Cameras:
-    """Return at most ``count`` of the cameras, spread evenly over their order."""
-    if len(cameras) <= count:
-        return cameras
-    return cameras[(torch.arange(count) * len(cameras)).div(count, rounding_mode="floor")]
+def _verify(
+    subject: Subject,
+    exporter: Exporter,
+    folder: Path,
+    due: FloorRecord,
+    found: _Findings,
+    reporter: Reporter,
+) -> None:
+    """Run the files in ``folder`` and compare them; whatever they raise rejects the export."""
+    subject.images  # noqa: B018 - rendered here, so that the time of the first export does not include them
+    try:
+        with found.timed("load"):
+            runner = exporter.load(folder)
+        found.verified_by = runner.verified_by
+        with found.timed("compare"):
+            found.comparison = compare(subject, runner, reporter)
+    except VerificationUnavailable as why:
+        found.unavailable = str(why)
+    except Exception as error:  # an exporter's runtime may raise anything: a file that it can't run is wrong
+        found.error = error
+        found.rejected = f"can't be run: {reason(error)}"
+    else:
+        missing = shortfall(found.comparison.parity, due)
+        found.rejected = missing and f"differs from torch: {missing}"
 
 
-def _shortfall(least: float, greatest: float, floor: ParityFloor) -> str | None:
-    if least < floor.psnr:
-        return f"{least:.1f} dB where at least {floor.psnr:.1f} are due"
-    if greatest > floor.max_error:
-        return f"by up to {greatest:.2g} where at most {floor.max_error:.2g} is allowed"
-    return None
+def _manifest(
+    subject: Subject,
+    exporter: Exporter,
+    exported: Exported,
+    folder: Path,
+    due: FloorRecord,
+    found: _Findings,
+) -> Manifest:
+    student, comparison = subject.student, found.comparison
+    not_verified = list(exported.unverified)
+    if subject.no_photos is not None:
+        not_verified.append(f"PSNR against photos: {subject.no_photos}")
+    if found.unavailable is not None:
+        not_verified.insert(0, found.unavailable)
+    return Manifest(
+        label=folder.name,
+        created=datetime.now(UTC).replace(microsecond=0),
+        student=subject.record,
+        exporter=_exporter_record(subject, exporter),
+        image=ImageRecord(
+            width=student.cameras.width, height=student.cameras.height, pixels_per_ray=student.scale
+        ),
+        precision=exported.precision,
+        target=exported.target,
+        files=tuple(file_record(file, folder) for file in exported.files),
+        contents=contents(folder),
+        floor=due,
+        verified_by=found.verified_by,
+        parity=None if comparison is None else comparison.parity,
+        photos=None if comparison is None else comparison.photos,
+        not_verified=tuple(not_verified),
+        rejected=found.rejected,
+        report=_as_json(exported.report),
+        seconds=found.seconds,
+    )
+
+
+def _as_json(report: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return an exporter's findings as they read after being written and read."""
+    values: dict[str, JsonValue] = json.loads(json.dumps(dict(report)))
+    return values
+
+
+def _write_beside(manifest: Manifest, subject: Subject, comparison: Comparison | None, folder: Path) -> None:
+    images = (subject.images[0][0],) if comparison is None else comparison.images
+    save_png(folder / PICTURE, side_by_side([image.permute(1, 2, 0) for image in images]))
+    write_atomic(folder / CARD, card(manifest))
+    manifest.write(folder)
+
+
+def _check_written(exported: Exported, folder: Path, exporter: Exporter) -> None:
+    """Check that the exporter wrote what it says, and nothing in the place of what the core writes."""
+    name = type(exporter).__name__
+    for file in exported.files:
+        if not (folder / file.name).exists():
+            raise NfcoreError(f"the exporter {name} says that it wrote {file.name!r}, and did not")
+    for own in (MANIFEST, CARD, PICTURE):
+        if (folder / own).exists():
+            raise NfcoreError(f"the exporter {name} wrote {own!r}, which is the core's: it needs another name")
+
+
+def _floor(exporter: Exporter, least: float | None) -> FloorRecord:
+    """Return what is due: the exporter's floor, or PSNR alone where a user chose it."""
+    if least is not None:
+        return FloorRecord(psnr=least, max_error=1.0)
+    floor = exporter.parity_floor
+    return FloorRecord(psnr=floor.psnr, max_error=floor.max_error)
+
+
+def _exporter_record(subject: Subject, exporter: Exporter) -> ExporterRecord:
+    name = component_name(subject.components, "exporter", exporter)
+    distribution = name.partition("/")[0]
+    try:
+        release = version(distribution)
+    except PackageNotFoundError:  # run from source, or offered by no plugin
+        release = None
+    return ExporterRecord(
+        name=name,
+        version=release,
+        options=exporter.options.model_dump(mode="json"),
+        nfcore=version("neural-field-core"),
+    )
+
+
+def exports_failed(failed: dict[str, Exception], of: int) -> NfcoreError:
+    """Return the error that says which exports failed, out of how many, and why."""
+    first = next(iter(failed.values()))
+    if of == 1:
+        return first if isinstance(first, UserError) else ExportsFailedError(reason(first))
+    lines = [f"{name}: {reason(error)}" for name, error in failed.items()]
+    return ExportsFailedError("\n  ".join([f"{len(failed)} of {of} exports failed", *lines]))

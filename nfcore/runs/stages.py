@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
@@ -12,20 +14,21 @@ import torch
 from nfcore import processes
 from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
-from nfcore.config import Choice, PipelineConfig
+from nfcore.config import ExportChoice, PipelineConfig
 from nfcore.console import Console
 from nfcore.devices import choose_device
-from nfcore.errors import UserError
+from nfcore.errors import NfcoreError, UserError
+from nfcore.exports.subject import Subject, evenly_spaced
 from nfcore.fence import reason
 from nfcore.files import sweep
 from nfcore.images import save_png
-from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces import RaySource, Teacher, Views
 from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
 from nfcore.metrics import available
 from nfcore.pipeline.distill import distill
-from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
-from nfcore.pipeline.export import evenly_spaced, export
+from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
+from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.pipeline.sizes import student_card
@@ -36,6 +39,7 @@ from nfcore.runs.folder import Run, Stage
 from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
+from nfcore.training.divergence import DivergedError
 
 _REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
@@ -80,32 +84,58 @@ class Stages:
         self.device = choose_device(self.config.device)
         self.hooks = RunHooks(run.folder, manager, console.note)
 
+    def due(self, stage: Stage) -> bool:
+        """Whether there is anything to do for ``stage``."""
+        if stage == "export":
+            return any(f"export.{label}" not in self.run.results for label in self.config.export)
+        return stage not in self.run.results or (stage == "evaluate" and self._scored() != self.config.protocol)
+
     def do(self, stage: Stage) -> None:
         """Do ``stage`` unless it is finished.
 
         Raises:
             UserError: an earlier stage that it needs is not finished.
+            ExportsFailedError: some of the exports failed; all were tried.
 
         """
-        if stage == "export":
+        failed: dict[str, Exception] = {}
+        if stage == "export" and self.config.export:
+            self._need("finetune")
             for label, choice in self.config.export.items():
-                self._once(f"export.{label}", partial(self.export, label, choice))
-        else:
+                self._once(f"export.{label}", partial(self.export, label, choice), failed)
+        elif stage != "export":
             if stage == "evaluate" and self._scored() != self.config.protocol:
                 self.run.forget_one("evaluate")
             self._once(stage, getattr(self, stage))
         if processes.first():
             self.run.write_summary()
+        if failed:
+            raise exports_failed(failed, of=len(self.config.export)) from next(iter(failed.values()))
 
-    def _once(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
-        """Do ``work``, unless that is done: all processes together where it is shared, else the first alone."""
+    def _once(
+        self,
+        name: str,
+        work: Callable[[Reporter], dict[str, Any]],
+        failed: dict[str, Exception] | None = None,
+    ) -> None:
+        """Do ``work``, unless that is done: all processes together where it is shared, else the first alone.
+
+        With ``failed``, a failure goes there, and the others need not be kept from what comes next.
+        """
         if processes.first():
             for folder in self.run.written_to(name):
                 sweep(folder)
+            if name in self.run.results:  # killed between the result and the end of its checkpoint
+                self.run.checkpoint_of(name).unlink(missing_ok=True)
         if not processes.agreed(name not in self.run.results):
             return
         if processes.first():
-            self._do(name, work)
+            try:
+                self._do(name, work)
+            except Exception as error:
+                if failed is None:
+                    raise
+                failed[name] = error
         elif name in _SHARED:
             work(Follower(self.run, name))
         processes.wait()
@@ -115,7 +145,7 @@ class Stages:
         reporter = StageReporter(self.run, name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", name)
         try:
-            with reporter.resuming():
+            with reporter.resuming(), _naming_a_way_on(self.run, name):
                 figures = work(reporter)
             figures[f"seconds.{name}"] = round(reporter.seconds, 1)
             self.run.finished(name, figures)
@@ -129,6 +159,11 @@ class Stages:
         for stage in get_args(Stage):
             self.do(stage)
 
+    def do_export(self, label: str) -> None:
+        """Make one of the run's exports unless it is finished; the others are left as they are."""
+        self._once(f"export.{label}", partial(self.export, label, self.config.export[label]))
+        self.run.write_summary()
+
     @cached_property
     def source(self) -> RaySource:
         """The scene's photos, read when they are first needed."""
@@ -139,6 +174,12 @@ class Stages:
         """The run's teacher."""
         self._need("teach")
         return load_teacher(self.run.teacher, self.manager).to(self.device)
+
+    @property
+    def finished_student(self) -> LightField:
+        """The run's student."""
+        self._need("finetune")
+        return self._load(self.run.student)
 
     def teach(self, reporter: Reporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
@@ -192,9 +233,11 @@ class Stages:
         self._need("finetune")
         name = self.config.protocol
         views = self.source.views("test")
+        indices = range(len(views))
         if name != ALL_VIEWS:
             protocol = read_tables(self.manager.publication(name).path).protocol
-            views = views.chosen(protocol.indices(len(views)))
+            indices = protocol.indices(len(views))
+            views = views.chosen(indices)
         metrics = available(reporter.note)
         distilled, student = (self._load(path) for path in (self.run.distilled, self.run.student))
         scores = {
@@ -202,6 +245,7 @@ class Stages:
             "student.distilled": evaluate_student(distilled, views, reporter, metrics),
             "student.test": evaluate_student(student, views, reporter, metrics),
         }
+        self.run.write_view_scores(list(_by_view(scores, indices)))
         figures: dict[str, Any] = {"protocol": name, "test_views": len(views)}
         return figures | {
             f"{scored}.{metric}": value
@@ -211,8 +255,7 @@ class Stages:
 
     def render(self, reporter: Reporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
-        self._need("finetune")
-        student = self._load(self.run.student)
+        student = self.finished_student
         views = self.source.views("test")
         previews = self.run.folder / "previews"
         save_png(
@@ -221,13 +264,30 @@ class Stages:
         save_orbit(student, previews / "orbit.mp4", reporter=reporter)
         return {}
 
-    def export(self, label: str, choice: Choice, reporter: Reporter) -> dict[str, Any]:
-        """Export the student once and compare the files with torch."""
-        self._need("finetune")
+    def export(self, label: str, choice: ExportChoice, reporter: Reporter) -> dict[str, Any]:
+        """Export the student once and compare the files with torch and the photos."""
         exporter = self.manager.build("exporter", choice.name, choice.options)
-        student = LightField.load(self.run.student, self.manager)
-        report = export(student, exporter, self.run.exports / label, reporter)
-        return {f"export.{label}.{name}": value for name, value in report.figures().items()}
+        folder = self.run.exports / label
+        manifest = export(self.subject, exporter, folder, reporter, floor=choice.floor)
+        return {f"export.{label}.{name}": value for name, value in manifest.figures().items()}
+
+    @cached_property
+    def subject(self) -> Subject:
+        """The student as it is exported: on the CPU, with the test photos where they are at hand."""
+        return Subject(
+            LightField.load(self.run.student, self.manager),
+            file=self.run.student,
+            scene=self.run.results.get("teach", {}).get("scene"),
+            photos=self._photos(),
+            components=self.manager,
+        )
+
+    def _photos(self) -> Views | str:
+        """Return the test photos, or why there are none: a run may be exported where its data set is not."""
+        try:
+            return self.source.views("test")
+        except NfcoreError as error:
+            return f"they are not here: {reason(error)}"
 
     def _scored(self) -> str:
         """Return the protocol by which the run was scored; runs that do not say it scored every view."""
@@ -245,3 +305,26 @@ class Stages:
             raise UserError(
                 f"{self.run.folder}: {stage} is not finished; 'nfcore {stage} {self.run.folder}' does it"
             )
+
+
+def _by_view(scores: Mapping[str, Evaluation], indices: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield each view's scores; ``indices`` are those of the views among all test views."""
+    names = next(iter(scores.values())).names
+    for row, (name, index) in enumerate(zip(names, indices, strict=True)):
+        figures = {
+            f"{scored}.{m}": values[row] for scored, of in scores.items() for m, values in of.scores.items()
+        }
+        yield {"view": name, "index": index} | figures
+
+
+@contextmanager
+def _naming_a_way_on(run: Run, stage: str) -> Iterator[None]:
+    """Let a training that diverges name the command that begins its stage anew with a quarter of the rate."""
+    try:
+        yield
+    except DivergedError as error:
+        rate = getattr(run.config, stage).learning_rate / 4
+        folder = shlex.quote(f"{run.folder}/")
+        raise NfcoreError(
+            f"{error}, such as 'nfcore run {folder} --resume --set {stage}.learning_rate={rate:.2g}'"
+        ) from error

@@ -1,0 +1,201 @@
+"""The model card of an export: its manifest as a page that a person reads, in the form of Hugging Face's cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pydantic import JsonValue
+
+from nfcore.exports.manifest import MANIFEST, PICTURE, FileRecord, Manifest, PortRecord
+
+_SHOWN = 12  # hexadecimal digits of a hash that a person reads
+
+_CONVENTIONS = """\
+World: right-handed, in the scene units of the data set. Poses are camera to world with OpenGL axes: x right, y up,
+the camera looks down -z. Pixels: top row first, centres at +0.5, intrinsics in pixels. Colours: RGB in [0, 1]."""
+
+
+def card(manifest: Manifest) -> str:
+    """Return the model card (Markdown with YAML front matter) of the export that ``manifest`` describes."""
+    sections = [
+        _front_matter(manifest),
+        f"# {_title(manifest)}",
+        _rejection(manifest),
+        _picture(manifest),
+        _about(manifest),
+        "## How to call it",
+        *(_file(file) for file in manifest.files),
+        _CONVENTIONS,
+        "## How close it is",
+        _closeness(manifest),
+        "## Limits",
+        _bullets(_limits(manifest)),
+        *_findings(manifest),
+        "## Files",
+        _table(
+            ("file", "bytes", "SHA-256"),
+            [(f"`{c.path}`", f"{c.bytes:,}", f"`{c.sha256[:_SHOWN]}...`") for c in manifest.contents],
+        ),
+        f"`{MANIFEST}` says all of this for programs, with hashes in full.",
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _front_matter(manifest: Manifest) -> str:
+    tags = ("neural-light-field", "novel-view-synthesis", manifest.exporter.name.rpartition("/")[2])
+    lines = ["library_name: nfcore", "pipeline_tag: image-to-3d", "tags:", *(f"- {tag}" for tag in tags)]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _title(manifest: Manifest) -> str:
+    scene = manifest.student.scene or "Neural light field"
+    return f"{scene}: {manifest.target}, {manifest.precision}"
+
+
+def _rejection(manifest: Manifest) -> str:
+    if manifest.rejected is None:
+        return ""
+    return f"> **Rejected: do not use these files.** This export {_ended(manifest.rejected)}"
+
+
+def _picture(manifest: Manifest) -> str:
+    pose = "at one of its test poses"
+    if manifest.parity is None:
+        return (
+            f"![The student]({PICTURE})\n\nThe student in PyTorch {pose}. This export was not run: see *Limits*."
+        )
+    return (
+        f"![The student beside the export]({PICTURE})\n\n"
+        f"Left: the student in PyTorch. Right: this export {pose}, run by {manifest.verified_by}."
+    )
+
+
+def _about(manifest: Manifest) -> str:
+    image, student = manifest.image, manifest.student
+    rows = [
+        (
+            "image",
+            f"{image.width} x {image.height} pixels, {image.pixels_per_ray} x {image.pixels_per_ray} per ray",
+        ),
+        ("precision", manifest.precision),
+        ("target", manifest.target),
+        ("size", f"{manifest.bytes / 1e6:.2f} MB"),
+        ("encoding, backbone, upsampler", f"`{student.encoding}`, `{student.backbone}`, `{student.upsampler}`"),
+        ("trained parameters", f"{student.parameters:,}"),
+        ("work for one image", f"{student.macs / 1e9:.3g} GMAC"),
+        ("made by", _made_by(manifest)),
+        ("from", _origin(manifest)),
+    ]
+    intro = (
+        "A neural light field: one pass through a network turns a camera into the image that it sees of one "
+        "scene, without ray marching on the device that shows it."
+    )
+    return f"{intro}\n\n{_table(('', ''), rows)}"
+
+
+def _made_by(manifest: Manifest) -> str:
+    exporter = manifest.exporter
+    options = ", ".join(f"{name} = {value}" for name, value in exporter.options.items() if value is not None)
+    version = f" {exporter.version}" if exporter.version else ""
+    return f"`{exporter.name}`{version}, nfcore {exporter.nfcore}, {manifest.created:%Y-%m-%d}" + (
+        f"; {options}" if options else ""
+    )
+
+
+def _origin(manifest: Manifest) -> str:
+    student = manifest.student
+    if student.file is None or student.sha256 is None:
+        return "a student in memory"
+    return f"`{student.file}`, SHA-256 `{student.sha256[:_SHOWN]}...`"
+
+
+def _file(file: FileRecord) -> str:
+    def rows(ports: Iterable[PortRecord], way: str) -> list[tuple[str, ...]]:
+        return [(way, f"`{p.name}`", _shape(p.shape), p.dtype, p.meaning) for p in ports]
+
+    table = _table(
+        ("", "name", "shape", "type", "meaning"), [*rows(file.inputs, "in"), *rows(file.outputs, "out")]
+    )
+    return f"### `{file.name}`\n\n{table}"
+
+
+def _shape(shape: Sequence[int | str]) -> str:
+    return " x ".join(str(side) for side in shape) or "scalar"
+
+
+def _closeness(manifest: Manifest) -> str:
+    parity, photos = manifest.parity, manifest.photos
+    if parity is None:
+        return "Not measured: these files can't be run where they were made."
+    rows = [
+        (f"against PyTorch, {parity.poses} poses: PSNR, least", f"{parity.least_psnr:.1f} dB"),
+        ("PSNR, mean", f"{parity.mean_psnr:.1f} dB"),
+        ("greatest difference of a colour in [0, 1]", f"{parity.max_error:.1e}"),
+        ("due", _due(manifest)),
+    ]
+    if photos is not None:
+        rows += [
+            (f"against {photos.photos} test photos: PSNR, mean", f"{photos.psnr:.2f} dB"),
+            ("PyTorch's own on the same photos", f"{photos.torch_psnr:.2f} dB"),
+        ]
+    return f"Measured by {manifest.verified_by}.\n\n{_table(('', ''), rows)}"
+
+
+def _due(manifest: Manifest) -> str:
+    floor = manifest.floor
+    error = "" if floor.max_error >= 1 else f", differences of at most {floor.max_error:.0e}"
+    return f"at least {floor.psnr:g} dB{error}"
+
+
+def _limits(manifest: Manifest) -> list[str]:
+    limits = [
+        "It knows one scene, and nothing of it beyond where its training cameras have been.",
+        "What its student gets wrong it gets wrong too: see the PSNR against photos.",
+    ]
+    return [*limits, *(_ended(f"Not verified: {what}") for what in manifest.not_verified)]
+
+
+def _findings(manifest: Manifest) -> list[str]:
+    if not manifest.report:
+        return []
+    return ["## What the exporter found", _nested(manifest.report)]
+
+
+def _nested(value: JsonValue, depth: int = 0) -> str:
+    """Return JSON values as nested bullets."""
+    indent = "  " * depth
+    if isinstance(value, dict):
+        lines = []
+        for name, part in value.items():
+            if isinstance(part, dict | list) and part:
+                lines.append(f"{indent}- {name}:\n{_nested(part, depth + 1)}")
+            else:
+                lines.append(f"{indent}- {name}: {_plain(part)}")
+        return "\n".join(lines)
+    parts = value if isinstance(value, list) else [value]
+    return "\n".join(f"{indent}- {_plain(part)}" for part in parts)
+
+
+def _plain(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(part) for part in value) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_plain(part)}" for name, part in value.items()) or "none"
+    if value is None:
+        return "none"
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+        for row in (heading, ["---"] * len(heading), *rows)
+    )
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,240 @@
+"""The manifest of an export: what it is, what it was made of, what was measured of it and what was not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from nfcore.errors import UserError
+from nfcore.files import write_json
+
+if TYPE_CHECKING:
+    from nfcore.interfaces import ExportedFile, Port
+
+#: The manifest's own file, and what else the core writes beside an exporter's files.
+MANIFEST, CARD, PICTURE = "manifest.json", "README.md", "picture.png"
+
+FORMAT = 1
+_SHOWN = 12  # hexadecimal digits of a hash that a person reads
+
+
+class _Record(BaseModel):
+    """A part of the manifest: unknown names are an error, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PortRecord(_Record):
+    """A tensor that goes into a file or comes out of it."""
+
+    name: str = Field(description="The name by which the file knows it")
+    shape: tuple[int | str, ...] = Field(description="Its axes; a text names a free one, such as batch")
+    dtype: str = Field(description="Type of its values, such as float32")
+    meaning: str = Field(description="What its axes are, its units and its range")
+
+
+class FileRecord(_Record):
+    """A file, or a package that is a folder, that takes tensors and gives tensors."""
+
+    name: str = Field(description="Path within the export's folder")
+    bytes: int = Field(description="Size; of a package, that of all files in it")
+    inputs: tuple[PortRecord, ...] = Field(description="What goes in, in order")
+    outputs: tuple[PortRecord, ...] = Field(description="What comes out, in order")
+
+
+class ContentRecord(_Record):
+    """One file on disk."""
+
+    path: str = Field(description="Path within the export's folder, with forward slashes")
+    bytes: int = Field(ge=0, description="Size")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of its content")
+
+
+class ImageRecord(_Record):
+    """The image that comes out."""
+
+    width: int = Field(ge=1, description="Pixels")
+    height: int = Field(ge=1, description="Pixels")
+    pixels_per_ray: int = Field(ge=1, description="Pixels per ray along each side")
+
+
+class StudentRecord(_Record):
+    """The student that was exported."""
+
+    file: str | None = Field(description="Name of its file; none if it was exported from memory")
+    sha256: str | None = Field(description="SHA-256 of its file; none if it was exported from memory")
+    scene: str | None = Field(description="Name of the scene that it shows, where that is known")
+    encoding: str = Field(description="Its encoding, by distribution and name")
+    backbone: str = Field(description="Its backbone, by distribution and name")
+    upsampler: str = Field(description="Its upsampler, by distribution and name")
+    parameters: int = Field(description="Trained parameters")
+    macs: int = Field(description="Multiply-accumulate operations of an image, those of convolutions and products")
+
+
+class ExporterRecord(_Record):
+    """What made the export."""
+
+    name: str = Field(description="Distribution and name of the exporter")
+    version: str | None = Field(description="Version of that distribution")
+    options: dict[str, JsonValue] = Field(description="All of its options, with those that nobody chose")
+    nfcore: str = Field(description="Version of nfcore")
+
+
+class FloorRecord(_Record):
+    """What was due against torch."""
+
+    psnr: float = Field(description="Least PSNR over all compared images, dB")
+    max_error: float = Field(description="Greatest difference of a colour value in [0, 1]")
+
+
+class Parity(_Record):
+    """How close the files come to torch, as measured."""
+
+    poses: int = Field(ge=1, description="Compared images, each at a pose of its own")
+    least_psnr: float = Field(description="Least PSNR of an image, dB; 140 stands for equal bits")
+    mean_psnr: float = Field(description="Mean over the images, dB")
+    max_error: float = Field(description="Greatest difference of a colour value in [0, 1]")
+
+
+class PhotoQuality(_Record):
+    """How close files and torch come to the photos, as measured on the same photos."""
+
+    photos: int = Field(ge=1, description="Test photos")
+    psnr: float = Field(description="Mean PSNR of the export, dB")
+    torch_psnr: float = Field(description="Mean PSNR of torch, dB")
+
+
+class Manifest(_Record):
+    """All that is known of an export, in ``manifest.json`` beside its files.
+
+    What was not measured is null, never zero. The same student exported again gives the same bytes but for
+    ``created`` and ``seconds``.
+    """
+
+    format: int = Field(default=FORMAT, description="Version of this file's form")
+    label: str = Field(description="The export's name: that of its folder")
+    created: datetime = Field(description="When it was exported, UTC")
+    student: StudentRecord = Field(description="What was exported")
+    exporter: ExporterRecord = Field(description="What exported it")
+    image: ImageRecord = Field(description="The image that comes out")
+    precision: str = Field(description="Of the network's weights and arithmetic")
+    target: str = Field(description="What the files are for: a format with its version, and systems")
+    files: tuple[FileRecord, ...] = Field(description="What is called, in the order of calling")
+    contents: tuple[ContentRecord, ...] = Field(description="Every file of the exporter, sorted by path")
+    floor: FloorRecord = Field(description="What was due against torch")
+    verified_by: str | None = Field(description="What ran the files; none if they were not run")
+    parity: Parity | None = Field(description="Against torch; none if it was not measured")
+    photos: PhotoQuality | None = Field(description="Against photos; none if it was not measured")
+    not_verified: tuple[str, ...] = Field(description="What was not verified, each with the reason")
+    rejected: str | None = Field(description="Why the export counts as failed; none for one that was delivered")
+    report: dict[str, JsonValue] = Field(description="What the exporter found out about its files")
+    seconds: dict[str, float] = Field(description="Wall time by what it went to")
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files of the exporter."""
+        return sum(content.bytes for content in self.contents)
+
+    def figures(self) -> dict[str, int | float | str]:
+        """Return what ``summary.json`` says of the export: what was measured, without what was not."""
+        figures: dict[str, int | float | str] = {"bytes": self.bytes, "precision": self.precision}
+        if self.verified_by is not None:
+            figures["verified_by"] = self.verified_by
+        elif self.rejected is None:
+            figures["not_verified"] = self.not_verified[0]
+        if self.parity is not None:
+            figures["psnr_vs_torch"] = self.parity.least_psnr
+            figures["mean_psnr_vs_torch"] = self.parity.mean_psnr
+            figures["max_error"] = self.parity.max_error
+        if self.photos is not None:
+            figures["psnr_vs_photos"] = self.photos.psnr
+            figures["torch_psnr_vs_photos"] = self.photos.torch_psnr
+        return figures
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest into an export's ``folder``, atomically."""
+        write_json(folder / MANIFEST, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Return the manifest of the export in ``folder``.
+
+        Raises:
+            UserError: there is none, it is damaged, or a newer nfcore wrote it.
+
+        """
+        path = folder / MANIFEST
+        try:
+            written = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(
+                f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: not a readable manifest: {error}") from None
+        form = written.get("format") if isinstance(written, dict) else None
+        if isinstance(form, int) and form > FORMAT:
+            raise UserError(f"{path}: written by a newer nfcore (format {form}, this one reads {FORMAT})")
+        try:
+            return cls.model_validate(written)
+        except ValidationError as error:
+            issue = error.errors()[0]
+            where = ".".join(str(part) for part in issue["loc"]) or "manifest"
+            raise UserError(f"{path}: damaged manifest: {where}: {issue['msg']}") from None
+
+    def check_contents(self, folder: Path) -> None:
+        """Check that the files in ``folder`` are those that the manifest speaks of.
+
+        Raises:
+            UserError: a file is missing or has another content; names it.
+
+        """
+        for content in self.contents:
+            path = folder / content.path
+            if not path.is_file():
+                raise UserError(f"{path}: missing, though {MANIFEST} lists it; export the student anew")
+            if (found := sha256(path)) != content.sha256:
+                raise UserError(
+                    f"{path}: not the file that {MANIFEST} speaks of (SHA-256 {found[:_SHOWN]}..., not "
+                    f"{content.sha256[:_SHOWN]}...)"
+                )
+
+
+def manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Yield the folder and the manifest of each export in a run's folder of exports, sorted by label."""
+    for path in sorted(folder.glob(f"*/{MANIFEST}")):
+        yield path.parent, Manifest.read(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def contents(folder: Path) -> tuple[ContentRecord, ...]:
+    """Return every file below ``folder``, sorted by path."""
+    files = sorted((path.relative_to(folder).as_posix(), path) for path in folder.rglob("*") if path.is_file())
+    return tuple(ContentRecord(path=name, bytes=path.stat().st_size, sha256=sha256(path)) for name, path in files)
+
+
+def file_record(file: ExportedFile, folder: Path) -> FileRecord:
+    """Return what a manifest says of a file, or of a package that is a folder, in the export's ``folder``."""
+
+    def port(port: Port) -> PortRecord:
+        return PortRecord(name=port.name, shape=port.shape, dtype=port.dtype, meaning=port.meaning)
+
+    path = folder / file.name
+    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+    return FileRecord(
+        name=file.name,
+        bytes=sum(part.stat().st_size for part in parts),
+        inputs=tuple(port(value) for value in file.inputs),
+        outputs=tuple(port(value) for value in file.outputs),
+    )

@@ -1,0 +1,95 @@
+"""Parity: exported files against torch at the same test poses, and both against the photos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nfcore.errors import NfcoreError
+from nfcore.exports.manifest import FloorRecord, Parity, PhotoQuality
+from nfcore.exports.subject import Subject
+from nfcore.interfaces import Runner
+from nfcore.metrics import psnr
+from nfcore.reporting import Reporter
+
+#: dB: what bit-equal images count as; float32 holds no finer difference.
+EQUAL = 140.0
+
+
+class NoImageError(NfcoreError):
+    """Exported files gave something that is no image of the student's size."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison found.
+
+    Args:
+        parity: against torch.
+        photos: against the photos, beside torch; None without photos.
+        images: of torch and of the export, (3, h, w) each, at the first test pose.
+
+    """
+
+    parity: Parity
+    photos: PhotoQuality | None
+    images: tuple[Tensor, Tensor]
+
+
+@torch.no_grad()
+def compare(subject: Subject, runner: Runner, reporter: Reporter | None = None) -> Comparison:
+    """Run exported files at the test poses of ``subject``, one by one, and compare them with torch and the photos.
+
+    Raises:
+        NoImageError: an image has another shape, or holds NaN or infinity.
+
+    """
+    reporter = reporter or Reporter()
+    against_torch, greatest, against_photos, torch_against_photos = [], 0.0, [], []
+    for index, ours in enumerate(subject.images):
+        camera = subject.cameras[index]
+        theirs = runner.render(camera.poses, camera.intrinsics).float().cpu()
+        _require_image(theirs, ours)
+        if index == 0:
+            shown = ours[0], theirs[0]
+        greatest = max(greatest, float((ours - theirs).abs().max()))
+        against_torch.append(min(EQUAL, float(psnr(theirs, ours))))
+        if subject.photos is not None and index < len(subject.photos):
+            photo = subject.photos.images[index].permute(2, 0, 1)[None]
+            against_photos.append(float(psnr(theirs.clamp(0, 1), photo)))
+            torch_against_photos.append(float(psnr(ours.clamp(0, 1), photo)))
+        reporter.step(index + 2, psnr=min(against_torch))
+    parity = Parity(
+        poses=len(against_torch),
+        least_psnr=min(against_torch),
+        mean_psnr=_mean(against_torch),
+        max_error=greatest,
+    )
+    photos = None
+    if against_photos:
+        photos = PhotoQuality(
+            photos=len(against_photos), psnr=_mean(against_photos), torch_psnr=_mean(torch_against_photos)
+        )
+    return Comparison(parity, photos, shown)
+
+
+def shortfall(parity: Parity, floor: FloorRecord) -> str | None:
+    """Return by what ``parity`` misses ``floor``, or None."""
+    if parity.least_psnr < floor.psnr:
+        return f"{parity.least_psnr:.1f} dB where at least {floor.psnr:.1f} are due"
+    if parity.max_error > floor.max_error:
+        return f"by up to {parity.max_error:.2g} where at most {floor.max_error:.2g} is allowed"
+    return None
+
+
+def _require_image(theirs: Tensor, ours: Tensor) -> None:
+    if theirs.shape != ours.shape:
+        raise NoImageError(f"an image of {tuple(theirs.shape)} where torch has {tuple(ours.shape)}")
+    if not theirs.isfinite().all():
+        raise NoImageError("NaN or infinity in its image")
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
