@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from torch.export import Dim
 import nfcore
 from nfcore.files import atomic_path
 from nfcore_coreml.evaluator import Package
+from nfcore_coreml.evaluator.package import MANIFEST
 from nfcore_coreml.toolchain import coremltools, quiet
 
 #: Core ML's ``inverse``, which coremltools makes of a reciprocal, adds 1e-4 to what it inverts; division doesn't.
@@ -89,6 +92,7 @@ def convert(
         if compress is not None:
             compress(temporary, graph.graph_signature.inputs_to_parameters)
         _describe(Package.read(temporary), description, example)
+        _name_entries(temporary / MANIFEST)
 
 
 def _dynamic(
@@ -114,3 +118,13 @@ def _describe(package: Package, description: Description, example: Mapping[str, 
         feature.shortDescription = description.outputs[feature.name]
     about.metadata.userDefined.update(description.metadata)
     package.model_file.write_bytes(package.model.SerializeToString(deterministic=True))
+
+
+def _name_entries(manifest: Path) -> None:
+    """Name the manifest's entries by their paths: coremltools draws names, so that no two packages are alike."""
+    content = json.loads(manifest.read_text())
+    items = content["itemInfoEntries"]
+    names = {name: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])) for name, item in items.items()}
+    content["itemInfoEntries"] = {names[name]: items[name] for name in sorted(items, key=lambda name: names[name])}
+    content["rootModelIdentifier"] = names[content["rootModelIdentifier"]]
+    manifest.write_text(json.dumps(content, indent=4) + "\n")

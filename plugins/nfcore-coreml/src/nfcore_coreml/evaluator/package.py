@@ -19,6 +19,7 @@ from nfcore_coreml.evaluator.weights import BlobStorage
 from nfcore_coreml.toolchain import MIL_pb2, Model_pb2
 
 FUNCTION = "main"
+MANIFEST = "Manifest.json"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _model_file(path: Path) -> Path:
     """Return the path of the root model, as the manifest names it."""
     if not path.is_dir():
         raise nfcore.UserError(f"{path}: no such Core ML package")
-    manifest_file = path / "Manifest.json"
+    manifest_file = path / MANIFEST
     if not manifest_file.is_file():
         raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json is missing")
     try:
