@@ -111,8 +111,8 @@ def configure_with_origins(
     if exports is not None:
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
-        added = {label: {"name": label} for label in labels if label not in offered}
-        values["export"] = {label: offered.get(label, added.get(label)) for label in labels}
+        added = {_label(label): {"name": label} for label in labels if label not in offered}
+        values["export"] = {_label(label): offered.get(label, {"name": label}) for label in labels}
         origins.gave("--export", {"export": added}, values)
     if protocol is not None:
         give("--protocol", {"protocol": protocol})
@@ -147,11 +147,13 @@ def choose_exports(
         UserError: nothing to export, an unknown name or option, or a label for several exports.
 
     """
-    chosen = {name: offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
+    chosen = {_label(name): offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
     if not chosen:
         known = nearest("", {component.name for _, component in manager.components("exporter")})
         raise UserError(f"nothing to export: name an exporter; {known}")
-    values = {name: choice.model_dump() | ({"floor": floor} if floor else {}) for name, choice in chosen.items()}
+    values = {
+        name: choice.model_dump() | ({} if floor is None else {"floor": floor}) for name, choice in chosen.items()
+    }
     for change, value in itertools.product(changes, values.values()):
         _apply(value, change, manager)
     if label is not None:
@@ -162,6 +164,11 @@ def choose_exports(
     for name, choice in chosen.items():
         parse(manager.load("exporter", choice.name).Options, choice.options, f"export {name!r}")
     return chosen
+
+
+def _label(name: str) -> str:
+    """Return the label of an export that is named by its exporter, which may be ``distribution/name``."""
+    return name.rpartition("/")[2]
 
 
 def check_options(config: PipelineConfig, manager: PluginManager) -> None:
