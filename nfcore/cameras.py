@@ -55,8 +55,8 @@ class Cameras:
     width: int
 
     def __post_init__(self) -> None:
-        n = len(self.poses)
-        if self.poses.shape != (n, 3, 4) or self.intrinsics.shape != (n, 4):
+        n = self.poses.shape[:1]
+        if self.poses.shape != (*n, 3, 4) or self.poses.ndim != 3 or self.intrinsics.shape != (*n, 4):
             raise UserError(
                 f"cameras need poses (n, 3, 4) and intrinsics (n, 4), "
                 f"not {tuple(self.poses.shape)} and {tuple(self.intrinsics.shape)}"
@@ -92,6 +92,16 @@ class Cameras:
         """
         corner = torch.stack([torch.zeros_like(left), torch.zeros_like(left), left, top], 1)
         return Cameras(self.poses, self.intrinsics - corner, height, width)
+
+    def resized(self, height: int, width: int) -> Cameras:
+        """Return the same cameras with pictures of another size, which see no more than these do.
+
+        Focal lengths and principal point scale by one factor, the greater of the two sides' ratios: a picture of
+        another shape is a cut-out of the middle.
+        """
+        factor = max(height / self.height, width / self.width)
+        margin = torch.tensor([0, 0, width - factor * self.width, height - factor * self.height])
+        return Cameras(self.poses, factor * self.intrinsics + margin.to(self.intrinsics) / 2, height, width)
 
     def to(self, device: torch.device | str) -> Cameras:
         """Return the cameras on ``device``."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from nfcore.errors import UserError
+from nfcore.files import read_toml
 from nfcore.manager import PluginManager
 
 #: A recipe's key that names the recipe it begins with: a plugin's, or a TOML file beside it.
@@ -59,12 +59,7 @@ def _read(
     name: str, folder: Path, manager: PluginManager, extending: tuple[Path, ...]
 ) -> list[tuple[str, dict[str, Any]]]:
     path = folder / name if name.endswith(".toml") else manager.recipe(name).path
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such recipe file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    values = read_toml(path)
     base = values.pop(EXTENDS, None)
     if base is None:
         return [(name, values)]

@@ -1,4 +1,4 @@
-"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, render, export."""
+"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, export."""
 
 from __future__ import annotations
 
@@ -62,6 +62,10 @@ ProtocolOption = Annotated[
 AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+PicturesOption = Annotated[
+    bool,
+    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
 
 _RUNS = Path("runs")
@@ -74,14 +78,17 @@ def add_to(app: typer.Typer) -> None:
     app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
     app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
     app.command()(evaluate)
-    app.command()(render)
     app.command()(export)
 
 
 def run(
     ctx: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
+        str,
+        typer.Argument(
+            help="A recipe's name, a .toml file, or a run's folder with a slash, such as runs/quickstart/.",
+            autocompletion=completion.recipes,
+        ),
     ],
     scene: SceneOption = None,
     teacher: TeacherOption = None,
@@ -93,13 +100,19 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a whole pipeline: photos in, a verified model out."""
+    """Run a whole pipeline: photos in, a verified model out.
+
+    A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
+    first stage that the change concerns; with --name it is the recipe of another run.
+    """
     from nfcore.pipeline.recipes import configure_with_origins
 
+    given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
     configured = configure_with_origins(
-        recipe,
+        str(given / "config.toml") if given else recipe,
         plugins(),
         scene=scene,
         teacher=teacher,
@@ -107,8 +120,18 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = runs / (name or _default_name(recipe, configured.config))
-    speaks = _work(folder, None, begun=configured, resume=resume, threads=threads, quiet=quiet, as_json=as_json)
+    folder = given if given and name is None else runs / (name or _default_name(recipe, configured.config))
+    speaks = _work(
+        folder,
+        None,
+        begun=configured,
+        resume=resume,
+        change=resume and folder == given,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
     if speaks and not as_json:
         _print_paths(folder)
         root = ctx.find_root()
@@ -128,6 +151,7 @@ def teach(
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
@@ -138,7 +162,16 @@ def teach(
         begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(run_folder(run), "teach", begun=begun, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(
+        run_folder(run),
+        "teach",
+        begun=begun,
+        again=again,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -149,9 +182,18 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         again: AgainOption = False,
         threads: ThreadsOption = None,
         quiet: QuietOption = False,
+        pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
-        _work(run_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
+        _work(
+            run_folder(run),
+            stage,
+            again=again,
+            threads=threads,
+            quiet=quiet,
+            pictures=pictures,
+            as_json=as_json,
+        )
 
     return command
 
@@ -177,20 +219,8 @@ def evaluate(
     _work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
-def render(
-    student: StudentArgument,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files of a student file.")] = None,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Write a picture and an orbit video."""
-    if student.is_file():
-        from nfcore.cli.student import render_student
-
-        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
-        return
-    folder = run_folder(student)
+def render_stage(folder: Path, *, again: bool, threads: int | None, quiet: bool) -> None:
+    """Do the render stage of the run in ``folder``, and say where its pictures lie."""
     if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
         _print_paths(folder)
 
@@ -244,13 +274,17 @@ def _work(
     *,
     begun: Configured | None = None,
     resume: bool = False,
+    change: bool = False,
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
+    pictures: bool = True,
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
     """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
+
+    With ``change`` the run that is there takes that configuration for its own.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -267,9 +301,12 @@ def _work(
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
-        with Console(quiet=quiet or not processes.first()) as console:
+        with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
             if processes.first():
-                run, source = _open(folder, begun.config if begun else None, resume, console)
+                if change and begun is not None:
+                    run, source = _changed(Run(folder), begun.config, console)
+                else:
+                    run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
@@ -325,6 +362,17 @@ def _open(
             console.note(f"scene: reading the photos of {config.scene.name!r}")
         source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
     return Run.create(folder, config, resume=resume), source
+
+
+def _changed(run: Run, config: PipelineConfig, console: Console) -> tuple[Run, RaySource | None]:
+    """Give ``run`` another configuration, say what is done anew, and return it with its scene if that is open."""
+    from nfcore.runs import open_scene
+
+    different = run.differences(config)
+    source = open_scene(config, plugins()) if different else None  # a bad setting is refused before work is undone
+    if stage := run.change(config):
+        console.note(f"another {', '.join(different)}: {stage} and all that comes after it is done anew")
+    return run, source
 
 
 def run_folder(run: Path) -> Path:

@@ -112,7 +112,7 @@ def configure_with_origins(
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         added = {_label(label): {"name": label} for label in labels if label not in offered}
-        values["export"] = {_label(label): offered.get(label, {"name": label}) for label in labels}
+        values["export"] = {label: added.get(label) or offered[label] for label in map(_label, labels)}
         origins.gave("--export", {"export": added}, values)
     if protocol is not None:
         give("--protocol", {"protocol": protocol})
@@ -239,5 +239,5 @@ def toml_value(text: str) -> Any:
     """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
+import shlex
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,11 +10,14 @@ import tomli_w
 
 from nfcore.config import PipelineConfig
 from nfcore.errors import UserError
-from nfcore.files import write_atomic, write_json
+from nfcore.files import read_json, read_toml, write_atomic, write_json
 from nfcore.options import parse
 
 #: The stages of a run, in their order.
 Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
+
+# The first stage that follows from a setting, by the setting's first word; the others follow from stages before.
+_FIRST_STAGE: dict[str, Stage] = {"student": "distill", "distill": "distill", "finetune": "finetune"}
 
 
 class Run:
@@ -34,15 +36,11 @@ class Run:
         config = self.config_file
         if not config.is_file():
             raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
-        try:
-            values = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{config}: not valid TOML: {error}") from None
-        self.config = parse(PipelineConfig, values, str(config))
+        self.config = parse(PipelineConfig, read_toml(config), str(config))
 
     @classmethod
     def create(cls, folder: Path, config: PipelineConfig, *, resume: bool) -> Run:
-        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there.
+        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there, as it is.
 
         Raises:
             UserError: the folder holds another run, or this one without ``resume``, or other files.
@@ -51,10 +49,11 @@ class Run:
         file = folder / "config.toml"
         if file.exists():
             run = cls(folder)
-            different = _differences(run.config, config)
+            different = run.differences(config)
             if different:
                 raise UserError(
-                    f"{folder} holds a run with another {', '.join(different)}: choose another --name or remove it"
+                    f"{folder} holds a run with another {', '.join(different)}: choose another --name, or change "
+                    f"this one: 'nfcore run {shlex.quote(f'{folder}/')} --resume --set KEY=VALUE'"
                 )
             if not resume:
                 raise UserError(f"{folder} holds this run already: --resume goes on with it, --name makes another")
@@ -65,6 +64,37 @@ class Run:
             raise UserError(f"{folder} is not empty and holds no run: choose another --name")
         write_atomic(file, _as_toml(config))
         return cls(folder)
+
+    def differences(self, config: PipelineConfig) -> list[str]:
+        """Return the names of the settings in which ``config`` is that of another run.
+
+        Exports may be added to a run, it may be scored anew, and it may go on on another machine.
+        """
+
+        def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+            if not isinstance(value, dict):
+                return {prefix: value}
+            return {
+                k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()
+            }
+
+        free = {"device", "export", "protocol", "summary"}
+        left, right = (flat(c.model_dump(mode="json", exclude=free)) for c in (self.config, config))
+        return sorted(name for name in left | right if left.get(name) != right.get(name))
+
+    def change(self, config: PipelineConfig) -> Stage | None:
+        """Change the run's settings and forget the first stage that follows from a changed one, and all after it.
+
+        Returns:
+            That stage; None where no stage follows from what was changed.
+
+        """
+        concerned = [_FIRST_STAGE.get(name.partition(".")[0], "teach") for name in self.differences(config)]
+        first = min(concerned, key=get_args(Stage).index, default=None)
+        if first is not None:
+            self.forget(first)  # before anything: a run never has results that its settings did not give
+        self.set_config(config)
+        return first
 
     def set_config(self, config: PipelineConfig) -> None:
         """Change the run's configuration, for stages that are yet to come."""
@@ -102,7 +132,9 @@ class Run:
     def results(self) -> dict[str, dict[str, Any]]:
         """The figures of each finished stage, in the order in which they were finished."""
         path = self.folder / "state" / "results.json"
-        results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        results: dict[str, dict[str, Any]] = read_json(path) if path.exists() else {}
+        if not (isinstance(results, dict) and all(isinstance(figures, dict) for figures in results.values())):
+            raise UserError(f"{path}: damaged: not the figures of a run's stages")
         return results
 
     def finished(self, stage: str, figures: dict[str, Any]) -> None:
@@ -146,7 +178,7 @@ class Run:
     def view_scores(self) -> list[dict[str, Any]]:
         """The rows of ``views.json``; none before ``evaluate`` is finished."""
         path = self.folder / "views.json"
-        rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+        rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
         return rows
 
     def summary(self) -> dict[str, Any]:
@@ -164,20 +196,3 @@ class Run:
 
 def _as_toml(config: PipelineConfig) -> str:
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
-
-
-def _differences(old: PipelineConfig, new: PipelineConfig) -> list[str]:
-    """Return the names of the settings in which two configurations differ, but for what a run may still change.
-
-    Exports may be added to a run, it may be scored anew, and it may go on on another machine.
-    """
-
-    def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-        if not isinstance(value, dict):
-            return {prefix: value}
-        return {k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()}
-
-    left, right = (
-        flat(c.model_dump(mode="json", exclude={"device", "export", "protocol", "summary"})) for c in (old, new)
-    )
-    return sorted(name for name in left | right if left.get(name) != right.get(name))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
@@ -37,6 +39,7 @@ from nfcore.runs.folder import Run, Stage
 from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
+from nfcore.training.divergence import DivergedError
 
 _REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
@@ -122,6 +125,8 @@ class Stages:
         if processes.first():
             for folder in self.run.written_to(name):
                 sweep(folder)
+            if name in self.run.results:  # killed between the result and the end of its checkpoint
+                self.run.checkpoint_of(name).unlink(missing_ok=True)
         if not processes.agreed(name not in self.run.results):
             return
         if processes.first():
@@ -140,7 +145,7 @@ class Stages:
         reporter = StageReporter(self.run, name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", name)
         try:
-            with reporter.resuming():
+            with reporter.resuming(), _naming_a_way_on(self.run, name):
                 figures = work(reporter)
             figures[f"seconds.{name}"] = round(reporter.seconds, 1)
             self.run.finished(name, figures)
@@ -153,6 +158,11 @@ class Stages:
         """Do all stages that are not finished."""
         for stage in get_args(Stage):
             self.do(stage)
+
+    def do_export(self, label: str) -> None:
+        """Make one of the run's exports unless it is finished; the others are left as they are."""
+        self._once(f"export.{label}", partial(self.export, label, self.config.export[label]))
+        self.run.write_summary()
 
     @cached_property
     def source(self) -> RaySource:
@@ -305,3 +315,16 @@ def _by_view(scores: Mapping[str, Evaluation], indices: Sequence[int]) -> Iterat
             f"{scored}.{m}": values[row] for scored, of in scores.items() for m, values in of.scores.items()
         }
         yield {"view": name, "index": index} | figures
+
+
+@contextmanager
+def _naming_a_way_on(run: Run, stage: str) -> Iterator[None]:
+    """Let a training that diverges name the command that begins its stage anew with a quarter of the rate."""
+    try:
+        yield
+    except DivergedError as error:
+        rate = getattr(run.config, stage).learning_rate / 4
+        folder = shlex.quote(f"{run.folder}/")
+        raise NfcoreError(
+            f"{error}, such as 'nfcore run {folder} --resume --set {stage}.learning_rate={rate:.2g}'"
+        ) from error
