@@ -126,7 +126,7 @@ class Console:
             parts = [f"{self.stage}: {self.unit} {step}/{self.total}", text, f"{now - self.began:.0f} s"]
             if rate and step < self.total:
                 parts += [f"{rate:.1f}/s", f"{(self.total - step) / rate:.0f} s left"]
-            self._print("  ".join([*parts, memory.in_words()]))
+            self._print("  ".join(part for part in [*parts, memory.in_words()] if part))
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
@@ -134,12 +134,12 @@ class Console:
 
     def image(self, image: Tensor) -> None:
         """Show a picture (height, width, 3) float32 RGB in [0, 1], if the terminal is known to take one."""
-        if not self.pictures:
-            return
-        from nfcore.images import to_bytes
         from nfcore.terminal_pictures import inline, protocol_of
 
-        if protocol := protocol_of():
+        protocol = protocol_of() if self.pictures else None
+        if protocol is not None:
+            from nfcore.images import to_bytes
+
             self.rich.print(_Inline(inline(to_bytes(image), protocol)), end="", crop=False)
 
     def _print(self, line: str) -> None:
