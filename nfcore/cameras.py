@@ -55,8 +55,8 @@ class Cameras:
     width: int
 
     def __post_init__(self) -> None:
-        n = len(self.poses)
-        if self.poses.shape != (n, 3, 4) or self.intrinsics.shape != (n, 4):
+        n = self.poses.shape[:1]
+        if self.poses.shape != (*n, 3, 4) or self.poses.ndim != 3 or self.intrinsics.shape != (*n, 4):
             raise UserError(
                 f"cameras need poses (n, 3, 4) and intrinsics (n, 4), "
                 f"not {tuple(self.poses.shape)} and {tuple(self.intrinsics.shape)}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import json
 import sys
-import tomllib
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from pydantic import Field, TypeAdapter
 from nfcore.components import INTERFACE_LEVELS, Kind
 from nfcore.discovery import canonical
 from nfcore.errors import UserError
-from nfcore.files import write_atomic
+from nfcore.files import read_toml, write_atomic
 from nfcore.options import Options, parse
 
 _NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -117,13 +116,7 @@ def read_entry(path: Path) -> Entry:
         UserError: no such file, not TOML, or not an entry: the text names the field and what would be right.
 
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    return parse(Entry, values, str(path))
+    return parse(Entry, read_toml(path), str(path))
 
 
 def check_entry(path: Path) -> list[str]:

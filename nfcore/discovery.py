@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.errors import UserError
+from nfcore.files import read_toml
 
 GROUP = "nfcore"
 
@@ -134,10 +134,7 @@ def read_project(path: Path) -> Mapping[str, Any]:
         UserError: not valid TOML, or ``project`` is no table.
 
     """
-    try:
-        project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    project = read_toml(path).get("project", {})
     if not isinstance(project, dict):
         raise UserError(f"{path}: 'project' must be a table, not {project!r}")
     return project

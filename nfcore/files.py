@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, synced, then renamed."""
+"""Files that are whole or absent: written beside their place, synced, then renamed; TOML and JSON are read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import os
 import re
 import shutil
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from nfcore.errors import UserError
 
 # As tempfile names a folder between its prefix and nothing.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
@@ -73,6 +76,40 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` as indented JSON, atomically."""
     write_atomic(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what is in a TOML file.
+
+    Raises:
+        UserError: no such file, one that can't be read, or not valid TOML.
+
+    """
+    with _refusing(path, "TOML"):
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """Return what is in a JSON file.
+
+    Raises:
+        UserError: no such file, one that can't be read, or not valid JSON.
+
+    """
+    with _refusing(path, "JSON"):
+        return json.loads(path.read_bytes())
+
+
+@contextmanager
+def _refusing(path: Path, form: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # a number of 5000 digits, a thousand brackets
+        raise UserError(f"{path}: not valid {form}: {error}") from None
 
 
 def _sync(path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nfcore.cameras import Cameras, grid_shape, ray_grid
 from nfcore.components import Kind
-from nfcore.errors import UserError
+from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
 from nfcore.manager import PluginManager, plugins
 from nfcore.scene import Scene
@@ -132,8 +132,15 @@ class LightField(nn.Module):
         missing = {"cameras.poses", "cameras.intrinsics"} - set(tensors)
         if missing:
             raise UserError(f"{path}: damaged student: it lacks {', '.join(sorted(missing))}")
-        cameras = Cameras(tensors.pop("cameras.poses"), tensors.pop("cameras.intrinsics"), card.height, card.width)
-        student = build_student(card, cameras, components or plugins())
+        poses, intrinsics = (tensors.pop(f"cameras.{name}") for name in ("poses", "intrinsics"))
+        try:
+            cameras = Cameras(poses, intrinsics, card.height, card.width)
+            student = build_student(card, cameras, components or plugins())
+        except PluginError:
+            raise
+        except (UserError, RuntimeError, TypeError, ValueError) as error:  # a size below or beyond all sense
+            why = str(error).partition("\n")[0]
+            raise UserError(f"{path}: can't be built as it says: {why}") from error
         try:
             student.load_state_dict(tensors)
         except RuntimeError as error:
@@ -180,7 +187,7 @@ class StudentCard(BaseModel):
             return cls.model_validate(written)
         except ValidationError as error:
             raise UserError(f"{path}: damaged student: {error.errors()[0]['msg']}") from None
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise UserError(f"{path}: damaged student: its card is no JSON with a format") from None
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from nfcore.errors import UserError
+from nfcore.files import read_toml
 from nfcore.options import Options, parse
 
 #: The protocol of a run that was told no other: every test view is scored.
@@ -81,10 +80,4 @@ def read_tables(path: Path) -> Tables:
         UserError: no such file, not TOML, or with other keys than these models have.
 
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    return parse(Tables, values, str(path))
+    return parse(Tables, read_toml(path), str(path))

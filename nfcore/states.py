@@ -38,7 +38,7 @@ def load_state(path: Path) -> State:
         raise UserError(f"{path}: not a checkpoint of nfcore")
     try:
         return _restore(json.loads(metadata["tree"]), tensors)
-    except (KeyError, ValueError) as error:
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged checkpoint ({error})") from None
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import av  # noqa: F401 - for the fork server
 import tiny
@@ -21,6 +22,7 @@ import torch._dynamo  # for the fork server; optimisers import it
 import torchmetrics.functional.image  # noqa: F401 - for the fork server
 
 import nfcore
+from nfcore import processes
 from nfcore.console import Console
 from nfcore.manager import PluginManager
 from nfcore.runs import Run, Stages, checkpoints, reporter
@@ -95,11 +97,19 @@ def do(folder: Path, stage: str, kill_at: int | None, instant: str | None, answe
         if calls == kill_at:
             die()
 
-    stages = Stages(Run(folder), manager(), Console(quiet=True))
-    sys.setprofile(count)
-    stages.do(stage)
-    sys.setprofile(None)
+    with processes.joined():
+        stages = Stages(Run(folder), manager(), Console(quiet=True))
+        sys.setprofile(count)
+        stages.do(stage)
+        sys.setprofile(None)
     answer.send(calls)
+
+
+def do_together(rank: int, port: int, *arguments: Any) -> None:
+    """Do a stage as one of two processes that meet at ``port``; ``arguments`` as of ``do``."""
+    meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "test"}
+    os.environ |= meeting | {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}  # as torchrun does
+    do(*arguments)
 
 
 def _third(name: str, function: Callable[..., object], then: Callable[..., object]) -> Callable[..., object]:

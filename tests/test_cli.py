@@ -170,7 +170,7 @@ def test_a_plugins_folder_without_plugins_is_a_users_error(tmp_path):
     ("arguments", "said"),
     [
         (["run", "quickstrat"], ["unknown recipe 'quickstrat'", "did you mean 'quickstart'?"]),
-        (["run", "none.toml"], ["none.toml: no such recipe file"]),
+        (["run", "none.toml"], ["none.toml: no such file"]),
         (["run", "quickstart", "--teacher", "voxel"], ["unknown teacher 'voxel'", "did you mean 'voxels'?"]),
         (["run", "quickstart", "--scene", "blendr:x"], ["unknown ray source 'blendr'", "'blender'"]),
         (["run", "quickstart", "--export", "coreml,onx"], ["unknown exporter 'onx'", "'onnx'"]),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -40,27 +42,40 @@ upsampler = "nfcore-mobiler2l/pixel-shuffle"
 """
 
 
-def torchrun(count: int, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in ``count`` processes on this machine."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
-    return call(*command, *arguments, cwd=cwd)
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+RUN = ["-m", "nfcore", "run", "recipe.toml"]
+# The command as it is, but with a checkpoint after every step instead of every 15 seconds.
+EAGER = (
+    "import nfcore.runs.checkpoints as c; c.LEAST_SECONDS, c.MOST_SHARE = 0.0, 1e9; "
+    "from nfcore.cli import main; main()"
+)
+
+
+def torchrun(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in two processes on this machine."""
+    return call(*TORCHRUN, *arguments, cwd=cwd)
 
 
 def call(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command with one thread a process, and without plugins that write files of their own."""
-    environ = {
+    """Run a command and wait for it."""
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment())
+
+
+def environment() -> dict[str, str]:
+    """Return an environment with one thread a process, and without plugins that write files of their own."""
+    own = {
         "PYTHONPATH": str(PROGRAM.parent),
         "OMP_NUM_THREADS": "1",
         "NFCORE_PLUGINS_DISABLE": "nfcore-tensorboard",
     }
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | environ)
+    return os.environ | own
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> dict[str, list[dict]]:
     """What each of two processes says of each case."""
     folder = tmp_path_factory.mktemp("shared")
-    done = torchrun(2, PROGRAM, json.dumps(list(CASES.values())), folder, cwd=folder)
+    done = torchrun(PROGRAM, json.dumps(list(CASES.values())), folder, cwd=folder)
     assert done.returncode == 0, done.stderr
     ranks = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
     return {name: [results[i] for results in ranks] for i, name in enumerate(CASES)}
@@ -120,14 +135,21 @@ def lines(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path):
-    (tmp_path / "recipe.toml").write_text(RECIPE)
-    arguments = ["-m", "nfcore", "run", "recipe.toml", "--json"]
-    alone = call(sys.executable, *arguments, "--name", "alone", cwd=tmp_path)
-    assert alone.returncode == 0, alone.stderr
-    shared = torchrun(2, *arguments, "--name", "shared", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A folder with a recipe and with ``runs/shared``, a whole run of it by two processes."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "recipe.toml").write_text(RECIPE)
+    shared = torchrun(*RUN, "--json", "--name", "shared", cwd=folder)
     assert shared.returncode == 0, shared.stderr
-    one, two = tmp_path / "runs" / "alone", tmp_path / "runs" / "shared"
+    (folder / "shared.json").write_text(shared.stdout)
+    return folder
+
+
+def test_a_whole_run_of_two_processes_is_that_of_one(whole):
+    alone = call(sys.executable, *RUN, "--json", "--name", "alone", cwd=whole)
+    assert alone.returncode == 0, alone.stderr
+    one, two = whole / "runs" / "alone", whole / "runs" / "shared"
     assert {path.relative_to(one) for path in one.rglob("*")} == {path.relative_to(two) for path in two.rglob("*")}
     assert (one / "teacher.safetensors").read_bytes() == (two / "teacher.safetensors").read_bytes()
     expected, found = lines(one), lines(two)
@@ -135,8 +157,34 @@ def test_a_whole_run_of_two_processes_is_that_of_one(tmp_path):
         assert (left["stage"], left["step"]) == (right["stage"], right["step"])
         assert left.get("psnr") == pytest.approx(right.get("psnr"), abs=0.02), right
     # Only the first process speaks: standard output is one JSON document.
-    one_psnr, two_psnr = (json.loads(done.stdout)["student.test.psnr"] for done in (alone, shared))
+    one_psnr, two_psnr = (
+        json.loads(text)["student.test.psnr"] for text in (alone.stdout, (whole / "shared.json").read_text())
+    )
     assert two_psnr == pytest.approx(one_psnr, abs=0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds torchrun's processes in Linux's /proc")
+def test_a_run_of_two_processes_that_were_killed_is_taken_up_by_two(whole):
+    arguments = [*TORCHRUN, "--no-python", sys.executable, "-c", EAGER, *RUN[2:], "--name", "killed"]
+    launcher = subprocess.Popen(arguments, cwd=whole, env=environment(), stderr=subprocess.PIPE, text=True)
+    run = whole / "runs" / "killed"
+    deadline = time.monotonic() + 240
+    while not (run / "state" / "distill.safetensors").exists():
+        assert launcher.poll() is None, launcher.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    for process in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split():
+        os.kill(int(process), signal.SIGKILL)
+    launcher.communicate()
+    assert launcher.returncode == 1
+    assert not (run / "state" / "distilled.safetensors").exists(), "killed too late"
+
+    done = torchrun(*RUN, "--name", "killed", "--resume", cwd=whole)
+    assert done.returncode == 0, done.stderr
+    assert "distill: goes on from step" in done.stderr
+    through = whole / "runs" / "shared"
+    for file in ("teacher.safetensors", "student.safetensors", "metrics.jsonl"):
+        assert (run / file).read_bytes() == (through / file).read_bytes(), file
 
 
 def test_an_error_says_which_process_has_it(monkeypatch, command, tmp_path):

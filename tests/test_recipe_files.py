@@ -62,7 +62,7 @@ def test_it_can_extend_a_file_beside_it_and_that_another(manager, write):
     ("text", "said"),
     [
         ('extends = "mine.toml"', "mine.toml: extends itself"),
-        ('extends = "other.toml"', "other.toml: no such recipe file"),
+        ('extends = "other.toml"', "other.toml: no such file"),
         ('extends = "tinny"', "unknown recipe 'tinny': did you mean 'tiny'"),
         ("extends = 3", "extends must be a recipe's name or a TOML file, not 3"),
     ],

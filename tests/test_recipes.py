@@ -223,7 +223,7 @@ def test_a_teacher_that_is_chosen_replaces_whatever_the_recipe_has(manager, tmp_
 
 
 def test_a_missing_file_is_a_users_error(manager, tmp_path):
-    with pytest.raises(UserError, match=r"none\.toml: no such recipe file"):
+    with pytest.raises(UserError, match=r"none\.toml: no such file"):
         configure(str(tmp_path / "none.toml"), manager)
 
 

@@ -279,6 +279,14 @@ def test_what_a_killed_process_was_writing_is_swept_away_and_nothing_else(run, m
     assert {path.name for path in previews.iterdir()} == {".mine.too", "kept.a1b2c3d4", ".notes.a1b2c3d4"}
 
 
+def test_a_checkpoint_that_outlived_its_finished_stage_is_removed(run, manager, console):
+    stages = Stages(run, manager, console)
+    stages.do("teach")
+    run.checkpoint_of("teach").write_bytes(b"killed before it was removed")
+    stages.do("teach")
+    assert not run.checkpoint_of("teach").exists()
+
+
 def test_checkpoints_take_no_more_than_their_share_of_the_time(run, console, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
@@ -384,6 +392,7 @@ def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
         "config.toml",
         "metrics.jsonl",
         "summary.json",
+        "views.json",
         "teacher.safetensors",
         "student.safetensors",
         "state/results.json",

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
+from nfcore.fence import reason
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
     from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.interfaces import RaySource
-    from nfcore.runs import Run, Stage
+    from nfcore.pipeline.recipes import Configured
+    from nfcore.runs import Run, Stage, Stages
 
 RunArgument = Annotated[
     Path,
@@ -81,7 +84,11 @@ def add_to(app: typer.Typer) -> None:
 def run(
     ctx: typer.Context,
     recipe: Annotated[
-        str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
+        str,
+        typer.Argument(
+            help="A recipe's name, a .toml file, or a run's folder with a slash, such as runs/quickstart/.",
+            autocompletion=completion.recipes,
+        ),
     ],
     scene: SceneOption = None,
     teacher: TeacherOption = None,
@@ -96,11 +103,16 @@ def run(
     pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a whole pipeline: photos in, a verified model out."""
-    from nfcore.pipeline.recipes import configure
+    """Run a whole pipeline: photos in, a verified model out.
 
-    config = configure(
-        recipe,
+    A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
+    first stage that the change concerns; with --name it is the recipe of another run.
+    """
+    from nfcore.pipeline.recipes import configure_with_origins
+
+    given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
+    configured = configure_with_origins(
+        str(given / "config.toml") if given else recipe,
         plugins(),
         scene=scene,
         teacher=teacher,
@@ -108,12 +120,13 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = runs / (name or _default_name(recipe, config))
+    folder = given if given and name is None else runs / (name or _default_name(recipe, configured.config))
     speaks = _work(
         folder,
         None,
-        config=config,
+        begun=configured,
         resume=resume,
+        change=resume and folder == given,
         threads=threads,
         quiet=quiet,
         pictures=pictures,
@@ -142,17 +155,17 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
-    config = None
+    begun = None
     if recipe is not None:
-        config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+        begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
     _work(
         run_folder(run),
         "teach",
-        config=config,
+        begun=begun,
         again=again,
         threads=threads,
         quiet=quiet,
@@ -259,8 +272,9 @@ def _work(
     folder: Path,
     stage: Stage | None,
     *,
-    config: PipelineConfig | None = None,
+    begun: Configured | None = None,
     resume: bool = False,
+    change: bool = False,
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
@@ -268,7 +282,9 @@ def _work(
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
+
+    With ``change`` the run that is there takes that configuration for its own.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -280,20 +296,26 @@ def _work(
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
     from nfcore.pipeline.export import ExportsFailedError
-    from nfcore.runs import Run, Stages
+    from nfcore.runs import Run, Stage, Stages, provenance
 
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
         with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
             if processes.first():
-                run, source = _open(folder, config, resume, console)
+                if change and begun is not None:
+                    run, source = _changed(Run(folder), begun.config, console)
+                else:
+                    run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
             if not processes.first():
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
+            due = any(stages.due(each) for each in ([stage] if stage else get_args(Stage)))
+            if due and processes.first():
+                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
             failed = None
             try:
                 if stage is None:
@@ -302,6 +324,8 @@ def _work(
                     stages.do(stage)
             except ExportsFailedError as error:
                 failed = error  # what was made is shown all the same
+            if due and stage is None and processes.first():
+                _report(stages, console)
         if not processes.first():
             return False
         summary: dict[str, Any] = run.write_summary()
@@ -312,6 +336,16 @@ def _work(
         if failed is not None:
             raise failed
     return True
+
+
+def _report(stages: Stages, console: Console) -> None:
+    """Write the run's report. One that can't be written is no reason for a run to fail."""
+    from nfcore.report import write_report
+
+    try:
+        write_report(stages)
+    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
+        console.note(f"no report: {reason(error)}")
 
 
 def _open(
@@ -330,6 +364,17 @@ def _open(
     return Run.create(folder, config, resume=resume), source
 
 
+def _changed(run: Run, config: PipelineConfig, console: Console) -> tuple[Run, RaySource | None]:
+    """Give ``run`` another configuration, say what is done anew, and return it with its scene if that is open."""
+    from nfcore.runs import open_scene
+
+    different = run.differences(config)
+    source = open_scene(config, plugins()) if different else None  # a bad setting is refused before work is undone
+    if stage := run.change(config):
+        console.note(f"another {', '.join(different)}: {stage} and all that comes after it is done anew")
+    return run, source
+
+
 def run_folder(run: Path) -> Path:
     """Return the folder of a run that is given by path or by name."""
     return _RUNS / run if not run.exists() and len(run.parts) == 1 and (_RUNS / run).is_dir() else run
@@ -343,6 +388,8 @@ def _default_name(recipe: str, config: PipelineConfig) -> str:
 
 
 def _print_paths(folder: Path) -> None:
+    if (folder / "report.html").is_file():
+        say(f"report: {folder / 'report.html'}")
     say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
     say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
     exports = folder / "exports"

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nfcore.budget import Budget
-from nfcore.errors import UserError
+from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.light_field import PartCard
 from nfcore.manager import PluginManager, plugins
@@ -58,7 +58,13 @@ def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher
             f"{path}: damaged, or a teacher of another version of nfcore: {error.errors()[0]['msg']}"
         ) from None
     manager = components or plugins()
-    teacher: Teacher = manager.build("teacher", card.teacher.name, card.teacher.options, card.scene)
+    try:
+        teacher: Teacher = manager.build("teacher", card.teacher.name, card.teacher.options, card.scene)
+    except PluginError:
+        raise
+    except (UserError, RuntimeError, TypeError, ValueError) as error:  # a size below or beyond all sense
+        why = str(error).partition("\n")[0]
+        raise UserError(f"{path}: can't be built as it says: {why}") from error
     try:
         teacher.load_state_dict(tensors)
     except RuntimeError as error:

@@ -12,6 +12,7 @@ from typing import Any
 from nfcore.components import Kind
 from nfcore.config import Choice, PipelineConfig
 from nfcore.errors import PluginError, UserError
+from nfcore.files import read_json
 from nfcore.manager import PluginManager
 from nfcore.options import parse
 from nfcore.pipeline.recipes import read_pipeline
@@ -50,7 +51,7 @@ class Compared:
         summary = folder / "summary.json"
         if not summary.is_file():
             raise UserError(f"{folder}: nothing of this run is finished (it has no summary.json)")
-        return cls(folder.resolve().name, json.loads(summary.read_text(encoding="utf-8")), run.config)
+        return cls(folder.resolve().name, read_json(summary), run.config)
 
     @property
     def scene(self) -> str:

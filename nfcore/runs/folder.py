@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
+import shlex
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,11 +10,14 @@ import tomli_w
 
 from nfcore.config import PipelineConfig
 from nfcore.errors import UserError
-from nfcore.files import write_atomic, write_json
+from nfcore.files import read_json, read_toml, write_atomic, write_json
 from nfcore.options import parse
 
 #: The stages of a run, in their order.
 Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
+
+# The first stage that follows from a setting, by the setting's first word; the others follow from stages before.
+_FIRST_STAGE: dict[str, Stage] = {"student": "distill", "distill": "distill", "finetune": "finetune"}
 
 
 class Run:
@@ -31,18 +33,14 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config = folder / "config.toml"
+        config = self.config_file
         if not config.is_file():
             raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
-        try:
-            values = tomllib.loads(config.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{config}: not valid TOML: {error}") from None
-        self.config = parse(PipelineConfig, values, str(config))
+        self.config = parse(PipelineConfig, read_toml(config), str(config))
 
     @classmethod
     def create(cls, folder: Path, config: PipelineConfig, *, resume: bool) -> Run:
-        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there.
+        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there, as it is.
 
         Raises:
             UserError: the folder holds another run, or this one without ``resume``, or other files.
@@ -51,10 +49,11 @@ class Run:
         file = folder / "config.toml"
         if file.exists():
             run = cls(folder)
-            different = _differences(run.config, config)
+            different = run.differences(config)
             if different:
                 raise UserError(
-                    f"{folder} holds a run with another {', '.join(different)}: choose another --name or remove it"
+                    f"{folder} holds a run with another {', '.join(different)}: choose another --name, or change "
+                    f"this one: 'nfcore run {shlex.quote(f'{folder}/')} --resume --set KEY=VALUE'"
                 )
             if not resume:
                 raise UserError(f"{folder} holds this run already: --resume goes on with it, --name makes another")
@@ -66,10 +65,46 @@ class Run:
         write_atomic(file, _as_toml(config))
         return cls(folder)
 
+    def differences(self, config: PipelineConfig) -> list[str]:
+        """Return the names of the settings in which ``config`` is that of another run.
+
+        Exports may be added to a run, it may be scored anew, and it may go on on another machine.
+        """
+
+        def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+            if not isinstance(value, dict):
+                return {prefix: value}
+            return {
+                k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()
+            }
+
+        free = {"device", "export", "protocol", "summary"}
+        left, right = (flat(c.model_dump(mode="json", exclude=free)) for c in (self.config, config))
+        return sorted(name for name in left | right if left.get(name) != right.get(name))
+
+    def change(self, config: PipelineConfig) -> Stage | None:
+        """Change the run's settings and forget the first stage that follows from a changed one, and all after it.
+
+        Returns:
+            That stage; None where no stage follows from what was changed.
+
+        """
+        concerned = [_FIRST_STAGE.get(name.partition(".")[0], "teach") for name in self.differences(config)]
+        first = min(concerned, key=get_args(Stage).index, default=None)
+        if first is not None:
+            self.forget(first)  # before anything: a run never has results that its settings did not give
+        self.set_config(config)
+        return first
+
     def set_config(self, config: PipelineConfig) -> None:
         """Change the run's configuration, for stages that are yet to come."""
-        write_atomic(self.folder / "config.toml", _as_toml(config))
+        write_atomic(self.config_file, _as_toml(config))
         self.config = config
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved pipeline, which is a recipe file as well."""
+        return self.folder / "config.toml"
 
     @property
     def teacher(self) -> Path:
@@ -97,7 +132,9 @@ class Run:
     def results(self) -> dict[str, dict[str, Any]]:
         """The figures of each finished stage, in the order in which they were finished."""
         path = self.folder / "state" / "results.json"
-        results: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        results: dict[str, dict[str, Any]] = read_json(path) if path.exists() else {}
+        if not (isinstance(results, dict) and all(isinstance(figures, dict) for figures in results.values())):
+            raise UserError(f"{path}: damaged: not the figures of a run's stages")
         return results
 
     def finished(self, stage: str, figures: dict[str, Any]) -> None:
@@ -128,31 +165,34 @@ class Run:
         kept = {stage: figures for stage, figures in self.results.items() if stage != name}
         write_json(self.folder / "state" / "results.json", kept)
 
-    def write_summary(self) -> dict[str, Any]:
-        """Write ``summary.json`` from the figures of all finished stages and return it."""
+    def write_view_scores(self, rows: list[dict[str, Any]]) -> None:
+        """Write ``views.json``: for each scored test view its name, its index, and its scores.
+
+        Args:
+            rows: ``view``, ``index`` among the test views, and scores under the names that ``summary.json`` uses.
+
+        """
+        write_json(self.folder / "views.json", rows)
+
+    @property
+    def view_scores(self) -> list[dict[str, Any]]:
+        """The rows of ``views.json``; none before ``evaluate`` is finished."""
+        path = self.folder / "views.json"
+        rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
+        return rows
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of all finished stages."""
         summary = {name: value for figures in self.results.values() for name, value in figures.items()}
         seconds = (value for name, value in summary.items() if name.startswith("seconds."))
-        summary["seconds.total"] = round(sum(seconds), 1)
+        return summary | {"seconds.total": round(sum(seconds), 1)}
+
+    def write_summary(self) -> dict[str, Any]:
+        """Write ``summary.json`` from the figures of all finished stages and return it."""
+        summary = self.summary()
         write_json(self.folder / "summary.json", summary)
         return summary
 
 
 def _as_toml(config: PipelineConfig) -> str:
     return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
-
-
-def _differences(old: PipelineConfig, new: PipelineConfig) -> list[str]:
-    """Return the names of the settings in which two configurations differ, but for what a run may still change.
-
-    Exports may be added to a run, it may be scored anew, and it may go on on another machine.
-    """
-
-    def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-        if not isinstance(value, dict):
-            return {prefix: value}
-        return {k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()}
-
-    left, right = (
-        flat(c.model_dump(mode="json", exclude={"device", "export", "protocol", "summary"})) for c in (old, new)
-    )
-    return sorted(name for name in left | right if left.get(name) != right.get(name))

@@ -59,7 +59,7 @@ def _stage_of(line: bytes) -> str | None:
         return None
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     stage = row.get("stage") if isinstance(row, dict) else None
     return stage if isinstance(stage, str) else None

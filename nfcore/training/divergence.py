@@ -24,7 +24,7 @@ class Watch:
         """Take the squared error at ``step`` and return the running mean.
 
         Raises:
-            NfcoreError: the student has collapsed.
+            DivergedError: the student has collapsed.
 
         """
         memory = 0.9 if self.error else 0.0
@@ -32,7 +32,7 @@ class Watch:
         self.least = min(self.least, self.error)
         if self.least < _LEARNED and self.error > _COLLAPSED:
             now, before = -10 * math.log10(self.error), -10 * math.log10(self.least)
-            raise diverged(f"the student has collapsed: {now:.1f} dB at step {step}, after {before:.1f} dB")
+            raise DivergedError(f"the student has collapsed: {now:.1f} dB at step {step}, after {before:.1f} dB")
         return self.error
 
     def state(self) -> State:
@@ -44,6 +44,13 @@ class Watch:
         self.error, self.least = state
 
 
-def diverged(what: str) -> NfcoreError:
-    """Return the error that says ``what`` happened, what is left and what to try."""
-    return NfcoreError(f"{what}; the last checkpoint is kept: lower learning_rate, set clip=1 or precision=fp32")
+class DivergedError(NfcoreError):
+    """A training that has gone wrong in numbers: the same settings would go wrong again.
+
+    Args:
+        what: what happened, and at which step.
+
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: lower learning_rate, set clip=1 or precision=fp32")

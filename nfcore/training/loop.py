@@ -22,7 +22,7 @@ from nfcore.training.averaging import MovingAverage
 from nfcore.training.batch_norm import batch_norms, enough_views
 from nfcore.training.choosing import BestWeights
 from nfcore.training.compiling import compiled
-from nfcore.training.divergence import Watch, diverged
+from nfcore.training.divergence import DivergedError, Watch
 from nfcore.training.losses import LOSSES
 from nfcore.training.optimizers import StudentOptimizer
 from nfcore.training.precision import autocast, network_dtype
@@ -57,7 +57,7 @@ def train(
     the gradients are averaged: the loss is that of one process, up to rounding and to the jitter of encodings.
 
     Raises:
-        NfcoreError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
+        DivergedError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
         UserError: an option that this machine or its torch can't follow, or a batch that does not divide.
 
     """
@@ -198,7 +198,7 @@ class _Training:
     def _finite_loss(self) -> float:
         loss = float(self.loss)
         if not math.isfinite(loss):
-            raise diverged(f"the loss is {loss} at step {self.step}")
+            raise DivergedError(f"the loss is {loss} at step {self.step}")
         return loss
 
     def _averaged(self) -> AbstractContextManager[None]:
@@ -214,7 +214,7 @@ class _Training:
     def _state(self) -> State:
         self._finite_loss()  # a checkpoint that goes on from NaN would be worth nothing
         if not all(bool(p.isfinite().all()) for p in self.student.parameters()):
-            raise diverged(f"the weights are no numbers at step {self.step}")
+            raise DivergedError(f"the weights are no numbers at step {self.step}")
         return {
             "step": self.step,
             "spent": self.clock.spent,

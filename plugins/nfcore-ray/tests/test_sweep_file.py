@@ -112,7 +112,7 @@ def test_a_mistake_is_one_line_and_no_work_is_done(text, says, sweep_here, tmp_p
 
 
 def test_a_missing_file_is_a_mistake(tmp_path):
-    with pytest.raises(UserError, match="no such sweep file"):
+    with pytest.raises(UserError, match="no such file"):
         read_sweep(tmp_path / "none.toml")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +12,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 import nfcore
 from nfcore.errors import UserError
+from nfcore.files import read_toml
 from nfcore.options import parse
 
 #: What names a folder without surprises on any file system.
@@ -95,13 +95,7 @@ def read_sweep(path: Path) -> SweepFile:
         UserError: no such file, not TOML, an unknown or wrong option, no run in it, or two of one name.
 
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such sweep file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    sweep = parse(SweepFile, values, str(path))
+    sweep = parse(SweepFile, read_toml(path), str(path))
     if not sweep.recipes and (sweep.scenes or sweep.seeds or sweep.variants):
         raise UserError(f'{path}: scenes, seeds and variants are for recipes: add recipes = ["..."]')
     names = [entry.folder for entry in sweep.entries]

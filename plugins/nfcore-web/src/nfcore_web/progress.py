@@ -51,7 +51,7 @@ def _reports(path: Path) -> list[dict[str, Any]]:
     for line in lines:
         try:
             report = json.loads(line)
-        except ValueError:  # a run that was killed may leave half a line behind
+        except (ValueError, RecursionError):  # a run that was killed may leave half a line behind
             continue
         if isinstance(report, dict) and isinstance(report.get("step"), int):
             found.append(report)
