@@ -213,6 +213,11 @@ def test_pictures_can_be_switched_off(in_terminal, off):
     assert b"\x1b_G" not in in_terminal(TERM="xterm-kitty", **off)
 
 
+def test_a_wrong_setting_is_refused_at_once_and_not_at_the_first_preview(in_terminal):
+    with pytest.raises(UserError, match="NFCORE_PICTURES=png"):
+        in_terminal(TERM="xterm-kitty", NFCORE_PICTURES="png")
+
+
 def test_the_bar_of_a_narrow_terminal_is_one_line_that_says_all(in_terminal):
     written = in_terminal(TERM="xterm-256color", COLUMNS="80").decode()
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "\n").strip().splitlines()[-1]
