@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME ...]``: measure, print a table, write ``results/NAME.json`` and ``NAME.md``.
 
-``scenes:PART`` measures anew only the runs that have PART in their name, such as ``scenes:lego-200``.
+``scenes:PART`` measures anew only the runs that have PART in their name, such as ``scenes:lego-200``;
+``exports:RUN`` measures the packages of a finished run's student.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "infere
 LONG = (
     "distillation",
     "time_to_quality",
+    "exports",
     "scenes",
     "teachers",
     "paper_size",
     "distillation_options",
     "step_options",
+    "export_cost",
     "web",
 )
 Row = dict[str, Any]

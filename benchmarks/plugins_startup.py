@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import interleaved
+from nfcore.measuring.timing import interleaved
 
 _PLUGINS = 50
 
@@ -67,9 +67,9 @@ def measure() -> list[dict[str, Any]]:
     return [
         {
             "command": name,
-            "seconds": round(wall[name], 3),
+            "seconds": round(wall[name].median, 3),
             "over bare imports, s": round(wall[name] - wall[bare], 3),
-            "ratio": round(wall[name] / wall[bare], 2),
+            "ratio": round(wall[name].median / wall[bare].median, 2),
             "processor s": round(cpu[name], 3),
             "over, processor s": round(cpu[name] - cpu[bare], 3),
         }

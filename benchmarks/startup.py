@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import interleaved
+from nfcore.measuring.timing import interleaved
 
 
 def measure() -> list[dict[str, Any]]:
@@ -24,7 +24,8 @@ def measure() -> list[dict[str, Any]]:
     def call(command: list[str]) -> Callable[[], object]:
         return lambda: subprocess.run(command, check=True, capture_output=True)
 
-    seconds = interleaved({name: call(command) for name, command in commands.items()}, rounds=9)
+    timings = interleaved({name: call(command) for name, command in commands.items()}, rounds=9)
+    seconds = {name: timing.median for name, timing in timings.items()}
     bare = next(iter(seconds.values()))
     return [
         {

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from benchmarks.students import build
-from benchmarks.timing import interleaved
 from nfcore import LightField
 from nfcore.config import TrainingConfig
+from nfcore.measuring.timing import interleaved
 from nfcore.training.precision import autocast, network_dtype
 from nfcore.views.crops import CropRule, CropSampler
 from nfcore.views.training_views import TrainingViews
@@ -30,7 +30,8 @@ def measure() -> list[dict[str, Any]]:
         "16 crops of 12x12 rays, fp32": TrainingConfig(steps=1, batch=16, crop=12, precision="fp32"),
         "16 crops of 12x12 rays, auto": TrainingConfig(steps=1, batch=16, crop=12),
     }
-    seconds = interleaved({name: _step(student, views, form) for name, form in forms.items()}, rounds=30)
+    timings = interleaved({name: _step(student, views, form) for name, form in forms.items()}, rounds=30)
+    seconds = {name: timing.median for name, timing in timings.items()}
     rays = {name: form.batch * (form.crop or 25) ** 2 for name, form in forms.items()}
     first = next(iter(forms))
     return [

@@ -16,7 +16,7 @@ IMAGES = Path(__file__).parent / "images"
 
 
 def main(run: Path) -> None:
-    """Write the viewer on a desktop and on a phone, the comparison and the progress of ``run``."""
+    """Write the viewer on a desktop and on a phone, the comparison, the progress and the report of ``run``."""
     site = Site(run, views=4)
     site.work()
     with Server(site.find) as server, sync_playwright() as playwright:
@@ -38,8 +38,20 @@ def main(run: Path) -> None:
         page.click("#tab-progress")
         page.wait_for_timeout(500)
         page.screenshot(path=IMAGES / "progress.png")
+        report_pictures(browser, run / "report.html")
         browser.close()
         server.shutdown()
+
+
+def report_pictures(browser: Browser, report: Path) -> None:
+    """Write the report on a desktop, with a map of the student's errors, and on a phone."""
+    page = _page(browser, 1200, 1060)
+    page.goto(report.resolve().as_uri())
+    page.locator(".view select.right").nth(1).select_option("student-error")
+    page.screenshot(path=IMAGES / "report.png")
+    phone = _page(browser, 390, 780, ratio=2)
+    phone.goto(report.resolve().as_uri())
+    phone.screenshot(path=IMAGES / "report-phone.png")
 
 
 def _page(browser: Browser, width: int, height: int, ratio: int = 1) -> Page:

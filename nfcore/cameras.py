@@ -93,6 +93,16 @@ class Cameras:
         corner = torch.stack([torch.zeros_like(left), torch.zeros_like(left), left, top], 1)
         return Cameras(self.poses, self.intrinsics - corner, height, width)
 
+    def resized(self, height: int, width: int) -> Cameras:
+        """Return the same cameras with pictures of another size, which see no more than these do.
+
+        Focal lengths and principal point scale by one factor, the greater of the two sides' ratios: a picture of
+        another shape is a cut-out of the middle.
+        """
+        factor = max(height / self.height, width / self.width)
+        margin = torch.tensor([0, 0, width - factor * self.width, height - factor * self.height])
+        return Cameras(self.poses, factor * self.intrinsics + margin.to(self.intrinsics) / 2, height, width)
+
     def to(self, device: torch.device | str) -> Cameras:
         """Return the cameras on ``device``."""
         return Cameras(self.poses.to(device), self.intrinsics.to(device), self.height, self.width)

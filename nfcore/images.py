@@ -1,19 +1,18 @@
-"""Pictures and videos on disk: previews, comparisons, orbits."""
+"""Pictures on disk: previews, comparisons."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from nfcore.files import atomic_path, write_atomic
+from nfcore.files import write_atomic
 
 _COMFORTABLE = 400  # pixels: smaller pictures are enlarged so that a person sees the single pixels
 
@@ -39,13 +38,3 @@ def enlarged(image: Tensor, height: int) -> Tensor:
     """Repeat the pixels of (..., h, w, 3) so that ``height`` pixels become at least a comfortable size."""
     factor = max(1, round(_COMFORTABLE / height))
     return image.repeat_interleave(factor, -3).repeat_interleave(factor, -2)
-
-
-def save_video(path: Path, frames: Iterable[Tensor], frames_per_second: int = 30) -> None:
-    """Write frames (h, w, 3) in [0, 1] as an H.264 MP4, atomically, one at a time; small frames are enlarged."""
-    with atomic_path(path) as temporary, iio.imopen(temporary, "w", plugin="pyav") as video:
-        video.init_video_stream("libx264", fps=frames_per_second)
-        for frame in frames:
-            large = enlarged(frame, frame.shape[0])
-            # 4:2:0 colour needs even sides
-            video.write_frame(to_bytes(large[: large.shape[0] // 2 * 2, : large.shape[1] // 2 * 2]))

@@ -16,6 +16,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# A line that a person reads names the wrong value, but need not show all of a matrix.
+_LONGEST = 100
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -39,8 +42,13 @@ def _sentence(model: type[BaseModel], issue: Any, where: str) -> str:
     if issue["type"] == "missing":
         return f"{where}: option {path!r} is missing"
     given = issue["input"]
-    got = "" if isinstance(given, BaseModel | Mapping) else f", not {given!r}"
+    got = "" if isinstance(given, BaseModel | Mapping) else f", not {_shown(given)}"
     return f"{where}: {path or 'value'}: {issue['msg'].removeprefix('Value error, ')}{got}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:

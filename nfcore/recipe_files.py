@@ -23,7 +23,25 @@ def read_recipe(name: str, manager: PluginManager) -> dict[str, Any]:
         UserError: no such recipe, not valid TOML, or a recipe that extends itself.
 
     """
+    values: dict[str, Any] = {}
+    for _, own in read_layers(name, manager):
+        values = laid_over(values, own)
+    return values
+
+
+def read_layers(name: str, manager: PluginManager) -> list[tuple[str, dict[str, Any]]]:
+    """Return a recipe's name with the values that it gives itself, after those of all that it extends.
+
+    Raises:
+        UserError: as ``read_recipe``.
+
+    """
     return _read(name, Path(), manager, ())
+
+
+def laid_over(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return ``values`` over ``base``, table by table."""
+    return base | {key: _laid_over(base.get(key), value) for key, value in values.items()}
 
 
 def same_component(name: str, other: str) -> bool:
@@ -37,22 +55,19 @@ def component_name(choice: Any) -> str:
     return str(choice.get("name", "")) if isinstance(choice, dict) else str(choice or "")
 
 
-def _read(name: str, folder: Path, manager: PluginManager, extending: tuple[Path, ...]) -> dict[str, Any]:
+def _read(
+    name: str, folder: Path, manager: PluginManager, extending: tuple[Path, ...]
+) -> list[tuple[str, dict[str, Any]]]:
     path = folder / name if name.endswith(".toml") else manager.recipe(name).path
     values = read_toml(path)
     base = values.pop(EXTENDS, None)
     if base is None:
-        return values
+        return [(name, values)]
     if not isinstance(base, str):
         raise UserError(f"{path}: {EXTENDS} must be a recipe's name or a TOML file, not {base!r}")
     if path in extending:
         raise UserError(f"{path}: extends itself, by way of {', '.join(p.name for p in extending)}")
-    return _merged(_read(base, path.parent, manager, (*extending, path)), values)
-
-
-def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return ``values`` over ``base``, table by table."""
-    return base | {key: _laid_over(base.get(key), value) for key, value in values.items()}
+    return [*_read(base, path.parent, manager, (*extending, path)), (name, values)]
 
 
 def _laid_over(under: Any, value: Any) -> Any:
@@ -62,4 +77,4 @@ def _laid_over(under: Any, value: Any) -> Any:
         return value
     if "name" in value and not same_component(component_name(value), component_name(under)):
         return value
-    return _merged(under, value)
+    return laid_over(under, value)

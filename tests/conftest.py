@@ -13,6 +13,7 @@ import torch
 
 from nfcore.cli import main
 from nfcore.manager import PluginManager
+from nfcore.testing.browser import chromium, opened  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session", autouse=True)

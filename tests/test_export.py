@@ -92,6 +92,7 @@ def test_an_export_that_succeeds_takes_the_rejected_one_away(tmp_path, student):
         export(student, copier(error=0.1), tmp_path / "copy")
     export(student, copier(), tmp_path / "copy")
     assert files(tmp_path) == whole("copy/")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
 @pytest.mark.parametrize(("floor", "passes"), [(39.0, True), (41.0, False)])
@@ -156,6 +157,8 @@ def test_files_that_can_not_be_loaded_are_refused(tmp_path, student, monkeypatch
     with pytest.raises(ExportRejectedError, match="can't be run"):
         export(student, copier(), tmp_path / "copy")
     assert (tmp_path / "rejected" / "copy" / "copy.safetensors").read_bytes() == b"nothing"
+    manifest = Manifest.read(tmp_path / "rejected" / "copy")
+    assert manifest.figures() == {"bytes": 7, "precision": "fp32"}
 
 
 def test_an_export_that_can_not_be_run_here_is_delivered_without_parity(tmp_path, student):

@@ -392,6 +392,7 @@ def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
         "config.toml",
         "metrics.jsonl",
         "summary.json",
+        "views.json",
         "teacher.safetensors",
         "student.safetensors",
         "state/results.json",

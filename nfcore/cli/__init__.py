@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from nfcore.cli import compare, doctor, plugins, recipes, runs, scene
+from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.errors import NfcoreError
 
@@ -23,8 +23,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 runs.add_to(app)
+render.add_to(app)
+bench.add_to(app)
+shrink.add_to(app)
 scene.add_to(app)
 compare.add_to(app)
+report.add_to(app)
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(recipes.app, name="recipes")
 doctor.add_to(app)

@@ -55,6 +55,19 @@ def scenes(incomplete: str) -> Proposals:
 
 
 @_quiet
+def camera_paths(incomplete: str) -> Proposals:
+    """Propose the paths that a video can follow, and the JSON files and folders that one may mean."""
+    named = [
+        ("orbit", "around the scene, or before it"),
+        ("spiral", "up and down around it"),
+        ("test", "the test photos' poses"),
+        ("reference", "the poses saved with the student"),
+    ]
+    files = [(str(path), "file") for path in sorted(Path(f"{incomplete}_").parent.glob("*.json"))]
+    return [*named, *files, *_folders(incomplete)]
+
+
+@_quiet
 def any_component(incomplete: str) -> Proposals:
     """Propose the names of all components; one that several kinds have is proposed once."""
     return list({c.name: (c.name, c.summary) for _, c in plugins().components()}.values())

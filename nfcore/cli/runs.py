@@ -1,23 +1,26 @@
-"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, render, export."""
+"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, export."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
+from nfcore.fence import reason
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
     from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.interfaces import RaySource
-    from nfcore.runs import Run, Stage
+    from nfcore.pipeline.recipes import Configured
+    from nfcore.runs import Run, Stage, Stages
 
 RunArgument = Annotated[
     Path,
@@ -59,6 +62,10 @@ ProtocolOption = Annotated[
 AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+PicturesOption = Annotated[
+    bool,
+    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
+]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
 
 _RUNS = Path("runs")
@@ -71,7 +78,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
     app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
     app.command()(evaluate)
-    app.command()(render)
     app.command()(export)
 
 
@@ -94,6 +100,7 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a whole pipeline: photos in, a verified model out.
@@ -101,10 +108,10 @@ def run(
     A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
     first stage that the change concerns; with --name it is the recipe of another run.
     """
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
     given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
-    config = configure(
+    configured = configure_with_origins(
         str(given / "config.toml") if given else recipe,
         plugins(),
         scene=scene,
@@ -113,15 +120,16 @@ def run(
         exports=exports,
         protocol=protocol,
     )
-    folder = given if given and name is None else runs / (name or _default_name(recipe, config))
+    folder = given if given and name is None else runs / (name or _default_name(recipe, configured.config))
     speaks = _work(
         folder,
         None,
-        config=config,
+        begun=configured,
         resume=resume,
         change=resume and folder == given,
         threads=threads,
         quiet=quiet,
+        pictures=pictures,
         as_json=as_json,
     )
     if speaks and not as_json:
@@ -143,17 +151,27 @@ def teach(
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
-    from nfcore.pipeline.recipes import configure
+    from nfcore.pipeline.recipes import configure_with_origins
 
-    config = None
+    begun = None
     if recipe is not None:
-        config = configure(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+        begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(run_folder(run), "teach", config=config, again=again, threads=threads, quiet=quiet, as_json=as_json)
+    _work(
+        run_folder(run),
+        "teach",
+        begun=begun,
+        again=again,
+        threads=threads,
+        quiet=quiet,
+        pictures=pictures,
+        as_json=as_json,
+    )
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -164,9 +182,18 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         again: AgainOption = False,
         threads: ThreadsOption = None,
         quiet: QuietOption = False,
+        pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
-        _work(run_folder(run), stage, again=again, threads=threads, quiet=quiet, as_json=as_json)
+        _work(
+            run_folder(run),
+            stage,
+            again=again,
+            threads=threads,
+            quiet=quiet,
+            pictures=pictures,
+            as_json=as_json,
+        )
 
     return command
 
@@ -192,20 +219,8 @@ def evaluate(
     _work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
-def render(
-    student: StudentArgument,
-    out: Annotated[Path | None, typer.Option(help="Folder for the files of a student file.")] = None,
-    again: AgainOption = False,
-    threads: ThreadsOption = None,
-    quiet: QuietOption = False,
-) -> None:
-    """Write a picture and an orbit video."""
-    if student.is_file():
-        from nfcore.cli.student import render_student
-
-        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
-        return
-    folder = run_folder(student)
+def render_stage(folder: Path, *, again: bool, threads: int | None, quiet: bool) -> None:
+    """Do the render stage of the run in ``folder``, and say where its pictures lie."""
     if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
         _print_paths(folder)
 
@@ -257,18 +272,19 @@ def _work(
     folder: Path,
     stage: Stage | None,
     *,
-    config: PipelineConfig | None = None,
+    begun: Configured | None = None,
     resume: bool = False,
     change: bool = False,
     again: bool = False,
     threads: int | None = None,
     quiet: bool = False,
+    pictures: bool = True,
     as_json: bool = False,
     table: bool = True,
 ) -> bool:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a ``config`` for it.
+    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
 
-    With ``change`` the run that is there takes ``config`` for its own.
+    With ``change`` the run that is there takes that configuration for its own.
 
     Returns:
         Whether this process is the one that speaks, of those that ``torchrun`` may have started.
@@ -280,23 +296,26 @@ def _work(
     from nfcore.cli.summary import print_summary
     from nfcore.console import Console
     from nfcore.pipeline.export import ExportsFailedError
-    from nfcore.runs import Run, Stages
+    from nfcore.runs import Run, Stage, Stages, provenance
 
     if threads is not None:
         torch.set_num_threads(threads)
     with processes.joined():
-        with Console(quiet=quiet or not processes.first()) as console:
+        with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
             if processes.first():
-                if change and config is not None:
-                    run, source = _changed(Run(folder), config, console)
+                if change and begun is not None:
+                    run, source = _changed(Run(folder), begun.config, console)
                 else:
-                    run, source = _open(folder, config, resume, console)
+                    run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
             processes.wait()
             if not processes.first():
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
+            due = any(stages.due(each) for each in ([stage] if stage else get_args(Stage)))
+            if due and processes.first():
+                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
             failed = None
             try:
                 if stage is None:
@@ -305,6 +324,8 @@ def _work(
                     stages.do(stage)
             except ExportsFailedError as error:
                 failed = error  # what was made is shown all the same
+            if due and stage is None and processes.first():
+                _report(stages, console)
         if not processes.first():
             return False
         summary: dict[str, Any] = run.write_summary()
@@ -315,6 +336,16 @@ def _work(
         if failed is not None:
             raise failed
     return True
+
+
+def _report(stages: Stages, console: Console) -> None:
+    """Write the run's report. One that can't be written is no reason for a run to fail."""
+    from nfcore.report import write_report
+
+    try:
+        write_report(stages)
+    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
+        console.note(f"no report: {reason(error)}")
 
 
 def _open(
@@ -357,6 +388,8 @@ def _default_name(recipe: str, config: PipelineConfig) -> str:
 
 
 def _print_paths(folder: Path) -> None:
+    if (folder / "report.html").is_file():
+        say(f"report: {folder / 'report.html'}")
     say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
     say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
     exports = folder / "exports"

@@ -55,7 +55,7 @@ def _title(manifest: Manifest) -> str:
 def _rejection(manifest: Manifest) -> str:
     if manifest.rejected is None:
         return ""
-    return f"> **Rejected: do not use these files.** {_ended(manifest.rejected[:1].upper() + manifest.rejected[1:])}"
+    return f"> **Rejected: do not use these files.** This export {_ended(manifest.rejected)}"
 
 
 def _picture(manifest: Manifest) -> str:

@@ -146,7 +146,7 @@ class Manifest(_Record):
         figures: dict[str, int | float | str] = {"bytes": self.bytes, "precision": self.precision}
         if self.verified_by is not None:
             figures["verified_by"] = self.verified_by
-        else:
+        elif self.rejected is None:
             figures["not_verified"] = self.not_verified[0]
         if self.parity is not None:
             figures["psnr_vs_torch"] = self.parity.least_psnr

@@ -49,6 +49,19 @@ class ForwardRegion:
         waves = torch.stack([angle.cos(), angle.sin(), torch.zeros(n)], 1)
         return self._poses(_within(self.position, 0.5 + 0.25 * waves), _within(self.axis, torch.full((n, 3), 0.5)))
 
+    def spiral(self, n: int, focus: float, turns: int = 2) -> Tensor:
+        """Return ``n`` poses (n, 3, 4) on a spiral through half of the positions that keep looking at one point.
+
+        NeRF's ``render_path_spiral``: two rounds across the view axis, one forth and back along it at half the
+        speed, all eyes on what lies ``focus`` before the middle. NeRF's radii are the 90th percentile of the
+        positions; here they are half of the box, as for ``loop``, so that the poses stay where cameras were.
+        """
+        angle = torch.arange(n) * (2 * math.pi * turns / n)
+        waves = torch.stack([angle.cos(), -angle.sin(), -(angle / 2).sin()], 1)
+        middle = _within(self.position, torch.tensor(0.5))
+        axis = F.normalize(_within(self.axis, torch.tensor(0.5)), dim=0)
+        return look_at(_within(self.position, 0.5 + 0.25 * waves), middle + focus * axis, self.up)
+
     def _poses(self, eyes: Tensor, axes: Tensor) -> Tensor:
         return look_at(eyes, eyes + axes, self.up)
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.cameras import Cameras
+from nfcore.geometry.between import nearest_rotations
 from nfcore.geometry.orbits import nearest_point_to_axes
 
 #: Each camera is blended with one of this many next ones.
@@ -79,9 +80,5 @@ def _blended(one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tenso
     turn = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     angle = (other - one).norm(dim=(1, 2), keepdim=True).clamp_max(1)
     mixed = torch.lerp(one, other, share)
-    left, _, right = torch.linalg.svd(mixed + 0.5 * angle * (mixed @ turn))
     # Neighbours are less than half a turn apart; were they not, a mirror would be the nearest matrix.
-    sign = torch.det(left @ right).sign()
-    left = torch.cat([left[:, :, :2], left[:, :, 2:] * sign[:, None, None]], -1)
-    rotation: Tensor = left @ right
-    return rotation
+    return nearest_rotations(mixed + 0.5 * angle * (mixed @ turn))

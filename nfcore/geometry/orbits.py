@@ -89,16 +89,35 @@ def tour(cameras: Cameras, n: int) -> Tensor:
     over the rest.
     """
     region = OrbitRegion.around(cameras)
+    azimuth = _rounds(cameras, region, torch.arange(n) / n)
+    return region.poses(
+        azimuth, torch.full((n,), sum(region.height) / 2), torch.full((n,), sum(region.radius) / 2)
+    )
+
+
+def spiral(cameras: Cameras, n: int, turns: int = 2) -> Tensor:
+    """Return ``n`` poses (n, 3, 4) that wind up around what ``cameras`` look at and down again, and close a loop.
+
+    ``turns`` rounds as in ``tour``, between the least and the greatest height and at the mean distance.
+    """
+    region = OrbitRegion.around(cameras)
+    done = torch.arange(n) / n
+    height = region.height[0] + (region.height[1] - region.height[0]) * (1 - (2 * math.pi * done).cos()) / 2
+    azimuth = _rounds(cameras, region, turns * done)
+    return region.poses(azimuth, height, torch.full((n,), sum(region.radius) / 2))
+
+
+def _rounds(cameras: Cameras, region: OrbitRegion, done: Tensor) -> Tensor:
+    """Return the azimuth (n,) in radians after ``done`` (n,) rounds: circles, or to and fro where none closes."""
     east, north = _plane(region.up)
     offsets = cameras.poses[:, :, 3] - region.target
     azimuth = torch.atan2(offsets @ north, offsets @ east).sort().values
     following = torch.cat([azimuth[1:], azimuth[:1] + 2 * math.pi])
     gap, last = (following - azimuth).max(0)
+    angle = 2 * math.pi * done
     if gap < math.pi / 2:
-        return region.circle(n)
-    half = (2 * math.pi - gap) / 2
-    swing = following[last] + half * (1 - (torch.arange(n) * (2 * math.pi / n)).cos())
-    return region.poses(swing, torch.full((n,), sum(region.height) / 2), torch.full((n,), sum(region.radius) / 2))
+        return angle
+    return following[last] + (2 * math.pi - gap) / 2 * (1 - angle.cos())
 
 
 def nearest_point_to_axes(poses: Tensor) -> Tensor:

@@ -78,3 +78,13 @@ class RayEncoding(nn.Module, ABC):
         that not all targets have, such as look-ups in volumes, overrides it; the encoding itself stays as it is.
         """
         return copy.deepcopy(self)
+
+    def halves(self) -> tuple[nn.Module, nn.Module] | None:
+        """Return the encoding as points and their embedding, or None, the default: it is not made of these two.
+
+        The first module takes origins and directions as ``forward`` does and gives d coordinates per ray,
+        (b, d, h, w); the second takes coordinates (b, 1, p, q) of any p and q and gives m features of each on its
+        own, (b, m, p, q). Channel i * m + j of what ``forward`` gives in eval mode is feature j of coordinate i.
+        Both may share the encoding's tensors. For targets that run the two apart, as SnapML's lenses do.
+        """
+        return None

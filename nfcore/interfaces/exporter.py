@@ -28,11 +28,13 @@ class Runner:
     Args:
         verified_by: what runs them, for reports: a runtime with its version, or an evaluator and its limits.
         render: poses (b, 3, 4) and intrinsics (b, 4) in pixels of the full image, to RGB (b, 3, H, W) float32.
+        timed: whether its time means something. False where it emulates another machine.
 
     """
 
     verified_by: str
     render: Callable[[Tensor, Tensor], Tensor]
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Exporter(ABC):
         """Write the files for ``student`` into the empty ``folder`` and say what they are.
 
         Needs neither data set nor teacher. The files take a pose and intrinsics and give RGB; ray arithmetic is
-        float32 in any precision.
+        float32 in any precision. The core writes ``manifest.json``, ``README.md`` and ``picture.png`` beside them.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -69,10 +69,13 @@ def export(
         floor: least PSNR against torch in dB that is due, in place of the exporter's own floor.
 
     Raises:
+        UserError: the folder's name is that of the place for exports that failed.
         ExportRejectedError: the files can't be run, or differ from torch by more than the floor allows.
         NfcoreError: what else the exporter raises.
 
     """
+    if folder.name == REJECTED:
+        raise UserError(f"{folder}: exports that failed are kept under this name: choose another")
     subject = student if isinstance(student, Subject) else Subject(student)
     reporter = reporter or Reporter()
     reporter.start(1 + len(subject.cameras), "view")
@@ -94,6 +97,8 @@ def export(
             text = f"export {folder.name!r} {manifest.rejected}; its files: {rejected}"
             raise ExportRejectedError(text) from found.error
     shutil.rmtree(rejected, ignore_errors=True)  # of an earlier attempt: it would say that this export failed
+    with suppress(OSError):  # others are still in it, or there was none
+        rejected.parent.rmdir()
     return manifest
 
 

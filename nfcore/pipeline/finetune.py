@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from nfcore.config import FinetuneConfig
 from nfcore.devices import device_of
@@ -76,11 +77,25 @@ def finetune(
 
 def split_photos(source: RaySource, device: torch.device | str = "cpu") -> tuple[TrainingViews, Views]:
     """Return photos to train on, kept on ``device``, and photos to judge by; no photo is in both."""
-    photos, judges = source.views("train"), source.views("val")
-    chosen = None
-    if not len(judges):
-        held_out = torch.arange(len(photos)) % _HOLD_OUT == 0
-        chosen, judges = (~held_out).nonzero()[:, 0], photos.chosen(held_out.nonzero()[:, 0].tolist())
+    photos = source.views("train")
+    chosen = None if len(source.views("val")) else (~_held_out(photos)).nonzero()[:, 0]
     training = TrainingViews.of_photos(photos, chosen)
     training.images = training.images.to(device)
-    return training, judges
+    return training, held_out_photos(source)
+
+
+def held_out_photos(source: RaySource) -> Views:
+    """Return photos to judge by: validation views or else some of the training views, never test views.
+
+    No weights of a student are trained on them.
+    """
+    judges = source.views("val")
+    if len(judges):
+        return judges
+    photos = source.views("train")
+    return photos.chosen(_held_out(photos).nonzero()[:, 0].tolist())
+
+
+def _held_out(photos: Views) -> Tensor:
+    """Return which of the training photos are held out where there are no validation views, (n,) bool."""
+    return torch.arange(len(photos)) % _HOLD_OUT == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from nfcore.components import Kind
@@ -12,8 +14,9 @@ from nfcore.config import ExportChoice, PipelineConfig
 from nfcore.errors import UserError, nearest
 from nfcore.manager import PluginManager
 from nfcore.options import parse
+from nfcore.pipeline.origins import Origins
 from nfcore.publications import ALL_VIEWS
-from nfcore.recipe_files import component_name, read_recipe, same_component
+from nfcore.recipe_files import component_name, laid_over, read_layers, read_recipe, same_component
 from nfcore.recognition import scene_choice
 
 _PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
@@ -27,6 +30,21 @@ def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
 
     """
     return parse(PipelineConfig, read_recipe(name, manager), f"recipe {name!r}")
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A pipeline's configuration, and what gave each setting its value.
+
+    Args:
+        config: the configuration.
+        origins: a recipe's name, or an option of the command line, by flat key such as ``distill.steps``;
+            settings that have their default are not in it.
+
+    """
+
+    config: PipelineConfig
+    origins: dict[str, str]
 
 
 def configure(
@@ -54,22 +72,56 @@ def configure(
         UserError: an unknown name, option or value.
 
     """
-    values = read_recipe(recipe, manager)
+    return configure_with_origins(
+        recipe,
+        manager,
+        scene=scene,
+        teacher=teacher,
+        changes=changes,
+        exports=exports,
+        protocol=protocol,
+    ).config
+
+
+def configure_with_origins(
+    recipe: str,
+    manager: PluginManager,
+    *,
+    scene: str | None = None,
+    teacher: str | None = None,
+    changes: Iterable[str] = (),
+    exports: str | None = None,
+    protocol: str | None = None,
+) -> Configured:
+    """Return what ``configure`` does, and where each value came from."""
+    values: dict[str, Any] = {}
+    origins = Origins()
+
+    def give(origin: str, given: dict[str, Any]) -> None:
+        values.update(given)
+        origins.gave(origin, given, values)
+
+    for name, own in read_layers(recipe, manager):
+        values = laid_over(values, own)
+        origins.gave(f"recipe {name}", own, values)
     if scene is not None:
-        values["scene"] = scene_choice(scene, manager)
+        give("--scene", {"scene": scene_choice(scene, manager)})
     if teacher is not None and not same_component(teacher, component_name(values.get("teacher"))):
-        values["teacher"] = {"name": teacher}
+        give("--teacher", {"teacher": {"name": teacher}})
     if exports is not None:
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
-        values["export"] = {label: offered.get(label, {"name": label}) for label in labels}
+        added = {_label(label): {"name": label} for label in labels if label not in offered}
+        values["export"] = {label: added.get(label) or offered[label] for label in map(_label, labels)}
+        origins.gave("--export", {"export": added}, values)
     if protocol is not None:
-        values["protocol"] = protocol
+        give("--protocol", {"protocol": protocol})
     for change in changes:
-        _apply(values, change, manager)
+        given = _apply(values, change, manager)
+        origins.gave("--set", given, values)
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
     check_options(config, manager)
-    return config
+    return Configured(config, origins.of(config.model_dump(mode="json", exclude_none=True)))
 
 
 def choose_exports(
@@ -95,11 +147,13 @@ def choose_exports(
         UserError: nothing to export, an unknown name or option, or a label for several exports.
 
     """
-    chosen = {name: offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
+    chosen = {_label(name): offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
     if not chosen:
         known = nearest("", {component.name for _, component in manager.components("exporter")})
         raise UserError(f"nothing to export: name an exporter; {known}")
-    values = {name: choice.model_dump() | ({"floor": floor} if floor else {}) for name, choice in chosen.items()}
+    values = {
+        name: choice.model_dump() | ({} if floor is None else {"floor": floor}) for name, choice in chosen.items()
+    }
     for change, value in itertools.product(changes, values.values()):
         _apply(value, change, manager)
     if label is not None:
@@ -110,6 +164,11 @@ def choose_exports(
     for name, choice in chosen.items():
         parse(manager.load("exporter", choice.name).Options, choice.options, f"export {name!r}")
     return chosen
+
+
+def _label(name: str) -> str:
+    """Return the label of an export that is named by its exporter, which may be ``distribution/name``."""
+    return name.rpartition("/")[2]
 
 
 def check_options(config: PipelineConfig, manager: PluginManager) -> None:
@@ -131,8 +190,8 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
         manager.publication(config.protocol)
 
 
-def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
-    """Set one ``key=value`` in ``values``."""
+def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[str, Any]:
+    """Set one ``key=value`` in ``values`` and return it alone, in tables as it lies there."""
     key, equals, text = change.partition("=")
     path = key.strip().split(".")
     if not equals or not all(path):
@@ -148,6 +207,7 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> None:
             raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
         node = child
     node[path[-1]] = toml_value(text.strip())
+    return functools.reduce(lambda inner, part: {part: inner}, reversed(path), node[path[-1]])
 
 
 def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:

@@ -1,20 +1,33 @@
-"""Render: pictures and an orbit of what was learned, for a person to look at."""
+"""Render: pictures and videos of what was learned, along a path, for a person to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal, TypeGuard, get_args
 
 from torch import Tensor
 
+from nfcore.camera_paths import write_path
 from nfcore.cameras import Cameras
+from nfcore.files import atomic_path
+from nfcore.geometry.between import resampled
 from nfcore.geometry.forward_region import ForwardRegion
-from nfcore.geometry.orbits import tour
-from nfcore.images import save_png, save_video, side_by_side
+from nfcore.geometry.orbits import spiral, tour
+from nfcore.images import save_png, side_by_side
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
+from nfcore.pipeline.other_sizes import check_size, render_at
 from nfcore.reporting import Reporter
-from nfcore.views.training_views import render_view
+from nfcore.scene import Scene
+from nfcore.videos import ENDINGS, save_sequence, save_video
+from nfcore.views.training_views import render_view, seen_by
+
+#: Ways through a scene that need no file: around it, up and down around it, through given cameras.
+PathName = Literal["orbit", "spiral", "test", "reference"]
+ORBIT_FRAMES = 120
+# Frames that a student renders at once at its own size; larger ones are fewer.
+_BATCH = 4
 
 
 def comparison(student: LightField, teacher: Teacher, views: Views, index: int) -> Tensor:
@@ -24,27 +37,82 @@ def comparison(student: LightField, teacher: Teacher, views: Views, index: int) 
     return side_by_side([image, render_view(teacher, camera)[0], views.images[index]])
 
 
-def orbit(student: LightField, frames: int) -> Cameras:
-    """Return cameras on a loop where the student's reference cameras are: around the scene, or before it."""
-    if student.scene.forward_facing:
-        poses = ForwardRegion.around(student.cameras).loop(frames)
+def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = None) -> Cameras:
+    """Return the cameras of the path ``name``, with the first intrinsics and the size of ``known``.
+
+    Args:
+        name: ``orbit``, a loop where the cameras are: around the scene, or before it; ``spiral``, one that also
+            rises and falls, or comes nearer; ``test`` and ``reference``, the ``known`` cameras themselves.
+        known: cameras of one scene.
+        scene: its bounds.
+        frames: how many; by default 120, or all of the known ones.
+
+    """
+    if name in ("test", "reference"):
+        return known if frames is None else resampled(known, frames)
+    n = frames or ORBIT_FRAMES
+    if scene.forward_facing:
+        region = ForwardRegion.around(known)
+        # NeRF looks at what lies at 3 to 1 between the nearest and the farthest disparity.
+        focus = 1 / (0.25 / scene.near + 0.75 / scene.far)
+        poses = region.loop(n) if name == "orbit" else region.spiral(n, focus)
     else:
-        poses = tour(student.cameras, frames)
-    intrinsics = student.cameras.intrinsics[:1].expand(frames, -1)
-    return Cameras(poses, intrinsics, student.cameras.height, student.cameras.width)
+        poses = tour(known, n) if name == "orbit" else spiral(known, n)
+    return Cameras(poses, known.intrinsics[:1].expand(n, -1), known.height, known.width)
 
 
-def save_orbit(student: LightField, path: Path, frames: int = 120, reporter: Reporter | None = None) -> None:
+def is_path_name(name: str) -> TypeGuard[PathName]:
+    """Return whether ``name`` is a path that needs no file."""
+    return name in get_args(PathName)
+
+
+def save_orbit(student: LightField, path: Path, reporter: Reporter | None = None) -> None:
     """Write an orbit video of ``student`` to ``path`` (MP4)."""
-    save_video(path, _rendered(student, orbit(student, frames), reporter or Reporter()))
+    cameras = along("orbit", student.cameras.to("cpu"), student.scene)
+    save_video(path, student_frames(student, cameras, reporter))
 
 
-def _rendered(student: LightField, cameras: Cameras, reporter: Reporter) -> Iterator[Tensor]:
-    """Yield frames (h, w, 3)."""
+def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
+    """Return what ``student`` shows through each of ``cameras``, (h, w, 3) in [0, 1].
+
+    Raises:
+        UserError: a size that the student's scale does not divide; says which would fit.
+
+    """
+    check_size(student, cameras)  # now, not when the first frame is taken and its file begun
+    return _student_frames(student, cameras, reporter or Reporter())
+
+
+def _student_frames(student: LightField, cameras: Cameras, reporter: Reporter) -> Iterator[Tensor]:
+    own = student.cameras.height * student.cameras.width
+    batch = max(1, min(_BATCH, _BATCH * own // (cameras.height * cameras.width)))
     reporter.start(len(cameras), "frame")
-    for start in range(0, len(cameras), 4):
-        yield from student.render(cameras[start : start + 4]).permute(0, 2, 3, 1)
-        reporter.step(min(start + 4, len(cameras)))
+    for start in range(0, len(cameras), batch):
+        yield from render_at(student, cameras[start : start + batch]).permute(0, 2, 3, 1)
+        reporter.step(min(start + batch, len(cameras)))
+
+
+def teacher_frames(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
+    """Yield what ``teacher`` sees through each of ``cameras``, (h, w, 3) in [0, 1]; any size will do."""
+    reporter = reporter or Reporter()
+    reporter.start(len(cameras), "frame")
+    for index in range(len(cameras)):
+        yield seen_by(teacher, cameras[index]).rgb.cpu()
+        reporter.step(index + 1)
+
+
+def save_frames(path: Path, frames: Iterable[Tensor], cameras: Cameras, fps: float, *, enlarge: bool) -> None:
+    """Write frames (h, w, 3) as the video ``path``, or, where no video ends like that, as a folder of PNG.
+
+    Atomically. The folder also holds the ``cameras`` as a path that can be rendered again, ``cameras.json``.
+    ``enlarge`` repeats the pixels of small videos.
+    """
+    if path.suffix in ENDINGS:
+        save_video(path, frames, fps, enlarge=enlarge)
+        return
+    with atomic_path(path) as folder:
+        save_sequence(folder, frames)
+        write_path(folder / "cameras.json", cameras, fps)
 
 
 def save_view(student: LightField, path: Path, index: int = 0) -> None:

@@ -45,7 +45,7 @@ class Checkpoints:
     def save(self, contents: Callable[[], dict[str, Any]]) -> None:
         """Save ``contents()``, with what it takes to tell whether it fits when it is read."""
         began = time.monotonic()
-        save_state(self.path, {"format": _FORMAT, "nfcore": _version(), "machine": _machine()} | contents())
+        save_state(self.path, {"format": _FORMAT, "nfcore": _version(), "machine": machine()} | contents())
         self.saved = time.monotonic()
         self.last = self.saved - began
         self.spent += self.last
@@ -71,7 +71,7 @@ class Checkpoints:
 
 def doubts(saved: dict[str, State]) -> str:
     """Return what has changed since ``saved`` that the last bits of the weights depend on, or nothing."""
-    here = {"nfcore": _version(), "machine": _machine()}
+    here = {"nfcore": _version(), "machine": machine()}
     return ", ".join(f"{saved[name]} then, {now} now" for name, now in here.items() if saved[name] != now)
 
 
@@ -80,7 +80,7 @@ def _version() -> str:
     return version("neural-field-core")
 
 
-def _machine() -> str:
+def machine() -> str:
     """Return what rounding depends on."""
     cuda = torch.cuda.is_available()
     processor = torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability()

@@ -33,7 +33,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        config = folder / "config.toml"
+        config = self.config_file
         if not config.is_file():
             raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
         self.config = parse(PipelineConfig, read_toml(config), str(config))
@@ -98,8 +98,13 @@ class Run:
 
     def set_config(self, config: PipelineConfig) -> None:
         """Change the run's configuration, for stages that are yet to come."""
-        write_atomic(self.folder / "config.toml", _as_toml(config))
+        write_atomic(self.config_file, _as_toml(config))
         self.config = config
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved pipeline, which is a recipe file as well."""
+        return self.folder / "config.toml"
 
     @property
     def teacher(self) -> Path:
@@ -160,11 +165,31 @@ class Run:
         kept = {stage: figures for stage, figures in self.results.items() if stage != name}
         write_json(self.folder / "state" / "results.json", kept)
 
-    def write_summary(self) -> dict[str, Any]:
-        """Write ``summary.json`` from the figures of all finished stages and return it."""
+    def write_view_scores(self, rows: list[dict[str, Any]]) -> None:
+        """Write ``views.json``: for each scored test view its name, its index, and its scores.
+
+        Args:
+            rows: ``view``, ``index`` among the test views, and scores under the names that ``summary.json`` uses.
+
+        """
+        write_json(self.folder / "views.json", rows)
+
+    @property
+    def view_scores(self) -> list[dict[str, Any]]:
+        """The rows of ``views.json``; none before ``evaluate`` is finished."""
+        path = self.folder / "views.json"
+        rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
+        return rows
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of all finished stages."""
         summary = {name: value for figures in self.results.values() for name, value in figures.items()}
         seconds = (value for name, value in summary.items() if name.startswith("seconds."))
-        summary["seconds.total"] = round(sum(seconds), 1)
+        return summary | {"seconds.total": round(sum(seconds), 1)}
+
+    def write_summary(self) -> dict[str, Any]:
+        """Write ``summary.json`` from the figures of all finished stages and return it."""
+        summary = self.summary()
         write_json(self.folder / "summary.json", summary)
         return summary
 

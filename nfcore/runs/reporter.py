@@ -64,6 +64,7 @@ class StageReporter(ConsoleReporter):
             self.hooks.call("nfcore_step", self.stage, step=self.done, total=self.total, scalars=scalars)
 
     def image(self, name: str, image: Tensor) -> None:  # noqa: D102
+        super().image(name, image)
         save_png(self.run.folder / "previews" / f"{name}.png", image)
         if self.hooks:
             self.hooks.call("nfcore_images", self.stage, step=self.done, name=name, image=image.detach())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
 from nfcore.metrics import available
 from nfcore.pipeline.distill import distill
-from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
+from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
@@ -83,6 +83,12 @@ class Stages:
         self.console = console
         self.device = choose_device(self.config.device)
         self.hooks = RunHooks(run.folder, manager, console.note)
+
+    def due(self, stage: Stage) -> bool:
+        """Whether there is anything to do for ``stage``."""
+        if stage == "export":
+            return any(f"export.{label}" not in self.run.results for label in self.config.export)
+        return stage not in self.run.results or (stage == "evaluate" and self._scored() != self.config.protocol)
 
     def do(self, stage: Stage) -> None:
         """Do ``stage`` unless it is finished.
@@ -153,6 +159,11 @@ class Stages:
         for stage in get_args(Stage):
             self.do(stage)
 
+    def do_export(self, label: str) -> None:
+        """Make one of the run's exports unless it is finished; the others are left as they are."""
+        self._once(f"export.{label}", partial(self.export, label, self.config.export[label]))
+        self.run.write_summary()
+
     @cached_property
     def source(self) -> RaySource:
         """The scene's photos, read when they are first needed."""
@@ -163,6 +174,12 @@ class Stages:
         """The run's teacher."""
         self._need("teach")
         return load_teacher(self.run.teacher, self.manager).to(self.device)
+
+    @property
+    def finished_student(self) -> LightField:
+        """The run's student."""
+        self._need("finetune")
+        return self._load(self.run.student)
 
     def teach(self, reporter: Reporter) -> dict[str, Any]:
         """Fit the teacher to the photos."""
@@ -216,9 +233,11 @@ class Stages:
         self._need("finetune")
         name = self.config.protocol
         views = self.source.views("test")
+        indices = range(len(views))
         if name != ALL_VIEWS:
             protocol = read_tables(self.manager.publication(name).path).protocol
-            views = views.chosen(protocol.indices(len(views)))
+            indices = protocol.indices(len(views))
+            views = views.chosen(indices)
         metrics = available(reporter.note)
         distilled, student = (self._load(path) for path in (self.run.distilled, self.run.student))
         scores = {
@@ -226,6 +245,7 @@ class Stages:
             "student.distilled": evaluate_student(distilled, views, reporter, metrics),
             "student.test": evaluate_student(student, views, reporter, metrics),
         }
+        self.run.write_view_scores(list(_by_view(scores, indices)))
         figures: dict[str, Any] = {"protocol": name, "test_views": len(views)}
         return figures | {
             f"{scored}.{metric}": value
@@ -235,8 +255,7 @@ class Stages:
 
     def render(self, reporter: Reporter) -> dict[str, Any]:
         """Write a comparison at a test view and an orbit video."""
-        self._need("finetune")
-        student = self._load(self.run.student)
+        student = self.finished_student
         views = self.source.views("test")
         previews = self.run.folder / "previews"
         save_png(
@@ -286,6 +305,16 @@ class Stages:
             raise UserError(
                 f"{self.run.folder}: {stage} is not finished; 'nfcore {stage} {self.run.folder}' does it"
             )
+
+
+def _by_view(scores: Mapping[str, Evaluation], indices: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield each view's scores; ``indices`` are those of the views among all test views."""
+    names = next(iter(scores.values())).names
+    for row, (name, index) in enumerate(zip(names, indices, strict=True)):
+        figures = {
+            f"{scored}.{m}": values[row] for scored, of in scores.items() for m, values in of.scores.items()
+        }
+        yield {"view": name, "index": index} | figures
 
 
 @contextmanager

@@ -173,3 +173,27 @@ class EncodingConformance(PartConformance):
                 found=f"deployed for {target} its features are off by up to {difference:.2g}",
                 right="the same function, in operations that the target has",
             )
+
+    @sentence("Channel i * m + j of what ``forward`` gives in eval mode is feature j of coordinate i.")
+    @torch.no_grad()
+    def test_its_halves_if_it_has_any_give_the_same_features(self) -> None:
+        """An encoding that is not made of points and their embedding has nothing to show here."""
+        encoding = self.used().eval()
+        halves = encoding.halves()
+        if halves is None:
+            return
+        points, embedding = (half.eval() for half in halves)
+        inputs = self.inputs()
+        expected = encoding(*inputs)
+        coordinates = points(*inputs)
+        batch, count, height, width = coordinates.shape
+        embedded = embedding(coordinates.reshape(batch, 1, count, height * width))
+        features = embedded.transpose(1, 2).reshape(batch, -1, height, width)
+        right = tuple(expected.shape)
+        require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
+        difference = float((features - expected).abs().max())
+        require(
+            difference <= ROUNDING * max(1.0, float(expected.abs().max())),
+            found=f"features of its halves that are off by up to {difference:.2g}",
+            right="the same function, one coordinate after the other",
+        )

@@ -13,16 +13,21 @@ import torch
 
 from nfcore.components import Kind
 from nfcore.errors import UserError
+from nfcore.exports.manifest import CARD, MANIFEST, PICTURE
 from nfcore.exports.parity import compare
 from nfcore.exports.subject import Subject
 from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
 from nfcore.light_field import LightField
+from nfcore.options import parse
 from nfcore.testing.base import Conformance, is_short
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 from nfcore.testing.student import tiny_student
 
 #: A floor below both of these would let a wrong export pass: 30 dB is a visible difference.
 LEAST_PSNR, GREATEST_ERROR = 30.0, 0.1
+
+#: What the core writes beside an exporter's files.
+OF_THE_CORE = (MANIFEST, CARD, PICTURE)
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,74 @@ class ExporterConformance(Conformance):
             and exported.target,
             found=f"{exported}",
             right="inputs and outputs of each file, the precision and the target",
+        )
+
+    @sentence("The core writes ``manifest.json``, ``README.md`` and ``picture.png`` beside them.")
+    def test_it_leaves_the_names_of_the_core_alone(self) -> None:
+        """The core would refuse the export."""
+        taken = [name for name in OF_THE_CORE if (self.exported().folder / name).exists()]
+        require(not taken, found=f"{', '.join(taken)} written by the exporter", right="another name")
+
+    @sentence("what ``export`` wrote; other files may lie beside.")
+    def test_its_files_run_with_the_cores_beside_them(self) -> None:
+        """As they lie in any export that is delivered."""
+        exported, folder = self.exported(), self.folder / "beside"
+        shutil.copytree(exported.folder, folder)
+        for name in OF_THE_CORE:
+            (folder / name).write_text("the core's")
+        camera = exported.student.cameras[0]
+        try:
+            image = self.load(folder).render(camera.poses, camera.intrinsics)
+        except (UserError, ValueError) as error:
+            raise Broken(f"found: {describe(error)}\nright: an image, from the files that it wrote") from error
+        require(image.numel(), found="no image", right="an image, from the files that it wrote")
+
+    @sentence("in the order in which they run; what is no model, such as a licence, is left out.")
+    def test_the_image_comes_out_of_the_last_file_that_it_names(self) -> None:
+        """Of the size that the student has, or of a free one."""
+        exported = self.exported()
+        cameras = exported.student.cameras
+        shapes = [port.shape for port in exported.exported.files[-1].outputs]
+        size = {cameras.height, cameras.width}
+        require(
+            any(
+                size <= set(shape) or sum(isinstance(side, str) for side in shape) >= len(size) for shape in shapes
+            ),
+            found=f"outputs of the shapes {shapes}",
+            right=f"an image of {cameras.height} x {cameras.width}, or names for free axes",
+        )
+
+    @sentence("Return option sets that differ in size and in what they lose, the most exact first.")
+    def test_its_variants_are_options_that_it_takes(self) -> None:
+        """There is at least one, and ``nfcore shrink`` can build each."""
+        cls = type(self.build())
+        variants = cls.variants()
+        require(variants, found="no variant", right="at least ({},)")
+        for variant in variants:
+            try:
+                parse(cls.Options, variant, "variant")
+            except UserError as error:
+                raise Broken(f"found: {error}\nright: options of {cls.__name__}") from error
+
+    @sentence("Return what the target's compression to ``bits`` per weight makes of a layer's ``weight``.")
+    def test_fewer_bits_round_a_weight_more(self) -> None:
+        """Asked for each of its ``bits``; an exporter without them is not asked."""
+        exporter = self.build()
+        generator = torch.Generator().manual_seed(0)
+        weight = torch.randn(16, 16, 1, 1, generator=generator)
+        errors = []
+        for bits in sorted(exporter.bits):
+            rounded = exporter.rounded(weight, bits)
+            require(
+                rounded.shape == weight.shape,
+                found=f"a weight of {tuple(rounded.shape)} at {bits} bits",
+                right=f"{tuple(weight.shape)}, the shape of what was given",
+            )
+            errors.append(float((rounded - weight).square().mean()))
+        require(
+            errors == sorted(errors, reverse=True),
+            found=f"mean squared errors {errors} at {sorted(exporter.bits)} bits",
+            right="less with more bits",
         )
 
     @sentence("of the CPU to run with, where it runs on one")

@@ -23,13 +23,42 @@ class OctavePoints(RayEncoding):
         super().__init__(options, scene)
         depths = torch.linspace(scene.near, scene.far, 4).reshape(1, 4, 1, 1, 1)
         self.register_buffer("depths", depths, persistent=False)
-        self.register_buffer("octaves", 2.0 ** torch.arange(3).reshape(1, 1, 3, 1, 1), persistent=False)
+        self.register_buffer("octaves", 2.0 ** torch.arange(3).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return features (b, 72, h, w)."""
-        points = (origins[:, None] + directions[:, None] * self.depths).flatten(1, 2)[:, :, None]
-        angles = points * self.octaves
-        return torch.cat([angles.sin(), angles.cos()], 2).flatten(1, 2)
+        points, octaves = self.halves()
+        coordinates = points(origins, directions)
+        batch, count, height, width = coordinates.shape
+        features: Tensor = octaves(coordinates.reshape(batch, 1, count, height * width))
+        return features.transpose(1, 2).reshape(batch, -1, height, width)
+
+    def halves(self) -> tuple[nn.Module, nn.Module]:
+        """Return the points, and sines and cosines of each of their coordinates."""
+        return _Coordinates(self.depths), _Octaves(self.octaves)
+
+
+class _Coordinates(nn.Module):
+    """Rays, two (b, 3, h, w), to the coordinates (b, 12, h, w) of their points."""
+
+    def __init__(self, depths: Tensor) -> None:
+        super().__init__()
+        self.depths = depths
+
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        return (origins[:, None] + directions[:, None] * self.depths).flatten(1, 2)
+
+
+class _Octaves(nn.Module):
+    """Coordinates (b, 1, p, q) to sines and cosines of their octaves, (b, 6, p, q)."""
+
+    def __init__(self, octaves: Tensor) -> None:
+        super().__init__()
+        self.octaves = octaves
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        angles = coordinates * self.octaves
+        return torch.cat([angles.sin(), angles.cos()], 1)
 
 
 class ResidualBody(Backbone):

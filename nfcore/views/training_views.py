@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nfcore.cameras import Cameras
 from nfcore.devices import device_of
-from nfcore.interfaces import Teacher, Views
+from nfcore.interfaces import Rendering, Teacher, Views
 
 _RAYS_PER_CALL = 1 << 18
 
@@ -52,13 +52,21 @@ class TrainingViews:
 
 
 @torch.no_grad()
+def seen_by(teacher: Teacher, camera: Cameras) -> Rendering:
+    """Return what the teacher sees through one camera: RGB (h, w, 3) in [0, 1], opacity and depth (h, w)."""
+    parts = [teacher.render(rays) for rays in camera.to(device_of(teacher)).rays().flat().split(_RAYS_PER_CALL)]
+    shape = (camera.height, camera.width)
+    return Rendering(
+        rgb=torch.cat([part.rgb for part in parts]).clamp(0, 1).reshape(*shape, 3),
+        opacity=torch.cat([part.opacity for part in parts]).reshape(shape),
+        depth=torch.cat([part.depth for part in parts]).reshape(shape),
+    )
+
+
 def render_view(teacher: Teacher, camera: Cameras) -> tuple[Tensor, Tensor]:
     """Return what the teacher sees through one camera: RGB (h, w, 3) in [0, 1] and opacity (h, w)."""
-    parts = [teacher.render(rays) for rays in camera.to(device_of(teacher)).rays().flat().split(_RAYS_PER_CALL)]
-    rgb = torch.cat([part.rgb for part in parts]).clamp(0, 1)
-    opacity = torch.cat([part.opacity for part in parts])
-    shape = (camera.height, camera.width)
-    return rgb.reshape(*shape, 3), opacity.reshape(shape)
+    seen = seen_by(teacher, camera)
+    return seen.rgb, seen.opacity
 
 
 def opaque_window(opacity: Tensor, threshold: float = 0.01) -> Tensor:

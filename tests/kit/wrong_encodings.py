@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import right
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from wrong_options import wrong_options
 from wrong_parts import wrong_parts
 
@@ -70,6 +70,20 @@ class DeploysAnother(right.Encoding):
         return brighter
 
 
+class Brighter(nn.Module):
+    def __init__(self, encoding: right.Encoding) -> None:
+        super().__init__()
+        self.encoding = encoding
+
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        return self.encoding(origins, directions) + 0.1
+
+
+class HalvesOfAnother(right.Encoding):
+    def halves(self):
+        return Brighter(self), nn.Identity()
+
+
 WRONG = {
     **wrong_options(right.Encoding),
     **wrong_parts(right.Encoding),
@@ -82,5 +96,6 @@ WRONG = {
     "test_preparing_it_again_gives_the_same": AddsUp,
     "test_it_takes_a_forward_facing_scene_or_refuses_it": NoHorizon,
     "test_deployed_it_gives_the_same_features": DeploysAnother,
+    "test_its_halves_if_it_has_any_give_the_same_features": HalvesOfAnother,
 }
 KIT, RIGHT = EncodingConformance, right.Encoding

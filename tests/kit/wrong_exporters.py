@@ -7,7 +7,7 @@ from dataclasses import replace
 import right
 from wrong_options import wrong_options
 
-from nfcore import Exported, ParityFloor, Runner, UserError
+from nfcore import Exported, ExportedFile, ParityFloor, Runner, UserError, camera_ports, image_port
 from nfcore.testing import ExporterConformance
 
 
@@ -47,6 +47,39 @@ class BoundToItsThreads(right.Exporter):
         if threads:
             raise TypeError("threads")
         return super().load(folder)
+
+
+class TakesTheCard(right.Exporter):
+    def export(self, student, folder) -> Exported:
+        (folder / "README.md").write_text("mine")
+        return super().export(student, folder)
+
+
+class AloneInItsFolder(right.Exporter):
+    def load(self, folder, threads=None) -> Runner:
+        if len(list(folder.iterdir())) > 1:
+            raise UserError(f"{folder}: more than one file")
+        return super().load(folder, threads)
+
+
+class NamesAnotherSize(right.Exporter):
+    def export(self, student, folder) -> Exported:
+        exported = super().export(student, folder)
+        files = (ExportedFile(self.file, camera_ports(), (image_port(7, 5),)),)
+        return replace(exported, files=files)
+
+
+class OffersWhatItDoesNotTake(right.Exporter):
+    @classmethod
+    def variants(cls):
+        return ({}, {"precision": "fp7"})
+
+
+class RoundsMoreToMoreBits(right.Exporter):
+    bits = (4, 8)
+
+    def rounded(self, weight, bits):
+        return (weight * 2 ** (12 - bits)).round() / 2 ** (12 - bits)
 
 
 class OneCamera(right.Exporter):
@@ -91,6 +124,11 @@ WRONG = {
     "test_it_writes_into_the_folder_and_nowhere_else": LeavesALog,
     "test_it_leaves_the_student_as_it_was": ChangesTheStudent,
     "test_it_says_what_it_wrote": NamesNoFile,
+    "test_it_leaves_the_names_of_the_core_alone": TakesTheCard,
+    "test_its_files_run_with_the_cores_beside_them": AloneInItsFolder,
+    "test_the_image_comes_out_of_the_last_file_that_it_names": NamesAnotherSize,
+    "test_its_variants_are_options_that_it_takes": OffersWhatItDoesNotTake,
+    "test_fewer_bits_round_a_weight_more": RoundsMoreToMoreBits,
     "test_its_files_run_from_another_folder": KnowsItsPlace,
     "test_its_files_run_with_one_thread": BoundToItsThreads,
     "test_its_runner_renders_float32_images_of_any_number_of_cameras": OneCamera,

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 import nfcore
 from nfcore.geometry.orbits import look_at
 from nfcore_coreml.evaluator import Package, Program
-from nfcore_coreml.exporter import PACKAGE, CoreML
+from nfcore_coreml.exporter import CoreML
+from nfcore_coreml.forms import PACKAGE
 
 SCENE = nfcore.Scene(near=2.0, far=6.0, box=((-1.5, -1.5, -1.0), (1.5, 1.5, 1.0)))
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.evaluator.ops import OPS
-from nfcore_coreml.toolchain import coremltools, quiet
+from nfcore_coreml.toolchain import MIL_pb2, coremltools, quiet
 
 with quiet():
     from coremltools.converters.mil import Builder as mb  # noqa: N813 - its name everywhere in coremltools
@@ -20,6 +21,15 @@ SHAPE = (2, 8, 4, 6)
 WEIGHT = torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(2))
 BIAS = torch.randn(8, generator=torch.Generator().manual_seed(3))
 MATRIX = torch.randn(5, 6, generator=torch.Generator().manual_seed(4))
+ROWS = torch.randn(4, 6, generator=torch.Generator().manual_seed(5))
+#: Of places along the last axis of ``SHAPE``, some of them counted from its end.
+ORDER = torch.randint(-6, 6, (2, 8, 4, 3), generator=torch.Generator().manual_seed(6))
+
+#: The passes with which coremltools makes a program fp16.
+HALVING = ["common::add_fp16_cast", "common::cast_optimization", "common::const_elimination"]
+
+#: Ops whose results are no floats.
+WHOLE_NUMBERS = {"reduce_argmax", "reduce_argmin", "shape"}
 
 #: For each case the op, how coremltools' builder makes it, and what it is in torch. ``x`` and ``y`` are normal.
 CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tensor]]] = {
@@ -107,6 +117,11 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
         lambda x, y: F.conv_transpose2d(x, WEIGHT),
     ),
     "cos": ("cos", lambda x, y: mb.cos(x=x), lambda x, y: x.cos()),
+    "crop": (
+        "crop",
+        lambda x, y: mb.crop(x=x, crop_height=[1, 0], crop_width=[0, 2]),
+        lambda x, y: x[:, :, 1:, :-2],
+    ),
     "cumsum": ("cumsum", lambda x, y: mb.cumsum(x=x, axis=2), lambda x, y: x.cumsum(2)),
     "cumsum, exclusive": (
         "cumsum",
@@ -271,6 +286,11 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
         ),
         lambda x, y: x[:, 3],
     ),
+    "shape": (
+        "shape",
+        lambda x, y: mb.cast(x=mb.shape(x=mb.squeeze(x=mb.reduce_sum(x=x, axes=[0]))), dtype="fp32"),
+        lambda x, y: torch.tensor([8.0, 4, 6]),
+    ),
     "slice_by_size": (
         "slice_by_size",
         lambda x, y: mb.slice_by_size(x=x, begin=[0, 2, 1, 0], size=[2, 3, 2, -1]),
@@ -308,7 +328,213 @@ CASES: dict[str, tuple[str, Callable[..., Any], Callable[[Tensor, Tensor], Tenso
         lambda x, y: mb.transpose(x=x, perm=[0, 2, -1, 1]),
         lambda x, y: x.permute(0, 2, 3, 1),
     ),
+    "acos": ("acos", lambda x, y: mb.acos(x=mb.tanh(x=x)), lambda x, y: torch.acos(x.tanh())),
+    "asin": ("asin", lambda x, y: mb.asin(x=mb.tanh(x=x)), lambda x, y: torch.asin(x.tanh())),
+    "atan": ("atan", lambda x, y: mb.atan(x=x), lambda x, y: torch.atan2(x, torch.ones_like(x))),
+    "atanh": (
+        "atanh",
+        lambda x, y: mb.atanh(x=mb.mul(x=mb.tanh(x=x), y=0.5)),
+        lambda x, y: 0.5 * torch.log((1 + x.tanh() / 2) / (1 - x.tanh() / 2)),
+    ),
+    "avg_pool": (
+        "avg_pool",
+        lambda x, y: mb.avg_pool(x=x, kernel_sizes=[2, 3], strides=[2, 1], pad_type="custom", pad=[0, 0, 1, 1]),
+        lambda x, y: F.pad(x, (1, 1)).unfold(2, 2, 2).unfold(3, 3, 1).mean((-2, -1)),
+    ),
+    "avg_pool, borders excluded": (
+        "avg_pool",
+        lambda x, y: mb.avg_pool(
+            x=x, kernel_sizes=[1, 3], pad_type="custom", pad=[0, 0, 1, 1], exclude_padding_from_average=True
+        ),
+        lambda x, y: (
+            F.pad(x, (1, 1)).unfold(3, 3, 1).sum(-1) / F.pad(torch.ones_like(x), (1, 1)).unfold(3, 3, 1).sum(-1)
+        ),
+    ),
+    "ceil": ("ceil", lambda x, y: mb.ceil(x=x), lambda x, y: -(-x).floor()),
+    "clamped_relu": (
+        "clamped_relu",
+        lambda x, y: mb.clamped_relu(x=x, alpha=0.1, beta=0.5),
+        lambda x, y: F.leaky_relu(x, 0.1).clamp(max=0.5),
+    ),
+    "cosh": ("cosh", lambda x, y: mb.cosh(x=x), lambda x, y: (x.exp() + (-x).exp()) / 2),
+    "einsum": (
+        "einsum",
+        lambda x, y: mb.einsum(values=[x, mb.transpose(x=y, perm=[0, 3, 2, 1])], equation="nchw,nwhu->nchu"),
+        lambda x, y: torch.stack([(x * y[:, u, None]).sum(-1) for u in range(8)], -1),
+    ),
+    "elu": ("elu", lambda x, y: mb.elu(x=x, alpha=0.7), lambda x, y: F.elu(x, 0.7)),
+    "erf": ("erf", lambda x, y: mb.erf(x=x), lambda x, y: 2 * torch.special.ndtr(x * 2**0.5) - 1),
+    "exp2": ("exp2", lambda x, y: mb.exp2(x=x), lambda x, y: 2**x),
+    "gather_along_axis": (
+        "gather_along_axis",
+        lambda x, y: mb.gather_along_axis(x=x, indices=ORDER.numpy().astype("int32"), axis=-1),
+        lambda x, y: x.gather(3, ORDER % 6),
+    ),
+    "instance_norm": (
+        "instance_norm",
+        lambda x, y: mb.instance_norm(x=x, gamma=BIAS.numpy(), beta=BIAS.numpy(), epsilon=1e-3),
+        lambda x, y: (
+            (x - x.mean((2, 3), keepdim=True))
+            / (x.var((2, 3), correction=0, keepdim=True) + 1e-3).sqrt()
+            * BIAS[:, None, None]
+            + BIAS[:, None, None]
+        ),
+    ),
+    "l2_norm": (
+        "l2_norm",
+        lambda x, y: mb.l2_norm(x=x, epsilon=0.5),
+        lambda x, y: x / (x.square().sum((1, 2, 3), keepdim=True) + 0.5).sqrt(),
+    ),
+    "layer_norm": (
+        "layer_norm",
+        lambda x, y: mb.layer_norm(x=x, axes=[-1, 2], gamma=ROWS.numpy(), beta=ROWS.exp().numpy(), epsilon=1e-3),
+        lambda x, y: F.layer_norm(x, (4, 6), ROWS, ROWS.exp(), 1e-3),
+    ),
+    "layer_norm over the channels": (
+        "layer_norm",
+        lambda x, y: mb.layer_norm(x=x, axes=[1], gamma=BIAS.numpy(), epsilon=1e-3),
+        lambda x, y: F.layer_norm(x.movedim(1, -1), (8,), BIAS, None, 1e-3).movedim(-1, 1),
+    ),
+    "linear_activation": (
+        "linear_activation",
+        lambda x, y: mb.linear_activation(x=x, alpha=1.5, beta=-0.25),
+        lambda x, y: 1.5 * x - 0.25,
+    ),
+    "logical_xor": (
+        "logical_xor",
+        lambda x, y: mb.logical_xor(x=mb.greater(x=x, y=0.0), y=mb.greater(x=y, y=0.0)),
+        lambda x, y: x * y < 0,
+    ),
+    "max_pool": (
+        "max_pool",
+        lambda x, y: mb.max_pool(x=x, kernel_sizes=[2, 3], strides=[2, 1], pad_type="custom", pad=[0, 0, 1, 1]),
+        lambda x, y: F.pad(x, (1, 1), value=-1e9).unfold(2, 2, 2).unfold(3, 3, 1).amax((-2, -1)),
+    ),
+    "mod": (
+        "mod",
+        lambda x, y: mb.mod(x=mb.mul(x=x, y=4.0), y=0.75),
+        lambda x, y: 4 * x - 0.75 * (4 * x / 0.75).floor(),
+    ),
+    "pad, mirrored": (
+        "pad",
+        lambda x, y: mb.pad(x=x, pad=[1, 2, 2, 1], mode="reflect"),
+        lambda x, y: x[:, :, [1, 0, 1, 2, 3, 2, 1]][..., [2, 1, 0, 1, 2, 3, 4, 5, 4]],
+    ),
+    "pad, repeated": (
+        "pad",
+        lambda x, y: mb.pad(x=x, pad=[0, 0, 0, 0, 1, 0, 0, 2], mode="replicate"),
+        lambda x, y: x[:, :, [0, 0, 1, 2, 3]][..., [0, 1, 2, 3, 4, 5, 5, 5]],
+    ),
+    "pixel_unshuffle": (
+        "pixel_unshuffle",
+        lambda x, y: mb.pixel_unshuffle(x=x, downscale_factor=np.uint32(2)),
+        lambda x, y: x.reshape(2, 8, 2, 2, 3, 2).permute(0, 1, 3, 5, 2, 4).reshape(2, 32, 2, 3),
+    ),
+    "prelu": (
+        "prelu",
+        lambda x, y: mb.prelu(x=x, alpha=BIAS.numpy()),
+        lambda x, y: torch.where(x > 0, x, x * BIAS[:, None, None]),
+    ),
+    "reduce_argmax": (
+        "reduce_argmax",
+        lambda x, y: mb.cast(x=mb.reduce_argmax(x=x, axis=1, keep_dims=True), dtype="fp32"),
+        lambda x, y: x.argmax(1, keepdim=True),
+    ),
+    "reduce_argmin": (
+        "reduce_argmin",
+        lambda x, y: mb.cast(x=mb.reduce_argmin(x=x), dtype="fp32"),
+        lambda x, y: (-x).argmax(-1),
+    ),
+    "reduce_l1_norm": (
+        "reduce_l1_norm",
+        lambda x, y: mb.reduce_l1_norm(x=x, axes=[1, 3]),
+        lambda x, y: x.abs().sum((1, 3)),
+    ),
+    "reduce_log_sum_exp": (
+        "reduce_log_sum_exp",
+        lambda x, y: mb.reduce_log_sum_exp(x=x, axes=[-1], keep_dims=True),
+        lambda x, y: x.exp().sum(-1, keepdim=True).log(),
+    ),
+    "reduce_prod": (
+        "reduce_prod",
+        lambda x, y: mb.reduce_prod(x=x, axes=[-1, 0]),
+        lambda x, y: x.prod(3).prod(0),
+    ),
+    "reduce_sum_square": (
+        "reduce_sum_square",
+        lambda x, y: mb.reduce_sum_square(x=x, axes=[2], keep_dims=True),
+        lambda x, y: (x * x).sum(2, keepdim=True),
+    ),
+    "relu6": ("relu6", lambda x, y: mb.relu6(x=mb.mul(x=x, y=5.0)), lambda x, y: (5 * x).clamp(0, 6)),
+    "resize_bilinear": (
+        "resize_bilinear",
+        lambda x, y: mb.resize_bilinear(
+            x=x, target_size_height=7, target_size_width=9, sampling_mode="STRICT_ALIGN_CORNERS"
+        ),
+        lambda x, y: resized(x, torch.arange(7) * 3 / 6, torch.arange(9) * 5 / 8),
+    ),
+    "resize_bilinear, unaligned": (
+        "resize_bilinear",
+        lambda x, y: mb.resize_bilinear(
+            x=x, target_size_height=7, target_size_width=9, sampling_mode="UNALIGN_CORNERS"
+        ),
+        lambda x, y: resized(x, (torch.arange(7) + 0.5) * 4 / 7 - 0.5, (torch.arange(9) + 0.5) * 6 / 9 - 0.5),
+    ),
+    "reverse": ("reverse", lambda x, y: mb.reverse(x=x, axes=[1, -1]), lambda x, y: x.flip(1).flip(3)),
+    "round": ("round", lambda x, y: mb.round(x=x), lambda x, y: (x + 0.5).floor()),
+    "scaled_tanh": (
+        "scaled_tanh",
+        lambda x, y: mb.scaled_tanh(x=x, alpha=1.5, beta=0.5),
+        lambda x, y: 1.5 * (1 - 2 / (x.exp() + 1)),
+    ),
+    "sigmoid_hard": (
+        "sigmoid_hard",
+        lambda x, y: mb.sigmoid_hard(x=x, alpha=0.5, beta=0.25),
+        lambda x, y: (0.5 * x + 0.25).clamp(0, 1),
+    ),
+    "sign": ("sign", lambda x, y: mb.sign(x=x), lambda x, y: x / x.abs()),
+    "sinh": ("sinh", lambda x, y: mb.sinh(x=x), lambda x, y: (x.exp() - (-x).exp()) / 2),
+    "softsign": ("softsign", lambda x, y: mb.softsign(x=x), lambda x, y: x / (1 + x.abs())),
+    "tan": (
+        "tan",
+        lambda x, y: mb.tan(x=mb.tanh(x=x)),
+        lambda x, y: x.tanh().sin() / x.tanh().cos(),
+    ),
+    "threshold": ("threshold", lambda x, y: mb.threshold(x=x, alpha=0.25), lambda x, y: x.clamp(min=0.25)),
+    "thresholded_relu": (
+        "thresholded_relu",
+        lambda x, y: mb.thresholded_relu(x=x, alpha=0.5),
+        lambda x, y: x * (x >= 0.5),
+    ),
+    "upsample_bilinear": (
+        "upsample_bilinear",
+        lambda x, y: mb.upsample_bilinear(x=x, scale_factor_height=2, scale_factor_width=3, align_corners=False),
+        lambda x, y: resized(x, (torch.arange(8) + 0.5) / 2 - 0.5, (torch.arange(18) + 0.5) / 3 - 0.5),
+    ),
+    "upsample_bilinear, aligned": (
+        "upsample_bilinear",
+        lambda x, y: mb.upsample_bilinear(x=x, scale_factor_height=2.0, scale_factor_width=1.5),
+        lambda x, y: resized(x, torch.arange(8) * 3 / 7, torch.arange(9) * 5 / 8),
+    ),
+    "upsample_nearest_neighbor": (
+        "upsample_nearest_neighbor",
+        lambda x, y: mb.upsample_nearest_neighbor(x=x, scale_factor_height=2, scale_factor_width=3),
+        lambda x, y: x[:, :, torch.arange(8) // 2][..., torch.arange(18) // 3],
+    ),
 }
+
+
+def resized(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return the image (b, c, h, w) at whole and broken rows and columns, which are moved to the border."""
+    return between(between(image, rows, 2), columns, 3)
+
+
+def between(image: Tensor, places: Tensor, axis: int) -> Tensor:
+    places = places.clamp(0, image.shape[axis] - 1)
+    first = places.floor().long()
+    second = (first + 1).clamp(max=image.shape[axis] - 1)
+    share = (places - first).reshape([-1 if i == axis else 1 for i in range(4)])
+    return image.index_select(axis, first) * (1 - share) + image.index_select(axis, second) * share
 
 
 def bilinear(image: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -330,14 +556,36 @@ def test_every_op_of_the_table_has_a_case():
     assert {op for op, _, _ in CASES.values()} == set(OPS)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_an_op_agrees_with_torch(case, tmp_path):
-    op, build, expected = CASES[case]
+@pytest.fixture(scope="module", params=["fp32", "fp16"])
+def results(request, tmp_path_factory) -> tuple[str, Package, Tensor, Tensor, dict[str, Tensor]]:
+    """All cases in one program of a precision: its name, the package, the inputs, and what each case gives."""
+
+    def every_case(x, y):
+        return {case: build(x, y) for case, (_, build, _) in CASES.items()}
+
+    folder = tmp_path_factory.mktemp(request.param)
+    package = saved_program(every_case, folder, half=request.param == "fp16")
     x, y = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(1))
-    program = saved_program(build, tmp_path)
-    assert op in {operation.type for operation in program.block.operations}
-    (result,) = Program(program)(x=x, y=y).values()
-    torch.testing.assert_close(result, expected(x, y).to(result.dtype), rtol=2e-6, atol=2e-6)
+    outputs = Program(package)(x=x, y=y)
+    return request.param, package, x, y, {case: outputs[output_name(case)] for case in CASES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_op_agrees_with_torch_in_fp32_and_in_fp16(case, results):
+    precision, package, x, y, found = results
+    op, _, expected = CASES[case]
+    operations = [operation for operation in package.block.operations if operation.type == op]
+    assert operations or (precision, op) == ("fp16", "fill")  # it has no argument but constants, and was folded
+    if precision == "fp32":
+        wanted = expected(x, y)
+        torch.testing.assert_close(found[case], wanted.to(found[case].dtype), rtol=2e-6, atol=2e-6)
+        return
+    if op not in WHOLE_NUMBERS:
+        types = {operation.outputs[0].type.tensorType.dataType for operation in operations}
+        assert types <= {MIL_pb2.FLOAT16, MIL_pb2.BOOL} or op == "cast"
+    wanted = expected(x.half().float(), y.half().float())
+    # A case of several ops rounds several times, each by 2**-11 at most of what it has; sums have up to 30 terms.
+    torch.testing.assert_close(found[case], wanted.to(found[case].dtype), rtol=4e-3, atol=4e-3)
 
 
 @pytest.mark.parametrize("op", ["sin", "mul", "softmax"])
@@ -361,7 +609,15 @@ def test_fp16_results_are_rounded_after_every_op(op, tmp_path):
     ("build", "reason"),
     [
         (lambda x, y: mb.slice_by_index(x=x, begin=[1, 7, 3, 5], end=[0, 0, 0, 0], stride=[-1] * 4), "negative"),
-        (lambda x, y: mb.pad(x=x, pad=[1, 1], mode="reflect"), "'reflect'"),
+        (lambda x, y: mb.avg_pool(x=x, kernel_sizes=[2, 2], pad_type="custom", pad=[0, 1, 0, 0]), "unevenly"),
+        (lambda x, y: mb.upsample_nearest_neighbor(x=x, scale_factor_height=1.5), "factor 1.5"),
+        (lambda x, y: mb.resize_bilinear(x=x, target_size_height=8, target_size_width=6), "'DEFAULT'"),
+        (
+            lambda x, y: mb.upsample_bilinear(
+                x=x, scale_factor_height=2, align_corners=False, half_pixel_centers=False
+            ),
+            "both unaligned",
+        ),
         (lambda x, y: mb.conv(x=x, weight=WEIGHT.numpy(), groups=2, pad_type="same"), "'same'"),
         (lambda x, y: mb.concat(values=[x, y], axis=1, interleave=True), "interleaving"),
         (
@@ -377,7 +633,7 @@ def test_fp16_results_are_rounded_after_every_op(op, tmp_path):
             "'constant' with 1",
         ),
     ],
-    ids=["slice", "pad", "conv", "concat", "resample"],
+    ids=["slice", "pool", "nearest", "resize", "bilinear", "conv", "concat", "resample"],
 )
 def test_a_form_of_an_op_that_is_not_covered_is_refused(build, reason, tmp_path):
     program = Program(saved_program(build, tmp_path))
@@ -385,23 +641,41 @@ def test_a_form_of_an_op_that_is_not_covered_is_refused(build, reason, tmp_path)
         program(x=torch.zeros(SHAPE), y=torch.zeros(SHAPE))
 
 
-def saved_program(build: Callable[..., Any], folder) -> Package:
-    """Save a program of two fp32 inputs as coremltools builds it, and read it back."""
+def saved_program(build: Callable[..., Any], folder, *, half: bool = False) -> Package:
+    """Save a program of two fp32 inputs as coremltools builds it, and read it back.
+
+    ``build`` gives one result, or several by name. ``half`` lets coremltools turn every op that it can
+    into fp16, as a conversion at that precision does.
+    """
     specification = [mb.TensorSpec(shape=SHAPE), mb.TensorSpec(shape=SHAPE)]
-    with quiet():
+    pipeline = coremltools.PassPipeline(HALVING if half else [], "test")
+
+    def output(result, name=None):
         # A bool can't be an output: it leaves as a float.
+        if result.dtype.__name__ == "bool":
+            result = mb.cast(x=result, dtype="fp32")
+        return result if name is None else mb.identity(x=result, name=output_name(name))
+
+    with quiet():
+
         @mb.program(input_specs=specification, opset_version=coremltools.target.iOS16)
         def program(x, y):
-            result = build(x, y)
-            return mb.cast(x=result, dtype="fp32") if result.dtype.__name__ == "bool" else result
+            results = build(x, y)
+            if not isinstance(results, dict):
+                return output(results)
+            return tuple(output(result, name) for name, result in results.items())
 
         coremltools.convert(
             program,
             convert_to="mlprogram",
             minimum_deployment_target=coremltools.target.iOS16,
-            compute_precision=coremltools.precision.FLOAT32,
-            pass_pipeline=coremltools.PassPipeline.EMPTY,
+            compute_precision=coremltools.precision.FLOAT16 if half else coremltools.precision.FLOAT32,
+            pass_pipeline=pipeline,
             skip_model_load=True,
             package_dir=str(folder / "op.mlpackage"),
         )
     return Package.read(folder / "op.mlpackage")
+
+
+def output_name(case: str) -> str:
+    return "case_" + "".join(letter if letter.isalnum() else "_" for letter in case)

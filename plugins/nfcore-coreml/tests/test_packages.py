@@ -14,7 +14,8 @@ import nfcore
 from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.evaluator.values import ELEMENTS, unpack
 from nfcore_coreml.evaluator.weights import BlobStorage
-from nfcore_coreml.exporter import PACKAGE, CoreML
+from nfcore_coreml.exporter import CoreML
+from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2
 
 
@@ -145,13 +146,13 @@ def test_tensors_of_each_type_that_apples_writer_stores_are_read_back(dtype, tmp
     assert np.array_equal(unpack(data, element, 5), numbers)
 
 
-def test_a_flexible_input_is_refused(copy):
+def test_an_input_of_any_number_of_axes_is_refused(copy):
     def edit(package):
         shape = package.inputs[0].type.tensorType
-        shape.dimensions[0].unknown.variadic = False
+        shape.dimensions[0].unknown.variadic = True
 
     edited(copy, edit)
-    assert "flexible shapes are not known" in refusal(copy)
+    assert "shapes of any number of axes are not known" in refusal(copy)
 
 
 def test_an_unknown_op_is_refused_by_name_before_anything_runs(copy):

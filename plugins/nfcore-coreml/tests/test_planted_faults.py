@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from nfcore_coreml.evaluator import Package
-from nfcore_coreml.exporter import PACKAGE, CoreML
+from nfcore_coreml.exporter import CoreML
+from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2
 
 

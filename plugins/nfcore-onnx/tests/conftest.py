@@ -50,7 +50,27 @@ def make_student(
     )
     tail = plugins.build("upsampler", upsampler, {}, body.channels, scale)
     views = cameras(5, 5 * scale, 7 * scale, 0.0 if forward_facing else 4.0)
-    student = LightField(points, body, tail, scene=scene, cameras=views)
+    return as_if_trained(LightField(points, body, tail, scene=scene, cameras=views))
+
+
+def make_guided_student() -> LightField:
+    """A student with tables, over a ball of smooth features."""
+    torch.manual_seed(0)
+    scene = Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 1)))
+    plugins = nfcore.plugins()
+    guided = plugins.build("encoding", "guided", {"resolution": 24, "steps": 12}, scene)
+    axis = torch.linspace(-1, 1, 24)
+    places = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
+    inside = places.norm(dim=1) < 0.7
+    guided.geometry.fill(20.0 * inside[:, None])
+    guided.features.occupy(inside, torch.sin(places[inside] @ torch.randn(3, 8) * 3))
+    body = plugins.build("backbone", "residual-conv", {"depth": 4, "width": 32, "norm": "none"}, guided.channels)
+    tail = plugins.build("upsampler", "pixel-shuffle", {}, body.channels, 2)
+    return as_if_trained(LightField(guided, body, tail, scene=scene, cameras=cameras(5, 20, 24, 4.0)))
+
+
+def as_if_trained(student: LightField) -> LightField:
+    """Give ``student`` uneven weights, and see that its images have contrast."""
     for module in student.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, 0.7)
@@ -78,6 +98,11 @@ def student(request, students):
 @pytest.fixture(scope="session")
 def papers(students):
     return students["paper"]
+
+
+@pytest.fixture(scope="session")
+def guided():
+    return make_guided_student()
 
 
 @pytest.fixture(scope="session")

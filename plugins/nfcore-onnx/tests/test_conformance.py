@@ -1,4 +1,4 @@
-"""The exporter keeps its contract in both precisions."""
+"""The exporter keeps its contract in every precision and form."""
 
 from nfcore.testing import ExporterConformance
 
@@ -15,3 +15,13 @@ class TestONNXInHalfPrecision(ExporterConformance):
 class TestONNXInTwoHalves(ExporterConformance):
     component = "nfcore-onnx/onnx"
     options = {"form": "split"}
+
+
+class TestONNXWithWeightsInEightBits(ExporterConformance):
+    component = "nfcore-onnx/onnx"
+    options = {"precision": "int8"}
+
+
+class TestONNXInEightBits(ExporterConformance):
+    component = "nfcore-onnx/onnx"
+    options = {"precision": "w8a8"}

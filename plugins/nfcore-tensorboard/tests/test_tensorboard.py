@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import tiny
 import tiny_plugin
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
 
 from nfcore.console import Console
 from nfcore.errors import NfcoreError
@@ -79,6 +81,27 @@ def test_the_numbers_of_the_summary_are_there_at_the_last_step(run, manager):
     for name, value in figures.items():
         assert points(events, f"figures/{name}") == [(30, pytest.approx(value))]
     assert "figures/scene" not in read(run, "teach").Tags()["scalars"]  # a text is no point of a curve
+
+
+def test_the_configuration_is_there_as_text_and_the_scores_beside_the_settings(run, manager):
+    do(run, manager, "teach", "distill", "finetune", "evaluate")
+    (text,) = read(run, "teach").Tensors("config/text_summary")
+    (shown,) = text.tensor_proto.string_val
+    lines = [line[4:] for line in shown.decode().splitlines()]
+    assert tomllib.loads("\n".join(lines)) == tomllib.loads((run.folder / "config.toml").read_text())
+
+    events = read(run, "evaluate")
+    summaries = events.SummaryMetadata(metadata.SESSION_START_INFO_TAG)
+    session = metadata.parse_session_start_info_plugin_data(summaries.plugin_data.content)
+    assert session.hparams["distill.steps"].number_value == run.config.distill.steps
+    assert session.hparams["student.encoding.name"].string_value == "directions"
+    experiment = events.SummaryMetadata(metadata.EXPERIMENT_TAG)
+    tags = {
+        info.name.tag
+        for info in metadata.parse_experiment_plugin_data(experiment.plugin_data.content).metric_infos
+    }
+    assert "figures/student.test.psnr" in tags
+    assert tags <= set(events.Tags()["scalars"])  # each is a scalar of the same log, where the table looks for it
 
 
 def test_a_stage_without_steps_has_its_figures(run, manager, monkeypatch):

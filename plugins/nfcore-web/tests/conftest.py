@@ -1,9 +1,7 @@
-"""A real Chromium, exported pages in it, and what it said and asked for meanwhile."""
+"""Exported pages in a real Chromium."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +14,9 @@ from torch import nn
 import nfcore
 from nfcore import Cameras, LightField, Scene
 from nfcore.testing import tiny_student
+from nfcore.testing.browser import accessibility_violations, chromium, opened  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,58 +27,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Callable[..., Any]]:
-    """Start a browser with more flags; each combination is started once."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    candidates = [os.environ.get("NFCORE_CHROMIUM"), *map(shutil.which, NAMES)]
-    executable = next((path for path in candidates if path), None)
-    if executable is None:
-        pytest.skip(f"no Chromium here: none of {', '.join(NAMES)} is on the PATH")
-    started: dict[tuple[str, ...], Any] = {}
-    with sync_api.sync_playwright() as playwright:
-
-        def start(*flags: str) -> Any:
-            if flags not in started:
-                started[flags] = playwright.chromium.launch(executable_path=executable, args=[*FLAGS, *flags])
-            return started[flags]
-
-        yield start
-        for browser in started.values():
-            browser.close()
-
-
-@pytest.fixture
-def opened(chromium: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
-    """Open an address; at the end nothing may have been complained of or asked of a network.
-
-    ``page.complaints`` and ``page.asked`` hold what was: a test that provokes some clears them.
-    """
-    pages = []
-
-    def open_(url: str | Path, *flags: str, **context: Any) -> Any:
-        page = chromium(*flags).new_context(**context).new_page()
-        page.complaints, page.asked = [], []
-        page.on("console", lambda m: m.type in ("error", "warning") and page.complaints.append(m.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("websocket", lambda socket: page.asked.append(socket.url))
-        pages.append(page)
-        page.goto(url.as_uri() if isinstance(url, Path) else url)
-        return page
-
-    yield open_
-    for page in pages:
-        complaints, foreign = page.complaints, [url for url in page.asked if not is_local(url)]
-        page.context.close()
-        assert not complaints
-        assert not foreign
-
-
-def is_local(url: str) -> bool:
-    return url.startswith(("file:", "blob:", "data:", "http://127.0.0.1:"))
-
-
 def settled(page: Any) -> Any:
     """Wait until the page shows a picture."""
     page.locator("#frame.shown").wait_for(timeout=60_000)
@@ -89,7 +34,7 @@ def settled(page: Any) -> Any:
 
 
 @pytest.fixture
-def shown(opened: Callable[..., Any]) -> Callable[..., Any]:
+def shown(opened: Callable[..., Any]) -> Callable[..., Any]:  # noqa: F811
     """Open a page and wait for its first picture."""
     return lambda *arguments, **context: settled(opened(*arguments, **context))
 
@@ -137,17 +82,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
     return export
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def violations() -> Callable[[Any], list[str]]:
     """What axe-core finds wrong with a page."""
-    axe = HERE / "axe.min.js"
-    if not axe.is_file():
-        pytest.skip("axe-core is not here: nfcore-web was installed without npm")
-    source = axe.read_text(encoding="utf-8")
-
-    def find(page: Any) -> list[str]:
-        page.evaluate(source)
-        found = page.evaluate("axe.run().then(({violations}) => violations)")
-        return [f"{v['id']}: {v['help']}: {[node['target'] for node in v['nodes']]}" for v in found]
-
-    return find
+    return lambda page: accessibility_violations(page, HERE / "axe.min.js")

@@ -14,14 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from nfcore import UserError
 from nfcore.runs import Run
-from nfcore_web.comparison import error_map
 from nfcore_web.progress import progress
 from nfcore_web.server import Server
 from nfcore_web.site import Site
@@ -208,14 +205,6 @@ def test_a_student_that_cannot_be_shown_is_a_line_on_the_page(tmp_path):
 def test_no_run_is_the_users_mistake(tmp_path):
     with pytest.raises(UserError, match="no run here"):
         Site(tmp_path / "nothing")
-
-
-def test_the_error_map_goes_from_black_to_light():
-    truth = torch.zeros(1, 3, 3)
-    image = torch.tensor([0.0, 0.125, 1.0])[None, :, None].expand(1, 3, 3)
-    none, some, most = error_map(image, truth)[0].astype(int).sum(-1)
-    assert none < 10 < some < most
-    assert np.array_equal(error_map(image, truth)[0, 2], [252, 253, 191])
 
 
 def test_progress_of_a_folder_without_reports_is_empty(tmp_path):

@@ -1,14 +1,30 @@
-"""The Core ML exporter."""
+"""The Core ML exporter, and ``nfcore coreml``, which reads its packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import nfcore
 
+if TYPE_CHECKING:
+    import typer
+
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the exporter."""
     yield nfcore.Component(
         "exporter",
         "coreml",
         "nfcore_coreml.exporter:CoreML",
-        summary="fp16 ML Program for iOS 16 and later, ray arithmetic in fp32",
+        summary="ML Program for iOS 16 and later, 16 to 4 bits a weight, ray arithmetic in fp32",
     )
+
+
+@nfcore.hookimpl
+def nfcore_commands(app: typer.Typer) -> None:
+    """Add ``nfcore coreml``."""
+    from nfcore_coreml.command import coreml
+
+    app.command("coreml")(coreml)

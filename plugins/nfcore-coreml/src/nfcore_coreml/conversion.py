@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 
 import nfcore
 from nfcore.files import atomic_path
 from nfcore_coreml.evaluator import Package
+from nfcore_coreml.evaluator.package import MANIFEST
 from nfcore_coreml.toolchain import coremltools, quiet
 
 #: Core ML's ``inverse``, which coremltools makes of a reciprocal, adds 1e-4 to what it inverts; division doesn't.
@@ -43,8 +47,10 @@ def convert(
     *,
     target: str,
     description: Description,
+    compress: Callable[[Path, Mapping[str, str]], None] | None = None,
+    flexible: Mapping[int, tuple[int, int]] | None = None,
 ) -> None:
-    """Write ``module`` as an ML Program of fixed shapes to the ``.mlpackage`` at ``path``.
+    """Write ``module`` as an ML Program to the ``.mlpackage`` at ``path``.
 
     Each tensor has the precision that it has in torch: coremltools is told to change none (FLOAT32 is its name for
     that). Which part is half is thus written once, in the module, and no list of ops can draw the line elsewhere.
@@ -55,6 +61,9 @@ def convert(
         path: the package, not there yet.
         target: the oldest system that can run it, a name in ``coremltools.target``.
         description: names the outputs, and describes all.
+        compress: makes the package smaller in place; is given its path, and the module's parameters by the names
+            that their constants have in the program.
+        flexible: axes of all inputs whose sizes are not those of ``example`` alone: least and greatest, inclusive.
 
     Raises:
         NfcoreError: an op has no counterpart in Core ML, or coremltools fails on it.
@@ -63,8 +72,10 @@ def convert(
     with atomic_path(path) as temporary:
         with quiet(), torch.no_grad():
             # The decompositions bring the graph to the ATen dialect: coremltools refuses the training one.
-            graph = torch.export.export(module, tuple(example.values())).run_decompositions(DECOMPOSITIONS)
             try:
+                graph = torch.export.export(
+                    module, tuple(example.values()), dynamic_shapes=_dynamic(example, flexible or {})
+                ).run_decompositions(DECOMPOSITIONS)
                 coremltools.convert(
                     graph,
                     convert_to="mlprogram",
@@ -78,12 +89,28 @@ def convert(
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
-        _describe(Package.read(temporary), description)
+        if compress is not None:
+            compress(temporary, graph.graph_signature.inputs_to_parameters)
+        _describe(Package.read(temporary), description, example)
+        _name_entries(temporary / MANIFEST)
 
 
-def _describe(package: Package, description: Description) -> None:
-    """Write ``description`` into the package, in the one byte order that equal contents have."""
+def _dynamic(
+    example: Mapping[str, Tensor], flexible: Mapping[int, tuple[int, int]]
+) -> tuple[dict[int, Dim], ...] | None:
+    """Return torch.export's account of the axes whose sizes vary: an axis is as long in all inputs."""
+    axes = {axis: Dim(f"axis_{axis}", min=least, max=most) for axis, (least, most) in flexible.items()}
+    return tuple(axes for _ in example) if axes else None
+
+
+def _describe(package: Package, description: Description, example: Mapping[str, Tensor]) -> None:
+    """Write ``description`` into the package, in the one byte order that equal contents have.
+
+    The sizes of ``example`` become the default ones of flexible inputs: coremltools takes the least.
+    """
     about = package.model.description
+    for feature in about.input:
+        feature.type.multiArrayType.shape[:] = example[feature.name].shape
     about.metadata.shortDescription = description.short
     for feature in about.input:
         feature.shortDescription = description.inputs[feature.name]
@@ -91,3 +118,13 @@ def _describe(package: Package, description: Description) -> None:
         feature.shortDescription = description.outputs[feature.name]
     about.metadata.userDefined.update(description.metadata)
     package.model_file.write_bytes(package.model.SerializeToString(deterministic=True))
+
+
+def _name_entries(manifest: Path) -> None:
+    """Name the manifest's entries by their paths: coremltools draws names, so that no two packages are alike."""
+    content = json.loads(manifest.read_text())
+    items = content["itemInfoEntries"]
+    names = {name: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])) for name, item in items.items()}
+    content["itemInfoEntries"] = {names[name]: items[name] for name in sorted(items, key=lambda name: names[name])}
+    content["rootModelIdentifier"] = names[content["rootModelIdentifier"]]
+    manifest.write_text(json.dumps(content, indent=4) + "\n")

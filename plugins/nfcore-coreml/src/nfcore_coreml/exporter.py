@@ -2,44 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import platform
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-from pydantic import Field
-from torch import Tensor, nn
+from pydantic import Field, field_validator, model_validator
+from torch import Tensor
 
 import nfcore
-from nfcore_coreml.conversion import Description, convert
-from nfcore_coreml.evaluator import Package, Program
-from nfcore_coreml.toolchain import coremltools, quiet
+from nfcore_coreml.compression import compress
+from nfcore_coreml.conversion import convert
+from nfcore_coreml.evaluator import Package
+from nfcore_coreml.forms import Form, layer, parts
+from nfcore_coreml.palettes import palettized
+from nfcore_coreml.precision import LAYER_PRECISIONS, PRECISIONS, TARGETS, Precision
+from nfcore_coreml.report import report
+from nfcore_coreml.running import runner
 
 if TYPE_CHECKING:
     from nfcore.light_field import LightField
 
-#: The package of an export as one program.
-PACKAGE = "light_field.mlpackage"
-#: The packages of a split export: from camera to the features of the rays, and from these to the image.
-RAYS, NETWORK = "rays.mlpackage", "network.mlpackage"
-
-#: What Core ML's programs can do: no op of theirs samples volumes.
-TARGET = nfcore.Target(volumes=False, half=True)
-
 _SYSTEMS = {"iOS16": "iOS 16 and macOS 13", "iOS17": "iOS 17 and macOS 14", "iOS18": "iOS 18 and macOS 15"}
 
-#: The first macOS that runs a package of each specification version (7: iOS 16, 8: iOS 17, 9: iOS 18).
-_FIRST_MACOS = {7: 13, 8: 14, 9: 15}
+_UNVERIFIED = (
+    "what the Neural Engine's own arithmetic makes of it: no Apple device was used",
+    "which of its ops run on the Neural Engine, and how fast: only a device shows that",
+)
 
 
 class CoreML(nfcore.Exporter):
-    """An fp16 ML Program of one fixed image size, with rays and encoding in fp32; or two programs.
+    """An ML Program of one fixed image size, activations in fp16, rays and encoding in fp32; or two programs.
 
     The package takes ``pose`` (1, 3, 4), ``intrinsics`` (1, 4) and gives ``image`` (1, 3, H, W), all fp32. Split,
     ``rays.mlpackage`` gives fp16 ``features`` of the rays and ``network.mlpackage`` takes them: the second is what
-    the Neural Engine is made for, the first may gather from tables, which runs on the CPU.
+    the Neural Engine is made for, the first may gather from tables, which runs on the CPU. In the form ``rays`` it
+    takes ``origins`` and ``directions`` (1, 3, h, w) in place of a camera.
     Fixed shapes are far faster on the Neural Engine than flexible ones. Rays in fp16 would cost 24 dB against
     torch: one part in 2048 of a coordinate is a visible shift once an octave of the encoding multiplies it by 32.
 
@@ -48,58 +45,131 @@ class CoreML(nfcore.Exporter):
 
     """
 
+    bits: ClassVar[tuple[int, ...]] = tuple(LAYER_PRECISIONS)
+
     class Options(nfcore.Options):
         """Options of the Core ML exporter."""
 
-        minimum_target: Literal["iOS16", "iOS17", "iOS18"] = Field(
-            "iOS16", description="Oldest system that shall run the package; iOS16 is also macOS 13, and so on"
+        precision: Literal["fp16", "palette-8", "int8", "grouped-6", "palette-6", "grouped-4", "palette-4"] = (
+            Field(
+                "fp16",
+                description="Of the network's weights: fp16; int8 times a scale for each channel; or indices of "
+                "8, 6 or 4 bits into a palette by k-means, one for a layer or, grouped, for 16 channels (iOS 18)",
+            )
         )
-        form: Literal["single", "split"] = Field(
-            "single", description="One program, or two: camera to features of the rays, and features to image"
+        bits: dict[str, int] = Field(
+            {},
+            description='Bits of single layers by their names in the student, {"backbone.head.0" = 8}: 8, 6 or 4, '
+            "as a palette; the other layers have the precision",
         )
+        minimum_target: Literal["iOS16", "iOS17", "iOS18"] | None = Field(
+            None,
+            description="Oldest system that shall run the package; iOS16 is also macOS 13, and so on. Without it "
+            "the oldest that can: iOS18 for grouped palettes, iOS16 for all else",
+        )
+        form: Form = Field(
+            "single",
+            description="One program, two (camera to features of the rays, and features to image), or one that "
+            "takes the origins and directions of rays",
+        )
+
+        ray_counts: tuple[int, int] | None = Field(
+            None,
+            description="With the form rays: least and most rays along each side that the package takes, as in "
+            "[2, 200]; without it the student's own ray grid alone, which the Neural Engine runs faster",
+        )
+
+        @field_validator("bits")
+        @classmethod
+        def _known(cls, bits: dict[str, int]) -> dict[str, int]:
+            for name, number in bits.items():
+                if number not in LAYER_PRECISIONS:
+                    raise ValueError(f"{name} can have 8, 6 or 4 bits")
+            return bits
+
+        @model_validator(mode="after")
+        def _runs_there(self) -> CoreML.Options:
+            first = PRECISIONS[self.precision].first_target
+            if self.minimum_target is not None and TARGETS.index(self.minimum_target) < TARGETS.index(first):
+                raise ValueError(f"{self.precision} wants a minimum_target of {first}, not {self.minimum_target}")
+            if self.ray_counts is not None and self.form != "rays":
+                raise ValueError("ray_counts are for the form rays")
+            if self.ray_counts is not None and not 2 <= self.ray_counts[0] <= self.ray_counts[1]:
+                raise ValueError(
+                    f"ray_counts are at least 2, and the second no less than the first: {self.ray_counts}"
+                )
+            return self
+
+        @property
+        def scheme(self) -> Precision:
+            """What the precision does."""
+            return PRECISIONS[self.precision]
+
+        @property
+        def target(self) -> str:
+            """The oldest system that runs the package."""
+            return self.minimum_target or self.scheme.first_target
 
     options: Options
 
     @property
     def parity_floor(self) -> nfcore.ParityFloor:
-        """70 dB against torch: fp16 rounding alone leaves about 77, a wrong op far less than 70."""
-        return nfcore.ParityFloor(psnr=70)
+        """That of the coarsest weights: from 70 dB for fp16, which leaves 77, to 28 for 4 bits, which leave 33."""
+        used = [self.options.scheme, *(LAYER_PRECISIONS[bits] for bits in self.options.bits.values())]
+        return nfcore.ParityFloor(psnr=min(precision.floor for precision in used))
+
+    @classmethod
+    def variants(cls) -> Sequence[Mapping[str, object]]:
+        """Return all precisions, the most exact first."""
+        return [{"precision": name} for name in PRECISIONS]
+
+    def rounded(self, weight: Tensor, bits: int) -> Tensor:
+        """Return ``weight`` with the fp16 values that a palette of ``bits`` bits leaves of it."""
+        return palettized(weight, bits)
 
     def export(self, student: LightField, folder: Path) -> nfcore.Exported:
-        """Write ``light_field.mlpackage``, or ``rays.mlpackage`` and ``network.mlpackage``, into ``folder``.
+        """Write ``light_field.mlpackage``, or the packages of another form, into ``folder``.
 
         Raises:
-            NfcoreError: coremltools can't convert an op of the student; says what it says.
+            UserError: ``bits`` name a layer that the network does not have, ``ray_counts`` leave out its own grid.
+            NfcoreError: coremltools can't convert an op of the student, or merges a layer that ``bits`` name.
 
         """
-        camera = student.cameras[0].to("cpu")
-        given = {"pose": camera.poses.float(), "intrinsics": camera.intrinsics.float()}
-        deployed = nfcore.DeployedLightField(student, half_network=True, target=TARGET)
-        parts: dict[str, tuple[nn.Module, dict[str, Tensor], str]] = {PACKAGE: (deployed, given, "image")}
-        if self.options.form == "split":
-            features = {"features": deployed.rays(*given.values())}
-            parts = {RAYS: (deployed.rays, given, "features"), NETWORK: (deployed.image, features, "image")}
-        for file, (module, example, output) in parts.items():
+        counts = self.options.ray_counts
+        if counts is not None and not all(counts[0] <= size <= counts[1] for size in student.grid):
+            rows, columns = student.grid
+            raise nfcore.UserError(f"ray_counts: {counts} leaves out the student's own {rows} x {columns} rays")
+        written = parts(student, self.options.form, counts)
+        _check_layers(student, self.options.bits)
+        compressed: set[str] = set()
+
+        def shrink(path: Path, parameters: Mapping[str, str]) -> None:
+            # Constants have the names that torch.export gives the parameters; these name the student's layers.
+            layers = {constant: layer(parameter) for constant, parameter in parameters.items()}
+            bits = {name: self.options.bits[of] for name, of in layers.items() if of in self.options.bits}
+            compressed.update(layers[name] or "" for name in compress(path, self.options.scheme, bits))
+
+        for part in written:
             convert(
-                module,
-                example,
-                folder / file,
-                target=self.options.minimum_target,
-                description=_description(student, list(example), output),
+                part.module,
+                part.inputs,
+                folder / part.file.name,
+                target=self.options.target,
+                description=part.description(student),
+                flexible=part.flexible,
+                compress=shrink if self.options.bits or self.options.precision != "fp16" else None,
             )
-        image = nfcore.image_port(student.cameras.height, student.cameras.width, 1)
-        files: tuple[nfcore.ExportedFile, ...] = (nfcore.ExportedFile(PACKAGE, nfcore.camera_ports(1), (image,)),)
-        if self.options.form == "split":
-            between = nfcore.features_port(tuple(features["features"].shape), "float16")
-            files = (
-                nfcore.ExportedFile(RAYS, nfcore.camera_ports(1), (between,)),
-                nfcore.ExportedFile(NETWORK, (between,), (image,)),
+        merged = self.options.bits.keys() - compressed
+        if merged:
+            raise nfcore.NfcoreError(
+                f"coremltools merged the weights of {min(merged)}: it can't have bits of its own"
             )
         return nfcore.Exported(
-            files,
-            precision="fp16",
-            target=f"Core ML, {_SYSTEMS[self.options.minimum_target]} or later",
-            unverified=("what the Neural Engine's own arithmetic makes of it: no Apple device was used",),
+            tuple(part.file for part in written),
+            precision=_label(self.options.scheme, self.options.bits),
+            target=f"Core ML, {_SYSTEMS[self.options.target]} or later",
+            unverified=_UNVERIFIED,
+            report={part.file.name: report(Package.read(folder / part.file.name)) for part in written},
         )
 
     def load(self, folder: Path, threads: int | None = None) -> nfcore.Runner:
@@ -109,86 +179,25 @@ class CoreML(nfcore.Exporter):
             UserError: a package is missing or damaged.
 
         """
-        split = not (folder / PACKAGE).exists() and (folder / RAYS).exists()
-        packages = [Package.read(folder / file) for file in ((RAYS, NETWORK) if split else (PACKAGE,))]
-        if all(_runs_here(package) for package in packages):
-            return _core_ml_runner(packages)
-        return _evaluator_runner(packages)
+        return runner(folder, threads)
 
 
-def _description(student: LightField, inputs: list[str], output: str) -> Description:
-    """Return what a package with these inputs and this output says about itself."""
-    height, width = student.cameras.height, student.cameras.width
-    camera = student.cameras[0].to("cpu")
-    texts = {
-        "pose": "Camera to world, 3 x 4, row-major: rotation and position; OpenGL axes (x right, y up, "
-        "the camera looks down -z); position in scene units",
-        "intrinsics": f"fx, fy, cx, cy in pixels of the {width} x {height} image; pixel centres at +0.5",
-        "features": "Features of the rays, one for each block of pixels, top row first",
-        "image": f"RGB in [0, 1], 3 x {height} x {width}, top row first",
-    }
-    whole = f"Neural light field: a camera to an image of {width} x {height} pixels"
-    part = {"features": ", first half: to the features of its rays"}.get(output, "")
-    if "features" in inputs:
-        part = ", second half: from the features of its rays"
-    return Description(
-        short=whole + part,
-        inputs={name: texts[name] for name in inputs},
-        outputs={output: texts[output]},
-        metadata={
-            "nfcore.axes": "camera to world, OpenGL: x right, y up, camera looks down -z; right-handed world",
-            "nfcore.units": "scene units: those of the data set that the student was trained on",
-            "nfcore.height": str(height),
-            "nfcore.width": str(width),
-            "nfcore.pixels_per_ray": str(student.scale),
-            "nfcore.scene": student.scene.model_dump_json(),
-            "nfcore.converter": f"coremltools {coremltools.__version__}, torch {torch.__version__}",
-            "nfcore.start_pose": json.dumps(camera.poses[0].tolist()),
-            "nfcore.start_intrinsics": json.dumps(camera.intrinsics[0].tolist()),
-        },
-    )
+def _check_layers(student: LightField, bits: Mapping[str, int]) -> None:
+    """Refuse names in ``bits`` that are no layers with weights in the student's network."""
+    known = [
+        name
+        for name, module in student.named_modules()
+        if name.startswith(("backbone.", "upsampler."))
+        and any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
+    ]
+    for name in bits:
+        if name not in known:
+            listed = ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
+            raise nfcore.UserError(f"bits: the student's network has no layer {name!r}; it has {listed}")
 
 
-def _runs_here(package: Package) -> bool:
-    first = _FIRST_MACOS.get(package.model.specificationVersion)
-    macos = platform.mac_ver()[0]
-    return bool(macos) and first is not None and int(macos.split(".")[0]) >= first
-
-
-def _core_ml_runner(packages: list[Package]) -> nfcore.Runner:
-    with quiet():
-        models = [coremltools.models.MLModel(str(package.path)) for package in packages]
-
-    def image(pose: Tensor, intrinsics: Tensor) -> Tensor:
-        values = {"pose": pose.numpy(), "intrinsics": intrinsics.numpy()}
-        for model in models:
-            values = model.predict(values)
-        return torch.from_numpy(values["image"])
-
-    verified_by = f"Core ML (coremltools {coremltools.__version__}) on macOS {platform.mac_ver()[0]}"
-    return nfcore.Runner(verified_by, _one_by_one(image))
-
-
-def _evaluator_runner(packages: list[Package]) -> nfcore.Runner:
-    programs = [Program(package) for package in packages]
-
-    def image(pose: Tensor, intrinsics: Tensor) -> Tensor:
-        values = {"pose": pose, "intrinsics": intrinsics}
-        for program in programs:
-            values = program(**values)
-        return values["image"]
-
-    return nfcore.Runner(
-        "nfcore-coreml's evaluator (op by op, fp16 rounding; not the Neural Engine)", _one_by_one(image)
-    )
-
-
-def _one_by_one(image: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a renderer of any number of views from one of single views: the package has a fixed batch of 1."""
-
-    def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
-        poses, intrinsics = poses.detach().cpu().float(), intrinsics.detach().cpu().float()
-        views = zip(poses.split(1), intrinsics.split(1), strict=True)
-        return torch.cat([image(pose, k).float() for pose, k in views])
-
-    return render
+def _label(precision: Precision, bits: Mapping[str, int]) -> str:
+    """Return the precision for people, with how many layers have bits of their own."""
+    counts = {number: list(bits.values()).count(number) for number in sorted(set(bits.values()), reverse=True)}
+    own = "".join(f", {count} layers of {number}-bit k-means" for number, count in counts.items())
+    return precision.label + own

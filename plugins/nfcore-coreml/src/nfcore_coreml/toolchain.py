@@ -35,6 +35,8 @@ def quiet() -> Iterator[None]:
             # coremltools leaves a temporary folder to the garbage collector, which removes it, with a warning.
             warnings.simplefilter("ignore", ResourceWarning)
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="coremltools")  # its own calls
+            # It tries whether the greatest integers fit into fp16.
+            warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
             # torch.export copies a class that torch itself has deprecated.
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
             yield
@@ -44,6 +46,10 @@ def quiet() -> Iterator[None]:
 
 with quiet():
     import coremltools
+    import coremltools.optimize.coreml as optimize
+
+    # The kmeans1d that coremltools ships counts repeated numbers; the one on PyPI can't, and is four times slower.
+    from coremltools._deps import _kmeans1d as kmeans1d
     from coremltools.proto import MIL_pb2, Model_pb2
 
-__all__ = ["MIL_pb2", "Model_pb2", "coremltools", "quiet"]
+__all__ = ["MIL_pb2", "Model_pb2", "coremltools", "kmeans1d", "optimize", "quiet"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 import nfcore
 from nfcore import RayEncoding, Scene
@@ -66,11 +66,11 @@ class Points(RayEncoding):
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return features (b, c, h, w) of rays given by two (b, 3, h, w); see ``RayEncoding``."""
         points = self.points(origins, directions).flatten(1, 2)[:, :, None]
-        angles = points * self.frequencies
-        parts = [angles.sin(), angles.cos()]
-        if self.options.include_input:
-            parts.append(points)
-        return torch.cat(parts, 2).flatten(1, 2)
+        return _octaves(points, self.frequencies, self.options.include_input, dim=2).flatten(1, 2)
+
+    def halves(self) -> tuple[nn.Module, nn.Module]:
+        """Return the points, and the positional encoding of each of their coordinates; see ``RayEncoding``."""
+        return _Coordinates(self), _Octaves(self.frequencies, self.options.include_input)
 
     def points(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return the points (b, K, 3, h, w) along each ray, nearest first, in scene units or in the cube.
@@ -78,12 +78,17 @@ class Points(RayEncoding):
         A ray that misses the box has its K points in one place, where it comes closest to all three pairs of faces
         at once, moved to the cube's face; so the points move continuously when a ray leaves the box.
         """
+        return torch.stack(self.coordinates(origins, directions), 2)
+
+    def coordinates(self, origins: Tensor, directions: Tensor) -> list[Tensor]:
+        """Return x, y and z, (b, K, h, w) each, of the points along each ray; see ``points``."""
         fractions = self._fractions(origins)
         if self._in_space:
-            points = torch.stack(self.space.coordinates(origins, directions, fractions, dim=1), 2)
-            return points if self.scene.forward_facing else points.clamp(-1, 1)
+            xyz = self.space.coordinates(origins, directions, fractions, dim=1)
+            return xyz if self.scene.forward_facing else [x.clamp(-1, 1) for x in xyz]
         depths = self.scene.near + (self.scene.far - self.scene.near) * fractions
-        return origins[:, None] + depths[:, :, None] * directions[:, None]
+        pairs = zip(torch.chunk(origins, 3, 1), torch.chunk(directions, 3, 1), strict=True)
+        return [start + depths * move for start, move in pairs]
 
     def _fractions(self, origins: Tensor) -> Tensor:
         """Return where in the span the points are, in [0, 1]: (1, K, 1, 1), or (b, K, h, w) with jitter."""
@@ -95,3 +100,39 @@ class Points(RayEncoding):
         batch, _, height, width = origins.shape
         noise = torch.rand(batch, self.options.samples, height, width, device=origins.device)
         return lower + (upper - lower) * noise
+
+
+class _Coordinates(nn.Module):
+    """Rays, two (b, 3, h, w), to the coordinates (b, K * 3, h, w) of their points, in tensors of rank four."""
+
+    def __init__(self, encoding: Points) -> None:
+        super().__init__()
+        self.encoding = encoding
+
+    def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
+        xyz = (
+            torch.chunk(x, self.encoding.options.samples, 1)
+            for x in self.encoding.coordinates(origins, directions)
+        )
+        return torch.cat([x for point in zip(*xyz, strict=True) for x in point], 1)
+
+
+class _Octaves(nn.Module):
+    """Coordinates (b, 1, p, q) to their positional encoding (b, m, p, q)."""
+
+    frequencies: Tensor
+
+    def __init__(self, frequencies: Tensor, include_input: bool) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.include_input = include_input
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        return _octaves(coordinates, self.frequencies, self.include_input, dim=1)
+
+
+def _octaves(coordinates: Tensor, frequencies: Tensor, include_input: bool, dim: int) -> Tensor:
+    """Return L sines, L cosines and, if wanted, the coordinate itself, along an axis ``dim`` of length 1."""
+    angles = coordinates * frequencies
+    parts = [angles.sin(), angles.cos()]
+    return torch.cat([*parts, coordinates] if include_input else parts, dim)

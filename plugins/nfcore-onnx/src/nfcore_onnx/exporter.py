@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import onnx
 import onnxruntime
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 import nfcore
 from nfcore import (
+    Cameras,
     DeployedLightField,
     Exported,
     ExportedFile,
     LightField,
-    NfcoreError,
     ParityFloor,
     Runner,
     Target,
@@ -32,6 +29,11 @@ from nfcore import (
     features_port,
     image_port,
 )
+from nfcore.metrics import psnr
+from nfcore_onnx.activations import novel_cameras, quantized
+from nfcore_onnx.allotment import allot
+from nfcore_onnx.graph import convert, describe, first_line, strip
+from nfcore_onnx.weights import Layer, layers, rounded, store
 
 #: The file of an export as one graph.
 FILE = "light_field.onnx"
@@ -44,9 +46,29 @@ TENSORS = {
     RAYS: (("pose", "intrinsics"), ("features",)),
     NETWORK: (("features",), ("image",)),
 }
+TEXTS = {
+    FILE: "A neural light field: camera in, {image} image out.",
+    RAYS: "The first half of a neural light field: camera in, features of its rays out.",
+    NETWORK: "The second half of a neural light field: features of its rays in, {image} image out.",
+}
 
 #: From this operator set on GridSample takes volumes.
 _VOLUMES_SINCE = 20
+
+#: Novel poses at which the ranges of activations are measured, and at which their loss is.
+_CALIBRATION, _TRIAL = 8, 4
+
+#: What precisions are called in reports.
+_CALLED = {"int8": "int8 weights", "w8a8": "W8A8"}
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What becomes one file: a module, and an example of what goes in for a batch of two cameras."""
+
+    file: ExportedFile
+    module: nn.Module
+    example: tuple[Tensor, ...]
 
 
 class ONNX(nfcore.Exporter):
@@ -56,14 +78,24 @@ class ONNX(nfcore.Exporter):
     image from them. The second has only what the network is made of, which for a plain one any accelerator runs;
     the first can run on the CPU beside it, or be written anew in a shader.
 
-    fp16 halves weights and network, so the file is half as large; ray arithmetic, inputs and output stay fp32. A
-    runtime that has no fp16 arithmetic, such as ONNX Runtime on a CPU, converts as it goes and gains no speed.
+    Inputs, output and ray arithmetic are fp32 in all precisions:
+
+    - fp16 halves weights and network, so the file is half as large. A runtime that has no fp16 arithmetic, such as
+      ONNX Runtime on a CPU, converts as it goes and gains no speed.
+    - int8 stores weights in 8 bits, symmetric per output channel, and computes in fp32: runtimes widen them when
+      they load the file. Layers and tables that do not bear it are stored in fp16.
+    - w8a8 computes the network in 8 bits. It loses visibly; the report says how much at poses that it was not
+      calibrated with.
     """
 
     class Options(nfcore.Options):
         """Options of the ONNX exporter."""
 
-        precision: Literal["fp32", "fp16"] = Field("fp32", description="Of the weights and the network")
+        precision: Literal["fp32", "fp16", "int8", "w8a8"] = Field(
+            "fp32",
+            description="Of weights and network; int8 stores the weights in 8 bits and computes in fp32, w8a8 "
+            "computes in 8 bits, which is quicker on some CPUs and loses visibly",
+        )
         form: Literal["single", "split"] = Field(
             "single", description="One graph, or two: camera to features of the rays, and features to image"
         )
@@ -74,46 +106,81 @@ class ONNX(nfcore.Exporter):
             description="ONNX operator set; from 20 on GELU is one node, about 23% faster in ONNX Runtime, and "
             "GridSample takes volumes, which gathers stand in for before",
         )
+        bits: dict[str, Literal[8, 16]] = Field(
+            {},
+            description="With int8: bits of single layers and tables by their names in the student, such as "
+            "backbone.head.0; the others get 8 or 16 by what rounding them does to the image",
+        )
+
+        @model_validator(mode="after")
+        def _bits_need_int8(self) -> ONNX.Options:
+            if self.bits and self.precision != "int8":
+                raise ValueError(f"bits of single layers are for precision int8, not {self.precision}")
+            return self
 
     options: Options
+    bits: ClassVar[tuple[int, ...]] = (8, 16)
+
+    @classmethod
+    def variants(cls) -> Sequence[Mapping[str, object]]:
+        """Return the precisions that differ in size; w8a8 is as large as int8 and loses more."""
+        return tuple({"precision": precision} for precision in ("fp32", "fp16", "int8"))
+
+    def rounded(self, weight: Tensor, bits: int) -> Tensor:
+        """Return what 8 or 16 bits leave of a layer's weight."""
+        return rounded(weight, bits)
 
     @property
     def parity_floor(self) -> ParityFloor:
-        """fp32: 1e-4 and 80 dB, rounding only; fp16: 70 dB, ten bits of mantissa through 60 layers."""
+        """What rounding leaves, and a wrong graph does not.
+
+        fp32: 1e-4 and 80 dB. fp16: 70 dB, ten bits of mantissa through 60 layers. int8: 50 dB. w8a8: 30 dB; 31 to
+        45 are what students get.
+        """
         if self.options.precision == "fp32":
             return ParityFloor(psnr=80, max_error=1e-4)
-        return ParityFloor(psnr=70)
+        return ParityFloor(psnr={"fp16": 70, "int8": 50, "w8a8": 30}[self.options.precision])
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.onnx``, or ``rays.onnx`` and ``network.onnx``; the same student, the same bytes.
 
         Raises:
             NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
+            UserError: ``bits`` names a layer that the student does not have.
 
         """
-        half, opset = self.options.precision == "fp16", self.options.opset
+        precision, opset = self.options.precision, self.options.opset
+        half = precision == "fp16"
         target = Target(volumes=opset >= _VOLUMES_SINCE, half=half)
         deployed = DeployedLightField(student, half_network=half, target=target)
-        # An example batch of one would make torch.export take the batch for a constant.
-        cameras = student.cameras[[0, 0]].to("cpu")
-        camera = (cameras.poses, cameras.intrinsics)
-        parts: dict[str, tuple[nn.Module, tuple[Tensor, ...]]] = {FILE: (deployed, camera)}
-        files: tuple[ExportedFile, ...] = (ExportedFile.camera_to_image(FILE, cameras),)
-        if self.options.form == "split":
-            features = deployed.rays(*camera)
-            parts = {RAYS: (deployed.rays, camera), NETWORK: (deployed.image, (features,))}
-            between = features_port(("batch", *features.shape[1:]), "float16" if half else "float32")
-            files = (
-                ExportedFile(RAYS, camera_ports(), (between,)),
-                ExportedFile(NETWORK, (between,), (image_port(cameras.height, cameras.width),)),
-            )
-        for file in files:
-            model = _convert(*parts[file.name], file, opset)
-            _strip(model)
-            _describe(model, student, file, self.options.precision)
+        stored = layers(deployed)
+        bits = self._bits(deployed, student, stored)
+        in_eight_bits = 0
+        parts = self._parts(deployed, student.cameras.to("cpu"))
+        for part in parts:
+            model = convert(part.module, part.example, part.file, opset)
+            if precision == "w8a8":
+                model, count = quantized(model, stored, _calibration(deployed, student, part.file))
+                strip(model)
+                in_eight_bits += count
+            store(model, stored, bits)
+            describe(model, part.file, _text(student, part.file), _notes(student, precision))
             onnx.checker.check_model(model, full_check=True)
-            (folder / file.name).write_bytes(model.SerializeToString(deterministic=True))
-        return Exported(files, precision=self.options.precision, target=f"ONNX opset {opset}")
+            (folder / part.file.name).write_bytes(model.SerializeToString(deterministic=True))
+        report: dict[str, object] = {}
+        if precision == "int8":
+            report = {
+                "layers and tables in int8": sum(b == 8 for b in bits.values()),
+                "layers and tables in fp16": [name for name, b in bits.items() if b == 16],
+            }
+        elif precision == "w8a8":
+            report = {"layers in 8 bits": in_eight_bits, **self._loss(student, folder)}
+        return Exported(
+            tuple(part.file for part in parts),
+            precision=_CALLED.get(precision, precision),
+            target=f"ONNX opset {opset}",
+            report=report,
+        )
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Load the file or the two files in ``folder`` into ONNX Runtime on the CPU.
@@ -134,6 +201,58 @@ class ONNX(nfcore.Exporter):
 
         return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU)", render)
 
+    def _parts(self, deployed: DeployedLightField, cameras: Cameras) -> list[_Part]:
+        """Return what becomes the files, in the order in which they run."""
+        # An example batch of one would make torch.export take the batch for a constant.
+        example = cameras[[0, 0]]
+        camera = (example.poses, example.intrinsics)
+        if self.options.form == "single":
+            return [_Part(ExportedFile.camera_to_image(FILE, cameras), deployed, camera)]
+        features: Tensor = deployed.rays(*camera)
+        dtype = str(features.dtype).removeprefix("torch.")
+        between = features_port(("batch", *features.shape[1:]), dtype)
+        image = image_port(cameras.height, cameras.width)
+        return [
+            _Part(ExportedFile(RAYS, camera_ports(), (between,)), deployed.rays, camera),
+            _Part(ExportedFile(NETWORK, (between,), (image,)), deployed.image, (features,)),
+        ]
+
+    def _bits(self, deployed: DeployedLightField, student: LightField, stored: Sequence[Layer]) -> dict[str, int]:
+        """Return in how many bits each layer and table is stored; none of those that stay as they are."""
+        if self.options.precision == "int8":
+            unknown = sorted(set(self.options.bits) - {layer.name for layer in stored})
+            if unknown:
+                known = ", ".join(layer.name for layer in stored[:4])
+                raise UserError(f"bits: the student has no layer {unknown[0]!r}; its layers are {known}, ...")
+            return allot(deployed, student, stored, self.options.bits)
+        if self.options.precision == "w8a8":
+            return {layer.name: 16 for layer in stored}
+        return {}
+
+    def _loss(self, student: LightField, folder: Path) -> dict[str, object]:
+        """Return what the files lose against torch, at novel poses that they were not calibrated with."""
+        cameras = novel_cameras(student, _TRIAL, seed=1)
+        images = self.load(folder).render(cameras.poses, cameras.intrinsics)
+        return {
+            "ranges of activations": f"MinMax at {_CALIBRATION} novel poses",
+            "least PSNR against torch at other novel poses, dB": round(
+                float(psnr(images, student.render(cameras)).min()), 2
+            ),
+        }
+
+
+def _calibration(
+    deployed: DeployedLightField, student: LightField, file: ExportedFile
+) -> Iterator[dict[str, Tensor]]:
+    """Yield what goes into a file at novel poses, one at a time."""
+    cameras = novel_cameras(student, _CALIBRATION, seed=0)
+    for index in range(len(cameras)):
+        camera = cameras[index]
+        values = {"pose": camera.poses, "intrinsics": camera.intrinsics}
+        if file.name == NETWORK:
+            values = {"features": deployed.rays(*values.values())}
+        yield values
+
 
 def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     """Return a session of one file, or raise a UserError."""
@@ -144,7 +263,7 @@ def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
-        reason = _first_line(error).rpartition("failed:")[2]
+        reason = first_line(error).rpartition("failed:")[2]
         raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
     names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
     expected = [name for side in TENSORS[path.name] for name in side]
@@ -153,81 +272,18 @@ def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     return session
 
 
-def _convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, opset: int) -> onnx.ModelProto:
-    """Return the graph of ``module`` with a free batch."""
-    batch = {0: torch.export.Dim("batch")}
-    with _quiet():
-        try:
-            program = torch.onnx.export(
-                module,
-                example,
-                dynamo=True,
-                opset_version=opset,
-                input_names=[port.name for port in file.inputs],
-                output_names=[port.name for port in file.outputs],
-                dynamic_shapes=tuple(batch for _ in file.inputs),
-                verbose=False,
-            )
-        except torch.onnx.OnnxExporterError as error:
-            cause = error.__cause__ or error
-            raise NfcoreError(f"this student can't be expressed in ONNX: {_first_line(cause)}") from error
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
-    return model
+def _text(student: LightField, file: ExportedFile) -> str:
+    return TEXTS[file.name].format(image=f"{student.cameras.width}x{student.cameras.height}")
 
 
-def _strip(model: onnx.ModelProto) -> None:
-    """Remove torch's notes on where each node came from: stack traces are no business of a delivered file."""
-    graph = model.graph
-    del graph.value_info[:]
-    for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        del item.metadata_props[:]
-        item.doc_string = ""
-
-
-def _describe(model: onnx.ModelProto, student: LightField, file: ExportedFile, precision: str) -> None:
-    """Say in the file itself what goes in, what comes out and what made it."""
-    cameras, core = student.cameras, version("neural-field-core")
-    model.producer_name, model.producer_version = "nfcore", core
-    model.graph.name = file.name.removesuffix(".onnx")
-    image = f"{cameras.width}x{cameras.height} image out"
-    texts = {
-        FILE: f"A neural light field: camera in, {image}.",
-        RAYS: "The first half of a neural light field: camera in, features of its rays out.",
-        NETWORK: f"The second half of a neural light field: features of its rays in, {image}.",
-    }
-    model.doc_string = texts[file.name]
-    meanings = {port.name: port.meaning for port in (*file.inputs, *file.outputs)}
-    for value in (*model.graph.input, *model.graph.output):
-        value.doc_string = meanings[value.name]
-    notes = {
-        "nfcore_version": core,
+def _notes(student: LightField, precision: str) -> dict[str, str]:
+    """Return what a file says about itself, by name."""
+    return {
+        "nfcore_version": version("neural-field-core"),
         "precision": precision,
-        "image_width": str(cameras.width),
-        "image_height": str(cameras.height),
+        "image_width": str(student.cameras.width),
+        "image_height": str(student.cameras.height),
         "axes": "world right-handed; poses camera to world, OpenGL: x right, y up, the camera looks down -z",
         "units": "poses in scene units, those of the data set; intrinsics in pixels",
         "scene": student.scene.model_dump_json(),
     }
-    onnx.helper.set_model_props(model, notes)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch's exporter from logging, warning and printing whole graphs about its own internals."""
-    logs = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx")]
-    levels = [log.level for log in logs]
-    printed = io.StringIO()
-    try:
-        for log in logs:
-            log.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from nfcore_tensorboard.stage_log import StageLog
 
 
+# The stage whose log holds the configuration as a text, and the one by whose figures runs are compared.
+_FIRST, _SCORES = "teach", "evaluate"
+
+
 class Logger:
     """Keeps one log for each stage that is at work; tensorboard is imported when the first of them begins."""
 
@@ -30,7 +34,12 @@ class Logger:
     @nfcore.hookimpl
     def nfcore_step(self, run: Path, stage: str, step: int, scalars: Mapping[str, float]) -> None:
         """Add a point to each curve."""
-        self.logs[run, stage].scalars(step, scalars)
+        log = self.logs[run, stage]
+        if stage == _FIRST and log.writer is None:
+            from nfcore_tensorboard import settings
+
+            log.text(step, "config", settings.text(run))
+        log.scalars(step, scalars)
 
     @nfcore.hookimpl
     def nfcore_images(self, run: Path, stage: str, step: int, name: str, image: Tensor) -> None:
@@ -39,8 +48,13 @@ class Logger:
 
     @nfcore.hookimpl
     def nfcore_stage_finished(self, run: Path, stage: str, figures: Mapping[str, object]) -> None:
-        """Add the figures that are numbers, and close the log."""
-        self.logs.pop((run, stage)).finish(figures)
+        """Add the figures that are numbers, of the evaluation with the settings that led there; close the log."""
+        log = self.logs.pop((run, stage))
+        if stage == _SCORES:
+            from nfcore_tensorboard import settings
+
+            log.settings(settings.flat(run), figures)
+        log.finish(figures)
 
     @nfcore.hookimpl
     def nfcore_run_failed(self, run: Path, stage: str, error: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 # What a killed run loses at most; a checkpoint is taken every 15 seconds.
 _FLUSH_SECONDS = 1
@@ -37,6 +38,16 @@ class StageLog:
     def image(self, step: int, name: str, image: Tensor) -> None:
         """Add a picture (height, width, 3) float32 RGB in [0, 1] at ``step``."""
         self._at(step).add_image(name, image.clamp(0, 1), step, dataformats="HWC")
+
+    def text(self, step: int, name: str, text: str) -> None:
+        """Add a text in Markdown at ``step``."""
+        self._at(step).add_text(name, text, step)
+
+    def settings(self, settings: Mapping[str, bool | float | str], figures: Mapping[str, object]) -> None:
+        """Add the settings for TensorBoard's table of runs (HParams), to be compared by the figures."""
+        scored = {f"figures/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
+        for summary in hparams(dict(settings), scored):
+            self._at(self.step).file_writer.add_summary(summary)
 
     def finish(self, figures: Mapping[str, object]) -> None:
         """Add the figures that are numbers at the last step, and close the files."""

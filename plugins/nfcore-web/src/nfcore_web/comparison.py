@@ -13,17 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from nfcore import LightField, Teacher, Views
+from nfcore.error_maps import error_map
 from nfcore.images import to_bytes
 from nfcore.metrics import psnr
 from nfcore.views.training_views import render_view
-
-#: The error that has the last colour of the map: mean absolute difference of R, G and B.
-GREATEST_ERROR = 0.25
-
-# From no error to the greatest; dark to light, so that it reads without colour vision too.
-_COLOURS = np.array(
-    [[0, 0, 4], [59, 15, 112], [140, 41, 129], [222, 73, 104], [254, 159, 109], [252, 253, 191]], np.float32
-)
 
 
 @dataclass(frozen=True)
@@ -61,14 +54,6 @@ def compare_views(
             pictures[f"{name}-error"] = png(error_map(image, photo))
             scores[name] = float(psnr(_batch(image), _batch(photo)))
         yield ComparedView(views.names[index], pictures, scores)
-
-
-def error_map(image: Tensor, truth: Tensor) -> NDArray[np.uint8]:
-    """Return the error of ``image`` against ``truth``, both (h, w, 3), as colours (h, w, 3)."""
-    error = (image.clamp(0, 1) - truth).abs().mean(-1).numpy()
-    place = np.clip(error / GREATEST_ERROR, 0, 1) * (len(_COLOURS) - 1)
-    steps = np.arange(len(_COLOURS))
-    return np.stack([np.interp(place, steps, channel) for channel in _COLOURS.T], -1).round().astype(np.uint8)
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

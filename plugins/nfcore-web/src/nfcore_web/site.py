@@ -11,9 +11,10 @@ from typing import Any
 import nfcore
 from nfcore import LightField, NfcoreError
 from nfcore.config import StageConfig
+from nfcore.error_maps import GREATEST_ERROR
 from nfcore.pipeline.teach import load_teacher
 from nfcore.runs import Run, open_scene
-from nfcore_web.comparison import GREATEST_ERROR, ComparedView, compare_views
+from nfcore_web.comparison import ComparedView, compare_views
 from nfcore_web.exporter import FILE
 from nfcore_web.page import template, text
 from nfcore_web.progress import REPORT, previews, progress

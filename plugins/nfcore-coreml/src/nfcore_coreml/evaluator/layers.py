@@ -1,10 +1,13 @@
-"""MIL ops that multiply and sum: convolutions, linear layers, norms.
+"""MIL ops that multiply and sum: convolutions, linear layers, norms, averages of windows.
 
-Definitions: coremltools, ops/defs/*/conv.py, linear.py and normalization.py.
+Definitions: coremltools, ops/defs/*/conv.py, linear.py, normalization.py and pool.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,6 +16,24 @@ from nfcore_coreml.evaluator.parameters import Flag, Number, Op, Vector, ints, t
 #: By the rank of the input: batch, channels and one to three axes of space.
 CONV = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}
 CONV_TRANSPOSE = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
+AVERAGE = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}
+GREATEST = {3: F.max_pool1d, 4: F.max_pool2d, 5: F.max_pool3d}
+
+
+def avg_pool(
+    x: Tensor,
+    kernel_sizes: Vector,
+    pad_type: str,
+    strides: Vector | None = None,
+    pad: Vector | None = None,
+    exclude_padding_from_average: Flag = False,
+    ceil_mode: Flag = False,
+) -> Tensor:
+    """Return the mean of each window of (b, c, *space); zeros around it count, unless they are excluded."""
+    space = x.dim() - 2
+    sides = _even_pads(pad_type, pad, space)
+    count = not exclude_padding_from_average
+    return AVERAGE[x.dim()](x, ints(kernel_sizes), _per_axis(strides, space), sides, bool(ceil_mode), count)
 
 
 def batch_norm(
@@ -71,6 +92,39 @@ def conv_transpose(
     return cropped if bias is None else cropped + bias.reshape(-1, *[1] * space)
 
 
+def einsum(values: Sequence[Tensor], equation: str) -> Tensor:
+    """Return the sum of products that ``equation`` writes."""
+    return torch.einsum(equation, *values)
+
+
+def instance_norm(
+    x: Tensor, gamma: Tensor | None = None, beta: Tensor | None = None, epsilon: Number = 1e-5
+) -> Tensor:
+    """Return (b, c, *space) with mean 0 and variance 1 over the space of each channel, times gamma, plus beta."""
+    return F.instance_norm(x, weight=gamma, bias=beta, eps=float(epsilon))
+
+
+def l2_norm(x: Tensor, epsilon: Number = 1e-6) -> Tensor:
+    """Return ``x`` over the root of the sum of the squares along its last three axes, plus ``epsilon``."""
+    return x / (x.square().sum((-3, -2, -1), keepdim=True) + epsilon).sqrt()
+
+
+def layer_norm(
+    x: Tensor,
+    axes: Vector | None = None,
+    gamma: Tensor | None = None,
+    beta: Tensor | None = None,
+    epsilon: Number = 1e-5,
+) -> Tensor:
+    """Return ``x`` with mean 0 and variance 1 over ``axes`` (or all), times gamma, plus beta."""
+    over = sorted(axis % x.dim() for axis in (range(x.dim()) if axes is None else ints(axes)))
+    variance, mean = torch.var_mean(x, over, correction=0, keepdim=True)
+    shape = [size if axis in over else 1 for axis, size in enumerate(x.shape)]
+    normal = (x - mean) / (variance + epsilon).sqrt()
+    scaled = normal if gamma is None else normal * gamma.reshape(shape)
+    return scaled if beta is None else scaled + beta.reshape(shape)
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return ``x @ weight.T + bias``."""
     return F.linear(x, weight, bias)
@@ -81,22 +135,18 @@ def matmul(x: Tensor, y: Tensor, transpose_x: Flag = False, transpose_y: Flag = 
     return (x.mT if transpose_x else x) @ (y.mT if transpose_y else y)
 
 
-def resample(
+def max_pool(
     x: Tensor,
-    coordinates: Tensor,
-    sampling_mode: str,
-    padding_mode: str,
-    padding_value: Number,
-    coordinates_mode: str,
-    align_corners: Flag,
+    kernel_sizes: Vector,
+    pad_type: str,
+    strides: Vector | None = None,
+    pad: Vector | None = None,
+    ceil_mode: Flag = False,
 ) -> Tensor:
-    """Return (b, c, h, w) sampled at ``coordinates`` (b, h', w', 2), x before y, from -1 to 1 across the image."""
-    if coordinates_mode != "normalized_minus_one_to_one":
-        raise NotImplementedError(f"the coordinates mode {coordinates_mode!r} is not known")
-    padding = {"border": "border", "constant": "zeros", "reflection": "reflection"}.get(padding_mode)
-    if padding is None or (padding == "zeros" and float(padding_value)):
-        raise NotImplementedError(f"the padding mode {padding_mode!r} with {float(padding_value):g} is not known")
-    return F.grid_sample(x, coordinates, sampling_mode, padding, bool(align_corners))
+    """Return the greatest value of each window of (b, c, *space)."""
+    space = x.dim() - 2
+    sides = _even_pads(pad_type, pad, space)
+    return GREATEST[x.dim()](x, ints(kernel_sizes), _per_axis(strides, space), sides, 1, bool(ceil_mode))
 
 
 def _per_axis(parameter: Vector | None, space: int) -> list[int]:
@@ -112,11 +162,29 @@ def _pads(pad_type: str, pad: Vector | None, space: int) -> list[int]:
     raise NotImplementedError(f"the pad type {pad_type!r} is not known")
 
 
+def _even_pads(pad_type: str, pad: Vector | None, space: int) -> list[int]:
+    """Return what is padded on either side of each axis of space.
+
+    Raises:
+        NotImplementedError: more on one side than on the other.
+
+    """
+    pads = _pads(pad_type, pad, space)
+    if pads[::2] != pads[1::2]:
+        raise NotImplementedError(f"windows padded unevenly, by {pads}, are not known")
+    return pads[::2]
+
+
 LAYERS: dict[str, Op] = {
+    "avg_pool": avg_pool,
     "batch_norm": batch_norm,
     "conv": conv,
     "conv_transpose": conv_transpose,
+    "einsum": einsum,
+    "instance_norm": instance_norm,
+    "l2_norm": l2_norm,
+    "layer_norm": layer_norm,
     "linear": linear,
     "matmul": matmul,
-    "resample": resample,
+    "max_pool": max_pool,
 }

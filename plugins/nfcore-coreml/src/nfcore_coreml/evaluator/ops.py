@@ -9,6 +9,7 @@ does not cover is a NotImplementedError.
 from nfcore_coreml.evaluator.elementwise import ELEMENTWISE
 from nfcore_coreml.evaluator.layers import LAYERS
 from nfcore_coreml.evaluator.parameters import Op
+from nfcore_coreml.evaluator.resizing import RESIZING
 from nfcore_coreml.evaluator.shapes import SHAPES
 
-OPS: dict[str, Op] = ELEMENTWISE | SHAPES | LAYERS
+OPS: dict[str, Op] = ELEMENTWISE | SHAPES | LAYERS | RESIZING

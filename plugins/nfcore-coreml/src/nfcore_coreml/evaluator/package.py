@@ -7,6 +7,7 @@ The layout is that of Core ML's model packages: ``Manifest.json`` names the root
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from nfcore_coreml.evaluator.weights import BlobStorage
 from nfcore_coreml.toolchain import MIL_pb2, Model_pb2
 
 FUNCTION = "main"
+MANIFEST = "Manifest.json"
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,16 @@ class Package:
         return function.block_specializations[function.opset]
 
     @property
+    def size_ranges(self) -> dict[str, list[tuple[int, float]]]:
+        """The least and greatest size of each axis of the inputs whose shapes are flexible, by their names."""
+        shapes = {given.name: given.type.multiArrayType.shapeRange for given in self.model.description.input}
+        return {
+            name: [(r.lowerBound, r.upperBound if r.upperBound >= 0 else math.inf) for r in shape.sizeRanges]
+            for name, shape in shapes.items()
+            if shape.sizeRanges
+        }
+
+    @property
     def _function(self) -> MIL_pb2.Function:
         functions = self.model.mlProgram.functions
         if FUNCTION not in functions:
@@ -91,7 +103,7 @@ def _model_file(path: Path) -> Path:
     """Return the path of the root model, as the manifest names it."""
     if not path.is_dir():
         raise nfcore.UserError(f"{path}: no such Core ML package")
-    manifest_file = path / "Manifest.json"
+    manifest_file = path / MANIFEST
     if not manifest_file.is_file():
         raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json is missing")
     try:

@@ -58,7 +58,7 @@ class Step:
         results: Sequence[Tensor] = [result] if isinstance(result, Tensor) else result
         held: dict[str, Value] = {}
         for (name, declared), tensor in zip(self.outputs, results, strict=True):
-            if tuple(tensor.shape) != declared.shape:
+            if not declared.fits(tensor.shape):
                 raise ValueError(f"it gives {list(tensor.shape)}, the program declares {declared}")
             held[name] = declared.hold(tensor)
         return held
@@ -95,6 +95,7 @@ class Program:
             self.inputs = {given.name: Declared.of(given.type) for given in package.inputs}
         except NotImplementedError as error:
             raise nfcore.UserError(f"{self._path}: nfcore-coreml's evaluator can't run it: {error}") from error
+        self._ranges = package.size_ranges
         self.outputs = list(package.block.outputs)
         self._constants: dict[str, Value] = {}
         steps = []
@@ -132,10 +133,10 @@ class Program:
             UserError: inputs of other names or shapes than declared, or an op that can't be run on its values.
 
         """
-        given = {name: tuple(tensor.shape) for name, tensor in inputs.items()}
-        declared = {name: declared.shape for name, declared in self.inputs.items()}
-        if given != declared:
-            raise nfcore.UserError(f"{self._path}: takes inputs {declared}, not {given}")
+        if not self._takes(inputs):
+            wanted = ", ".join(f"{name}: {declared}" for name, declared in self.inputs.items())
+            given = ", ".join(f"{name}: {list(tensor.shape)}" for name, tensor in inputs.items())
+            raise nfcore.UserError(f"{self._path}: takes inputs {wanted}, not {given}")
         values = dict(self._constants)
         values |= {name: self.inputs[name].hold(tensor) for name, tensor in inputs.items()}
         for step in self._steps:
@@ -149,6 +150,16 @@ class Program:
         if missing:
             raise nfcore.UserError(f"{self._path}: damaged Core ML package: nothing computes {missing[0]!r}")
         return {name: values[name] for name in self.outputs}
+
+    def _takes(self, inputs: Mapping[str, Tensor]) -> bool:
+        return inputs.keys() == self.inputs.keys() and all(
+            self.inputs[name].fits(tensor.shape)
+            and all(
+                least <= size <= most
+                for size, (least, most) in zip(tensor.shape, self._ranges.get(name, []), strict=False)
+            )
+            for name, tensor in inputs.items()
+        )
 
     def _refused(self, op: str, outputs: Sequence[str], error: Exception) -> nfcore.UserError:
         """Return the one line that says which op of which package can't be evaluated, and why."""

@@ -6,6 +6,7 @@ reduction.py.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import torch
@@ -16,10 +17,15 @@ from nfcore_coreml.evaluator.parameters import Flag, Number, Op, Vector, ints, t
 
 
 def concat(values: Sequence[Tensor], axis: Tensor, interleave: Flag = False) -> Tensor:
-    """Return the tensors one after another along ``axis``."""
+    """Return the tensors one after another along ``axis``; scalars count as vectors."""
     if interleave:
         raise NotImplementedError("interleaving is not known")
-    return torch.cat(list(values), int(axis))
+    return torch.cat([torch.atleast_1d(value) for value in values], int(axis))
+
+
+def crop(x: Tensor, crop_height: Vector, crop_width: Vector) -> Tensor:
+    """Return (b, c, h, w) without the given numbers of rows and columns at either side."""
+    return F.pad(x, torch_pads([-number for number in (*ints(crop_height), *ints(crop_width))]))
 
 
 def cumsum(x: Tensor, axis: Number = 0, exclusive: Flag = False, reverse: Flag = False) -> Tensor:
@@ -59,11 +65,22 @@ def gather(
     return x[(slice(None),) * (int(axis) % x.dim()) + (indices,)]
 
 
+def gather_along_axis(x: Tensor, indices: Tensor, axis: Number = 0, validate_indices: Flag = False) -> Tensor:
+    """Return the entries of ``x`` along ``axis`` at ``indices``, which have the rank of ``x``."""
+    along = int(axis)
+    return x.take_along_dim(torch.where(indices < 0, indices + x.shape[along], indices), along)
+
+
 def pad(x: Tensor, pad: Vector, mode: str = "constant", constant_val: Number = 0.0) -> Tensor:
-    """Return ``x`` with a border of one value along its last axes."""
-    if mode != "constant":
+    """Return ``x`` with a border along its last axes: of one value, its mirror image, or its outermost values."""
+    borders = torch_pads(ints(pad))
+    if mode == "constant":
+        return F.pad(x, borders, value=float(constant_val))
+    if mode not in ("reflect", "replicate"):
         raise NotImplementedError(f"the mode {mode!r} is not known")
-    return F.pad(x, torch_pads(ints(pad)), value=float(constant_val))
+    while len(borders) > 2 and borders[-2:] == [0, 0]:  # torch wants as few pairs as there are
+        borders = borders[:-2]
+    return F.pad(x, borders, mode)
 
 
 def pixel_shuffle(x: Tensor, upscale_factor: Tensor) -> Tensor:
@@ -71,9 +88,24 @@ def pixel_shuffle(x: Tensor, upscale_factor: Tensor) -> Tensor:
     return F.pixel_shuffle(x, int(upscale_factor))
 
 
+def pixel_unshuffle(x: Tensor, downscale_factor: Tensor) -> Tensor:
+    """Return (b, c * r * r, h, w) for (b, c, h * r, w * r)."""
+    return F.pixel_unshuffle(x, int(downscale_factor))
+
+
 def reshape(x: Tensor, shape: Vector) -> Tensor:
     """Return the same elements, row-major, in another shape; -1 stands for what is left."""
     return x.reshape(ints(shape))
+
+
+def reverse(x: Tensor, axes: Vector | None = None) -> Tensor:
+    """Return ``x`` in the opposite order along these axes, or along all."""
+    return x.flip(list(range(x.dim())) if axes is None else ints(axes))
+
+
+def shape(x: Tensor) -> Tensor:
+    """Return the sizes of the axes of ``x``."""
+    return torch.tensor(x.shape)
 
 
 def slice_by_index(
@@ -155,21 +187,42 @@ def _reduction(compute: Callable[..., Tensor]) -> Op:
     return reduce
 
 
+def _choice(compute: Callable[..., Tensor]) -> Op:
+    return lambda x, axis=-1, keep_dims=False: compute(x, int(axis), keepdim=bool(keep_dims))
+
+
+def _product(x: Tensor, dim: list[int], keepdim: bool) -> Tensor:
+    for axis in sorted((axis % x.dim() for axis in dim), reverse=True):
+        x = x.prod(axis, keepdim=keepdim)
+    return x
+
+
 SHAPES: dict[str, Op] = {
     "concat": concat,
+    "crop": crop,
     "cumsum": cumsum,
     "expand_dims": expand_dims,
     "fill": fill,
     "fill_like": fill_like,
     "gather": gather,
+    "gather_along_axis": gather_along_axis,
     "pad": pad,
     "pixel_shuffle": pixel_shuffle,
+    "pixel_unshuffle": pixel_unshuffle,
+    "reduce_argmax": _choice(torch.argmax),
+    "reduce_argmin": _choice(torch.argmin),
+    "reduce_l1_norm": _reduction(functools.partial(torch.linalg.vector_norm, ord=1)),
     "reduce_l2_norm": _reduction(torch.linalg.vector_norm),
+    "reduce_log_sum_exp": _reduction(torch.logsumexp),
     "reduce_max": _reduction(torch.amax),
     "reduce_mean": _reduction(torch.mean),
     "reduce_min": _reduction(torch.amin),
+    "reduce_prod": _reduction(_product),
     "reduce_sum": _reduction(torch.sum),
+    "reduce_sum_square": _reduction(lambda x, **over: x.square().sum(**over)),
     "reshape": reshape,
+    "reverse": reverse,
+    "shape": shape,
     "slice_by_index": slice_by_index,
     "slice_by_size": slice_by_size,
     "softmax": softmax,

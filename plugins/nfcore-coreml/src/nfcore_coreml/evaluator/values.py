@@ -7,6 +7,7 @@ declared type decides how a result is rounded. Strings, which only name modes, s
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -56,26 +57,52 @@ _NUMBERS = frozenset({"floats", "ints", "bools", "longInts", "doubles"})
 
 @dataclass(frozen=True)
 class Declared:
-    """The type that a program declares for a value: an element type and a shape, known in full."""
+    """The type that a program declares for a value: an element type and a shape.
+
+    Args:
+        data_type: a number of ``MIL_pb2.DataType``.
+        shape: None for a size that is known only when the program runs.
+
+    """
 
     data_type: int
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
 
     @classmethod
     def of(cls, value_type: MIL_pb2.ValueType) -> Declared:
         """Return the declared type.
 
         Raises:
-            NotImplementedError: it is no tensor, or has a dimension that is only known at run time.
+            NotImplementedError: it is no tensor, or has a number of axes that is known only when the program runs.
 
         """
         kind = value_type.WhichOneof("type")
         if kind != "tensorType":
             raise NotImplementedError(f"values of {kind} are not known")
         tensor = value_type.tensorType
-        if any(dimension.WhichOneof("dimension") != "constant" for dimension in tensor.dimensions):
-            raise NotImplementedError("flexible shapes are not known")
-        return cls(tensor.dataType, tuple(dimension.constant.size for dimension in tensor.dimensions))
+        if any(dimension.unknown.variadic for dimension in tensor.dimensions):
+            raise NotImplementedError("shapes of any number of axes are not known")
+        sizes = (d.constant.size if d.WhichOneof("dimension") == "constant" else None for d in tensor.dimensions)
+        return cls(tensor.dataType, tuple(sizes))
+
+    @property
+    def size(self) -> int:
+        """The number of elements.
+
+        Raises:
+            ValueError: it is known only when the program runs.
+
+        """
+        known = [size for size in self.shape if size is not None]
+        if len(known) < len(self.shape):
+            raise ValueError(f"{self} has no size of its own")
+        return math.prod(known)
+
+    def fits(self, shape: Sequence[int]) -> bool:
+        """Return whether a tensor of ``shape`` is what is declared."""
+        return len(shape) == len(self.shape) and all(
+            declared in (None, size) for declared, size in zip(self.shape, shape, strict=True)
+        )
 
     def hold(self, value: Tensor) -> Tensor:
         """Return ``value`` as a tensor of this type, fp16 rounded and held in float32."""
@@ -86,7 +113,8 @@ class Declared:
         return value.to(torch.bool if self.data_type == MIL_pb2.BOOL else torch.int64)
 
     def __str__(self) -> str:
-        return f"{MIL_pb2.DataType.Name(self.data_type).lower()} {list(self.shape)}"
+        sizes = ", ".join("?" if size is None else str(size) for size in self.shape)
+        return f"{MIL_pb2.DataType.Name(self.data_type).lower()} [{sizes}]"
 
 
 def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
@@ -108,7 +136,7 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
     if declared.data_type not in ELEMENTS:
         raise NotImplementedError(f"constants of {declared} are not known")
     element = ELEMENTS[declared.data_type]
-    count = math.prod(declared.shape)
+    count = declared.size
     size = -(-count * element.bits // 8)
     if value.HasField("blobFileValue"):
         blob = value.blobFileValue

@@ -1,0 +1,22 @@
+"""Exports of a student for benchmarks, each timed while it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nfcore import LightField, plugins
+from nfcore.config import Choice
+from nfcore.measuring.packages import Package
+
+
+def export_all(student: LightField, choices: Mapping[str, Choice], folder: Path) -> list[Package]:
+    """Export ``student`` for each of the choices into a sub-folder of ``folder``."""
+    packages = []
+    for label, choice in choices.items():
+        exporter = plugins().build("exporter", choice.name, choice.options)
+        place = folder / f"{len(packages)}"
+        place.mkdir()
+        exported = exporter.export(student, place)
+        packages.append(Package(label, choice, exporter, place, tuple(file.name for file in exported.files)))
+    return packages

@@ -1,0 +1,127 @@
+"""``nfcore bench``: what each export of a run costs here and what it is worth, side by side."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.cli.runs import QuietOption, RunArgument, run_folder
+from nfcore.manager import plugins
+
+if TYPE_CHECKING:
+    from nfcore.measuring.bench import Bench, Row
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(bench)
+
+
+def bench(
+    run: RunArgument,
+    exports: Annotated[
+        list[str] | None, typer.Argument(metavar="[EXPORT]...", help="Labels of exports; all that the run has.")
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="CPU threads, may be repeated; 1 and all cores by default.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.01, help="About how long each export runs on each number of threads.")
+    ] = 3.0,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Measure peak memory, each export in its own process.")
+    ] = True,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the exports of a run and torch beside them: time, memory, size, quality; table, bench.json, plot."""
+    from nfcore.console import Console, ConsoleReporter
+    from nfcore.files import write_json
+    from nfcore.light_field import LightField
+    from nfcore.measuring.bench import bench as measure
+    from nfcore.runs import Run
+    from nfcore.runs.packages import packages_of, quality_of
+
+    opened = Run(run_folder(run))
+    packages = packages_of(opened, plugins(), exports or ())
+    with Console(quiet=quiet) as console:
+        measured = measure(
+            LightField.load(opened.student, plugins()),
+            packages,
+            quality_of(opened, packages),
+            threads=sorted(set(threads or (1, os.cpu_count() or 1))),
+            seconds=seconds,
+            memory=memory,
+            student_file=opened.student,
+            reporter=ConsoleReporter(console, "bench"),
+        )
+    data = {"run": opened.folder.resolve().name, **measured.as_data()}
+    write_json(opened.folder / "bench.json", data)
+    picture = _save_picture(measured, opened.folder / "bench.png", data["run"])
+    if as_json:
+        print_json(data)
+        return
+    _print(measured)
+    if picture is not None:
+        say(f"plot: {picture}")
+
+
+def _print(measured: Bench) -> None:
+    peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s on {_threads(count)}" for count, rate in measured.peak.items())
+    title = f"{measured.macs / 1e9:.3g} GMAC an image; a matrix product here: {peaks}"
+    columns = [
+        "",
+        "threads",
+        "ms",
+        "half of the rounds",
+        "of the peak",
+        "size",
+        "memory",
+        "PSNR photos",
+        "against torch",
+        "",
+    ]
+    print_table(columns, [_cells(row) for row in measured.rows], title)
+    say("front by size: " + (", ".join(measured.size_front) or "no PSNR against photos is known"))
+    front = [f"{label} on {_threads(threads)}" for label, threads in measured.latency_front]
+    if front:
+        say("front by latency: " + ", ".join(front))
+
+
+def _cells(row: Row) -> list[str]:
+    spread = "" if row.spread is None else f"{row.spread[0]:.3g} to {row.spread[1]:.3g}, {row.rounds} rounds"
+    return [
+        row.label,
+        "" if row.threads is None else str(row.threads),
+        "" if row.milliseconds is None else f"{row.milliseconds:.4g}",
+        spread,
+        "" if row.share_of_peak is None else f"{row.share_of_peak:.2f}",
+        f"{row.bytes / 1e6:.2f} MB",
+        "" if row.memory is None else f"{row.memory / 1e6:.0f} MB",
+        "" if row.psnr is None else f"{row.psnr:.2f}",
+        "" if row.psnr_vs_torch is None else f"{row.psnr_vs_torch:.1f} dB",
+        row.note,
+    ]
+
+
+def _threads(count: int) -> str:
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
+def _save_picture(measured: Bench, path: Path, run: str) -> Path | None:
+    """Draw PSNR against size and against latency; return the file, or None where no PSNR is known."""
+    from nfcore.measuring.plots import Panel, Point, save_plot
+
+    known = [row for row in measured.rows if row.psnr is not None]
+    sizes = {row.label: Point(row.label, row.bytes / 1e6, row.psnr or 0.0) for row in known}
+    times = [
+        Point(f"{row.label}, {_threads(row.threads or 1)}", row.milliseconds, row.psnr or 0.0)
+        for row in known
+        if row.milliseconds is not None
+    ]
+    panels = [Panel("size, MB", list(sizes.values())), Panel("latency of one image, ms", times)]
+    return path if save_plot(path, f"{run}: quality against cost; the line is the Pareto front", panels) else None

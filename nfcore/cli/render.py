@@ -1,0 +1,318 @@
+"""``nfcore render``: stills and videos of the student, of the teacher and of its depth, along a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from nfcore.cli import completion
+from nfcore.cli.output import say
+from nfcore.cli.runs import QuietOption, StudentArgument, ThreadsOption, render_stage, run_folder
+from nfcore.errors import UserError
+from nfcore.manager import plugins
+
+if TYPE_CHECKING:
+    from nfcore.cameras import Cameras
+    from nfcore.reporting import Reporter
+    from nfcore.runs.learned import Learned
+
+Format = Literal["mp4", "webm", "gif", "png", "png16", "npy"]
+_VIDEOS = ("mp4", "webm", "gif")
+_DEPTH_ONLY = ("png16", "npy")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(render)
+
+
+def render(
+    student: StudentArgument,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="orbit, spiral, test (the test photos' poses), reference (those saved with the student), or a "
+            "JSON file of cameras: nfcore's own form or nerfstudio's.",
+            autocompletion=completion.camera_paths,
+        ),
+    ] = None,
+    origin: Annotated[
+        Literal["student", "teacher"] | None, typer.Option("--from", help="Who renders; the student by default.")
+    ] = None,
+    depth: Annotated[bool, typer.Option("--depth", help="Depth, as the teacher sees it.")] = False,
+    depth_range: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NEAR:FAR", help="Depths of the first and the last colour, scene units; found by default."
+        ),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Pixels: the longer side, such as 400, or HEIGHTxWIDTH, such as 300x400.")
+    ] = None,
+    frames: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of frames; 120 on orbit and spiral, else all that there are."),
+    ] = None,
+    still: Annotated[
+        int | None, typer.Option(min=0, metavar="INDEX", help="Only this frame of the path, as one PNG.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0.1, max=1000, help="Frames per second; the path's own, or 30.")
+    ] = None,
+    format_: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="mp4, webm, gif, or png for a folder of pictures; for scripts, depth in scene units as png16 or "
+            "npy. The ending of --out says it too.",
+        ),
+    ] = None,
+    worlds: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--world",
+            help="For a nerfstudio path: its run's dataparser_transforms.json, then the scene's transforms.json.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File or folder to write; with no other option, a student file's folder.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Do a run's render stage anew.")] = False,
+    threads: ThreadsOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Write pictures and videos along a path; without options, a comparison picture and an orbit video."""
+    options = (path, origin, depth or None, depth_range, size, frames, still, fps, format_, worlds)
+    asked = any(option is not None for option in options)
+    if not asked and student.is_file():
+        from nfcore.cli.student import render_student
+
+        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
+        return
+    if not asked and out is None:
+        render_stage(run_folder(student), again=again, threads=threads, quiet=quiet)
+        return
+    if again:
+        raise UserError("--again does a run's own render stage anew: leave the other options out")
+    wish = _Wish(
+        path=path or "orbit",
+        origin=_origin(origin, depth),
+        size=size,
+        frames=frames,
+        still=still,
+        fps=fps,
+        format=_format(format_, out, still, depth=depth),
+        depth_range=_bounds(depth_range, depth=depth),
+        worlds=tuple(worlds or ()),
+        out=out,
+    )
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    from nfcore.runs.learned import Learned
+
+    _render(Learned(student if student.is_file() else run_folder(student), plugins()), wish, quiet=quiet)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What a person asked for, checked as far as that goes without opening anything."""
+
+    path: str
+    origin: Literal["student", "teacher", "depth"]
+    size: str | None
+    frames: int | None
+    still: int | None
+    fps: float | None
+    format: Format
+    depth_range: tuple[float, float] | None
+    worlds: tuple[Path, ...]
+    out: Path | None
+
+
+def _render(learned: Learned, wish: _Wish, *, quiet: bool) -> None:
+    """Render what was wished for and say where it lies."""
+    from nfcore.console import Console, ConsoleReporter
+    from nfcore.geometry.reach import beyond
+
+    with Console(quiet=quiet) as console:
+        cameras, fps = _cameras(learned, wish)
+        if wish.origin == "student":
+            student = learned.student
+            known = student.cameras.to("cpu")
+            lost = int(beyond(known, cameras, forward_facing=student.scene.forward_facing).sum())
+            if lost:
+                console.note(
+                    f"{lost} of {len(cameras)} cameras stand or look beyond the student's reference cameras: what "
+                    f"it shows there was not trained"
+                )
+        reporter = ConsoleReporter(console, "render")
+        if wish.origin == "depth":
+            lines = _save_depth(learned, wish, cameras, fps, reporter)
+        else:
+            lines = _save_colour(learned, wish, cameras, fps, reporter)
+    for line in lines:
+        say(line)
+
+
+def _cameras(learned: Learned, wish: _Wish) -> tuple[Cameras, float]:
+    """Return the path's cameras in the size and number that were asked for, and the frames per second."""
+    from nfcore.camera_paths import read_path
+    from nfcore.geometry.between import resampled
+    from nfcore.pipeline.render import along, is_path_name
+
+    known, scene = learned.known(wish.path)
+    fps = 30.0
+    if is_path_name(wish.path):
+        if wish.worlds:
+            raise UserError(f"--path {wish.path} is in the scene's world: only a nerfstudio path needs --world")
+        cameras = along(wish.path, known, scene, wish.frames)
+    else:
+        read = read_path(Path(wish.path), wish.worlds)
+        cameras, fps = read.cameras(known), read.fps
+        if wish.frames is not None:
+            cameras = resampled(cameras, wish.frames)
+    if wish.size is not None:
+        cameras = cameras.resized(*_size(wish.size, cameras, learned.student.scale if _by_student(wish) else 1))
+    if wish.still is not None:
+        if wish.still >= len(cameras):
+            raise UserError(f"--still {wish.still}: the path has {len(cameras)} frames, counted from 0")
+        cameras = cameras[wish.still]
+    return cameras, wish.fps or fps
+
+
+def _save_colour(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+    from nfcore.images import save_png
+    from nfcore.pipeline.render import save_frames, student_frames, teacher_frames
+
+    if _by_student(wish):
+        frames = student_frames(learned.student, cameras, reporter)
+    else:
+        frames = teacher_frames(learned.teacher, cameras, reporter)
+    target = _target(learned, wish, wish.origin, cameras)
+    if wish.still is not None:
+        save_png(target, *frames)
+    else:
+        save_frames(target, frames, cameras, fps, enlarge=wish.size is None)
+    return [f"{_what(wish)}: {target}"]
+
+
+def _save_depth(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+    from nfcore.images import save_png
+    from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
+    from nfcore.pipeline.render import save_frames
+
+    teacher = learned.teacher
+    views = depth_views(teacher, cameras, reporter)
+    if wish.format in _DEPTH_ONLY:
+        target = _target(learned, wish, f"depth-{wish.format}", cameras)
+        if wish.format == "npy":
+            save_depth_array(target, views, cameras, fps)
+            return [f"depth in scene units: {target / 'depth.npy'}"]
+        save_depth_pictures(target, views, cameras, fps, teacher.scene)
+        return [f"depth (times depth_unit of cameras.json, in scene units): {target}"]
+    bounds = wish.depth_range or depth_range(teacher, cameras)
+    target = _target(learned, wish, f"depth-{bounds[0]:.3g}-to-{bounds[1]:.3g}", cameras)
+    frames = (coloured(seen, bounds, teacher.scene.background) for seen in views)
+    if wish.still is not None:
+        save_png(target, *frames)
+    else:
+        save_frames(target, frames, cameras, fps, enlarge=wish.size is None)
+    return [f"{_what(wish)}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units: {target}"]
+
+
+def _by_student(wish: _Wish) -> bool:
+    return wish.origin == "student"
+
+
+def _what(wish: _Wish) -> str:
+    return "picture" if wish.still is not None else "video" if wish.format in _VIDEOS else "pictures"
+
+
+def _target(learned: Learned, wish: _Wish, shown: str, cameras: Cameras) -> Path:
+    """Return the file or folder to write.
+
+    Raises:
+        UserError: a folder that holds something else; it would be replaced.
+
+    """
+    ending = f".{wish.format}" if wish.format in _VIDEOS or wish.still is not None else ""
+    if wish.out is not None:
+        target = wish.out
+    else:
+        name = wish.path if not wish.path.endswith(".json") else Path(wish.path).stem
+        size = f"-{cameras.height}x{cameras.width}" if wish.size else ""
+        still = f"-{wish.still}" if wish.still is not None else ""
+        target = learned.folder / f"{name}-{shown}{size}{still}{ending}"
+    if ending and target.is_dir():
+        raise UserError(f"{target}: a folder is there; --out names the file to write")
+    ours = (target / "cameras.json").is_file() or (target.is_dir() and not any(target.iterdir()))
+    if not ending and target.exists() and not ours:
+        raise UserError(f"{target}: holds something else, which would be replaced: choose another --out")
+    return target
+
+
+def _origin(origin: str | None, depth: bool) -> Literal["student", "teacher", "depth"]:
+    if depth:
+        if origin == "student":
+            raise UserError("--depth is the teacher's: a student knows colours only")
+        return "depth"
+    return "teacher" if origin == "teacher" else "student"
+
+
+def _format(chosen: Format | None, out: Path | None, still: int | None, *, depth: bool) -> Format:
+    """Return the format that --format, the ending of --out and --still agree on."""
+    ending = out.suffix.lower().removeprefix(".") if out is not None else ""
+    if still is not None:
+        if chosen not in (None, "png") or ending not in ("", "png"):
+            raise UserError("--still writes a PNG: leave --format out, and let --out end in .png")
+        return "png"
+    if ending in _VIDEOS and chosen in (None, ending):
+        return _VIDEO_BY_ENDING[ending]
+    if ending and (ending in _VIDEOS or chosen in _VIDEOS or chosen is None):
+        wanted = f".{chosen}" if chosen in _VIDEOS else " or ".join(f".{name}" for name in _VIDEOS)
+        raise UserError(
+            f"--out {out}: its ending should be {wanted}; pictures and depth for scripts take a folder"
+        )
+    if chosen in _DEPTH_ONLY and not depth:
+        raise UserError(f"--format {chosen} is for depth in scene units: add --depth")
+    if out is None:
+        return chosen or "mp4"
+    if chosen in _VIDEOS:
+        raise UserError(f"--out {out}: a video's file should end in .{chosen}")
+    return chosen or "png"
+
+
+_VIDEO_BY_ENDING: dict[str, Format] = {"mp4": "mp4", "webm": "webm", "gif": "gif"}
+
+
+def _bounds(text: str | None, *, depth: bool) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    if not depth:
+        raise UserError("--depth-range colours depth: add --depth")
+    try:
+        near, far = (float(part) for part in text.split(":"))
+    except ValueError:
+        near = far = 0.0
+    if not 0 <= near < far < float("inf"):
+        raise UserError(f"--depth-range {text}: write NEAR:FAR in scene units, such as 2:6")
+    return near, far
+
+
+def _size(text: str, cameras: Cameras, scale: int) -> tuple[int, int]:
+    """Return height and width in pixels; given one side, the other is the multiple of ``scale`` that fits best."""
+    parts = text.lower().split("x")
+    if not all(part.isdecimal() and 0 < int(part) <= 16384 for part in parts) or len(parts) > 2:
+        raise UserError(f"--size {text}: write the longer side, such as 400, or HEIGHTxWIDTH, such as 300x400")
+    if len(parts) == 2:
+        return int(parts[0]), int(parts[1])
+    longer = int(parts[0])
+    ratio = min(cameras.height, cameras.width) / max(cameras.height, cameras.width)
+    shorter = max(1, round(longer * ratio / scale)) * scale
+    return (longer, shorter) if cameras.height >= cameras.width else (shorter, longer)

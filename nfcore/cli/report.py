@@ -1,0 +1,39 @@
+"""``nfcore report``: all that there is to know of a run, as one HTML file."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nfcore.cli.output import say
+from nfcore.cli.runs import RunArgument, ThreadsOption, run_folder
+from nfcore.manager import plugins
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(report)
+
+
+def report(
+    run: RunArgument,
+    out: Annotated[Path | None, typer.Option(help="The file; report.html in the run's folder by default.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    threads: ThreadsOption = None,
+) -> None:
+    """Write a run's report, finished or not: one HTML file that needs nothing else."""
+    import torch
+
+    from nfcore.console import Console
+    from nfcore.report import write_report
+    from nfcore.runs import Run, Stages
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    path = write_report(Stages(Run(run_folder(run)), plugins(), Console(quiet=True)), out)
+    say(f"report: {path}")
+    if open_:
+        webbrowser.open(path.resolve().as_uri())

@@ -1,0 +1,179 @@
+"""``nfcore shrink``: the smallest package of a run's student that loses next to nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.cli.runs import QuietOption, RunArgument, run_folder
+from nfcore.errors import NfcoreError, UserError, nearest
+from nfcore.manager import plugins
+
+if TYPE_CHECKING:
+    from nfcore.runs import Run
+    from nfcore.shrinking.choosing import Limits, Measured
+    from nfcore.shrinking.judging import Judge, Score
+    from nfcore.shrinking.report import Kept
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(shrink)
+
+
+def shrink(
+    run: RunArgument,
+    max_loss: Annotated[float, typer.Option(min=0, help="Greatest loss of PSNR against the photos, dB.")] = 0.05,
+    max_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Greatest size, such as 3.4MB.")] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Greatest time of one image here, such as 30ms.")
+    ] = None,
+    exporters: Annotated[
+        str | None,
+        typer.Option("--exporter", help="Exporters to choose from, comma-separated; those of the run by default."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="An option that each package has, such as form=split."),
+    ] = None,
+    photos: Annotated[int, typer.Option(min=1, help="Held-out photos to judge by, at most.")] = 8,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Measure anew what an earlier call measured.")] = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose among precisions, and bits for each layer, the smallest package that loses at most --max-loss.
+
+    The photos that judge are held-out ones; the loss on the test views is reported beside. What was chosen is
+    kept as the run's export EXPORTER-small.
+    """
+    import torch
+
+    from nfcore.console import Console, ConsoleReporter
+    from nfcore.light_field import LightField
+    from nfcore.measuring.quantities import parse_bytes, parse_seconds
+    from nfcore.pipeline.finetune import held_out_photos
+    from nfcore.runs import Run, Stages, open_scene
+    from nfcore.shrinking.choosing import Limits, smallest
+    from nfcore.shrinking.judging import Judge
+    from nfcore.shrinking.report import Kept
+    from nfcore.shrinking.survey import survey
+    from nfcore.shrinking.workshop import Workshop
+
+    size = None if max_size is None else parse_bytes(max_size)
+    limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
+    opened = Run(run_folder(run))
+    names, options = _exporters(opened, exporters), _options(changes or ())
+    threads = threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    memory = opened.folder / "state" / "shrink.json"
+    if again:
+        memory.unlink(missing_ok=True)
+    student = LightField.load(opened.student, plugins())
+    with Console(quiet=quiet) as console:
+        source = open_scene(opened.config, plugins())
+        judge = Judge(student, held_out_photos(source), photos)
+        workshop = Workshop(student, judge, plugins(), memory)
+        reporter = ConsoleReporter(console, "shrink")
+        measured = survey(workshop, names, limits, options=options, threads=threads, reporter=reporter)
+        try:
+            chosen = smallest(measured, limits)
+        except NfcoreError:
+            _report(opened, limits, judge, measured, None, as_json=as_json)  # what there was to choose from
+            raise
+        label = _keep(opened, chosen)
+        Stages(opened, plugins(), console, source).do_export(label)
+        runner = workshop.build(chosen.choice).load(opened.exports / label)
+        assert chosen.score is not None  # it was chosen by that
+        on_test = Judge(student, source.views("test"), photos).score(runner.render)
+    _report(opened, limits, judge, measured, Kept(label, chosen, chosen.score, on_test), as_json=as_json)
+
+
+def _exporters(run: Run, text: str | None) -> list[str]:
+    """Return the exporters that the user names, or those of the run."""
+    if text is None:
+        names = [choice.name for choice in run.config.export.values()]
+    else:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        known = nearest("", {component.name for _, component in plugins().components("exporter")})
+        raise UserError(f"{run.folder} has no exports: name exporters to choose from with --exporter; {known}")
+    return list(dict.fromkeys(names))
+
+
+def _options(changes: Iterable[str]) -> dict[str, Any]:
+    from nfcore.pipeline.recipes import toml_value
+
+    options = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"--set {change!r}: write it as key=value, such as form=split")
+        options[key.strip()] = toml_value(value.strip())
+    return options
+
+
+def _keep(run: Run, chosen: Measured) -> str:
+    """Make the chosen package one of the run's exports, to be made anew; return its label."""
+    from nfcore.config import ExportChoice
+
+    label = f"{chosen.choice.name.rpartition('/')[2]}-small"
+    choice = ExportChoice.model_validate(chosen.choice.model_dump())
+    run.set_config(run.config.model_copy(update={"export": run.config.export | {label: choice}}))
+    run.forget_one(f"export.{label}")
+    return label
+
+
+def _report(
+    run: Run, limits: Limits, judge: Judge, measured: Sequence[Measured], kept: Kept | None, *, as_json: bool
+) -> None:
+    """Print what was chosen from and what was chosen; write ``shrink.json`` and ``shrink.png`` beside it."""
+    from nfcore.files import write_json
+    from nfcore.shrinking.choosing import megabytes
+    from nfcore.shrinking.report import as_data, save_picture
+    from nfcore.shrinking.survey import front_of
+
+    name = run.folder.resolve().name
+    data = as_data(name, judge, limits, measured, kept)
+    write_json(run.folder / "shrink.json", data)
+    picture = run.folder / "shrink.png"
+    drawn = save_picture(picture, name, measured, kept)
+    if as_json:
+        print_json(data)
+        return
+    front = front_of(measured)
+    rows = [_cells(one, limits, one in front, kept is not None and one is kept.chosen) for one in measured]
+    columns = ["", "size", "bits", "PSNR photos", "loss dB", "against torch", "ms", "front", ""]
+    print_table(columns, rows, f"{name}: {len(judge)} held-out photos, on which torch has {judge.psnr:.2f} dB")
+    if kept is not None:
+        say(
+            f"chosen: {kept.chosen.label}, {megabytes(kept.chosen.bytes)}, loses {_loss(kept.score)} dB on "
+            f"held-out photos and {_loss(kept.on_test)} dB on test views"
+        )
+        say(f"export: {run.exports / kept.label}")
+    if drawn:
+        say(f"plot: {picture}")
+
+
+def _cells(one: Measured, limits: Limits, on_front: bool, chosen: bool) -> list[str | None]:
+    score = one.score
+    return [
+        one.label,
+        f"{one.bytes / 1e6:.3f} MB" if one.bytes else None,
+        None if one.bits is None else f"{one.bits:.2f}",
+        None if score is None else f"{score.psnr:.2f}",
+        None if score is None else _loss(score),
+        None if score is None else f"{score.psnr_vs_torch:.1f} dB",
+        None if one.seconds is None else f"{1e3 * one.seconds:.3g}",
+        "yes" if on_front else None,
+        "chosen" if chosen else one.exceeded(limits),
+    ]
+
+
+def _loss(score: Score) -> str:
+    """Return a loss for people; one that is next to nothing has no sign."""
+    return f"{round(score.loss, 3) + 0.0:.3f}"

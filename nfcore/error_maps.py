@@ -1,0 +1,24 @@
+"""Error maps: where a rendering differs from the photo, as colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+#: The error that has the last colour: mean absolute difference of R, G and B.
+GREATEST_ERROR = 0.25
+
+#: RGB from no error to the greatest; dark to light, so that it reads without colour vision too.
+COLOURS = ((0, 0, 4), (59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 109), (252, 253, 191))
+
+
+@torch.no_grad()
+def error_map(image: Tensor, truth: Tensor) -> NDArray[np.uint8]:
+    """Return the error of ``image`` against ``truth``, both (h, w, 3) in [0, 1], as colours (h, w, 3)."""
+    error = (image.clamp(0, 1) - truth).abs().mean(-1).cpu().numpy()
+    place = np.clip(error / GREATEST_ERROR, 0, 1) * (len(COLOURS) - 1)
+    steps = np.arange(len(COLOURS))
+    channels = np.array(COLOURS, np.float32).T
+    return np.stack([np.interp(place, steps, channel) for channel in channels], -1).round().astype(np.uint8)

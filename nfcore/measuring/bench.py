@@ -1,0 +1,192 @@
+"""A bench: what each export of a student costs here and what it is worth, as rows of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nfcore.light_field import LightField
+from nfcore.measuring.front import quality_front
+from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
+from nfcore.measuring.memory import peak_memory
+from nfcore.measuring.packages import Package
+from nfcore.reporting import Reporter
+
+#: Bytes of a weight in the student's own file.
+_FLOAT32 = 4
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good the pictures of an export are, as far as it was measured; all in dB.
+
+    Args:
+        photos: mean PSNR against photos that nothing was trained on.
+        torch: PSNR against the student in torch, or None where that was not measured (or is torch itself).
+
+    """
+
+    photos: float | None = None
+    torch: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One export on one number of threads; None is what was not measured.
+
+    Args:
+        label: the export's, or ``torch``.
+        threads: CPU threads.
+        bytes: size of its files; of torch's, its weights in float32.
+        milliseconds: one image, the median over the rounds.
+        spread: the quartiles of that, milliseconds.
+        rounds: how often it was timed.
+        share_of_peak: multiply-adds a second, of those of a matrix product on as many threads.
+        memory: bytes that loading and running it adds to a process, at their peak.
+        psnr: mean PSNR against the photos, dB.
+        psnr_vs_torch: PSNR against the student in torch, dB.
+        note: in which form it ran, or why it has no time.
+
+    """
+
+    label: str
+    threads: int | None
+    bytes: int
+    milliseconds: float | None = None
+    spread: tuple[float, float] | None = None
+    rounds: int = 0
+    share_of_peak: float | None = None
+    memory: int | None = None
+    psnr: float | None = None
+    psnr_vs_torch: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured of a student's exports, side by side.
+
+    Args:
+        rows: torch first, then the exports in the order in which they were given.
+        macs: multiply-adds of one image.
+        peak: floating-point operations a second of a matrix product, by number of threads.
+
+    """
+
+    rows: tuple[Row, ...]
+    macs: int
+    peak: Mapping[int, float]
+
+    @property
+    def size_front(self) -> list[str]:
+        """Labels of the exports of which no other is both smaller and better, smallest first."""
+        found = {row.label: (row.bytes, row.psnr) for row in self.rows if row.psnr is not None}
+        return [list(found)[index] for index in quality_front(list(found.values()))]
+
+    @property
+    def latency_front(self) -> list[tuple[str, int]]:
+        """Label and threads of the rows of which no other is both quicker and better, quickest first."""
+        found = {
+            (row.label, row.threads): (row.milliseconds, row.psnr)
+            for row in self.rows
+            if row.psnr is not None and row.milliseconds is not None and row.threads is not None
+        }
+        return [list(found)[index] for index in quality_front(list(found.values()))]
+
+    def as_data(self) -> dict[str, Any]:
+        """Return all of it as JSON values; what was not measured is absent."""
+        return {
+            "macs": self.macs,
+            "peak_flops": {str(threads): round(rate) for threads, rate in self.peak.items()},
+            "rows": [{key: value for key, value in asdict(row).items() if value is not None} for row in self.rows],
+            "front": {
+                "size": self.size_front,
+                "latency": [{"label": label, "threads": threads} for label, threads in self.latency_front],
+            },
+        }
+
+
+def bench(
+    student: LightField,
+    packages: Sequence[Package],
+    quality: Mapping[str, Quality],
+    *,
+    threads: Sequence[int],
+    seconds: float = 3.0,
+    memory: bool = True,
+    student_file: Path | None = None,
+    reporter: Reporter | None = None,
+) -> Bench:
+    """Measure ``packages`` and torch beside them.
+
+    Args:
+        student: the student that was exported.
+        packages: its exports.
+        quality: what is known of their pictures, by label; ``torch`` is the student itself.
+        threads: numbers of CPU threads.
+        seconds: about how long each is timed on each number of threads.
+        memory: whether to measure that too, each export in a process of its own.
+        student_file: from where that process loads the student; None leaves torch's memory unmeasured.
+        reporter: told of each round, then of each process.
+
+    """
+    reporter = reporter or Reporter()
+    latencies = measure_latency(student, packages, threads=threads, seconds=seconds, reporter=reporter)
+    held = _memory(student, packages, student_file, latencies, max(threads), reporter) if memory else {}
+    weights = sum(tensor.numel() for tensor in student.state_dict().values())
+    sizes = {TORCH: _FLOAT32 * weights} | {package.label: package.bytes for package in packages}
+    rows = []
+    for label, size in sizes.items():
+        known = quality.get(label, Quality())
+        for count in threads if label not in latencies.untimed else (None,):
+            latency = None if count is None else latencies.of(label, count)
+            rows.append(
+                Row(
+                    label,
+                    count,
+                    size,
+                    memory=held.get(label),
+                    psnr=known.photos,
+                    psnr_vs_torch=known.torch,
+                    **_figures(latency, latencies.untimed.get(label, "")),
+                )
+            )
+    return Bench(tuple(rows), latencies.macs, latencies.peak)
+
+
+def _figures(latency: Latency | None, reason: str) -> dict[str, Any]:
+    if latency is None:
+        return {"note": reason}
+    low, high = latency.timing.quartiles
+    return {
+        "milliseconds": 1e3 * latency.timing.median,
+        "spread": (1e3 * low, 1e3 * high),
+        "rounds": len(latency.timing.seconds),
+        "share_of_peak": latency.share_of_peak,
+        "note": latency.note,
+    }
+
+
+def _memory(
+    student: LightField,
+    packages: Sequence[Package],
+    student_file: Path | None,
+    latencies: Latencies,
+    threads: int,
+    reporter: Reporter,
+) -> dict[str, int]:
+    """Return the peak memory of torch and of each package that has a time, by label."""
+    camera = student.cameras[0].to("cpu")
+    jobs = {package.label: (package.folder, package.choice) for package in packages}
+    timed = {label: job for label, job in jobs.items() if label not in latencies.untimed}
+    reporter.start(len(timed) + (student_file is not None), "process")
+    held = {}
+    if student_file is not None:
+        held[TORCH] = peak_memory(student_file, None, camera, threads)
+        reporter.step(1)
+    for label, (folder, choice) in timed.items():
+        held[label] = peak_memory(folder, choice, camera, threads)
+        reporter.step(len(held))
+    return held

@@ -1,0 +1,109 @@
+"""Peak memory: what one export, loaded and run once, adds to a fresh process that has nothing else to do.
+
+In the process that times all exports side by side they would share an allocator, and none could be told apart.
+So each has a process of its own, ``python -m nfcore.measuring.memory``, which is told on standard input as JSON
+what to run, and prints the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from nfcore.cameras import Cameras
+from nfcore.config import Choice
+from nfcore.errors import NfcoreError
+from nfcore.interfaces import Exporter
+from nfcore.manager import plugin_folders, plugins, use_plugin_folders
+
+_KIB = 1024
+
+
+def peak_memory(folder: Path, choice: Choice | None, camera: Cameras, threads: int) -> int:
+    """Return the bytes that loading and running one export once adds to a process, at their peak.
+
+    Args:
+        folder: the export's files, or a student's file where there is no exporter.
+        choice: the exporter; None runs the student in torch.
+        camera: one camera.
+        threads: CPU threads.
+
+    Raises:
+        NfcoreError: that process failed.
+
+    """
+    job = {
+        "folder": str(folder),
+        "choice": None if choice is None else {"name": choice.name, "options": choice.options},
+        "plugins": [str(path) for path in plugin_folders()],
+        "pose": camera.poses.tolist(),
+        "intrinsics": camera.intrinsics.tolist(),
+        "threads": threads,
+    }
+    command = [sys.executable, "-m", "nfcore.measuring.memory"]
+    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True)  # noqa: S603
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise NfcoreError(f"{folder}: the process that measures its memory failed, it said: {said}")
+    return int(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Run what standard input says and print the bytes that it took."""
+    import torch
+
+    job = json.loads(sys.stdin.read())
+    torch.set_num_threads(job["threads"])
+    use_plugin_folders([Path(path) for path in job["plugins"]])
+    camera = torch.tensor(job["pose"]), torch.tensor(job["intrinsics"])
+    load = _loader(Path(job["folder"]), job["choice"], job["threads"])
+    before = _forget_peak()
+    with torch.no_grad():
+        load()(*camera)
+    sys.stdout.write(f"{max(_peak() - before, 0)}\n")
+
+
+def _loader(
+    folder: Path, choice: dict[str, Any] | None, threads: int
+) -> Callable[[], Callable[[Tensor, Tensor], Tensor]]:
+    """Return what loads the export; the libraries that it needs are imported by now and do not count."""
+    if choice is not None:
+        exporter: Exporter = plugins().build("exporter", choice["name"], choice["options"])
+        return lambda: exporter.load(folder, threads=threads).render
+    from nfcore.deploy import DeployedLightField
+    from nfcore.light_field import LightField
+
+    return lambda: DeployedLightField(LightField.load(folder))
+
+
+def _forget_peak() -> int:
+    """Return the bytes that this process holds; where the system can, they count as its peak from now on."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux, proc_pid_clear_refs(5)
+    return _peak()
+
+
+def _peak() -> int:
+    """Return the most bytes of main memory that this process has held.
+
+    Linux' own figure for this process: what ``getrusage`` says there includes its parent's, from before it began.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * _KIB
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * _KIB
+
+
+if __name__ == "__main__":
+    main()

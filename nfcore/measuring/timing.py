@@ -1,0 +1,74 @@
+"""Interleaved timing: each round times every candidate once, so that all see the same noise."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nfcore.reporting import Reporter
+
+#: Between two candidates: threads that spin in wait for more work, as ONNX Runtime's do, are asleep by then.
+_PAUSE_SECONDS = 0.005
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one candidate took.
+
+    Args:
+        seconds: of each round, in their order; at least one.
+
+    """
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median, seconds."""
+        return statistics.median(self.seconds)
+
+    @property
+    def quartiles(self) -> tuple[float, float]:
+        """The spread: half of the rounds lie between these two, seconds."""
+        if len(self.seconds) == 1:
+            return self.seconds[0], self.seconds[0]
+        low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return low, high
+
+
+def interleaved(
+    candidates: Mapping[Name, Callable[[], object]], rounds: int, reporter: Reporter | None = None
+) -> dict[Name, Timing]:
+    """Return the time of each candidate over ``rounds``, after one round that is not counted."""
+    reporter = reporter or Reporter()
+    reporter.start(rounds, "round")
+    times: dict[Name, list[float]] = {name: [] for name in candidates}
+    for turn in range(rounds + 1):
+        for name, call in candidates.items():
+            seconds = _timed(call)
+            if turn:
+                times[name].append(seconds)
+        reporter.step(turn)
+    return {name: Timing(tuple(values)) for name, values in times.items()}
+
+
+def rounds_within(
+    candidates: Mapping[Name, Callable[[], object]], seconds: float, least: int = 5, most: int = 200
+) -> int:
+    """Return how many rounds take about ``seconds`` for each candidate, judged by a second call of each."""
+    for call in candidates.values():
+        call()
+    one_round = sum(_timed(call) for call in candidates.values())
+    return min(max(int(seconds * len(candidates) / one_round), least), most)
+
+
+def _timed(call: Callable[[], object]) -> float:
+    time.sleep(_PAUSE_SECONDS)
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began

@@ -1,0 +1,105 @@
+"""Depth as the teacher sees it: in colours for a person, in scene units for scripts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nfcore.camera_paths import write_path
+from nfcore.cameras import Cameras
+from nfcore.files import atomic_path, write_atomic
+from nfcore.interfaces import Rendering, Teacher
+from nfcore.reporting import Reporter
+from nfcore.scene import Scene
+from nfcore.views.training_views import seen_by
+
+# Views, and the longer side of each in pixels, from which the range of the colours is taken.
+_PROBES, _PROBE_SIDE = 8, 64
+# Opacity from which a depth means something: below, most of the ray has seen the background.
+_OPAQUE = 0.5
+# 16-bit steps up to the scene's far bound; what lies farther still has the rest of 65535.
+_STEPS_TO_FAR = 50_000
+
+
+def depth_views(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Rendering]:
+    """Yield what ``teacher`` sees through each of ``cameras``, all (h, w); depth in scene units along the axis."""
+    reporter = reporter or Reporter()
+    reporter.start(len(cameras), "frame")
+    for index in range(len(cameras)):
+        seen = seen_by(teacher, cameras[index])
+        yield Rendering(seen.rgb.cpu(), seen.opacity.cpu(), seen.depth.cpu())
+        reporter.step(index + 1)
+
+
+def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
+    """Return the depths, scene units, between which almost all of what is opaque lies along the path.
+
+    The 1st and the 99th percentile over a few small views; the scene's bounds where nothing is opaque.
+    """
+    chosen = torch.linspace(0, len(cameras) - 1, min(_PROBES, len(cameras))).round().long()
+    factor = min(1.0, _PROBE_SIDE / max(cameras.height, cameras.width))
+    height, width = (max(1, round(factor * side)) for side in (cameras.height, cameras.width))
+    small = cameras[chosen].resized(height, width)
+    seen = [seen_by(teacher, small[index]) for index in range(len(small))]
+    depths = torch.cat([view.depth[view.opacity > _OPAQUE].cpu() for view in seen])
+    if not len(depths):
+        return teacher.scene.near, teacher.scene.far
+    near, far = depths.quantile(torch.tensor([0.01, 0.99])).tolist()
+    return near, max(far, near * 1.01)
+
+
+def coloured(seen: Rendering, bounds: tuple[float, float], background: tuple[float, float, float]) -> Tensor:
+    """Return depth in colours, (h, w, 3): Turbo from red at the nearer of ``bounds`` to violet at the farther one.
+
+    Linear in depth; what is transparent lets the ``background`` through.
+    """
+    near, far = bounds
+    share = ((far - seen.depth) / (far - near)).clamp(0, 1)
+    colours = torch.from_numpy(mpl.colormaps["turbo"](share.numpy())[..., :3]).float()
+    opacity = seen.opacity[..., None]
+    return opacity * colours + (1 - opacity) * torch.tensor(background)
+
+
+def save_depth_pictures(
+    folder: Path, views: Iterable[Rendering], cameras: Cameras, fps: float, scene: Scene
+) -> None:
+    """Write depths as 16-bit PNG, ``0000.png`` and on, into a new ``folder``, with ``cameras.json``, atomically.
+
+    A value times ``depth_unit`` of ``cameras.json`` is the depth in scene units; 0 where nothing is opaque, 65535
+    for what is farther than that can say.
+    """
+    unit = scene.far / _STEPS_TO_FAR
+    with atomic_path(folder) as temporary:
+        temporary.mkdir(parents=True)
+        for index, seen in enumerate(views):
+            steps = (_metric(seen) / unit).round().clamp(0, 65535).numpy().astype(np.uint16)
+            buffer = io.BytesIO()
+            Image.fromarray(steps).save(buffer, "png")
+            write_atomic(temporary / f"{index:04}.png", buffer.getvalue())
+        write_path(temporary / "cameras.json", cameras, fps, unit)
+
+
+def save_depth_array(folder: Path, views: Iterable[Rendering], cameras: Cameras, fps: float) -> None:
+    """Write depths as ``depth.npy``, (n, h, w) float32 scene units, into ``folder``, with ``cameras.json``.
+
+    Atomically; 0 where nothing is opaque.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir(parents=True)
+        shape = (len(cameras), cameras.height, cameras.width)
+        array = np.lib.format.open_memmap(temporary / "depth.npy", "w+", np.dtype(np.float32), shape)
+        for index, seen in enumerate(views):
+            array[index] = _metric(seen).numpy()
+        array.flush()
+        write_path(temporary / "cameras.json", cameras, fps)
+
+
+def _metric(seen: Rendering) -> Tensor:
+    return torch.where(seen.opacity > _OPAQUE, seen.depth, 0.0)

@@ -1,0 +1,147 @@
+"""Learning curves: what ``metrics.jsonl`` says of each training stage, drawn as SVG that fits light and dark."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+_STAGES = ("teach", "distill", "finetune")
+# Enough for a curve on a screen.
+_POINTS = 300
+_WIDTH, _HEIGHT = 3.6, 2.1  # inches of 72 points
+# Left, bottom, width and height of the axes as shares: to have them computed takes longer than to draw.
+_PLACE = (0.14, 0.2, 0.81, 0.77)
+# Colours that stand for the page's own: SVG in a page can take its colours from the style sheet.
+_INK, _GRID, _LINE = "#000001", "#000002", "#000003"
+_STYLE: dict[RcKeyType, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.6,
+    "text.color": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What a curve may show.
+
+    Args:
+        key: its name in ``metrics.jsonl``.
+        title: its name for a person, with its unit.
+        logarithmic: whether its scale is.
+
+    """
+
+    key: str
+    title: str
+    logarithmic: bool = False
+
+
+PSNR = Quantity("psnr", "PSNR in dB")
+LOSS = Quantity("loss", "Loss", logarithmic=True)
+RATE = Quantity("lr", "Learning rate")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One drawn curve.
+
+    Args:
+        title: stage and quantity.
+        words: what it shows, for those who can't see it.
+        svg: the drawing, as an element for a page.
+
+    """
+
+    title: str
+    words: str
+    svg: str
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of ``metrics.jsonl``; a torn line, as of a run that works right now, is left out."""
+    rows = []
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+    return rows
+
+
+def curves(rows: list[dict[str, Any]], quantity: Quantity) -> Iterator[Curve]:
+    """Yield a curve of ``quantity`` for each training stage that has reported it at least twice."""
+    for stage in _STAGES:
+        points = [
+            (row["step"], float(row[quantity.key]))
+            for row in rows
+            if row.get("stage") == stage and _is_finite(row.get(quantity.key))
+        ]
+        if quantity.logarithmic:
+            points = [(step, value) for step, value in points if value > 0]
+        if len(points) < 2:
+            continue
+        first, last = points[0][1], points[-1][1]
+        title = f"{stage}: {quantity.title}"
+        words = f"from {first:.3g} to {last:.3g} in {points[-1][0]} steps"
+        yield Curve(title, words, _drawn(_thinned(points), quantity, stage))
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    every = math.ceil(len(points) / _POINTS)
+    return [*points[:-1:every], points[-1]]
+
+
+def _drawn(points: list[tuple[int, float]], quantity: Quantity, stage: str) -> str:
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": f"{stage} {quantity.key}"}):
+        figure = Figure(figsize=(_WIDTH, _HEIGHT))
+        axes = figure.add_axes(_PLACE)
+        axes.plot(*zip(*points, strict=True), color=_LINE, linewidth=1.6)
+        axes.set_xlabel("step")
+        axes.margins(x=0.01)
+        if quantity.logarithmic:
+            axes.set_yscale("log")
+        drawing = StringIO()
+        figure.savefig(drawing, format="svg", transparent=True, metadata={"Date": None})
+    return _for_page(drawing.getvalue(), stage)
+
+
+def _for_page(svg: str, stage: str) -> str:
+    """Return matplotlib's SVG file as an element: the page's colours, and no name that another might have too."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if f"#{found[1]}" in svg else "", svg)
+    svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+    for colour, ours in ((_INK, "var(--faint)"), (_GRID, "var(--edge)"), (_LINE, f"var(--{stage})")):
+        svg = svg.replace(colour, ours)
+    return svg

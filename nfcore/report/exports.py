@@ -1,0 +1,85 @@
+"""The report's exports: what was written for which target, how large, and how near to torch it came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nfcore.config import Choice
+from nfcore.errors import UserError
+from nfcore.exports.manifest import FloorRecord, Manifest
+from nfcore.report.figures import size
+
+
+@dataclass(frozen=True)
+class ShownExport:
+    """One export.
+
+    Args:
+        label: the run's name for it.
+        size: of all its files, or nothing.
+        facts: what is known of it, by name.
+        unverified: what was not verified and why.
+        files: each file that takes tensors, with its size.
+        problem: why it is not to be used, or nothing.
+
+    """
+
+    label: str
+    size: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    unverified: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+def shown_exports(folder: Path, choices: Mapping[str, Choice]) -> Iterator[ShownExport]:
+    """Yield those exports of a run that were made, also those that were rejected, from their manifests.
+
+    Args:
+        folder: the run's ``exports``.
+        choices: the exports of the run's configuration, by label.
+
+    """
+    for label in choices:
+        for place in (folder / label, folder / "rejected" / label):
+            if place.is_dir():
+                yield _shown(label, place)
+                break
+
+
+def _shown(label: str, folder: Path) -> ShownExport:
+    try:
+        manifest = Manifest.read(folder)
+    except UserError as error:
+        return ShownExport(label, problem=str(error))
+    files = tuple((file.name, size(file.bytes)) for file in manifest.files)
+    problem = f"Rejected: {manifest.rejected}" if manifest.rejected else ""
+    facts = tuple(_facts(manifest))
+    return ShownExport(label, size(manifest.bytes), facts, manifest.not_verified, files, problem)
+
+
+def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    yield "Exporter", f"{manifest.exporter.name} {manifest.exporter.version or ''}".strip()
+    yield "Target", manifest.target
+    yield "Precision", manifest.precision
+    if manifest.verified_by:
+        yield "Run by", manifest.verified_by
+    if parity := manifest.parity:
+        mean, error = (
+            f"{parity.mean_psnr:.1f} dB on average",
+            f"no colour value off by more than {parity.max_error:.1e}",
+        )
+        yield "Against torch", f"{parity.least_psnr:.1f} dB at least, {mean}, {error}; {parity.poses} poses"
+        yield "Due", _due(manifest.floor)
+    if photos := manifest.photos:
+        yield (
+            "On photos",
+            f"{photos.psnr:.2f} dB, where torch has {photos.torch_psnr:.2f} dB ({photos.photos} photos)",
+        )
+
+
+def _due(floor: FloorRecord) -> str:
+    parts = [f"{floor.psnr:.1f} dB"] if floor.psnr > 0 else []
+    return ", ".join([*parts, f"off by {floor.max_error:.1e} at most"] if floor.max_error < 1 else parts)

@@ -1,0 +1,167 @@
+"""The report's figures as texts for a person: headline, quality, views, time, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from nfcore.runs import Stage
+
+Summary = Mapping[str, Any]
+
+#: What each stage makes, for a person who has not read the documentation.
+STAGES: Mapping[str, str] = {
+    "teach": "fits the teacher to the photos",
+    "distill": "trains the student on views that the teacher renders",
+    "finetune": "trains the student on the photos",
+    "evaluate": "scores both on photos that nothing was trained on",
+    "render": "renders a comparison and an orbit",
+    "export": "writes the student for its targets and compares the files with torch",
+}
+_METRICS = {"psnr": ("PSNR, dB", ".2f"), "ssim": ("SSIM", ".4f"), "lpips": ("LPIPS", ".4f")}
+_SCORED = {
+    "teacher.test": "Teacher",
+    "student.distilled": "Student, distilled",
+    "student.test": "Student, fine-tuned",
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the headline."""
+
+    name: str
+    value: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: headings, and rows whose first cell names the row."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """How long a stage took, in seconds, and as a share of the longest (0 to 1)."""
+
+    name: str
+    seconds: float
+    share: float
+
+
+@dataclass(frozen=True)
+class StageState:
+    """Whether a stage is finished."""
+
+    name: str
+    about: str
+    finished: bool
+
+
+def tiles(summary: Summary) -> Iterator[Tile]:
+    """Yield the headline's figures, of those that are known."""
+    known = (
+        ("student.test.psnr", "Student PSNR", "dB", ".2f", 1.0),
+        ("student.test.ssim", "Student SSIM", "", ".4f", 1.0),
+        ("student.test.lpips", "Student LPIPS", "", ".4f", 1.0),
+        ("teacher.test.psnr", "Teacher PSNR", "dB", ".2f", 1.0),
+        ("student.parameters", "Parameters", "M", ".2f", 1e-6),
+        ("student.macs", "Multiply-adds", "G", ".3g", 1e-9),
+    )
+    for key, name, unit, form, factor in known:
+        if key in summary:
+            yield Tile(name, f"{summary[key] * factor:{form}}", unit)
+    if summary.get("seconds.total"):
+        yield Tile("Time", duration(summary["seconds.total"]))
+
+
+def quality(summary: Summary) -> Grid | None:
+    """Return the mean scores of teacher and student; None before they are scored."""
+    metrics = [m for m in _METRICS if f"student.test.{m}" in summary]
+    if not metrics:
+        return None
+    headings = ("Mean over the test views", *(_METRICS[metric][0] for metric in metrics))
+    rows = [
+        (name, *(_number(summary, f"{scored}.{metric}", _METRICS[metric][1]) for metric in metrics))
+        for scored, name in _SCORED.items()
+    ]
+    return Grid(headings, tuple(rows))
+
+
+def notes(summary: Summary) -> Iterator[str]:
+    """Yield what fine-tuning was good for."""
+    if summary.get("student.finetuning_kept") is False:
+        yield "Fine-tuning gained nothing on held-out photos, so the student is the distilled one."
+    elif "student.finetuning_best_step" in summary:
+        step = summary["student.finetuning_best_step"]
+        yield f"The student is that of fine-tuning's step {step}, the best on held-out photos."
+
+
+def views_worst_first(scores: Sequence[Mapping[str, Any]]) -> Grid | None:
+    """Return each test view's scores, that with the lowest PSNR of the student first; None without any."""
+    if not scores:
+        return None
+    columns = [
+        ("student.test.psnr", "Student PSNR, dB", ".2f"),
+        ("student.test.ssim", "Student SSIM", ".4f"),
+        ("student.test.lpips", "Student LPIPS", ".4f"),
+        ("student.distilled.psnr", "Distilled PSNR, dB", ".2f"),
+        ("teacher.test.psnr", "Teacher PSNR, dB", ".2f"),
+        ("teacher.test.ssim", "Teacher SSIM", ".4f"),
+    ]
+    columns = [column for column in columns if column[0] in scores[0]]
+    ranked = sorted(scores, key=lambda row: float(row["student.test.psnr"]))
+    rows = [(str(row["view"]), *(_number(row, key, form) for key, _, form in columns)) for row in ranked]
+    return Grid(("View", *(title for _, title, _ in columns)), tuple(rows))
+
+
+def times(summary: Summary) -> list[StageTime]:
+    """Return how long each finished stage took."""
+    seconds = {
+        key.removeprefix("seconds."): float(value)
+        for key, value in summary.items()
+        if key.startswith("seconds.") and key != "seconds.total"
+    }
+    longest = max(seconds.values(), default=0.0) or 1.0
+    return [StageTime(name, value, value / longest) for name, value in seconds.items()]
+
+
+def states(results: Mapping[str, object], exports: Sequence[str]) -> list[StageState]:
+    """Return which stages are finished; ``export`` is when all of the run's ``exports`` are."""
+
+    def finished(stage: str) -> bool:
+        needed = [f"export.{label}" for label in exports] if stage == "export" else [stage]
+        return all(name in results for name in needed)
+
+    stages = [stage for stage in get_args(Stage) if stage != "export" or exports]
+    return [StageState(stage, STAGES[stage], finished(stage)) for stage in stages]
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it: ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def day(moment: datetime) -> str:
+    """Return a moment as a person reads it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def size(count: int) -> str:
+    """Return a file's size."""
+    return f"{count / 1e6:.2f} MB" if count >= 10_000 else f"{count / 1e3:.2f} kB"
+
+
+def _number(figures: Mapping[str, Any], key: str, form: str) -> str:
+    return f"{figures[key]:{form}}" if key in figures else ""

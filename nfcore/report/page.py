@@ -1,0 +1,40 @@
+"""The report's page: one HTML file with its style, its script and its pictures in it, and nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+import jinja2
+
+from nfcore.error_maps import COLOURS, GREATEST_ERROR
+from nfcore.report.contents import Contents
+from nfcore.report.figures import day, duration
+
+_FILES = files("nfcore.report")
+
+
+def build_page(contents: Contents) -> str:
+    """Return the report's HTML. All that comes from a run is escaped, and no script but the page's own runs."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "day": day}
+    script = _text("report.js")
+    return environment.get_template("report.html").render(
+        report=contents,
+        style=_text("report.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        error_colours=[f"rgb({red} {green} {blue})" for red, green, blue in COLOURS],
+        greatest_error=GREATEST_ERROR,
+    )
+
+
+def _text(name: str) -> str:
+    return (_FILES / name).read_text(encoding="utf-8")

@@ -1,0 +1,130 @@
+"""The report's pictures: a few test views as photo, teacher and student show them, with maps of the errors."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from nfcore.error_maps import error_map
+from nfcore.images import to_bytes
+from nfcore.interfaces import Teacher, Views
+from nfcore.light_field import LightField
+from nfcore.metrics import psnr
+from nfcore.views.training_views import render_view
+
+# By this score views are ordered: the worst is what a person should see first.
+_ORDER = "student.test.psnr"
+# Pictures up to this side lose nothing; larger ones are compressed, or the report could not be mailed.
+_LOSSLESS = 400
+_MOST_VIDEO_BYTES = 1_500_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture.
+
+    Args:
+        shows: ``photo``, ``teacher``, ``student``, ``teacher-error`` or ``student-error``.
+        label: the same for a person.
+        source: the picture as a ``data:`` address.
+
+    """
+
+    shows: str
+    label: str
+    source: str
+
+
+@dataclass(frozen=True)
+class ShownView:
+    """One test view.
+
+    Args:
+        title: why it is shown, such as ``Worst view``.
+        name: the photo's.
+        width: of the pictures, in pixels.
+        height: of the pictures, in pixels.
+        pictures: the photo first.
+        psnr: against the photo in dB, by label.
+
+    """
+
+    title: str
+    name: str
+    width: int
+    height: int
+    pictures: tuple[Picture, ...]
+    psnr: Mapping[str, float]
+
+
+def chosen_views(scores: Sequence[Mapping[str, Any]], count: int) -> list[tuple[str, int]]:
+    """Return which test views are worth a look: why, and the index of each.
+
+    Args:
+        scores: the rows of ``views.json``; without any, views are taken evenly from the test split.
+        count: how many views the test split has.
+
+    """
+    ranked = [row["index"] for row in sorted(scores, key=lambda row: float(row[_ORDER]))]
+    if not ranked:
+        return [("Test view", index) for index in sorted({count * k // 4 for k in range(4)})]
+    places = {
+        0: "Worst view",
+        1: "Second worst view",
+        len(ranked) // 2: "Median view",
+        len(ranked) - 1: "Best view",
+    }
+    return [(places[place], ranked[place]) for place in sorted(places) if place < len(ranked)]
+
+
+@torch.no_grad()
+def shown_views(
+    student: LightField | None, teacher: Teacher | None, views: Views, chosen: Sequence[tuple[str, int]]
+) -> Iterator[ShownView]:
+    """Yield the ``chosen`` test views with what there is: photo, teacher, student and their errors."""
+    for title, index in chosen:
+        camera, photo = views.cameras[index], views.images[index]
+        rendered: dict[str, Tensor] = {}
+        if teacher is not None:
+            rendered["teacher"] = render_view(teacher, camera)[0].cpu()
+        if student is not None:
+            rendered["student"] = student.render(camera)[0].permute(1, 2, 0).cpu()
+        pictures = [Picture("photo", "Photo", data_uri(to_bytes(photo)))]
+        for who, image in rendered.items():
+            pictures.append(Picture(who, who.capitalize(), data_uri(to_bytes(image))))
+        for who, image in rendered.items():
+            label = f"{who.capitalize()}'s error"
+            pictures.append(Picture(f"{who}-error", label, data_uri(error_map(image, photo))))
+        scores = {who.capitalize(): _psnr(image, photo) for who, image in rendered.items()}
+        height, width = photo.shape[:2]
+        yield ShownView(title, views.names[index], width, height, tuple(pictures), scores)
+
+
+def data_uri(pixels: NDArray[np.uint8]) -> str:
+    """Return a picture (h, w, 3) as a ``data:`` address (WebP)."""
+    buffer = io.BytesIO()
+    exact = max(pixels.shape[:2]) <= _LOSSLESS
+    Image.fromarray(pixels).save(buffer, "webp", lossless=exact, quality=75 if exact else 90)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def video_uri(path: Path) -> str | None:
+    """Return a video as a ``data:`` address; None where there is none, or it is too large to be mailed."""
+    if not path.is_file() or path.stat().st_size > _MOST_VIDEO_BYTES:
+        return None
+    return f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _psnr(image: Tensor, photo: Tensor) -> float:
+    first, second = (picture.clamp(0, 1).permute(2, 0, 1)[None] for picture in (image, photo))
+    return float(psnr(first, second))

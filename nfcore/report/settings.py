@@ -1,0 +1,112 @@
+"""The report's settings: each with its value and with what gave it that value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nfcore.components import Kind
+from nfcore.config import Choice, PipelineConfig
+from nfcore.errors import NfcoreError
+from nfcore.manager import PluginManager
+from nfcore.options import parse
+from nfcore.pipeline.origins import flat
+
+DEFAULT = "default"
+# A run may be scored anew, exported again and go on elsewhere: these settings change after it has begun.
+_CHANGEABLE = ("device", "export", "protocol")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Args:
+        name: within its group.
+        value: as a recipe writes it.
+        origin: ``default``, a recipe, an option of the command line; empty where the run does not know it.
+
+    """
+
+    name: str
+    value: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The settings of one table of a recipe, such as ``distill`` or ``student.backbone``."""
+
+    name: str
+    settings: tuple[Setting, ...]
+
+    @property
+    def only_defaults(self) -> bool:
+        """Whether nobody gave any of them."""
+        return all(setting.origin == DEFAULT for setting in self.settings)
+
+
+def groups(config: PipelineConfig, origins: Mapping[str, str], manager: PluginManager) -> list[Group]:
+    """Return all settings of a pipeline, with those options of its components that have their defaults.
+
+    Args:
+        config: the pipeline.
+        origins: what gave each setting its value; empty where the run does not know it.
+        manager: where the components are found; the defaults of those that are not installed are left out.
+
+    """
+    values = config.model_dump(mode="json", exclude={"summary"})
+    components: dict[str, tuple[Kind, Choice]] = {
+        "scene": ("ray_source", config.scene),
+        "teacher": ("teacher", config.teacher),
+        "student.encoding": ("encoding", config.student.encoding),
+        "student.backbone": ("backbone", config.student.backbone),
+        "student.upsampler": ("upsampler", config.student.upsampler),
+        **{f"export.{label}": ("exporter", choice) for label, choice in config.export.items()},
+    }
+    tables: dict[str, dict[str, Setting]] = {}
+    given = flat(values)
+    for key, value in given.items():
+        group, _, name = _split(key, components)
+        tables.setdefault(group, {})[name] = Setting(name, written(value), _origin(key, value, origins))
+    for group, (kind, choice) in components.items():
+        for name, value in _defaults(kind, choice, manager):
+            tables[group].setdefault(name, Setting(name, written(value), DEFAULT))
+    return [Group(group, tuple(settings.values())) for group, settings in tables.items()]
+
+
+def written(value: Any) -> str:
+    """Return a value as a recipe writes it; TOML has no word for None."""
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _split(key: str, components: Mapping[str, object]) -> tuple[str, str, str]:
+    """Return the table and the name of a flat key; a component's options are a table of their own."""
+    for group in components:
+        if key.startswith(f"{group}."):
+            return group, ".", key.removeprefix(f"{group}.")
+    return key.rpartition(".") if "." in key else ("pipeline", ".", key)
+
+
+def _origin(key: str, value: Any, origins: Mapping[str, str]) -> str:
+    if key in origins or not origins:
+        return _short(origins.get(key, ""))
+    changeable = key.partition(".")[0] in _CHANGEABLE and value not in ("all", "auto", {}, None)
+    return "a later command" if changeable else DEFAULT
+
+
+def _defaults(kind: Kind, choice: Choice, manager: PluginManager) -> Iterator[tuple[str, Any]]:
+    """Yield those options of a component that nobody gave."""
+    try:
+        options = parse(manager.load(kind, choice.name).Options, choice.options, choice.name)
+    except NfcoreError:  # not installed here, or other options than it has here
+        return
+    yield from flat(options.model_dump(mode="json", exclude=set(choice.options))).items()
+
+
+def _short(origin: str) -> str:
+    """Return an origin without a recipe's folder or distribution, which a narrow table has no room for."""
+    what, space, name = origin.partition(" ")
+    return f"{what}{space}{name.rpartition('/')[2]}"

@@ -1,0 +1,55 @@
+"""The finished exports of a run as packages to measure, and what their manifests say of their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from nfcore.errors import UserError, nearest
+from nfcore.exports.manifest import Manifest
+from nfcore.manager import PluginManager
+from nfcore.measuring.bench import Quality
+from nfcore.measuring.latency import TORCH
+from nfcore.measuring.packages import Package
+from nfcore.runs.folder import Run
+
+
+def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) -> list[Package]:
+    """Return the finished exports of a run that ``labels`` name, or all, in the order of its configuration.
+
+    Raises:
+        UserError: there is no such export, it is not finished, or it has no manifest or a damaged one.
+
+    """
+    results = run.results
+    finished = {label: choice for label, choice in run.config.export.items() if f"export.{label}" in results}
+    for label in labels:
+        if label not in finished:
+            raise UserError(f"{run.folder}: no finished export {label!r}; {nearest(label, finished)}")
+    return [
+        Package(
+            label,
+            choice,
+            manager.build("exporter", choice.name, choice.options),
+            run.exports / label,
+            tuple(file.name for file in Manifest.read(run.exports / label).files),
+        )
+        for label, choice in finished.items()
+        if not labels or label in labels
+    ]
+
+
+def quality_of(run: Run, packages: Iterable[Package]) -> dict[str, Quality]:
+    """Return what is known of the pictures of a run's exports, by label, and of torch's on the same photos.
+
+    Where no export was held against photos, torch has what the run's evaluation says.
+    """
+    in_torch = run.results.get("evaluate", {}).get("student.test.psnr")
+    known = {}
+    for package in packages:
+        manifest = Manifest.read(package.folder)
+        photos, parity = manifest.photos, manifest.parity
+        known[package.label] = Quality(
+            None if photos is None else photos.psnr, None if parity is None else parity.least_psnr
+        )
+        in_torch = in_torch if photos is None else photos.torch_psnr
+    return {TORCH: Quality(in_torch)} | known

@@ -1,0 +1,112 @@
+"""``provenance.json``: which commands made a run, with which versions, and what gave each setting its value."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from nfcore import processes
+from nfcore.components import Kind
+from nfcore.config import PipelineConfig
+from nfcore.errors import PluginError, UserError
+from nfcore.files import write_json
+from nfcore.manager import PluginManager
+from nfcore.runs.checkpoints import machine
+from nfcore.runs.folder import Run
+
+_LIBRARIES = ("neural-field-core", "torch", "numpy")
+
+
+class Command(BaseModel):
+    """One command that worked on a run."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    line: str = Field(description="The command as a shell takes it")
+    began: AwareDatetime = Field(description="When, in UTC")
+    versions: dict[str, str] = Field(description="Of Python, torch, nfcore and the plugins that the run uses")
+    machine: str = Field(description="What computed: processor and torch")
+
+
+class Provenance(BaseModel):
+    """Where a run comes from. Runs that were made in Python, or by an older nfcore, know nothing of it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    origins: dict[str, str] = Field({}, description="What gave each setting its value; defaults are not in it")
+    commands: tuple[Command, ...] = Field((), description="Commands in the order in which they were given")
+
+    @classmethod
+    def read(cls, folder: Path) -> Provenance:
+        """Return what the run in ``folder`` knows of itself.
+
+        Raises:
+            UserError: its file is damaged.
+
+        """
+        path = folder / "provenance.json"
+        if not path.is_file():
+            return cls(origins={}, commands=())
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise UserError(f"{path}: damaged ({error.errors()[0]['msg']}); the run does without it") from None
+
+
+def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, arguments: Sequence[str]) -> None:
+    """Note in the run's folder that a command with these ``arguments`` works on it.
+
+    Args:
+        run: the run.
+        origins: what gave each setting its value, where the command begins the run; else empty.
+        manager: where the run's components are found.
+        arguments: those of the command line, without the program.
+
+    """
+    known = Provenance.read(run.folder)
+    command = Command(
+        line=command_line(arguments),
+        began=datetime.now(UTC).replace(microsecond=0),
+        versions=dict(_versions(run.config, manager)),
+        machine=machine(),
+    )
+    alike = known.commands and known.commands[-1].model_copy(update={"began": command.began}) == command
+    commands = known.commands if alike else (*known.commands, command)
+    now = Provenance(origins={**known.origins, **origins}, commands=commands)
+    if now != known:
+        write_json(run.folder / "provenance.json", now.model_dump(mode="json"))
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """Return this program with ``arguments`` as a shell takes it, also where ``torchrun`` started it."""
+    count = processes.count()
+    program = ["nfcore"] if count == 1 else ["torchrun", f"--nproc-per-node={count}", "-m", "nfcore"]
+    return shlex.join([*program, *arguments])
+
+
+def _versions(config: PipelineConfig, manager: PluginManager) -> Iterator[tuple[str, str]]:
+    """Yield what was installed of all that the pipeline uses."""
+    yield "python", platform.python_version()
+    for library in _LIBRARIES:
+        yield library, version(library)
+    student = config.student
+    chosen: list[tuple[Kind, str]] = [
+        ("ray_source", config.scene.name),
+        ("teacher", config.teacher.name),
+        ("encoding", student.encoding.name),
+        ("backbone", student.backbone.name),
+        ("upsampler", student.upsampler.name),
+        *(("exporter", choice.name) for choice in config.export.values()),
+    ]
+    for kind, name in chosen:
+        try:
+            plugin, _ = manager.find(kind, name)
+        except PluginError:  # such as an exporter of a stage that this command does not do
+            continue
+        yield plugin.distribution, plugin.source.version

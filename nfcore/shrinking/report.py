@@ -1,0 +1,79 @@
+"""What was chosen and what from, as data and as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nfcore.measuring.plots import Panel, Point, save_plot
+from nfcore.shrinking.choosing import Limits, Measured
+from nfcore.shrinking.judging import Judge, Score
+from nfcore.shrinking.survey import front_of
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The package that was chosen, as an export of its run.
+
+    Args:
+        label: the export's.
+        chosen: the package.
+        score: what held-out photos said of it.
+        on_test: what test views say of the files that were kept.
+
+    """
+
+    label: str
+    chosen: Measured
+    score: Score
+    on_test: Score
+
+
+def as_data(
+    run: str, judge: Judge, limits: Limits, measured: Sequence[Measured], kept: Kept | None
+) -> dict[str, Any]:
+    """Return all of it as JSON values; ``chosen`` is absent where no package is within the limits."""
+    data: dict[str, Any] = {
+        "run": run,
+        "limits": {name: value for name, value in asdict(limits).items() if value is not None},
+        "judged_on": {"photos": len(judge), "torch_psnr": judge.psnr},
+        "packages": [_package(one) for one in measured],
+        "front": [measured.index(one) for one in front_of(measured)],
+    }
+    if kept is not None:
+        data["chosen"] = {
+            "export": kept.label,
+            "package": measured.index(kept.chosen),
+            "held_out_loss": kept.score.loss,
+            "test_loss": kept.on_test.loss,
+            "test_psnr": kept.on_test.psnr,
+        }
+    return data
+
+
+def save_picture(path: Path, run: str, measured: Sequence[Measured], kept: Kept | None) -> bool:
+    """Draw PSNR against size, and against latency where that was measured; return whether there was anything."""
+    usable = [(one, one.score.psnr) for one in measured if one.score is not None and not one.refused]
+    chosen = kept and kept.chosen
+    sizes = [Point(one.label, one.bytes / 1e6, psnr, one is chosen) for one, psnr in usable]
+    times = [
+        Point(one.label, 1e3 * one.seconds, psnr, one is chosen) for one, psnr in usable if one.seconds is not None
+    ]
+    title = f"{run}: packages to choose from; the line is the Pareto front, the choice is red"
+    return save_plot(path, title, [Panel("size, MB", sizes), Panel("latency of one image, ms", times)])
+
+
+def _package(one: Measured) -> dict[str, Any]:
+    described = {
+        "exporter": one.choice.name,
+        "options": one.choice.options,
+        "precision": one.precision,
+        "bytes": one.bytes,
+        "refused": one.refused,
+        "seconds": one.seconds,
+        "bits": one.bits,
+        **(asdict(one.score) if one.score else {}),
+    }
+    return {name: value for name, value in described.items() if value is not None}

@@ -1,0 +1,76 @@
+"""A real Chromium for tests of pages: pytest fixtures that start it, and that fail a page which complains.
+
+A conftest takes them by importing them. They need playwright, and any Chromium or Chrome on the PATH or the one
+that ``NFCORE_CHROMIUM`` names; tests are skipped with a message without one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+_LOCAL = ("file:", "blob:", "data:", "http://127.0.0.1:")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Callable[..., Any]]:
+    """Start a browser with more flags; each combination is started once."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    candidates = [os.environ.get("NFCORE_CHROMIUM"), *map(shutil.which, _NAMES)]
+    executable = next((path for path in candidates if path), None)
+    if executable is None:
+        pytest.skip(f"no Chromium here: none of {', '.join(_NAMES)} is on the PATH")
+    started: dict[tuple[str, ...], Any] = {}
+    with sync_api.sync_playwright() as playwright:
+
+        def start(*flags: str) -> Any:
+            if flags not in started:
+                started[flags] = playwright.chromium.launch(executable_path=executable, args=[*_FLAGS, *flags])
+            return started[flags]
+
+        yield start
+        for browser in started.values():
+            browser.close()
+
+
+@pytest.fixture
+def opened(chromium: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Open an address; at the end nothing may have been complained of or asked of a network.
+
+    ``page.complaints`` and ``page.asked`` hold what was: a test that provokes some clears them.
+    """
+    pages = []
+
+    def open_(url: str | Path, *flags: str, **context: Any) -> Any:
+        page = chromium(*flags).new_context(**context).new_page()
+        page.complaints, page.asked = [], []
+        page.on("console", lambda m: m.type in ("error", "warning") and page.complaints.append(m.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("websocket", lambda socket: page.asked.append(socket.url))
+        pages.append(page)
+        page.goto(url.as_uri() if isinstance(url, Path) else url)
+        return page
+
+    yield open_
+    for page in pages:
+        complaints, foreign = page.complaints, [url for url in page.asked if not url.startswith(_LOCAL)]
+        page.context.close()
+        assert not complaints
+        assert not foreign
+
+
+def accessibility_violations(page: Any, axe: Path) -> list[str]:
+    """Return what axe-core finds wrong with a page; ``axe`` is its script, and the test is skipped without it."""
+    if not axe.is_file():
+        pytest.skip("axe-core is not here: nfcore-web was installed without npm")
+    page.evaluate(axe.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run().then(({violations}) => violations)")
+    return [f"{v['id']}: {v['help']}: {[node['target'] for node in v['nodes']]}" for v in found]

@@ -1,0 +1,14 @@
+"""The ExecuTorch exporter."""
+
+import nfcore
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    """Offer the exporter."""
+    yield nfcore.Component(
+        "exporter",
+        "executorch",
+        "nfcore_executorch.exporter:ExecuTorch",
+        summary="One .pte for ExecuTorch, lowered to XNNPACK: fp32 on the CPUs of phones",
+    )

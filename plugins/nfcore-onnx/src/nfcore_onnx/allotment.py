@@ -1,0 +1,74 @@
+"""Which weights bear 8 bits: as many as an error budget allows, by what the rounding of each does to the image.
+
+One scale per channel serves layers whose inputs are alike. The first layer of a guided student is not one: its
+inputs are features, opacities and harmonics, and 8 bits of it alone cost 18 dB more than those of any other layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+import nfcore
+from nfcore import DeployedLightField, LightField
+from nfcore_onnx.weights import Layer, rounded
+
+#: PSNR against torch, dB, that all rounding together shall leave: 2 dB over the floor of 50.
+_DUE = 52.0
+#: Reference cameras that are looked through, and rays along the longer side of what each sees.
+_VIEWS, _RAYS = 4, 24
+
+
+def allot(
+    deployed: DeployedLightField, student: LightField, candidates: Sequence[Layer], asked: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the bits of each layer by name: 8, or 16 where 8 would cost too much.
+
+    Errors of layers add up nearly as if they were independent, so that squared errors are a budget; it is spent
+    where it saves most bytes. What is ``asked`` for by name is given and not counted.
+    """
+    bits = {layer.name: asked.get(layer.name, 16) for layer in candidates}
+    state = deployed.state_dict()
+    saved = {layer.name: sum(state[name].numel() for name in layer.tensors) for layer in candidates}
+    cost = _costs(deployed, student, [layer for layer in candidates if layer.name not in asked])
+    left = 10 ** (-_DUE / 10)
+    for name in sorted(cost, key=lambda name: cost[name] / saved[name]):
+        if cost[name] <= left:
+            bits[name] = 8
+            left -= cost[name]
+    return bits
+
+
+@torch.no_grad()
+def _costs(deployed: DeployedLightField, student: LightField, candidates: Sequence[Layer]) -> dict[str, float]:
+    """Return the mean squared error of the image, in the worst view, that 8 bits of each layer alone make."""
+    rays = _few_rays(student)
+    of_encoding = deployed.rays.encoding
+    features: Tensor = of_encoding(*rays)
+    exact = deployed.image(features)
+    state = deployed.state_dict()
+    costs = {}
+    for layer in candidates:
+        kept = {name: state[name].clone() for name in layer.tensors}
+        for name, axis in layer.tensors.items():
+            state[name].copy_(rounded(kept[name], 8, axis))
+        in_network = layer.name.partition(".")[0] != "encoding"
+        image = deployed.image(features if in_network else of_encoding(*rays))
+        costs[layer.name] = float((image - exact).square().mean((1, 2, 3)).max())
+        for name, tensor in kept.items():
+            state[name].copy_(tensor)
+    return costs
+
+
+def _few_rays(student: LightField) -> tuple[Tensor, Tensor]:
+    """Return what some reference cameras see, at few rays: the same view, coarsely sampled."""
+    cameras, (rows, columns) = student.cameras, student.grid
+    which = torch.linspace(0, len(cameras) - 1, min(len(cameras), _VIEWS)).long()
+    share = min(1.0, _RAYS / max(rows, columns))
+    rows, columns = max(1, round(share * rows)), max(1, round(share * columns))
+    height, width = rows * student.scale, columns * student.scale
+    smaller = torch.tensor([width / cameras.width, height / cameras.height]).repeat(2)
+    poses, intrinsics = cameras.poses[which].cpu().float(), cameras.intrinsics[which].cpu().float()
+    return nfcore.ray_grid(poses, intrinsics * smaller, height, width, student.scale)

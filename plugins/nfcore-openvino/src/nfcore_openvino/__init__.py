@@ -1,0 +1,14 @@
+"""The OpenVINO exporter."""
+
+import nfcore
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    """Offer the exporter."""
+    yield nfcore.Component(
+        "exporter",
+        "openvino",
+        "nfcore_openvino.exporter:OpenVINO",
+        summary="OpenVINO IR with fp32, fp16 or int8 weights; quick on CPUs",
+    )

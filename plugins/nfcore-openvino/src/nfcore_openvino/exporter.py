@@ -1,0 +1,186 @@
+"""The OpenVINO exporter: pose and intrinsics in, RGB out, as OpenVINO's intermediate representation (IR)."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import openvino
+import torch
+from openvino.passes import ConstantFolding, Manager
+from pydantic import Field
+from torch import Tensor
+
+import nfcore
+from nfcore import (
+    Exported,
+    ExportedFile,
+    LightField,
+    ParityFloor,
+    Runner,
+    UserError,
+    VerificationUnavailable,
+    camera_ports,
+    features_port,
+    image_port,
+)
+from nfcore_openvino.weights import round_to_int8
+
+#: What the files are called, without suffix: as one model, or from camera to features and from these to the image.
+MODEL, RAYS, NETWORK = "light_field", "rays", "network"
+TENSORS = {
+    MODEL: ("pose", "intrinsics", "image"),
+    RAYS: ("pose", "intrinsics", "features"),
+    NETWORK: ("features", "image"),
+}
+
+_COUNTED = re.compile(r"[A-Z]\w*_\d+")
+
+
+class OpenVINO(nfcore.Exporter):
+    """From camera to image, converted from what the exporter ``onnx`` writes; the batch is free, the size is not.
+
+    Each model is an ``.xml`` with the graph and a ``.bin`` with its weights. int8 weights are unfolded when the model is
+    loaded: they save space, and the network computes in floating point as before. With ``inference = "bf16"`` there are
+    two models: rays and encoding, which always compute in fp32, and the network, which computes in bfloat16 where the
+    processor can.
+    """
+
+    class Options(nfcore.Options):
+        """Options of the OpenVINO exporter."""
+
+        precision: Literal["fp32", "fp16", "int8"] = Field(
+            "fp32", description="Of the network's weights in the file"
+        )
+        inference: Literal["f32", "bf16"] = Field(
+            "f32", description="What the network computes in; bf16 is several times as quick where the CPU has AMX"
+        )
+
+    options: Options
+
+    @classmethod
+    def variants(cls) -> Sequence[Mapping[str, object]]:
+        """Return the three precisions."""
+        return tuple({"precision": precision} for precision in ("fp32", "fp16", "int8"))
+
+    @property
+    def parity_floor(self) -> ParityFloor:
+        """fp32: 1e-4 and 80 dB, rounding only; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits."""
+        if self.options.inference == "bf16":
+            return ParityFloor(psnr=35)
+        if self.options.precision == "fp32":
+            return ParityFloor(psnr=80, max_error=1e-4)
+        return ParityFloor(psnr=70 if self.options.precision == "fp16" else 50)
+
+    def export(self, student: LightField, folder: Path) -> Exported:
+        """Write ``light_field.xml`` and ``.bin``, or, for bf16, ``rays`` and ``network`` of both kinds.
+
+        Raises:
+            NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
+            PluginError: the exporter ``onnx`` is not installed.
+
+        """
+        precision, split = self.options.precision, self.options.inference == "bf16"
+        # Weights of eight bits take the fp16 form of all that is no weight: tables of an encoding, biases.
+        options = {
+            "precision": "fp32" if precision == "fp32" else "fp16",
+            "form": "split" if split else "single",
+        }
+        with tempfile.TemporaryDirectory() as temporary:
+            place = Path(temporary)
+            nfcore.plugins().build("exporter", "nfcore-onnx/onnx", options).export(student, place)
+            for name in (RAYS, NETWORK) if split else (MODEL,):
+                model = openvino.Core().read_model(place / f"{name}.onnx")
+                folding = Manager()
+                folding.register_pass(ConstantFolding())
+                folding.run_passes(model)
+                if precision == "int8" and name != RAYS:
+                    round_to_int8(model)  # after the folding, which would undo it
+                _name_by_order(model)
+                openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
+        return Exported(
+            _files(student, split, options["precision"]),
+            precision=precision if precision != "int8" else "int8 weights",
+            target=f"OpenVINO {_release()}, {self.options.inference} arithmetic",
+        )
+
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
+        """Load the models in ``folder`` into OpenVINO on the CPU.
+
+        Raises:
+            UserError: a file is missing, damaged or not from this exporter.
+            VerificationUnavailable: bfloat16 is asked for, which this processor doesn't have.
+
+        """
+        split = self.options.inference == "bf16"
+        core = openvino.Core()
+        if split and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise VerificationUnavailable("this processor has no bfloat16 arithmetic")
+        steps = [_load(core, folder / f"{name}.xml", threads, self.options.inference) for name in _names(split)]
+
+        def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
+            values = {"pose": poses.numpy(force=True), "intrinsics": intrinsics.numpy(force=True)}
+            for step in steps:
+                values = {step.output(0).any_name: step(values)[0]}
+            return torch.from_numpy(values["image"])
+
+        return Runner(f"OpenVINO {_release()} (CPU, {self.options.inference})", render)
+
+
+def _name_by_order(model: openvino.Model) -> None:
+    """Give nodes that OpenVINO named by counting through the process names that do not depend on it, in place."""
+    for index, node in enumerate(model.get_ordered_ops()):
+        if _COUNTED.fullmatch(node.get_friendly_name()):
+            node.set_friendly_name(f"{node.get_type_name()}-{index}")
+
+
+def _names(split: bool) -> tuple[str, ...]:
+    return (RAYS, NETWORK) if split else (MODEL,)
+
+
+def _files(student: LightField, split: bool, dtype: str) -> tuple[ExportedFile, ...]:
+    cameras = student.cameras
+    if not split:
+        return (ExportedFile.camera_to_image(f"{MODEL}.xml", cameras),)
+    between = features_port(
+        ("batch", student.encoding.channels, *student.grid), "float32" if dtype == "fp32" else "float16"
+    )
+    return (
+        ExportedFile(f"{RAYS}.xml", camera_ports(), (between,)),
+        ExportedFile(f"{NETWORK}.xml", (between,), (image_port(cameras.height, cameras.width),)),
+    )
+
+
+def _load(core: openvino.Core, path: Path, threads: int | None, inference: str) -> openvino.CompiledModel:
+    """Return one model, ready to run, or raise a UserError."""
+    for file in (path, path.with_suffix(".bin")):
+        if not file.is_file():
+            raise UserError(f"{file}: no such file; export the student to get it")
+    settings: dict[str, Any] = {
+        "PERFORMANCE_HINT": "LATENCY",
+        # OpenVINO's own default is bfloat16 where the processor has it. Rays need more than its 8 bits.
+        "INFERENCE_PRECISION_HINT": inference if path.stem == NETWORK else "f32",
+        # Nor are activations rounded to eight bits beside weights of eight bits, which is its default in linear layers.
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    try:
+        model = core.read_model(path)
+        names = tuple(port.any_name for port in (*model.inputs, *model.outputs))
+        if names == TENSORS[path.stem]:
+            return core.compile_model(model, "CPU", settings)
+    except RuntimeError as error:
+        lines = [
+            line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")
+        ]
+        reason = lines[0] if lines else "no reason given"
+        raise UserError(f"{path}: damaged, OpenVINO can't load it: {reason}") from None
+    raise UserError(f"{path}: not a light field: it has {', '.join(names)}, not {', '.join(TENSORS[path.stem])}")
+
+
+def _release() -> str:
+    return str(openvino.__version__).partition("-")[0]

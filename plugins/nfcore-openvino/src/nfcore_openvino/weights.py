@@ -1,0 +1,48 @@
+"""Weights of eight bits: whole numbers per output channel, with one scale each, unfolded when the model is loaded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from openvino import Model, Node, opset13
+
+# Layers with weights as their second input, and which axis of these counts the output channels.
+_OUTPUTS = {"Convolution": 0, "ConvolutionBackpropData": 1}
+
+
+def round_to_int8(model: Model) -> int:
+    """Replace the weights of convolutions and linear layers by int8 times a scale, in place; return how many.
+
+    Symmetric, with one scale per output channel: the largest weight of a channel becomes 127. The network computes as
+    before, in floating point. Layers of which the weights are no constants stay as they are.
+    """
+    rounded = 0
+    for layer in model.get_ordered_ops():
+        weights = layer.input_value(1).get_node() if _has_weights(layer) else None
+        if weights is not None and weights.get_type_name() == "Constant":
+            layer.input(1).replace_source_output(_rounded(weights, _output_axis(layer)).output(0))
+            rounded += 1
+    model.validate_nodes_and_infer_types()
+    return rounded
+
+
+def _has_weights(layer: Node) -> bool:
+    return layer.get_type_name() in (*_OUTPUTS, "MatMul")
+
+
+def _output_axis(layer: Node) -> int:
+    if layer.get_type_name() == "MatMul":
+        return 0 if layer.get_attributes()["transpose_b"] else 1
+    return _OUTPUTS[layer.get_type_name()]
+
+
+def _rounded(weights: Node, axis: int) -> Node:
+    """Return a node that computes the rounded weights in the type of the given ones."""
+    values = weights.data
+    others = tuple(other for other in range(values.ndim) if other != axis)
+    # The scale is rounded to the network's type first, so that only the whole numbers lose anything.
+    largest: NDArray[np.float32] = np.abs(values.astype(np.float32)).max(others, keepdims=True)
+    scales = np.maximum(largest / 127, np.finfo(values.dtype).tiny).astype(values.dtype)
+    whole = np.clip(np.rint(values.astype(np.float32) / scales.astype(np.float32)), -127, 127).astype(np.int8)
+    unfolded = opset13.convert(opset13.constant(whole), weights.get_element_type())
+    return opset13.multiply(unfolded, opset13.constant(scales))

@@ -1,0 +1,14 @@
+"""The SnapML exporter."""
+
+import nfcore
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    """Offer the exporter."""
+    yield nfcore.Component(
+        "exporter",
+        "snapml",
+        "nfcore_snapml.exporter:SnapML",
+        summary="Sampler.onnx, Embedder.onnx and the network with SnapML's GELU, as Snap's lenses take them",
+    )

@@ -1,0 +1,163 @@
+"""A torch module as an ONNX graph of operations that SnapML runs.
+
+The graph is in operator set 11, that of Snap's own lenses; torch writes newer ones only. Two operations are rewritten:
+
+- GELU becomes ``GeluSnap``, a node that only SnapML knows and that Snap's own lenses are made of: operator set 11 has
+  no GELU.
+- Cosine becomes 1 - 2 sin(x / 2)^2, because SnapML does not run it on the iPhone's Neural Engine (the page
+  *Compatibility* of SnapML's documentation). sin(x + pi / 2) would do as well, but its sum rounds large angles.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+import numpy as np
+import onnx
+import torch
+from onnx import ModelProto, NodeProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from nfcore import NfcoreError
+
+OPERATOR_SET, IR_VERSION = 11, 6
+#: SnapML's GELU, as a node of the default domain.
+GELU = "GeluSnap"
+
+# Torch's operator set for these graphs: the first in which GELU is one node.
+_WRITTEN = 20
+# What these have as their second input became an input after operator set 11, and was an attribute before.
+_ATTRIBUTES = {
+    "Split": "split",
+    **dict.fromkeys(("Squeeze", "Unsqueeze", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), "axes"),
+}
+# Comparisons that came later, and which one they deny.
+_DENIED = {"LessOrEqual": "Greater", "GreaterOrEqual": "Less"}
+# Attributes that came after operator set 11, of which torch writes the one value that had been implied.
+_IMPLIED = {"Reshape": "allowzero", "Split": "num_outputs"}
+
+
+def convert(module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str], output: str) -> ModelProto:
+    """Return the graph of ``module``, which has one output; all shapes are those of the example.
+
+    Raises:
+        NfcoreError: the module can't be expressed in SnapML's operator set; says why.
+
+    """
+    try:
+        with _quiet():
+            program = torch.onnx.export(
+                module,
+                example,
+                dynamo=True,
+                opset_version=_WRITTEN,
+                input_names=list(inputs),
+                output_names=[output],
+                verbose=False,
+            )
+        assert program is not None
+        model: ModelProto = program.model_proto
+        _spell_out(model)
+        _in_older_operators(model)
+        _check(model)
+    except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
+        cause = error.__cause__ or error
+        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+        raise NfcoreError(
+            f"this student can't be expressed in ONNX opset {OPERATOR_SET}, SnapML's: {reason}"
+        ) from error
+    return model
+
+
+def runnable(model: ModelProto) -> None:
+    """Put ONNX Runtime's own exact GELU in the place of SnapML's, in place."""
+    for node in model.graph.node:
+        if node.op_type == GELU and not node.domain:
+            node.op_type, node.domain = "Gelu", "com.microsoft"
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+def _in_older_operators(model: ModelProto) -> None:
+    """Write the graph's nodes as operator set 11 has them, in place."""
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in _IMPLIED:
+            kept = [attribute for attribute in node.attribute if attribute.name != _IMPLIED[node.op_type]]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+        if node.op_type in _ATTRIBUTES and len(node.input) == 2 and node.input[1] in constants:
+            values = constants[node.input.pop()].tolist()
+            node.attribute.append(helper.make_attribute(_ATTRIBUTES[node.op_type], values))
+        if node.op_type == "Gelu" and not any(attribute.s == b"tanh" for attribute in node.attribute):
+            node.op_type = GELU
+            del node.attribute[:]
+    used = {name for node in graph.node for name in node.input}
+    unused = [tensor for tensor in graph.initializer if tensor.name not in used]
+    for tensor in unused:
+        graph.initializer.remove(tensor)
+    model.ir_version = IR_VERSION
+    del model.opset_import[:]
+    model.opset_import.append(helper.make_opsetid("", OPERATOR_SET))
+
+
+def _spell_out(model: ModelProto) -> None:
+    """Replace the nodes that SnapML does not run, and those that its operator set lacks, by several, in place."""
+    graph = model.graph
+    if any(node.op_type == "Cos" for node in graph.node):
+        for name, value in (("half", 0.5), ("one", 1.0), ("two", 2.0)):
+            graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), f"cosine.{name}"))
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        if node.op_type == "Cos":
+            nodes += _cosine(node.input[0], node.output[0])
+        elif node.op_type in _DENIED:
+            denied = f"{node.output[0]}.denied"
+            nodes.append(helper.make_node(_DENIED[node.op_type], node.input, [denied]))
+            nodes.append(helper.make_node("Not", [denied], node.output))
+        else:
+            nodes.append(node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _cosine(angle: str, cosine: str) -> list[NodeProto]:
+    """Return nodes that compute ``cosine`` as 1 - 2 sin(angle / 2)^2."""
+    half, sine, square, double = (f"{cosine}.{step}" for step in ("half", "sine", "square", "double"))
+    return [
+        helper.make_node("Mul", [angle, "cosine.half"], [half]),
+        helper.make_node("Sin", [half], [sine]),
+        helper.make_node("Mul", [sine, sine], [square]),
+        helper.make_node("Mul", [square, "cosine.two"], [double]),
+        helper.make_node("Sub", ["cosine.one", double], [cosine]),
+    ]
+
+
+def _check(model: ModelProto) -> None:
+    """Let the checker of ONNX see all nodes but SnapML's, of which it knows nothing."""
+    seen = ModelProto()
+    seen.CopyFrom(model)
+    del seen.graph.value_info[:]
+    runnable(seen)
+    onnx.checker.check_model(seen, full_check=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch's exporter from logging, warning and printing about its own internals."""
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx")]
+    levels = [log.level for log in logs]
+    printed = io.StringIO()
+    try:
+        for log in logs:
+            log.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

@@ -1,0 +1,12 @@
+"""The exporter keeps its contract with the intrinsics in the Sampler and as its input."""
+
+from nfcore.testing import ExporterConformance
+
+
+class TestSnapML(ExporterConformance):
+    component = "nfcore-snapml/snapml"
+
+
+class TestSnapMLWithIntrinsics(ExporterConformance):
+    component = "nfcore-snapml/snapml"
+    options = {"intrinsics": "input"}

@@ -1,0 +1,31 @@
+"""A run's settings, as TensorBoard shows them: a text, and flat names with values to compare runs by."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+Value = bool | float | str
+
+
+def text(run: Path) -> str:
+    """Return the run's configuration as a block of code in Markdown."""
+    lines = (run / "config.toml").read_text(encoding="utf-8").splitlines()
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def flat(run: Path) -> dict[str, Value]:
+    """Return the run's settings by dotted names, such as ``distill.steps``; lists as text."""
+    values = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+    return _flat(values, "")
+
+
+def _flat(values: dict[str, Any], prefix: str) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value if isinstance(value, bool | int | float | str) else str(value)
+    return found

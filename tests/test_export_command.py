@@ -1,0 +1,113 @@
+"""``nfcore export`` makes all that it can, says in a table what that is worth, and fails for what it could not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+import tiny_plugin
+
+from nfcore.exports.manifest import Manifest
+from nfcore.manager import PluginManager
+
+PLUGIN = "from tiny_plugin import nfcore_components, nfcore_recipes\n"
+DECLARED = """
+[project]
+name = "tiny-dist"
+version = "1"
+[project.entry-points.nfcore]
+tiny = "tiny_plugin_of_a_folder"
+"""
+
+
+@pytest.fixture
+def export(command, tmp_path):
+    """Export a student's file with the tiny exporter ``copy``, with further arguments."""
+    plugin = tmp_path / "plugins" / "tiny"
+    plugin.mkdir(parents=True)
+    (plugin / "pyproject.toml").write_text(DECLARED)
+    (plugin / "tiny_plugin_of_a_folder.py").write_text(PLUGIN)
+    tiny.student().save(tmp_path / "student.safetensors", PluginManager([tiny.source(tiny_plugin)]))
+
+    def run(*arguments: str | Path):
+        options = ("--plugins-dir", tmp_path / "plugins", "export", "student.safetensors", *arguments, "--quiet")
+        return command(*options, cwd=tmp_path)
+
+    return run
+
+
+def test_an_export_is_told_in_one_table_with_size_parity_and_place(export, tmp_path):
+    done = export("copy")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "student-exports" / "copy"
+    size = Manifest.read(folder).bytes / 1e6
+    for said in (
+        "dB against torch",
+        "dB against photos",
+        f"{size:.2f} MB",
+        "140.0",
+        "a copy",
+        "student-exports/copy",
+    ):
+        assert said in done.stdout
+
+
+def test_figures_are_json_for_scripts(export):
+    figures = json.loads(export("copy", "--json").stdout)
+    assert figures["copy"]["psnr_vs_torch"] == 140.0
+    assert figures["copy"]["verified_by"] == "a copy"
+
+
+@pytest.mark.parametrize(("floor", "code"), [("39", 0), ("41", 1)])
+def test_the_floor_is_an_option(export, tmp_path, floor, code):
+    done = export("copy", "--set", "error=0.01", "--floor", floor)
+    assert done.returncode == code
+    folder = tmp_path / "student-exports" / ("rejected" if code else "") / "copy"
+    assert Manifest.read(folder).floor.psnr == float(floor)
+    assert ("differs from torch: 40.0 dB where at least 41.0 are due" in done.stderr) == bool(code)
+
+
+def test_what_can_be_made_is_made_where_something_fails(export, tmp_path, monkeypatch):
+    write = tiny.Copy.export
+
+    def fails_for_one(self, student, folder):
+        if folder.name == "first":
+            raise RuntimeError("an op that nobody knows\nand more lines")
+        return write(self, student, folder)
+
+    monkeypatch.setattr(tiny.Copy, "export", fails_for_one)
+    monkeypatch.setattr(
+        "nfcore.pipeline.recipes.choose_exports",
+        lambda *arguments, **options: {label: tiny_choice() for label in ("first", "second")},
+    )
+    done = export()
+    assert done.returncode == 1
+    assert done.stderr == ("nfcore: 1 of 2 exports failed\n  first: RuntimeError: an op that nobody knows\n")
+    assert "student-exports/second" in done.stdout
+    assert [path.name for path in (tmp_path / "student-exports").iterdir()] == ["second"]
+
+
+def tiny_choice():
+    from nfcore.config import ExportChoice
+
+    return ExportChoice(name="copy")
+
+
+@pytest.mark.parametrize("floor", ["0", "-3", "high"])
+def test_a_floor_that_is_none_is_a_mistake(export, floor):
+    done = export("copy", "--floor", floor)
+    assert done.returncode == 2
+    assert "floor" in done.stderr
+
+
+def test_the_place_for_what_failed_is_no_name_for_an_export(export):
+    done = export("copy", "--as", "rejected")
+    assert done.returncode == 2
+    assert "choose another" in done.stderr
+
+
+def test_an_exporter_that_is_named_with_its_distribution_has_the_label_of_its_name(export, tmp_path):
+    assert export("tiny-dist/copy").returncode == 0
+    assert Manifest.read(tmp_path / "student-exports" / "copy").label == "copy"

@@ -1,0 +1,338 @@
+"""What exports cost: interleaved times, the machine's peak, memory, the front, budgets as people write them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from types import SimpleNamespace
+
+import pytest
+import tiny
+import tiny_sizes
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfcore import NfcoreError, Runner, UserError
+from nfcore.config import Choice
+from nfcore.measuring.bench import Bench, Quality, Row, bench
+from nfcore.measuring.front import pareto_front, quality_front
+from nfcore.measuring.latency import TORCH, measure_latency
+from nfcore.measuring.memory import peak_memory
+from nfcore.measuring.packages import Package
+from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
+from nfcore.measuring.plots import Panel, Point, save_plot
+from nfcore.measuring.quantities import parse_bytes, parse_seconds
+from nfcore.measuring.timing import Timing, interleaved, rounds_within
+
+
+def package(folder, label: str = "small", **options: object) -> Package:
+    """An export of a tiny student, made now."""
+    choice = Choice(name="packed", **options)
+    exporter = tiny_sizes.manager().build("exporter", "packed", options)
+    (folder / label).mkdir()
+    exported = exporter.export(tiny.student(), folder / label)
+    return Package(label, choice, exporter, folder / label, tuple(file.name for file in exported.files))
+
+
+# -- time --------------------------------------------------------------------------------------------
+
+
+def test_each_round_runs_every_candidate_once_and_the_first_round_does_not_count():
+    called: list[str] = []
+    timings = interleaved({name: lambda name=name: called.append(name) for name in "abc"}, rounds=3)
+    assert "".join(called) == "abc" * 4
+    assert [len(timing.seconds) for timing in timings.values()] == [3, 3, 3]
+
+
+@pytest.fixture
+def clock(monkeypatch) -> SimpleNamespace:
+    """A clock that only sleeping moves on."""
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+    monkeypatch.setattr("nfcore.measuring.timing.time", clock)
+    return clock
+
+
+def test_the_time_of_a_candidate_is_its_own(clock):
+    """Without the pause before it, and without what the others take."""
+    timings = interleaved({"long": lambda: clock.sleep(3), "short": lambda: clock.sleep(0.5)}, rounds=3)
+    assert timings["long"].seconds == pytest.approx((3, 3, 3))
+    assert timings["short"].seconds == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_spread_and_median_are_those_of_the_rounds():
+    timing = Timing((5.0, 1.0, 2.0, 4.0, 3.0))
+    assert (timing.median, timing.quartiles) == (3.0, (2.0, 4.0))
+    assert Timing((2.0,)).quartiles == (2.0, 2.0)
+
+
+def test_rounds_fill_the_time_that_is_given_within_bounds(clock):
+    slow = {"a": lambda: clock.sleep(3), "b": lambda: clock.sleep(1)}
+    assert rounds_within(slow, 20.1) == 10  # 40 s for both, 4 s a round
+    assert rounds_within(slow, 1) == 5
+    assert rounds_within(slow, 1000, most=50) == 50
+
+
+def test_the_peak_is_that_of_a_real_product_on_the_threads_that_are_asked_for(monkeypatch):
+    used = []
+    multiply = torch.mm
+
+    def watched(*given, **named):
+        used.append(torch.get_num_threads())
+        return multiply(*given, **named)
+
+    monkeypatch.setattr(torch, "mm", watched)
+    monkeypatch.setattr("nfcore.measuring.peak._SIDE", 64)
+    product = matrix_product(2)()
+    assert product.shape == (64, 64)
+    assert product.mean() == pytest.approx(64 / 4, rel=0.05)  # of uniform numbers
+    assert used == [2]
+    assert torch.get_num_threads() == 1
+    assert FLOATING_POINT_OPERATIONS == 2 * 2048**3
+
+
+@pytest.fixture
+def quick_peak(monkeypatch):
+    """A matrix product that costs nothing."""
+    monkeypatch.setattr("nfcore.measuring.peak._SIDE", 32)
+
+
+def test_torch_and_each_export_are_timed_on_each_number_of_threads(tmp_path, quick_peak):
+    packages = [package(tmp_path, "small", precision=4), package(tmp_path, "large")]
+    found = measure_latency(tiny.student(), packages, threads=[1, 2], seconds=0.01)
+    labels = [(row.label, row.threads) for row in found.rows]
+    assert sorted(labels) == sorted(itertools.product(["torch", "small", "large"], [1, 2]))
+    assert all(len(row.timing.seconds) >= 5 for row in found.rows)
+    assert found.untimed == {}
+    row = found.of("small", 2)
+    assert row.share_of_peak == pytest.approx(2 * found.macs / row.timing.median / found.peak[2])
+    assert found.of(TORCH, 1).note.startswith("eager, channels ")
+
+
+def test_an_emulated_export_has_no_time_and_one_that_cannot_run_says_why(tmp_path, quick_peak, monkeypatch):
+    emulated = package(tmp_path, "emulated", timed=False)
+    elsewhere = package(tmp_path, "elsewhere")
+    monkeypatch.setattr(elsewhere.exporter, "load", tiny.Copy(tiny.Copy.Options(runs_here=False)).load)
+    found = measure_latency(tiny.student(), [emulated, elsewhere], threads=[1], seconds=0.01)
+    assert [row.label for row in found.rows] == [TORCH]
+    assert "emulated" in found.untimed["emulated"]
+    assert found.untimed["elsewhere"] == "it takes a telephone"
+
+
+def test_an_export_runs_on_the_threads_that_it_was_loaded_for(tmp_path, quick_peak, monkeypatch):
+    one = package(tmp_path)
+    loaded = []
+    load = one.exporter.load
+
+    def watched(folder, threads=None):
+        loaded.append(threads)
+        return load(folder, threads)
+
+    monkeypatch.setattr(one.exporter, "load", watched)
+    measure_latency(tiny.student(), [one], threads=[1, 2], seconds=0.01)
+    assert loaded == [1, 2]
+
+
+def test_torch_is_timed_in_the_memory_layout_that_is_quicker(monkeypatch, quick_peak):
+    """Both layouts compute the same image; which is quicker, the machine says."""
+    from nfcore.deploy import DeployedLightField
+    from nfcore.measuring.latency import _channels_last
+
+    student = tiny.student(width=16).eval()
+    camera = student.cameras[0]
+    deployed = DeployedLightField(student)
+    features = []
+    last = _channels_last(DeployedLightField(student))
+    last.image.register_forward_pre_hook(lambda module, given: features.append(given[0]))
+    image = last(camera.poses, camera.intrinsics)
+    assert torch.allclose(image, deployed(camera.poses, camera.intrinsics), atol=1e-6)
+    assert features[0].is_contiguous(memory_format=torch.channels_last)
+
+
+# -- size and memory ---------------------------------------------------------------------------------
+
+
+def test_the_size_of_a_package_is_that_of_its_files_without_what_describes_them(tmp_path):
+    one = package(tmp_path)
+    before = one.bytes
+    assert before == (one.folder / tiny_sizes.CODES).stat().st_size
+    (one.folder / "README.md").write_text("x" * 10_000)
+    assert one.bytes == before
+
+
+def test_the_size_of_a_package_that_is_a_folder_is_that_of_all_files_in_it(tmp_path):
+    (tmp_path / "a.mlpackage" / "Data").mkdir(parents=True)
+    (tmp_path / "a.mlpackage" / "Manifest.json").write_bytes(b"x" * 7)
+    (tmp_path / "a.mlpackage" / "Data" / "weight.bin").write_bytes(b"x" * 100)
+    assert Package("a", Choice(name="packed"), None, tmp_path, ("a.mlpackage",)).bytes == 107
+
+
+GREEDY = """
+import time
+from pathlib import Path
+import torch
+import nfcore
+
+class Greedy(nfcore.Exporter):
+    class Options(nfcore.Options):
+        mebibytes: int = 1
+    parity_floor = nfcore.ParityFloor(psnr=60)
+    def export(self, student, folder):
+        raise NotImplementedError
+    def load(self, folder, threads=None):
+        if not (folder / "file").exists():
+            raise nfcore.UserError("no such file")
+        assert torch.get_num_threads() == threads
+        held = torch.ones(self.options.mebibytes << 18)
+        return nfcore.Runner("greedy", lambda pose, intrinsics: held[:1] + pose.sum())
+
+class Plugin:
+    @staticmethod
+    @nfcore.hookimpl
+    def nfcore_components():
+        yield nfcore.Component("exporter", "greedy", "greedy:Greedy")
+"""
+
+
+@pytest.fixture
+def greedy(tmp_path, monkeypatch):
+    """A plugin from source whose exporter, when it loads, takes as much memory as it is told."""
+    folder = tmp_path / "plugins" / "greedy"
+    folder.mkdir(parents=True)
+    folder.joinpath("pyproject.toml").write_text(
+        '[project]\nname = "greedy"\nversion = "1"\n[project.entry-points.nfcore]\ngreedy = "greedy:Plugin"\n'
+    )
+    folder.joinpath("greedy.py").write_text(GREEDY)
+    monkeypatch.setattr("nfcore.manager._folders", (tmp_path / "plugins",))
+    monkeypatch.setenv("NFCORE_PLUGINS_ONLY", "greedy")
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "file").touch()
+    return tmp_path / "export"
+
+
+def test_peak_memory_is_what_loading_and_running_adds_to_a_process(greedy):
+    camera = tiny.student().cameras[0]
+    large = peak_memory(greedy, Choice(name="greedy", mebibytes=300), camera, threads=1)
+    assert 300 << 20 <= large < 400 << 20
+
+
+def test_a_process_that_fails_says_why(greedy):
+    with pytest.raises(NfcoreError, match="no such file"):
+        peak_memory(greedy / "nowhere", Choice(name="greedy"), tiny.student().cameras[0], threads=1)
+
+
+# -- the front ---------------------------------------------------------------------------------------
+
+
+def test_the_front_holds_what_no_other_beats():
+    assert pareto_front([(3, 1), (1, 3), (2, 2), (2, 3), (3, 3)]) == [1, 2, 0]
+    assert pareto_front([(1, 1), (1, 1)]) == [0]
+    assert pareto_front([]) == []
+
+
+costs = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=12)
+
+
+@given(costs)
+def test_every_point_off_the_front_is_beaten_by_one_on_it_and_none_on_it_is(points):
+    front = pareto_front(points)
+    for index, point in enumerate(points):
+        beaten = [f for f in front if f != index and all(a <= b for a, b in zip(points[f], point, strict=True))]
+        assert bool(beaten) == (index not in front)
+
+
+def test_a_thousandth_of_a_db_is_no_reason_to_be_on_the_front():
+    assert quality_front([(1.0, 30.001), (2.0, 30.003), (3.0, 30.02)]) == [0, 2]
+
+
+# -- the bench ---------------------------------------------------------------------------------------
+
+ROWS = (
+    Row("torch", 1, 4000, 10.0, (9.0, 11.0), 5, 0.5, psnr=30.0),
+    Row("torch", 2, 4000, 6.0, (5.0, 7.0), 5, 0.4, psnr=30.0),
+    Row("fp32", 1, 4000, 5.0, (4.0, 6.0), 5, 0.9, psnr=30.0),
+    Row("int8", 1, 1000, 5.5, (5.0, 6.0), 5, 0.8, psnr=29.9),
+    Row("coreml", None, 900, psnr=29.95, note="emulated"),
+)
+
+
+def test_a_benchs_fronts_are_of_size_and_of_latency():
+    """Core ML is both smaller and better than int8, but nobody knows how quick it is."""
+    found = Bench(ROWS, 1000, {1: 1e9})
+    assert found.size_front == ["coreml", "torch"]
+    assert found.latency_front == [("fp32", 1)]
+
+
+def test_what_was_not_measured_is_absent_from_the_data_never_zero():
+    data = Bench(ROWS, 1000, {1: 1e9}).as_data()
+    assert "milliseconds" not in data["rows"][-1]
+    assert "memory" not in data["rows"][0]
+    assert data["rows"][0]["spread"] == (9.0, 11.0)
+    assert data["peak_flops"] == {"1": 1_000_000_000}
+    json.dumps(data, allow_nan=False)
+
+
+def test_a_bench_has_a_row_for_torch_and_each_export_with_what_is_known_of_it(tmp_path, quick_peak):
+    packages = [package(tmp_path, "small", precision=4), package(tmp_path, "emulated", timed=False)]
+    quality = {"torch": Quality(30.0), "small": Quality(29.0, 44.0)}
+    found = bench(tiny.student(), packages, quality, threads=[1, 2], seconds=0.01, memory=False)
+    assert [(row.label, row.threads) for row in found.rows] == [
+        ("torch", 1),
+        ("torch", 2),
+        ("small", 1),
+        ("small", 2),
+        ("emulated", None),
+    ]
+    small, emulated = found.rows[2], found.rows[4]
+    assert (small.psnr, small.psnr_vs_torch, small.bytes) == (29.0, 44.0, packages[0].bytes)
+    assert small.spread[0] <= small.milliseconds <= small.spread[1]
+    assert (emulated.milliseconds, emulated.psnr, emulated.bytes) == (None, None, packages[1].bytes)
+
+
+def test_a_plot_is_a_picture_and_without_points_there_is_none(tmp_path):
+    points = [Point("a", 1.0, 30.0), Point("b", 2.0, 29.0), Point("c", 3.0, 31.0, chosen=True)]
+    assert save_plot(tmp_path / "plot.png", "title", [Panel("size, MB", points), Panel("empty", [])])
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert not save_plot(tmp_path / "none.png", "title", [Panel("empty", [])])
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_a_runner_is_timed_unless_it_says_otherwise():
+    assert Runner("x", lambda pose, intrinsics: pose).timed
+
+
+# -- budgets as people write them --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("3.4MB", 3_400_000), ("900 kB", 900_000), ("2MiB", 2 << 20), ("1234", 1234), (".5mb", 500_000), ("1b", 1)],
+)
+def test_a_size_is_read_as_it_is_written(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30ms", 0.03), ("0.5 s", 0.5), ("200us", 2e-4)])
+def test_a_time_is_read_as_it_is_written(text, seconds):
+    assert parse_seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-3MB", "0MB", "3.4 parsecs", "3,4MB", "nan", "1e3MB", "30ms"])
+def test_a_size_that_is_none_is_a_users_error_that_says_what_would_be_right(text):
+    with pytest.raises(UserError, match="MB"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("text", ["30", "30MB", "soon", "-1ms", "0s"])
+def test_a_time_that_is_none_is_a_users_error_that_says_what_would_be_right(text):
+    with pytest.raises(UserError, match="ms"):
+        parse_seconds(text)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_size_or_a_users_error(text):
+    try:
+        assert parse_bytes(text) >= 0
+    except UserError as error:
+        assert len(str(error).splitlines()) <= 2

@@ -1,0 +1,98 @@
+"""An exporter whose files are as small as its options say: weights as integers of a few bits, packed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tiny
+import torch
+from pydantic import Field
+from torch import Tensor
+
+import nfcore
+from nfcore import Exported, ExportedFile, ParityFloor, Port, Runner
+from nfcore.discovery import PluginSource
+from nfcore.manager import PluginManager
+
+CODES, STUDENT = "codes.npz", "student.safetensors"
+
+
+class Packed(nfcore.Exporter):
+    """Each layer's weights at its bits, in one file; the student that they belong to lies beside it."""
+
+    class Options(nfcore.Options):
+        precision: int = Field(16, description="Bits of all layers")
+        bits: dict[str, int] = Field({}, description="Bits of single layers")
+        floor: float = Field(1.0, description="dB")
+        timed: bool = Field(True, description="Whether its time means something")
+        broken_at: int | None = Field(None, description="Bits at which pictures come out upside down")
+
+    options: Options
+    bits = (8, 4, 2)
+
+    @property
+    def parity_floor(self) -> ParityFloor:
+        return ParityFloor(psnr=self.options.floor)
+
+    @classmethod
+    def variants(cls) -> Sequence[Mapping[str, object]]:
+        return ({}, {"precision": 8}, {"precision": 4}, {"precision": 2})
+
+    def rounded(self, weight: Tensor, bits: int) -> Tensor:
+        step = weight.abs().max() / (2 ** (bits - 1) - 1)
+        return (weight / step).round() * step
+
+    def export(self, student: nfcore.LightField, folder: Path) -> Exported:
+        packed = {}
+        for name, weight in student.state_dict().items():
+            layer = name.removesuffix(".weight")
+            bits = 16 if layer == name else self.options.bits.get(layer, self.options.precision)
+            step = float(weight.abs().max() / (2 ** (bits - 1) - 1)) or 1.0
+            codes = (weight.flatten() / step).round().long().numpy() + 2 ** (bits - 1)
+            packed[f"{name}/codes"] = np.packbits(((codes[:, None] >> np.arange(bits)) & 1).astype(np.uint8))
+            packed[f"{name}/step"] = np.array([step, bits])
+        np.savez(folder / CODES, **packed)
+        student.save(folder / STUDENT, tiny.manager())
+        height, width = student.cameras.height, student.cameras.width
+        image = Port("image", ("batch", 3, height, width), "float32", "RGB in [0, 1]")
+        pose = Port("pose", ("batch", 3, 4), "float32", "camera to world")
+        intrinsics = Port("intrinsics", ("batch", 4), "float32", "pixels")
+        precision = f"{self.options.precision} bits" if not self.options.bits else "mixed bits"
+        return Exported((ExportedFile(CODES, (pose, intrinsics), (image,)),), precision, "tests")
+
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
+        student = nfcore.LightField.load(folder / STUDENT, tiny.manager())
+        weights = student.state_dict()
+        with np.load(folder / CODES) as packed:
+            for name, weight in weights.items():
+                step, bits = packed[f"{name}/step"]
+                planes = np.unpackbits(packed[f"{name}/codes"])[: weight.numel() * int(bits)]
+                codes = (planes.reshape(-1, int(bits)).astype(np.int64) << np.arange(int(bits))).sum(1)
+                weights[name] = torch.from_numpy((codes - 2 ** (int(bits) - 1)) * step).reshape(weight.shape)
+        student.load_state_dict(weights)
+
+        def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
+            seen = nfcore.Cameras(poses, intrinsics, student.cameras.height, student.cameras.width)
+            image = student.render(seen)
+            return image.flip(2) if self.options.precision == self.options.broken_at else image
+
+        return Runner("unpacked", render, timed=self.options.timed)
+
+
+class _Plugin:
+    @staticmethod
+    @nfcore.hookimpl
+    def nfcore_components():
+        yield nfcore.Component("exporter", "packed", "tiny_sizes:Packed")
+
+
+def source() -> PluginSource:
+    """A plugin source that offers the exporter."""
+    return tiny.source(_Plugin, "tiny-sizes", "sizes")
+
+
+def manager() -> PluginManager:
+    """A manager of the tiny components and this exporter."""
+    return PluginManager([tiny.source(tiny.tiny_plugin), source()])
