@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,19 +46,18 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _importing() -> Iterator[None]:
-    """Within this context nothing warns: coremltools imports torchao too, where ExecuTorch has brought it."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+def _without(*names: str) -> Iterator[None]:
+    """Keep coremltools from importing what it takes along where it is installed: loud and not needed here."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # None is the import system's sign for: not to be had
     try:
-        with quiet(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        logging.disable(before)
+        for name in hidden:
+            del sys.modules[name]
 
 
-with _importing():
+with quiet(), _without("executorch", "torchao"):
     import coremltools
     import coremltools.optimize.coreml as optimize
 
