@@ -19,6 +19,7 @@ from nfcore import (
     Exported,
     ExportedFile,
     LightField,
+    NfcoreError,
     ParityFloor,
     Runner,
     UserError,
@@ -37,6 +38,9 @@ TENSORS = {
     NETWORK: ("features", "image"),
 }
 
+# OpenVINO takes no GridSample of volumes, which operator set 20 brings; before, the exporter writes gathers.
+_OPSET = 18
+# What OpenVINO calls nodes that have no name.
 _COUNTED = re.compile(r"[A-Z]\w*_\d+")
 
 
@@ -79,21 +83,22 @@ class OpenVINO(nfcore.Exporter):
         """Write ``light_field.xml`` and ``.bin``, or, for bf16, ``rays`` and ``network`` of both kinds.
 
         Raises:
-            NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
+            NfcoreError: a part of the student can't be expressed in ONNX or OpenVINO; names the reason.
             PluginError: the exporter ``onnx`` is not installed.
 
         """
         precision, split = self.options.precision, self.options.inference == "bf16"
         # Weights of eight bits take the fp16 form of all that is no weight: tables of an encoding, biases.
-        options = {
+        options: dict[str, Any] = {
             "precision": "fp32" if precision == "fp32" else "fp16",
             "form": "split" if split else "single",
+            "opset": _OPSET,
         }
         with tempfile.TemporaryDirectory() as temporary:
             place = Path(temporary)
             nfcore.plugins().build("exporter", "nfcore-onnx/onnx", options).export(student, place)
             for name in (RAYS, NETWORK) if split else (MODEL,):
-                model = openvino.Core().read_model(place / f"{name}.onnx")
+                model = _read(place / f"{name}.onnx")
                 folding = Manager()
                 folding.register_pass(ConstantFolding())
                 folding.run_passes(model)
@@ -128,6 +133,20 @@ class OpenVINO(nfcore.Exporter):
             return torch.from_numpy(values["image"])
 
         return Runner(f"OpenVINO {_release()} (CPU, {self.options.inference})", render)
+
+
+def _read(path: Path) -> openvino.Model:
+    """Return OpenVINO's form of one ONNX file."""
+    try:
+        return openvino.Core().read_model(path)
+    except RuntimeError as error:
+        raise NfcoreError(f"this student can't be expressed in OpenVINO: {_reason(error)}") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the first line of OpenVINO's own that says something."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
+    return lines[0] if lines else "no reason given"
 
 
 def _name_by_order(model: openvino.Model) -> None:
