@@ -72,11 +72,15 @@ class OpenVINO(nfcore.Exporter):
 
     @property
     def parity_floor(self) -> ParityFloor:
-        """fp32: 1e-4 and 80 dB, rounding only; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits."""
+        """fp32: 90 dB and 2e-3; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits.
+
+        OpenVINO approximates exponentials and quotients. An encoding that places points where opacity accumulates
+        makes 5e-4 of that in single pixels on edges; students without one stay within 1e-5.
+        """
         if self.options.inference == "bf16":
             return ParityFloor(psnr=35)
         if self.options.precision == "fp32":
-            return ParityFloor(psnr=80, max_error=1e-4)
+            return ParityFloor(psnr=90, max_error=2e-3)
         return ParityFloor(psnr=70 if self.options.precision == "fp16" else 50)
 
     def export(self, student: LightField, folder: Path) -> Exported:
@@ -103,7 +107,9 @@ class OpenVINO(nfcore.Exporter):
                 folding.register_pass(ConstantFolding())
                 folding.run_passes(model)
                 if precision == "int8" and name != RAYS:
-                    round_to_int8(model)  # after the folding, which would undo it
+                    # After the folding, which would undo it. The network's first layer takes features of very
+                    # different ranges: its weights alone would cost a guided student 11 dB.
+                    round_to_int8(model, kept=1)
                 _name_by_order(model)
                 openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
         return Exported(
