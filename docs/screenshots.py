@@ -49,7 +49,7 @@ def report_pictures(browser: Browser, report: Path) -> None:
     page.goto(report.resolve().as_uri())
     page.locator(".view select.right").nth(1).select_option("student-error")
     page.screenshot(path=IMAGES / "report.png")
-    phone = _page(browser, 390, 780, ratio=2)
+    phone = _page(browser, 390, 1120, ratio=2)
     phone.goto(report.resolve().as_uri())
     phone.screenshot(path=IMAGES / "report-phone.png")
 
