@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nfcore.cli import completion
+from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.cli.runs import QuietOption, StudentArgument, ThreadsOption, render_stage, run_folder
+from nfcore.cli.runs import render_stage
 from nfcore.errors import UserError
 from nfcore.manager import plugins
 

@@ -181,7 +181,7 @@ def test_each_output_channel_has_its_own_scale(kind, shape, axis):
 def test_a_channel_of_zeros_stays_zero():
     weights = np.zeros((2, 3), np.float32)
     weights[1] = [1, -2, 3]
-    model, layer = layer_of("linear", weights)
+    model, _ = layer_of("linear", weights)
     round_to_int8(model)
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     result = compiled(np.ones((1, 3), np.float32))[0]
@@ -198,7 +198,7 @@ def test_a_damaged_file_is_one_line(student, exporter, exported, tmp_path, suffi
     shutil.copytree(exported(), tmp_path, dirs_exist_ok=True)
     path = tmp_path / f"light_field{suffix}"
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(UserError, match="damaged, OpenVINO can't load it: .") as refused:
+    with pytest.raises(UserError, match=r"damaged, OpenVINO can't load it: .") as refused:
         exporter().load(tmp_path)
     assert "\n" not in str(refused.value)
 

@@ -230,8 +230,8 @@ def test_an_encoding_without_halves_is_refused_by_name(papers, exporter, tmp_pat
     with pytest.raises(UserError) as error:
         exporter().export(papers, tmp_path)
     assert str(error.value) == (
-        "exporter 'snapml': the encoding Points is not made of points and their embedding, which a lens runs apart; "
-        "a student with the encoding 'points' is"
+        "exporter 'snapml': the encoding Points is not made of points and their embedding, which a lens runs "
+        "apart; a student with the encoding 'points' is"
     )
     assert not list(tmp_path.iterdir())
 
@@ -242,7 +242,7 @@ def test_the_gelu_approximated_by_tanh_is_refused(make, exporter, tmp_path, capf
         if isinstance(module, torch.nn.GELU):
             module.approximate = "tanh"
     with pytest.raises(
-        NfcoreError, match="^this student can't be expressed in ONNX opset 11, SnapML's: .*Gelu"
+        NfcoreError, match=r"^this student can't be expressed in ONNX opset 11, SnapML's: .*Gelu"
     ) as error:
         exporter().export(student, tmp_path)
     assert "\n" not in str(error.value)

@@ -43,10 +43,10 @@ _COUNTED = re.compile(r"[A-Z]\w*_\d+")
 class OpenVINO(nfcore.Exporter):
     """From camera to image, converted from what the exporter ``onnx`` writes; the batch is free, the size is not.
 
-    Each model is an ``.xml`` with the graph and a ``.bin`` with its weights. int8 weights are unfolded when the model is
-    loaded: they save space, and the network computes in floating point as before. With ``inference = "bf16"`` there are
-    two models: rays and encoding, which always compute in fp32, and the network, which computes in bfloat16 where the
-    processor can.
+    Each model is an ``.xml`` with the graph and a ``.bin`` with its weights. int8 weights are unfolded when the
+    model is loaded: they save space, and the network computes in floating point as before. With
+    ``inference = "bf16"`` there are two models: rays and encoding, which always compute in fp32, and the network,
+    which computes in bfloat16 where the processor can.
     """
 
     class Options(nfcore.Options):
@@ -163,7 +163,7 @@ def _load(core: openvino.Core, path: Path, threads: int | None, inference: str) 
         "PERFORMANCE_HINT": "LATENCY",
         # OpenVINO's own default is bfloat16 where the processor has it. Rays need more than its 8 bits.
         "INFERENCE_PRECISION_HINT": inference if path.stem == NETWORK else "f32",
-        # Nor are activations rounded to eight bits beside weights of eight bits, which is its default in linear layers.
+        # Nor are activations rounded beside weights of eight bits, which is its default in linear layers.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     }
     if threads is not None:

@@ -1,4 +1,4 @@
-"""Weights of eight bits: whole numbers per output channel, with one scale each, unfolded when the model is loaded."""
+"""Weights of eight bits: whole numbers, with one scale per output channel, unfolded when the model is loaded."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _OUTPUTS = {"Convolution": 0, "ConvolutionBackpropData": 1}
 def round_to_int8(model: Model) -> int:
     """Replace the weights of convolutions and linear layers by int8 times a scale, in place; return how many.
 
-    Symmetric, with one scale per output channel: the largest weight of a channel becomes 127. The network computes as
-    before, in floating point. Layers of which the weights are no constants stay as they are.
+    Symmetric, with one scale per output channel: the largest weight of a channel becomes 127. The network computes
+    as before, in floating point. Layers of which the weights are no constants stay as they are.
     """
     rounded = 0
     for layer in model.get_ordered_ops():

@@ -26,25 +26,26 @@ MEANINGS = {
     "c2w33": "the pose's rotation, camera to world: columns are the camera's right, up and back (OpenGL axes)",
     "c2w13": "the position of the camera in the world, scene units",
     INTRINSICS: "fx, fy, cx, cy in pixels of the image; pixel centres at +0.5",
-    "pts": "coordinates of the points along each ray: axis 2 rays, row after row; axis 3 point after point x, y, z",
+    "pts": "coordinates of the points along each ray: axis 2 rays, row by row; axis 3 point by point x, y, z",
     "rays": "pts of the Sampler",
     "embbrays": "features (axis 1) of each coordinate (axis 3) of each ray (axis 2)",
-    "input": "embbrays of the Embedder, copied as both lie with channels last; channels, rows, columns of the ray grid",
+    "input": "embbrays of the Embedder, copied as both lie with channels last: channels, rows, columns of rays",
     "output": "RGB in [0, 1], top row first; Lens Studio wants 255 as the scale of its channels",
 }
 
 UNVERIFIED = (
-    "Lens Studio and SnapML: they run on macOS, Windows and phones only, so the import and the speed were not tried",
+    "Lens Studio and SnapML: they run on macOS, Windows and phones only, so import and speed were not tried",
     f"{GELU}: SnapML's own node, nowhere documented; it was run as the exact GELU, x * Phi(x)",
     "the precision of SnapML's backends, which is theirs to choose",
 )
 
 
 class SnapML(nfcore.Exporter):
-    """``Sampler.onnx``, ``Embedder.onnx`` and ``Network.onnx``: pose to points, points to features, features to image.
+    """``Sampler.onnx``, ``Embedder.onnx``, ``Network.onnx``: pose to points to features to image.
 
-    The form of MobileR2L's reference code, with its names and shapes, for Snap's lens project. The student's encoding
-    must be made of points and their embedding (``RayEncoding.halves``). All files are fp32, for one camera at a time.
+    The form of MobileR2L's reference code, with its names and shapes, for Snap's lens project. The student's
+    encoding must be made of points and their embedding (``RayEncoding.halves``). All files are fp32, for one
+    camera at a time.
     """
 
     class Options(nfcore.Options):
@@ -52,8 +53,8 @@ class SnapML(nfcore.Exporter):
 
         intrinsics: Literal["fixed", "input"] = Field(
             "fixed",
-            description="Those of the reference cameras in the Sampler, as Snap's lens project wants it, or a third "
-            "input of the Sampler",
+            description="Those of the reference cameras in the Sampler, as Snap's lens project wants it, or a "
+            "third input of the Sampler",
         )
 
     options: Options
@@ -109,7 +110,8 @@ class SnapML(nfcore.Exporter):
             UserError: a file is missing, damaged or not from this exporter.
 
         """
-        return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU), {GELU} as exact GELU", Lens(folder, threads))
+        verified_by = f"ONNX Runtime {onnxruntime.__version__} (CPU), {GELU} as exact GELU"
+        return Runner(verified_by, Lens(folder, threads), timed=False)  # a lens has another runtime
 
     def _camera(self, student: LightField) -> nfcore.Cameras | None:
         """Return the camera whose intrinsics the Sampler holds, or None if they are its input."""
@@ -118,8 +120,8 @@ class SnapML(nfcore.Exporter):
         intrinsics = student.cameras.intrinsics
         if not torch.equal(intrinsics, intrinsics[:1].expand_as(intrinsics)):
             raise UserError(
-                "exporter 'snapml': the student's reference cameras differ in their intrinsics, of which the Sampler "
-                'can hold one set; intrinsics = "input" makes them its third input'
+                "exporter 'snapml': the student's reference cameras differ in their intrinsics, of which the "
+                'Sampler can hold one set; intrinsics = "input" makes them its third input'
             )
         return student.cameras[0].to("cpu")
 
@@ -129,8 +131,8 @@ def _halves(student: LightField) -> tuple[nn.Module, nn.Module]:
     halves = encoding.halves()
     if halves is None:
         raise UserError(
-            f"exporter 'snapml': the encoding {type(encoding).__name__} is not made of points and their embedding, "
-            "which a lens runs apart; a student with the encoding 'points' is"
+            f"exporter 'snapml': the encoding {type(encoding).__name__} is not made of points and their "
+            "embedding, which a lens runs apart; a student with the encoding 'points' is"
         )
     return halves
 

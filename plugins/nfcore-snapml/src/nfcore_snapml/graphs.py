@@ -1,9 +1,10 @@
 """A torch module as an ONNX graph of operations that SnapML runs.
 
-The graph is in operator set 11, that of Snap's own lenses; torch writes newer ones only. Two operations are rewritten:
+The graph is in operator set 11, that of Snap's own lenses; torch writes newer ones only. Two operations are
+rewritten:
 
-- GELU becomes ``GeluSnap``, a node that only SnapML knows and that Snap's own lenses are made of: operator set 11 has
-  no GELU.
+- GELU becomes ``GeluSnap``, a node that only SnapML knows and that Snap's own lenses are made of: operator set 11
+  has no GELU.
 - Cosine becomes 1 - 2 sin(x / 2)^2, because SnapML does not run it on the iPhone's Neural Engine (the page
   *Compatibility* of SnapML's documentation). sin(x + pi / 2) would do as well, but its sum rounds large angles.
 """

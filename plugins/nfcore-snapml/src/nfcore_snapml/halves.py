@@ -1,7 +1,7 @@
-"""What goes before the network in a lens: the Sampler, from pose to points, and the Embedder, from points to features.
+"""What goes before a lens's network: the Sampler, from pose to points, and the Embedder, from points to features.
 
-Names and shapes are those of MobileR2L's reference code and of Snap's lens project for it. Lens Studio lays tensors
-out with channels last, and the lens's script copies one file's output into the next file's input as it lies there:
+Names and shapes are those of MobileR2L's reference code and of Snap's lens project for it. Lens Studio lays
+tensors out with channels last, and the lens's script copies one file's output into the next one's input as it lies:
 (1, m, rays, d) with channels last is (rays, d, m), which is (1, d * m, rows, columns) with channels last.
 """
 
@@ -16,8 +16,8 @@ from nfcore import Cameras, LightField, ray_grid
 class Sampler(nn.Module):
     """A camera to the coordinates of the points along its rays.
 
-    The rays are those of ``nfcore.ray_grid``, in products and sums of tensors of rank four: not all of SnapML's backends
-    multiply matrices, and its tensors have no more axes than that.
+    The rays are those of ``nfcore.ray_grid``, in products and sums of tensors of rank four: not all of SnapML's
+    backends multiply matrices, and Lens Studio's tensors have no more axes than that.
 
     Args:
         points: the first half of the student's encoding: rays, two (1, 3, h, w), to coordinates (1, d, h, w).
