@@ -12,10 +12,10 @@ import threading
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from terminal import screen_after
 
 from nfcore_web.server import Server
 from nfcore_web.site import Site
-from terminal import screen_after
 
 IMAGES = Path(__file__).parent / "images"
 
