@@ -11,7 +11,7 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.cli.runs import render_stage
+from nfcore.cli.work import render_stage
 from nfcore.errors import UserError
 from nfcore.manager import plugins
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,17 +25,14 @@ from nfcore.cli.options import (
     ThreadsOption,
     run_folder,
 )
-from nfcore.cli.output import JsonOption, print_json, say
+from nfcore.cli.output import JsonOption, say
+from nfcore.cli.work import print_paths, work
 from nfcore.errors import UserError
-from nfcore.fence import reason
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
     from nfcore.config import PipelineConfig
-    from nfcore.console import Console
-    from nfcore.interfaces import RaySource
-    from nfcore.pipeline.recipes import Configured
-    from nfcore.runs import Run, Stage, Stages
+    from nfcore.runs import Stage
 
 
 def add_to(app: typer.Typer) -> None:
@@ -89,7 +85,7 @@ def run(
         protocol=protocol,
     )
     folder = given if given and name is None else runs / (name or _default_name(recipe, configured.config))
-    speaks = _work(
+    speaks = work(
         folder,
         None,
         begun=configured,
@@ -101,7 +97,7 @@ def run(
         as_json=as_json,
     )
     if speaks and not as_json:
-        _print_paths(folder)
+        print_paths(folder)
         root = ctx.find_root()
         if isinstance(root.command, typer.core.TyperGroup) and root.command.get_command(root, "view"):
             say(f"look at it: nfcore view {folder}")  # a plugin's command
@@ -130,7 +126,7 @@ def teach(
         begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
-    _work(
+    work(
         run_folder(run),
         "teach",
         begun=begun,
@@ -153,7 +149,7 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
-        _work(
+        work(
             run_folder(run),
             stage,
             again=again,
@@ -184,13 +180,7 @@ def evaluate(
         config = scored.config.model_copy(update={"protocol": protocol})
         check_options(config, plugins())
         scored.set_config(config)
-    _work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
-
-
-def render_stage(folder: Path, *, again: bool, threads: int | None, quiet: bool) -> None:
-    """Do the render stage of the run in ``folder``, and say where its pictures lie."""
-    if _work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
-        _print_paths(folder)
+    work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
 
 
 def export(
@@ -233,114 +223,7 @@ def export(
     for name, choice in chosen.items():
         if again or choice != before.get(name):
             run.forget_one(f"export.{name}")
-    _work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
-
-
-def _work(
-    folder: Path,
-    stage: Stage | None,
-    *,
-    begun: Configured | None = None,
-    resume: bool = False,
-    change: bool = False,
-    again: bool = False,
-    threads: int | None = None,
-    quiet: bool = False,
-    pictures: bool = True,
-    as_json: bool = False,
-    table: bool = True,
-) -> bool:
-    """Do one stage of the run in ``folder``, or all of them; begin the run if there is a configuration for it.
-
-    With ``change`` the run that is there takes that configuration for its own.
-
-    Returns:
-        Whether this process is the one that speaks, of those that ``torchrun`` may have started.
-
-    """
-    import torch
-
-    from nfcore import processes
-    from nfcore.cli.summary import print_summary
-    from nfcore.console import Console
-    from nfcore.pipeline.export import ExportsFailedError
-    from nfcore.runs import Run, Stage, Stages, provenance
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    with processes.joined():
-        with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
-            if processes.first():
-                if change and begun is not None:
-                    run, source = _changed(Run(folder), begun.config, console)
-                else:
-                    run, source = _open(folder, begun.config if begun else None, resume, console)
-                if again and stage is not None:
-                    run.forget(stage)
-            processes.wait()
-            if not processes.first():
-                run, source = Run(folder), None
-            stages = Stages(run, plugins(), console, source)
-            due = any(stages.due(each) for each in ([stage] if stage else get_args(Stage)))
-            if due and processes.first():
-                provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
-            failed = None
-            try:
-                if stage is None:
-                    stages.do_all()
-                else:
-                    stages.do(stage)
-            except ExportsFailedError as error:
-                failed = error  # what was made is shown all the same
-            if due and stage is None and processes.first():
-                _report(stages, console)
-        if not processes.first():
-            return False
-        summary: dict[str, Any] = run.write_summary()
-        if as_json:
-            print_json(summary)
-        elif table:
-            print_summary(run.folder, summary)
-        if failed is not None:
-            raise failed
-    return True
-
-
-def _report(stages: Stages, console: Console) -> None:
-    """Write the run's report. One that can't be written is no reason for a run to fail."""
-    from nfcore.report import write_report
-
-    try:
-        write_report(stages)
-    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
-        console.note(f"no report: {reason(error)}")
-
-
-def _open(
-    folder: Path, config: PipelineConfig | None, resume: bool, console: Console
-) -> tuple[Run, RaySource | None]:
-    """Return the run in ``folder``, begun now if there is a ``config`` for it, and its scene if that is new."""
-    from nfcore.runs import Run, open_scene
-
-    if config is None:
-        return Run(folder), None
-    source = None
-    if not (folder / "config.toml").exists():
-        if console.live:
-            console.note(f"scene: reading the photos of {config.scene.name!r}")
-        source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
-    return Run.create(folder, config, resume=resume), source
-
-
-def _changed(run: Run, config: PipelineConfig, console: Console) -> tuple[Run, RaySource | None]:
-    """Give ``run`` another configuration, say what is done anew, and return it with its scene if that is open."""
-    from nfcore.runs import open_scene
-
-    different = run.differences(config)
-    source = open_scene(config, plugins()) if different else None  # a bad setting is refused before work is undone
-    if stage := run.change(config):
-        console.note(f"another {', '.join(different)}: {stage} and all that comes after it is done anew")
-    return run, source
+    work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 
 def _default_name(recipe: str, config: PipelineConfig) -> str:
@@ -348,14 +231,3 @@ def _default_name(recipe: str, config: PipelineConfig) -> str:
     path = config.scene.options.get("path")
     parts = [Path(recipe).stem, *([Path(path).name, str(config.image_size or "full")] if path else [])]
     return "-".join(parts)
-
-
-def _print_paths(folder: Path) -> None:
-    if (folder / "report.html").is_file():
-        say(f"report: {folder / 'report.html'}")
-    say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
-    say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
-    exports = folder / "exports"
-    for path in sorted(exports.iterdir()) if exports.is_dir() else []:
-        if path.name != "rejected":
-            say(f"export: {path}")
