@@ -302,6 +302,21 @@ def test_a_package_whose_pictures_are_wrong_is_never_chosen(workshop):
     assert smallest(found, Limits(0.05)).precision != "8 bits"
 
 
+def test_bits_for_layers_go_with_the_variant_that_takes_them(workshop, monkeypatch):
+    """As with ONNX, where only the form of int8 weights has integers to give fewer bits to."""
+    build = workshop.build
+
+    def strict(choice):
+        if choice.options.get("bits") and choice.options.get("precision") != 8:
+            raise UserError("bits of single layers are for 8 bits")
+        return build(choice)
+
+    monkeypatch.setattr(workshop, "build", strict)
+    mixed = survey(workshop, ["packed"], Limits(0.05))[4:]
+    assert mixed
+    assert all(one.choice.options["precision"] == 8 and one.score is not None for one in mixed)
+
+
 @pytest.mark.parametrize("error", [RuntimeError("core.cpp:84: no"), NfcoreError("no such op")])
 def test_an_exporter_that_fails_on_one_package_leaves_the_others_to_choose_from(workshop, monkeypatch, error):
     export = tiny_sizes.Packed.export

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from nfcore.config import Choice
+from nfcore.errors import UserError
 from nfcore.interfaces import Exporter
 from nfcore.measuring.front import quality_front
 from nfcore.measuring.latency import TORCH, Latencies, measure_latency
@@ -92,17 +93,35 @@ def _mixed(
     )
     layers = {layer: Sensitivity.from_data(data) for layer, data in measured_layers.items()}
     path = allocations(layers)
+    base = _taking_bits(workshop, name, exporter, options, path[-1].bits)
     reporter.start(_TRIES, "package")
     found: list[Measured] = []
 
     def measure(allocation: Allocation) -> Measured:
-        choice = _choice(name, {**options, "bits": dict(allocation.bits)})
+        bits = dict(allocation.bits)
+        if WHOLE in exporter.bits:  # what is not named there may have fewer: all are named
+            bits = dict.fromkeys(layers, WHOLE) | bits
+        choice = _choice(name, {**base, "bits": bits})
         measured = replace(workshop.measure(choice), bits=_mean_bits(layers, allocation))
         found.append(measured)
         reporter.step(len(found))
         return measured
 
     return furthest(path, measure, judge.expected_loss, max_loss, _TRIES)
+
+
+def _taking_bits(
+    workshop: Workshop, name: str, exporter: Exporter, options: Mapping[str, Any], bits: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the options beside which the exporter takes bits for layers: its defaults, or else a variant's."""
+    for variant in ({}, *exporter.variants()):
+        base = {**variant, **options}
+        try:
+            workshop.build(_choice(name, {**base, "bits": dict(bits)}))
+        except UserError:  # such as: only the int8 form has weights in integers
+            continue
+        return base
+    return dict(options)
 
 
 def _mean_bits(layers: Mapping[str, Sensitivity], allocation: Allocation) -> float:
