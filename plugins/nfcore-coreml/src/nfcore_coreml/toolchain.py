@@ -44,7 +44,20 @@ def quiet() -> Iterator[None]:
         _LOGGER.removeFilter(_is_error)
 
 
-with quiet():
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Within this context nothing warns: coremltools imports torchao too, where ExecuTorch has brought it."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+with _importing():
     import coremltools
     import coremltools.optimize.coreml as optimize
 

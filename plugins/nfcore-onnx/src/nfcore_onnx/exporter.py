@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import onnx
 import onnxruntime
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 import nfcore
@@ -123,11 +123,13 @@ class ONNX(nfcore.Exporter):
             "backbone.head.0; the others get 8 or 16 by what rounding them does to the image",
         )
 
-        @model_validator(mode="after")
-        def _bits_need_int8(self) -> ONNX.Options:
-            if self.bits and self.precision != "int8":
-                raise ValueError(f"bits of single layers are for precision int8, not {self.precision}")
-            return self
+        @field_validator("bits")
+        @classmethod
+        def _with_int8(cls, bits: dict[str, Literal[8, 16]], given: ValidationInfo) -> dict[str, Literal[8, 16]]:
+            precision = given.data.get("precision", "int8")  # absent if it is itself wrong, which is said already
+            if bits and precision != "int8":
+                raise ValueError(f"only with precision int8, not {precision}")
+            return bits
 
     options: Options
     bits: ClassVar[tuple[int, ...]] = (8, 16)
