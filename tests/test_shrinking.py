@@ -302,6 +302,22 @@ def test_a_package_whose_pictures_are_wrong_is_never_chosen(workshop):
     assert smallest(found, Limits(0.05)).precision != "8 bits"
 
 
+@pytest.mark.parametrize("error", [RuntimeError("core.cpp:84: no"), NfcoreError("no such op")])
+def test_an_exporter_that_fails_on_one_package_leaves_the_others_to_choose_from(workshop, monkeypatch, error):
+    export = tiny_sizes.Packed.export
+
+    def failing(self, student, folder):
+        if self.options.precision == 4:
+            raise error
+        return export(self, student, folder)
+
+    monkeypatch.setattr(tiny_sizes.Packed, "export", failing)
+    found = survey(workshop, ["packed"], Limits(0.05))
+    assert [one.score is None for one in found[:4]] == [False, False, True, False]
+    assert str(error) in found[2].refused
+    assert smallest(found, Limits(0.05)).score is not None
+
+
 def test_an_option_that_the_exporter_does_not_take_is_a_users_error(workshop):
     with pytest.raises(UserError, match="colour"):
         survey(workshop, ["packed"], Limits(0.05), options={"colour": 3})

@@ -88,7 +88,7 @@ def test_it_gives_torchs_images(student, exporter, exported, options, least):
 
 
 def test_the_floors_are_those_of_the_precisions(exporter):
-    assert exporter().parity_floor == ParityFloor(psnr=80, max_error=1e-4)
+    assert exporter().parity_floor == ParityFloor(psnr=90, max_error=2e-3)
     assert exporter(precision="fp16").parity_floor == ParityFloor(psnr=70)
     assert exporter(precision="int8").parity_floor == ParityFloor(psnr=50)
     assert exporter(inference="bf16").parity_floor == ParityFloor(psnr=35)
@@ -99,7 +99,7 @@ def test_variants_become_smaller_and_are_options(exporter, exported):
     sizes = [(exported(**variant) / "light_field.bin").stat().st_size for variant in variants]
     assert [variant["precision"] for variant in variants] == ["fp32", "fp16", "int8"]
     assert sizes[1] / sizes[0] == pytest.approx(0.5, abs=0.03)
-    assert sizes[2] / sizes[0] == pytest.approx(0.27, abs=0.03)
+    assert sizes[2] / sizes[0] == pytest.approx(0.3, abs=0.04)
 
 
 def test_the_batch_is_free_and_names_are_those_of_the_canonical_module(student, exported):
@@ -178,6 +178,12 @@ def test_each_output_channel_has_its_own_scale(kind, shape, axis):
     assert (np.abs(whole * scales - weights) <= 0.5001 * steps).all()
 
 
+def test_first_layers_may_be_kept():
+    model, layer = layer_of("linear", np.ones((2, 3), np.float32))
+    assert round_to_int8(model, kept=1) == 0
+    assert layer.input_value(1).get_node().get_type_name() == "Constant"
+
+
 def test_a_channel_of_zeros_stays_zero():
     weights = np.zeros((2, 3), np.float32)
     weights[1] = [1, -2, 3]
@@ -229,4 +235,4 @@ def test_weights_of_another_student_miss_the_floor(student, exporter, exported, 
     weights = np.frombuffer(path.read_bytes(), np.float32).copy()
     weights[len(weights) // 2] += 1
     path.write_bytes(weights.tobytes())
-    assert error(student, exporter, tmp_path).abs().max() > 1e-4
+    assert psnr(error(student, exporter, tmp_path)) < 90

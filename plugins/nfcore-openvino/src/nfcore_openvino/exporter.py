@@ -19,6 +19,7 @@ from nfcore import (
     Exported,
     ExportedFile,
     LightField,
+    NfcoreError,
     ParityFloor,
     Runner,
     UserError,
@@ -37,6 +38,9 @@ TENSORS = {
     NETWORK: ("features", "image"),
 }
 
+# OpenVINO takes no GridSample of volumes, which operator set 20 brings; before, the exporter writes gathers.
+_OPSET = 18
+# What OpenVINO calls nodes that have no name.
 _COUNTED = re.compile(r"[A-Z]\w*_\d+")
 
 
@@ -68,37 +72,44 @@ class OpenVINO(nfcore.Exporter):
 
     @property
     def parity_floor(self) -> ParityFloor:
-        """fp32: 1e-4 and 80 dB, rounding only; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits."""
+        """fp32: 90 dB and 2e-3; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits.
+
+        OpenVINO approximates exponentials and quotients. An encoding that places points where opacity accumulates
+        makes 5e-4 of that in single pixels on edges; students without one stay within 1e-5.
+        """
         if self.options.inference == "bf16":
             return ParityFloor(psnr=35)
         if self.options.precision == "fp32":
-            return ParityFloor(psnr=80, max_error=1e-4)
+            return ParityFloor(psnr=90, max_error=2e-3)
         return ParityFloor(psnr=70 if self.options.precision == "fp16" else 50)
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.xml`` and ``.bin``, or, for bf16, ``rays`` and ``network`` of both kinds.
 
         Raises:
-            NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
+            NfcoreError: a part of the student can't be expressed in ONNX or OpenVINO; names the reason.
             PluginError: the exporter ``onnx`` is not installed.
 
         """
         precision, split = self.options.precision, self.options.inference == "bf16"
         # Weights of eight bits take the fp16 form of all that is no weight: tables of an encoding, biases.
-        options = {
+        options: dict[str, Any] = {
             "precision": "fp32" if precision == "fp32" else "fp16",
             "form": "split" if split else "single",
+            "opset": _OPSET,
         }
         with tempfile.TemporaryDirectory() as temporary:
             place = Path(temporary)
             nfcore.plugins().build("exporter", "nfcore-onnx/onnx", options).export(student, place)
             for name in (RAYS, NETWORK) if split else (MODEL,):
-                model = openvino.Core().read_model(place / f"{name}.onnx")
+                model = _read(place / f"{name}.onnx")
                 folding = Manager()
                 folding.register_pass(ConstantFolding())
                 folding.run_passes(model)
                 if precision == "int8" and name != RAYS:
-                    round_to_int8(model)  # after the folding, which would undo it
+                    # After the folding, which would undo it. The network's first layer takes features of very
+                    # different ranges: its weights alone would cost a guided student 11 dB.
+                    round_to_int8(model, kept=1)
                 _name_by_order(model)
                 openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
         return Exported(
@@ -128,6 +139,20 @@ class OpenVINO(nfcore.Exporter):
             return torch.from_numpy(values["image"])
 
         return Runner(f"OpenVINO {_release()} (CPU, {self.options.inference})", render)
+
+
+def _read(path: Path) -> openvino.Model:
+    """Return OpenVINO's form of one ONNX file."""
+    try:
+        return openvino.Core().read_model(path)
+    except RuntimeError as error:
+        raise NfcoreError(f"this student can't be expressed in OpenVINO: {_reason(error)}") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return the first line of OpenVINO's own that says something."""
+    lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
+    return lines[0] if lines else "no reason given"
 
 
 def _name_by_order(model: openvino.Model) -> None:

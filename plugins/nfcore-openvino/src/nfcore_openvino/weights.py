@@ -10,24 +10,32 @@ from openvino import Model, Node, opset13
 _OUTPUTS = {"Convolution": 0, "ConvolutionBackpropData": 1}
 
 
-def round_to_int8(model: Model) -> int:
+def round_to_int8(model: Model, kept: int = 0) -> int:
     """Replace the weights of convolutions and linear layers by int8 times a scale, in place; return how many.
 
     Symmetric, with one scale per output channel: the largest weight of a channel becomes 127. The network computes
-    as before, in floating point. Layers of which the weights are no constants stay as they are.
+    as before, in floating point. Layers of which the weights are no constants stay as they are, and so do those of
+    the encoding.
+
+    Args:
+        model: the model.
+        kept: how many of the first layers stay as they are.
+
     """
-    rounded = 0
-    for layer in model.get_ordered_ops():
-        weights = layer.input_value(1).get_node() if _has_weights(layer) else None
-        if weights is not None and weights.get_type_name() == "Constant":
-            layer.input(1).replace_source_output(_rounded(weights, _output_axis(layer)).output(0))
-            rounded += 1
+    layers = [layer for layer in model.get_ordered_ops() if _has_weights(layer)]
+    for layer in layers[kept:]:
+        weights = layer.input_value(1).get_node()
+        layer.input(1).replace_source_output(_rounded(weights, _output_axis(layer)).output(0))
     model.validate_nodes_and_infer_types()
-    return rounded
+    return len(layers[kept:])
 
 
 def _has_weights(layer: Node) -> bool:
-    return layer.get_type_name() in (*_OUTPUTS, "MatMul")
+    if layer.get_type_name() not in (*_OUTPUTS, "MatMul"):
+        return False
+    weights = layer.input_value(1).get_node()
+    of_the_encoding = weights.get_friendly_name().startswith("rays.")
+    return weights.get_type_name() == "Constant" and not of_the_encoding
 
 
 def _output_axis(layer: Node) -> int:

@@ -172,7 +172,7 @@ function drawCurves() {
     const place = ([step, psnr]) => [left + share * (index + (across * step) / most), y(psnr)];
     shapes.push(shape("polyline", { points: points.map((point) => place(point).join()).join(" "), stroke: TRAINING[stage] }));
     const [end, psnr] = [place(points.at(-1)), points.at(-1)[1]];
-    shapes.push(shape("text", { class: "last", x: end[0], y: end[1] - 8, "text-anchor": "end" }, psnr.toFixed(1)));
+    shapes.push(shape("text", { class: "last", x: end[0], y: end[1] < 24 ? end[1] + 18 : end[1] - 8, "text-anchor": "end" }, psnr.toFixed(1)));
   }
   svg.replaceChildren(...shapes);
   element("curve-legend").replaceChildren(
