@@ -10,7 +10,7 @@ EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
 EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart test check docs bench format clean
+.PHONY: quickstart test check docs pictures bench format clean
 
 quickstart: .venv/users
 	$(BIN)/nfcore run quickstart --resume
@@ -27,6 +27,10 @@ check: .venv/developers
 
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The pictures in docs/images, of a quickstart that is done for them; RUN=runs/NAME takes a finished run.
+pictures: .venv/docs
+	$(BIN)/python docs/screenshots.py $(RUN)
 
 bench: .venv/users
 	$(BIN)/python -m benchmarks

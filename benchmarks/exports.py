@@ -114,7 +114,7 @@ def _row(student: str, one: Measured) -> dict[str, Any]:
 
 
 def _times(latencies: Latencies, label: str, threads: list[int]) -> dict[str, Any]:
-    """Return the columns of time; of a package that is emulated here they are empty."""
+    """Return the columns of time; of a package that is not timed here they are empty."""
     columns: dict[str, Any] = {}
     for count in threads:
         row = latencies.of(label, count)

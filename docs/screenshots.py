@@ -1,13 +1,18 @@
-"""The pictures in docs/images: ``python docs/screenshots.py RUN`` looks at a finished run in headless Chromium."""
+"""The pictures in docs/images: ``make pictures`` does the quickstart in a terminal, and looks at it in a browser.
+
+``python docs/screenshots.py RUN`` looks at a run that is finished, and leaves the terminal's picture as it is.
+"""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from terminal import screen_after
 
 from nfcore_web.server import Server
 from nfcore_web.site import Site
@@ -15,13 +20,33 @@ from nfcore_web.site import Site
 IMAGES = Path(__file__).parent / "images"
 
 
-def main(run: Path) -> None:
+def main() -> None:
+    """Write all pictures of a new run, or those of a run that is given."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        if len(sys.argv) > 1:
+            run = Path(sys.argv[1])
+        else:
+            run = Path(folder) / "runs" / "quickstart"
+            terminal_picture(browser, Path(folder))
+        run_pictures(browser, run)
+        browser.close()
+
+
+def terminal_picture(browser: Browser, folder: Path) -> None:
+    """Do the quickstart in a terminal in ``folder``, and write its last screen."""
+    nfcore = str(Path(sys.executable).with_name("nfcore"))
+    page = browser.new_page(device_scale_factor=1.5)
+    page.set_content(screen_after([nfcore, "run", "quickstart"], folder, "nfcore run quickstart"))
+    page.locator("body").screenshot(path=IMAGES / "terminal.png")
+
+
+def run_pictures(browser: Browser, run: Path) -> None:
     """Write the viewer on a desktop and on a phone, the comparison, the progress and the report of ``run``."""
     site = Site(run, views=4)
     site.work()
-    with Server(site.find) as server, sync_playwright() as playwright:
+    with Server(site.find) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         viewer = f"{server.url}viewer.html#backend=wasm"
         _viewer(_page(browser, 1200, 760), viewer).screenshot(path=IMAGES / "viewer.png")
         phone = _viewer(_page(browser, 390, 780, ratio=2), viewer)
@@ -38,9 +63,8 @@ def main(run: Path) -> None:
         page.click("#tab-progress")
         page.wait_for_timeout(500)
         page.screenshot(path=IMAGES / "progress.png")
-        report_pictures(browser, run / "report.html")
-        browser.close()
         server.shutdown()
+    report_pictures(browser, run / "report.html")
 
 
 def report_pictures(browser: Browser, report: Path) -> None:
@@ -49,7 +73,7 @@ def report_pictures(browser: Browser, report: Path) -> None:
     page.goto(report.resolve().as_uri())
     page.locator(".view select.right").nth(1).select_option("student-error")
     page.screenshot(path=IMAGES / "report.png")
-    phone = _page(browser, 390, 780, ratio=2)
+    phone = _page(browser, 390, 1120, ratio=2)
     phone.goto(report.resolve().as_uri())
     phone.screenshot(path=IMAGES / "report-phone.png")
 
@@ -69,4 +93,4 @@ def _viewer(page: Page, url: str) -> Page:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

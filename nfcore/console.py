@@ -29,6 +29,8 @@ from nfcore.reporting import Reporter
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nfcore.terminal_pictures import Protocol
+
 _LINE_SECONDS = 10.0
 # Figures that belong in metrics.jsonl and in plots: on a line that a person watches they would be noise.
 _FOR_FILES = ("loss", "lr")
@@ -68,13 +70,16 @@ class Console:
         quiet: show nothing at all.
         pictures: show previews too, where the terminal is known to take them.
 
+    Raises:
+        UserError: ``NFCORE_PICTURES`` names no protocol; now, not at the first preview.
+
     """
 
     def __init__(self, *, quiet: bool = False, pictures: bool = True) -> None:
         self.rich = RichConsole(stderr=True, quiet=quiet, highlight=False)
         self.live = self.rich.is_terminal and not quiet
         # rich can be told that a file is a terminal, for its colours; a file shows no pictures.
-        self.pictures = pictures and self.live and sys.stderr.isatty()
+        self.protocol = _protocol() if pictures and self.live and sys.stderr.isatty() else None
         self.progress = Progress(
             TextColumn("[bold]{task.description:<9}"),
             BarColumn(bar_width=20),
@@ -126,7 +131,7 @@ class Console:
             parts = [f"{self.stage}: {self.unit} {step}/{self.total}", text, f"{now - self.began:.0f} s"]
             if rate and step < self.total:
                 parts += [f"{rate:.1f}/s", f"{(self.total - step) / rate:.0f} s left"]
-            self._print("  ".join([*parts, memory.in_words()]))
+            self._print("  ".join(part for part in [*parts, memory.in_words()] if part))
 
     def note(self, text: str) -> None:
         """Show one line that stays."""
@@ -134,13 +139,11 @@ class Console:
 
     def image(self, image: Tensor) -> None:
         """Show a picture (height, width, 3) float32 RGB in [0, 1], if the terminal is known to take one."""
-        if not self.pictures:
-            return
-        from nfcore.images import to_bytes
-        from nfcore.terminal_pictures import inline, protocol_of
+        if self.protocol is not None:
+            from nfcore.images import to_bytes
+            from nfcore.terminal_pictures import inline
 
-        if protocol := protocol_of():
-            self.rich.print(_Inline(inline(to_bytes(image), protocol)), end="", crop=False)
+            self.rich.print(_Inline(inline(to_bytes(image), self.protocol)), end="", crop=False)
 
     def _print(self, line: str) -> None:
         self.rich.print(line, soft_wrap=True, markup=False)
@@ -170,6 +173,12 @@ class ConsoleReporter(Reporter):
 
     def image(self, name: str, image: Tensor) -> None:  # noqa: D102
         self.console.image(image)
+
+
+def _protocol() -> Protocol | None:
+    from nfcore.terminal_pictures import protocol_of  # numpy and Pillow, which a log needs not
+
+    return protocol_of()
 
 
 def _figure(name: str, value: float) -> str:

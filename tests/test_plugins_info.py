@@ -178,12 +178,14 @@ finally:
         ("nfcore recipes show qui", '"quickstart"', "tiny"),
         ("nfcore evaluate ", '"finished"', "unfinished"),
         ("nfcore render fin", '"final.safetensors"', "finnish.txt"),
+        ("nfcore render finished --path ", '"spiral"', "final.safetensors"),
+        ("nfcore render finished --path fl", '"flight.json"', "spiral"),
         ("nfcore evaluate runs/", '"runs/unfinished/"', "student"),
         ("nfcore plugins new x --kind ra", '"ray_source"', "teacher"),
     ],
 )
 def test_a_shell_completes_names_without_torch(path, tmp_path, line, proposed, not_proposed):
-    for name in ("mine.toml", "final.safetensors", "finnish.txt"):
+    for name in ("mine.toml", "final.safetensors", "finnish.txt", "flight.json"):
         (tmp_path / name).touch()
     for name in ("finished", "unfinished"):
         (tmp_path / "runs" / name).mkdir(parents=True)

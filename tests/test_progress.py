@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import os
 import pty
 import re
-import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from nfcore import UserError, memory
 from nfcore.console import Console, ConsoleReporter
+from nfcore.states import seeded
 from nfcore.terminal_pictures import ROWS, inline, protocol_of
 
-# A program that shows a stage as a training does: progress, a preview, more progress.
-STAGE = """
-import torch
-from nfcore.console import Console, ConsoleReporter
-with Console({options}) as console:
-    reporter = ConsoleReporter(console, "distill")
-    reporter.start(200)
-    reporter.step(100, psnr=24.5, loss=0.1)
-    reporter.image("student", torch.rand(40, 60, 3, generator=torch.Generator().manual_seed(0)))
-    reporter.step(200, psnr=25.0)
-"""
 # What pictures and questions to a terminal begin with: APC, OSC 1337, DCS, primary device attributes.
 FOREIGN = (b"\x1b_", b"\x1b]", b"\x1bP", b"\x1b[c", b"\x1b[0c")
 
@@ -37,8 +29,19 @@ def picture(height: int = 40, width: int = 60) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """The environment without what says which terminal the tests themselves run in."""
+def show(**options: bool) -> None:
+    """Show a stage as a training does: progress, a preview, more progress."""
+    with Console(**options) as console:
+        reporter = ConsoleReporter(console, "distill")
+        reporter.start(200)
+        reporter.step(100, psnr=24.5, loss=0.1)
+        reporter.image("student", torch.rand(40, 60, 3, generator=seeded(0)))
+        reporter.step(200, psnr=25.0)
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Set what says which terminal this is, and nothing of the one that the tests themselves run in."""
     said = (
         "TERM",
         "KITTY_WINDOW_ID",
@@ -49,32 +52,39 @@ def environment(**variables: str) -> dict[str, str]:
         "NO_COLOR",
         "COLUMNS",
     )
-    return {k: v for k, v in os.environ.items() if k not in said and not k.startswith("TERM_")} | variables
+    for name in [name for name in os.environ if name in said or name.startswith("TERM_")]:
+        monkeypatch.delenv(name)
+
+    def setting(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return setting
 
 
-def in_terminal(options: str = "", **variables: str) -> bytes:
-    """What the program writes to a terminal, which answers nothing."""
-    ours, its = pty.openpty()
-    code = STAGE.format(options=options)
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=its,
-        stderr=its,
-        stdout=subprocess.DEVNULL,
-        env=environment(**variables),
-    )
-    os.close(its)
-    written = b""
-    while True:
-        try:
-            part = os.read(ours, 1 << 16)
-        except OSError:  # Linux says so when the last writer is gone
-            break
-        if not part:
-            break
-        written += part
-    os.close(ours)
-    assert process.wait(timeout=60) == 0, written
+@pytest.fixture
+def in_terminal(environment, monkeypatch):
+    """What is written to a terminal that answers nothing."""
+
+    def written(*, pictures: bool = True, **variables: str) -> bytes:
+        environment(**variables)
+        ours, its = pty.openpty()
+        parts: list[bytes] = []
+
+        def read() -> None:
+            with contextlib.suppress(OSError):  # so Linux says that the last writer is gone
+                while part := os.read(ours, 1 << 16):
+                    parts.append(part)
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        with monkeypatch.context() as patch, os.fdopen(its, "w", encoding="utf-8") as terminal:
+            patch.setattr(sys, "stderr", terminal)
+            show(pictures=pictures)
+        reader.join(30)
+        os.close(ours)
+        return b"".join(parts)
+
     return written
 
 
@@ -177,7 +187,7 @@ def test_sixel_draws_every_pixel_in_nearly_its_colour():
 
 
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
-def test_a_terminal_that_is_not_known_gets_no_byte_of_a_picture_and_no_question(term):
+def test_a_terminal_that_is_not_known_gets_no_byte_of_a_picture_and_no_question(in_terminal, term):
     written = in_terminal(TERM=term)
     assert b"distill" in written and b"PSNR 25.00 dB" in written
     assert not [start for start in FOREIGN if start in written]
@@ -191,19 +201,24 @@ def test_a_terminal_that_is_not_known_gets_no_byte_of_a_picture_and_no_question(
         ({"TERM": "foot"}, b'\x1bPq"1;1'),
     ],
 )
-def test_a_terminal_that_takes_pictures_shows_the_preview_once(variables, start):
+def test_a_terminal_that_takes_pictures_shows_the_preview_once(in_terminal, variables, start):
     written = in_terminal(**variables)
     assert written.count(start) == 1
     before, _, after = written.partition(start)
     assert b"distill" in before and b"200/200" in after  # the bar goes on below
 
 
-def test_pictures_can_be_switched_off():
-    assert b"\x1b_G" not in in_terminal(TERM="xterm-kitty", NFCORE_PICTURES="off")
-    assert b"\x1b_G" not in in_terminal("pictures=False", TERM="xterm-kitty")
+@pytest.mark.parametrize("off", [{"NFCORE_PICTURES": "off"}, {"pictures": False}])
+def test_pictures_can_be_switched_off(in_terminal, off):
+    assert b"\x1b_G" not in in_terminal(TERM="xterm-kitty", **off)
 
 
-def test_the_bar_of_a_narrow_terminal_is_one_line_that_says_all():
+def test_a_wrong_setting_is_refused_at_once_and_not_at_the_first_preview(in_terminal):
+    with pytest.raises(UserError, match="NFCORE_PICTURES=png"):
+        in_terminal(TERM="xterm-kitty", NFCORE_PICTURES="png")
+
+
+def test_the_bar_of_a_narrow_terminal_is_one_line_that_says_all(in_terminal):
     written = in_terminal(TERM="xterm-256color", COLUMNS="80").decode()
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "\n").strip().splitlines()[-1]
     for part in ("distill", "200/200", "PSNR 25.00 dB", "left"):
@@ -214,15 +229,19 @@ def test_the_bar_of_a_narrow_terminal_is_one_line_that_says_all():
 # -- in a log ----------------------------------------------------------------------------------------
 
 
-def test_a_log_gets_plain_lines_even_where_the_environment_names_a_terminal():
-    done = subprocess.run(
-        [sys.executable, "-c", STAGE.format(options="")],
-        capture_output=True,
-        env=environment(TERM="xterm-kitty", FORCE_COLOR="1"),
-        timeout=60,
-    )
-    assert done.returncode == 0
-    assert not [start for start in FOREIGN if start in done.stderr]
+def test_a_log_gets_no_pictures_even_where_the_environment_speaks_of_a_terminal(environment, capsys):
+    environment(TERM="xterm-kitty", FORCE_COLOR="1")
+    show()
+    written = capsys.readouterr().err.encode()
+    assert b"distill" in written
+    assert not [start for start in FOREIGN if start in written]
+
+
+def test_a_log_gets_plain_lines(environment, capsys):
+    environment(TERM="xterm-kitty")
+    show()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("distill: step 200/200  PSNR 25.00 dB  ")
 
 
 def test_a_line_says_step_psnr_time_rate_time_left_and_memory(monkeypatch, capsys):

@@ -377,6 +377,9 @@ def test_a_students_file_alone_renders_along_its_reference_poses(run, command, t
     with av.open(tmp_path / "v.webm") as video:
         assert video.streams.video[0].height == 32
         assert len(list(video.decode(video=0))) == 2
+    command("--path", "orbit", "--frames", 2, "--out", tmp_path / "flight", of=file)
+    command("--path", tmp_path / "flight" / "cameras.json", "--still", 0, of=file)
+    assert (tmp_path / "alone-renders" / "flight-student-0.png").is_file()
     command("--still", 1, "--path", "reference", of=file)
     still = np.array(Image.open(tmp_path / "alone-renders" / "reference-student-1.png"))
     student = nfcore.LightField.load(file, tiny.manager())

@@ -24,6 +24,7 @@ from nfcore.report.pictures import chosen_views
 from nfcore.report.settings import groups
 from nfcore.runs import Run, Stages, provenance
 from nfcore.runs.provenance import Provenance
+from nfcore.runs.view_scores import ViewScore, read_view_scores
 from nfcore.testing.browser import accessibility_violations
 
 AXE = Path(__file__).parents[1] / "plugins" / "nfcore-web" / "tests" / "axe.min.js"
@@ -78,11 +79,11 @@ def stages(finished, tmp_path) -> Stages:
 
 
 def test_the_scores_of_the_views_are_those_whose_means_the_summary_has(stages):
-    rows, summary = stages.run.view_scores, stages.run.summary()
-    assert [(row["view"], row["index"]) for row in rows] == [(f"test{i}", i) for i in range(5)]
+    rows, summary = read_view_scores(stages.run.view_scores), stages.run.summary()
+    assert [(row.view, row.index) for row in rows] == [(f"test{i}", i) for i in range(5)]
     for scored in ("teacher.test", "student.distilled", "student.test"):
         for metric in ("psnr", "ssim"):
-            mean = sum(row[f"{scored}.{metric}"] for row in rows) / len(rows)
+            mean = sum(row.scores[f"{scored}.{metric}"] for row in rows) / len(rows)
             assert mean == pytest.approx(summary[f"{scored}.{metric}"])
 
 
@@ -90,7 +91,7 @@ def test_a_protocols_views_keep_their_place_in_the_test_split(stages, monkeypatc
     monkeypatch.setattr("nfcore.publications.Protocol.indices", lambda self, n: range(0, n, 2))
     stages.config = stages.config.model_copy(update={"protocol": "postcard"})
     stages.do("evaluate")
-    assert [row["index"] for row in stages.run.view_scores] == [0, 2, 4]
+    assert [row.index for row in read_view_scores(stages.run.view_scores)] == [0, 2, 4]
 
 
 def test_the_run_keeps_its_commands_as_a_shell_takes_them(stages):
@@ -106,6 +107,25 @@ def test_the_same_command_again_is_kept_once_and_another_beside_it(stages):
     kept = Provenance.read(stages.run.folder)
     assert [command.line for command in kept.commands][1:] == ["nfcore export tiny"]
     assert kept.origins["scene.test"] == "--set"
+
+
+def test_scores_of_a_student_that_is_gone_are_not_shown(stages):
+    stages.run.forget("finetune")
+    contents = gather(stages)
+    assert contents.scores is None
+    assert {view.title for view in contents.views} == {"Test view"}
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}", "[1]", '[{"view": "a", "index": -1, "scores": {}}]'])
+def test_damaged_scores_are_a_line_that_names_the_file(stages, damage):
+    (stages.run.folder / "views.json").write_text(damage)
+    with pytest.raises(UserError, match=r"views\.json: damaged"):
+        gather(stages)
+
+
+def test_scores_of_views_that_are_gone_have_no_pictures(stages):
+    (stages.run.folder / "views.json").write_text('[{"view": "a", "index": 99, "scores": {}}]')
+    assert {view.title for view in gather(stages).views} == {"Test view"}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"commands": [{"line": 1}]}', '{"origins": 3}'])
@@ -205,7 +225,7 @@ def test_its_recipe_makes_the_same_run(stages, tmp_path):
 
 def test_the_worst_views_come_first(stages):
     contents = gather(stages)
-    scores = {row["view"]: row["student.test.psnr"] for row in stages.run.view_scores}
+    scores = {row.view: row.scores["student.test.psnr"] for row in read_view_scores(stages.run.view_scores)}
     ranked = sorted(scores, key=scores.__getitem__)
     assert [row[0] for row in contents.scores.rows] == ranked
     assert [view.name for view in contents.views] == [ranked[0], ranked[1], ranked[2], ranked[4]]
@@ -227,7 +247,7 @@ def test_the_worst_views_come_first(stages):
     ],
 )
 def test_a_view_is_shown_once_however_few_there_are(psnr, chosen):
-    rows = [{"index": 4 - i, "student.test.psnr": value} for i, value in enumerate(psnr)]
+    rows = [ViewScore(view="", index=4 - i, scores={"student.test.psnr": value}) for i, value in enumerate(psnr)]
     assert chosen_views(rows, 5) == chosen
 
 
@@ -238,7 +258,7 @@ def test_pictures_are_what_they_are_said_to_be(stages):
     from PIL import Image
 
     view = gather(stages).views[0]
-    index = {row["view"]: row["index"] for row in stages.run.view_scores}[view.name]
+    index = {row.view: row.index for row in read_view_scores(stages.run.view_scores)}[view.name]
     assert [p.shows for p in view.pictures] == ["photo", "teacher", "student", "teacher-error", "student-error"]
     files = [base64.b64decode(p.source.partition(",")[2]) for p in view.pictures]
     pictures = [

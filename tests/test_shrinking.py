@@ -11,6 +11,7 @@ import tiny_sizes
 import torch
 
 from nfcore import Cameras, NfcoreError, Reporter, UserError, Views
+from nfcore.complexity import macs
 from nfcore.config import Choice
 from nfcore.deploy import DeployedLightField
 from nfcore.shrinking.allocation import WHOLE, Allocation, allocations
@@ -125,19 +126,15 @@ def test_norms_are_folded_before_a_layer_is_rounded(judge):
     assert any(torch.equal(weight, folded) for weight in seen)
 
 
-def test_of_large_pictures_the_middle_is_enough(monkeypatch, student):
-    cameras = tiny.cameras(judge_poses := tiny.REGION.circle(2), 64, 64)
-    monkeypatch.setattr("nfcore.shrinking.sensitivity._RAYS", 2 * 16)
+def test_of_large_pictures_the_middle_is_enough(monkeypatch):
     large = tiny.student(side=64, width=32).eval()
-    seen: list[Cameras] = []
-    monkeypatch.setattr(Cameras, "cropped", lambda self, *window: seen.append(window) or _cropped(self, *window))
-    sensitivities(large, exporter(), cameras)
+    monkeypatch.setattr("nfcore.shrinking.sensitivity._MACS", 2 * macs(large) // 16)  # 2 views, a 16th of each
+    cropped, seen = Cameras.cropped, []
+    monkeypatch.setattr(Cameras, "cropped", lambda self, *window: seen.append(window) or cropped(self, *window))
+    sensitivities(large, exporter(), tiny.cameras(tiny.REGION.circle(2), 64, 64))
     ((top, left, height, width),) = seen
-    assert (height, width) == (16, 16)  # 4 x 4 rays of 4 x 4 pixels, of 16 x 16
-    assert top.tolist() == left.tolist() == [24] * len(judge_poses)
-
-
-_cropped = Cameras.cropped
+    assert (height, width) == (16, 16)
+    assert top.tolist() == left.tolist() == [24, 24]
 
 
 # -- allocations -------------------------------------------------------------------------------------
@@ -303,6 +300,22 @@ def test_a_package_whose_pictures_are_wrong_is_never_chosen(workshop):
     found = survey(workshop, ["packed"], Limits(0.05), options={"broken_at": 8})
     assert found[1].score.loss > 5
     assert smallest(found, Limits(0.05)).precision != "8 bits"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("core.cpp:84: no"), NfcoreError("no such op")])
+def test_an_exporter_that_fails_on_one_package_leaves_the_others_to_choose_from(workshop, monkeypatch, error):
+    export = tiny_sizes.Packed.export
+
+    def failing(self, student, folder):
+        if self.options.precision == 4:
+            raise error
+        return export(self, student, folder)
+
+    monkeypatch.setattr(tiny_sizes.Packed, "export", failing)
+    found = survey(workshop, ["packed"], Limits(0.05))
+    assert [one.score is None for one in found[:4]] == [False, False, True, False]
+    assert str(error) in found[2].refused
+    assert smallest(found, Limits(0.05)).score is not None
 
 
 def test_an_option_that_the_exporter_does_not_take_is_a_users_error(workshop):

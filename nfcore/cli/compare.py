@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nfcore.cli import completion
+from nfcore.cli.options import run_folder
 from nfcore.cli.output import JsonOption, print_json, print_markdown, print_table, say
-from nfcore.cli.runs import run_folder
 from nfcore.errors import UserError
 from nfcore.manager import plugins
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nfcore.cli import completion
+from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.cli.runs import QuietOption, StudentArgument, ThreadsOption, render_stage, run_folder
+from nfcore.cli.runs import render_stage
 from nfcore.errors import UserError
 from nfcore.manager import plugins
 
@@ -245,7 +246,9 @@ def _target(learned: Learned, wish: _Wish, shown: str, cameras: Cameras) -> Path
     if wish.out is not None:
         target = wish.out
     else:
-        name = wish.path if not wish.path.endswith(".json") else Path(wish.path).stem
+        name = Path(wish.path).stem
+        if name == "cameras":  # as it is called beside the pictures that it was made with, in a folder with a name
+            name = Path(wish.path).absolute().parent.name
         size = f"-{cameras.height}x{cameras.width}" if wish.size else ""
         still = f"-{wish.still}" if wish.still is not None else ""
         target = learned.folder / f"{name}-{shown}{size}{still}{ending}"

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nfcore.cli.options import RunArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.cli.runs import RunArgument, ThreadsOption, run_folder
 from nfcore.manager import plugins
 
 

@@ -10,6 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from nfcore.cli import completion
+from nfcore.cli.options import (
+    RUNS,
+    AgainOption,
+    ExportOption,
+    PicturesOption,
+    ProtocolOption,
+    QuietOption,
+    RunArgument,
+    RunsOption,
+    SceneOption,
+    SetOption,
+    StudentArgument,
+    TeacherOption,
+    ThreadsOption,
+    run_folder,
+)
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
 from nfcore.fence import reason
@@ -21,54 +37,6 @@ if TYPE_CHECKING:
     from nfcore.interfaces import RaySource
     from nfcore.pipeline.recipes import Configured
     from nfcore.runs import Run, Stage, Stages
-
-RunArgument = Annotated[
-    Path,
-    typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.", autocompletion=completion.runs),
-]
-StudentArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="RUN",
-        help="A run's folder or name, or a student's .safetensors file.",
-        autocompletion=completion.runs,
-    ),
-]
-SceneOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Photos: PATH of a data set, or ray source NAME or NAME:PATH, such as colmap:data/can.",
-        autocompletion=completion.scenes,
-    ),
-]
-TeacherOption = Annotated[
-    str | None,
-    typer.Option(help="Teacher to take instead of the recipe's.", autocompletion=completion.teachers),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as image_size=200, student.width=64."),
-]
-ExportOption = Annotated[
-    str | None, typer.Option(help="Exports to make, comma-separated; an empty text for none.")
-]
-ProtocolOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Test views to score: all, or those that a publication scores, such as mobiler2l.",
-        autocompletion=completion.protocols,
-    ),
-]
-AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
-ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-PicturesOption = Annotated[
-    bool,
-    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
-]
-RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
-
-_RUNS = Path("runs")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -96,7 +64,7 @@ def run(
     exports: Annotated[str | None, typer.Option("--export", help=str(ExportOption.__metadata__[0].help))] = None,
     protocol: ProtocolOption = None,
     name: Annotated[str | None, typer.Option(help="The run's folder under --runs.")] = None,
-    runs: RunsOption = _RUNS,
+    runs: RunsOption = RUNS,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
@@ -373,11 +341,6 @@ def _changed(run: Run, config: PipelineConfig, console: Console) -> tuple[Run, R
     if stage := run.change(config):
         console.note(f"another {', '.join(different)}: {stage} and all that comes after it is done anew")
     return run, source
-
-
-def run_folder(run: Path) -> Path:
-    """Return the folder of a run that is given by path or by name."""
-    return _RUNS / run if not run.exists() and len(run.parts) == 1 and (_RUNS / run).is_dir() else run
 
 
 def _default_name(recipe: str, config: PipelineConfig) -> str:

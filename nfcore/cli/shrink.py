@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nfcore.cli.options import QuietOption, RunArgument, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.cli.runs import QuietOption, RunArgument, run_folder
 from nfcore.errors import NfcoreError, UserError, nearest
 from nfcore.manager import plugins
 

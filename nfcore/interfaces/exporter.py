@@ -28,7 +28,8 @@ class Runner:
     Args:
         verified_by: what runs them, for reports: a runtime with its version, or an evaluator and its limits.
         render: poses (b, 3, 4) and intrinsics (b, 4) in pixels of the full image, to RGB (b, 3, H, W) float32.
-        timed: whether its time means something. False where it emulates another machine.
+        timed: whether its time means something. False where it stands in for what the files are for: an emulator,
+            or a desktop's runtime for a browser's.
 
     """
 

@@ -40,7 +40,7 @@ def load_for_timing(package: Package, threads: int | None) -> Runner | str:
         runner = package.exporter.load(package.folder, threads=threads)
     except VerificationUnavailable as why:
         return str(why)
-    return runner if runner.timed else "emulated here: its time would say nothing"
+    return runner if runner.timed else "not timed: what runs it here is not what it is for"
 
 
 def _size(path: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from nfcore.report.pictures import ShownView
 from nfcore.report.settings import Group
 from nfcore.runs import Stages
 from nfcore.runs.provenance import Command, Provenance
+from nfcore.runs.view_scores import ViewScore, read_view_scores
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def gather(stages: Stages) -> Contents:
     summary = run.summary()
     provenance = Provenance.read(run.folder)
     rows = drawing.read_metrics(run.folder / "metrics.jsonl")
-    views, no_pictures = _pictures(stages)
+    scores = read_view_scores(run.view_scores) if "evaluate" in run.results else []  # else they are of before
+    views, no_pictures = _pictures(stages, scores)
     return Contents(
         name=run.folder.resolve().name,
         about=run.config.summary,
@@ -96,7 +99,7 @@ def gather(stages: Stages) -> Contents:
         video=pictures.video_uri(run.folder / "previews" / "orbit.mp4"),
         quality=figures.quality(summary),
         notes=tuple(figures.notes(summary)),
-        scores=figures.views_worst_first(run.view_scores),
+        scores=figures.views_worst_first(scores),
         exports=tuple(exports.shown_exports(run.exports, run.config.export)),
         psnr=tuple(drawing.curves(rows, drawing.PSNR)),
         more_curves=tuple(
@@ -112,7 +115,7 @@ def gather(stages: Stages) -> Contents:
     )
 
 
-def _pictures(stages: Stages) -> tuple[tuple[ShownView, ...], str]:
+def _pictures(stages: Stages, scores: Sequence[ViewScore]) -> tuple[tuple[ShownView, ...], str]:
     """Return the shown views, or why there are none."""
     finished = stages.run.results
     if "teach" not in finished:
@@ -121,7 +124,7 @@ def _pictures(stages: Stages) -> tuple[tuple[ShownView, ...], str]:
         teacher = stages.fitted_teacher
         student = stages.finished_student if "finetune" in finished else None
         views = stages.source.views("test")
-        chosen = pictures.chosen_views(stages.run.view_scores if student else [], len(views))
+        chosen = pictures.chosen_views(scores, len(views))
         return tuple(pictures.shown_views(student, teacher, views, chosen)), ""
     except (NfcoreError, OSError) as error:
         return (), f"There are none: {error}"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, get_args
 
 from nfcore.runs import Stage
+from nfcore.runs.view_scores import ViewScore
 
 Summary = Mapping[str, Any]
 
@@ -102,7 +103,12 @@ def notes(summary: Summary) -> Iterator[str]:
         yield f"The student is that of fine-tuning's step {step}, the best on held-out photos."
 
 
-def views_worst_first(scores: Sequence[Mapping[str, Any]]) -> Grid | None:
+def worst_first(scores: Sequence[ViewScore]) -> list[ViewScore]:
+    """Return the views by the student's PSNR: the worst is what a person should see first."""
+    return sorted(scores, key=lambda row: row.scores.get("student.test.psnr", 0.0))
+
+
+def views_worst_first(scores: Sequence[ViewScore]) -> Grid | None:
     """Return each test view's scores, that with the lowest PSNR of the student first; None without any."""
     if not scores:
         return None
@@ -114,9 +120,10 @@ def views_worst_first(scores: Sequence[Mapping[str, Any]]) -> Grid | None:
         ("teacher.test.psnr", "Teacher PSNR, dB", ".2f"),
         ("teacher.test.ssim", "Teacher SSIM", ".4f"),
     ]
-    columns = [column for column in columns if column[0] in scores[0]]
-    ranked = sorted(scores, key=lambda row: float(row["student.test.psnr"]))
-    rows = [(str(row["view"]), *(_number(row, key, form) for key, _, form in columns)) for row in ranked]
+    columns = [column for column in columns if column[0] in scores[0].scores]
+    rows = [
+        (row.view, *(_number(row.scores, key, form) for key, _, form in columns)) for row in worst_first(scores)
+    ]
     return Grid(("View", *(title for _, title, _ in columns)), tuple(rows))
 
 

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,10 +19,10 @@ from nfcore.images import to_bytes
 from nfcore.interfaces import Teacher, Views
 from nfcore.light_field import LightField
 from nfcore.metrics import psnr
+from nfcore.report.figures import worst_first
+from nfcore.runs.view_scores import ViewScore
 from nfcore.views.training_views import render_view
 
-# By this score views are ordered: the worst is what a person should see first.
-_ORDER = "student.test.psnr"
 # Pictures up to this side lose nothing; larger ones are compressed, or the report could not be mailed.
 _LOSSLESS = 400
 _MOST_VIDEO_BYTES = 1_500_000
@@ -67,15 +66,15 @@ class ShownView:
     psnr: Mapping[str, float]
 
 
-def chosen_views(scores: Sequence[Mapping[str, Any]], count: int) -> list[tuple[str, int]]:
+def chosen_views(scores: Sequence[ViewScore], count: int) -> list[tuple[str, int]]:
     """Return which test views are worth a look: why, and the index of each.
 
     Args:
-        scores: the rows of ``views.json``; without any, views are taken evenly from the test split.
+        scores: of the scored views; without any, views are taken evenly from the test split.
         count: how many views the test split has.
 
     """
-    ranked = [row["index"] for row in sorted(scores, key=lambda row: float(row[_ORDER]))]
+    ranked = [row.index for row in worst_first(scores) if row.index < count]
     if not ranked:
         return [("Test view", index) for index in sorted({count * k // 4 for k in range(4)})]
     places = {

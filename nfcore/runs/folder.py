@@ -165,21 +165,10 @@ class Run:
         kept = {stage: figures for stage, figures in self.results.items() if stage != name}
         write_json(self.folder / "state" / "results.json", kept)
 
-    def write_view_scores(self, rows: list[dict[str, Any]]) -> None:
-        """Write ``views.json``: for each scored test view its name, its index, and its scores.
-
-        Args:
-            rows: ``view``, ``index`` among the test views, and scores under the names that ``summary.json`` uses.
-
-        """
-        write_json(self.folder / "views.json", rows)
-
     @property
-    def view_scores(self) -> list[dict[str, Any]]:
-        """The rows of ``views.json``; none before ``evaluate`` is finished."""
-        path = self.folder / "views.json"
-        rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
-        return rows
+    def view_scores(self) -> Path:
+        """The file with the scores of each test view."""
+        return self.folder / "views.json"
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of all finished stages."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from nfcore.light_field import LightField, build_student
 from nfcore.manager import PluginManager
 from nfcore.metrics import available
 from nfcore.pipeline.distill import distill
-from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
+from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
@@ -39,6 +39,7 @@ from nfcore.runs.folder import Run, Stage
 from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
+from nfcore.runs.view_scores import by_view, write_view_scores
 from nfcore.training.divergence import DivergedError
 
 _REFERENCE_CAMERAS = 25
@@ -245,7 +246,7 @@ class Stages:
             "student.distilled": evaluate_student(distilled, views, reporter, metrics),
             "student.test": evaluate_student(student, views, reporter, metrics),
         }
-        self.run.write_view_scores(list(_by_view(scores, indices)))
+        write_view_scores(self.run.view_scores, by_view(scores, indices))
         figures: dict[str, Any] = {"protocol": name, "test_views": len(views)}
         return figures | {
             f"{scored}.{metric}": value
@@ -305,16 +306,6 @@ class Stages:
             raise UserError(
                 f"{self.run.folder}: {stage} is not finished; 'nfcore {stage} {self.run.folder}' does it"
             )
-
-
-def _by_view(scores: Mapping[str, Evaluation], indices: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Yield each view's scores; ``indices`` are those of the views among all test views."""
-    names = next(iter(scores.values())).names
-    for row, (name, index) in enumerate(zip(names, indices, strict=True)):
-        figures = {
-            f"{scored}.{m}": values[row] for scored, of in scores.items() for m, values in of.scores.items()
-        }
-        yield {"view": name, "index": index} | figures
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Measured:
         refused: why it can't be chosen whatever the limits: it was not run, or it fails its own floor.
         seconds: median latency of one image, where a limit asks for it.
         bits: mean bits per weight of layers, where each has its own.
-        timed: whether its time here means something; not where it is emulated.
+        timed: whether its time here means something; see ``Runner``.
 
     """
 

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.cameras import Cameras, ray_grid
+from nfcore.complexity import macs
 from nfcore.deploy import DeployedLightField, DeployedNetwork
 from nfcore.interfaces import Exporter
 from nfcore.light_field import LightField
 from nfcore.reporting import Reporter
 
-#: Rays that each measurement runs through the network: a whole picture of the paper's student.
-_RAYS = 10_000
+#: Multiply-adds of each measurement: a quarter of one picture of the paper's student, many views of a small one's.
+_MACS = 12_000_000_000
 #: Layers with fewer weights are left alone: palettes and scales would be much of what is saved.
 _LEAST_WEIGHTS = 1024
 
@@ -91,10 +92,10 @@ def _layers(image: DeployedNetwork) -> dict[str, nn.Conv2d | nn.ConvTranspose2d 
 
 
 def _features(student: LightField, cameras: Cameras) -> Tensor:
-    """Return the features of the rays of all cameras, each cropped around its middle to its share of the rays."""
+    """Return the features of the rays of all cameras, each cropped around its middle to its share of the work."""
     scale = student.scale
     height, width = student.grid
-    share = min(1.0, (_RAYS / len(cameras) / (height * width)) ** 0.5)
+    share = min(1.0, (_MACS / (macs(student) * len(cameras))) ** 0.5)
     rows, columns = max(1, round(height * share)), max(1, round(width * share))
     corner = [
         torch.full((len(cameras),), (n - part) // 2 * scale) for n, part in ((height, rows), (width, columns))

@@ -120,7 +120,7 @@ def time_packages(
     """Time packages side by side; each is made once more, as only figures of it are kept.
 
     Returns:
-        Latencies whose labels are the packages' indices as texts. What is emulated here has none.
+        Latencies whose labels are the packages' indices as texts. What is not timed here has none.
 
     """
     with ExitStack() as stack:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from nfcore.config import Choice
-from nfcore.errors import NfcoreError
+from nfcore.fence import reason
 from nfcore.files import write_json
 from nfcore.interfaces import Exporter, ParityFloor, VerificationUnavailable
 from nfcore.light_field import LightField
@@ -95,8 +95,8 @@ class Workshop:
                 score = self.judge.score(runner.render)
         except VerificationUnavailable as why:
             return Measured(choice, precision, size, refused=f"it can't be run here: {why}")
-        except NfcoreError as error:
-            return Measured(choice, "not made", 0, refused=str(error))
+        except Exception as error:  # one exporter that fails must not keep the others from being measured
+            return Measured(choice, "not made", 0, refused=reason(error))
         short = _shortfall(score, package.exporter.parity_floor)
         return Measured(choice, precision, size, score, refused=short, timed=runner.timed)
 

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import nfcore
 from nfcore_coreml.evaluator import Package, Program
@@ -156,9 +157,54 @@ def test_a_split_export_is_compressed_by_the_same_names(plain_student, tmp_path)
 
 
 def test_a_layer_that_the_student_lacks_is_refused_by_name(plain_student, tmp_path):
-    with pytest.raises(nfcore.UserError, match=r"no layer 'backbone.layers.99'; it has backbone.layers.0, "):
+    with pytest.raises(
+        nfcore.UserError, match=r"no layer 'backbone.layers.99' with fp16 weights; it has backbone.layers.0, "
+    ):
         exported(plain_student, tmp_path, bits={"backbone.layers.99": 4})
     assert list(tmp_path.iterdir()) == []
+
+
+def with_tables(box_student) -> nfcore.RayEncoding:
+    """Return an encoding whose first channels come from a table, and one from a table of a single column."""
+
+    class Tables(type(box_student.encoding)):
+        def __init__(self):
+            super().__init__(box_student.scene, in_box=False)
+            generator = torch.Generator().manual_seed(0)
+            self.features = nn.Module()
+            self.features.register_buffer("table", torch.rand(900, 8, generator=generator))
+            self.register_buffer("geometry", torch.rand(900, 1, generator=generator))
+
+        def deployed(self, target):
+            self.features.half()
+            self.geometry = self.geometry.half()
+            return self
+
+        def forward(self, origins, directions):
+            places = ((directions.movedim(1, -1)[..., 0] + 2) * 200).clamp(0, 899).int()
+            found = torch.cat([self.features.table[places], self.geometry[places]], -1)
+            return torch.cat([found.float().movedim(-1, 1), super().forward(origins, directions)[:, 9:]], 1)
+
+    return Tables()
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [({"precision": "palette-4"}, 16), ({"precision": "int8"}, 256), ({"bits": {"encoding.features": 6}}, 64)],
+    ids=["palette", "int8", "bits"],
+)
+def test_tables_of_features_are_compressed_and_geometry_is_not(options, left, box_student, tmp_path):
+    encoding = with_tables(box_student)
+    student = nfcore.LightField(
+        encoding,
+        box_student.backbone,
+        box_student.upsampler,
+        scene=box_student.scene,
+        cameras=box_student.cameras,
+    )
+    package = exported(student, tmp_path, **options)
+    assert len(weight_of(package, "b_rays_encoding_features_table").unique()) == left
+    assert torch.equal(Program(package)._constants["b_rays_encoding_geometry"], encoding.geometry.half().float())
 
 
 def test_bits_that_no_palette_has_are_refused():

@@ -96,7 +96,7 @@ def test_what_can_not_be_expressed_is_one_line_and_nothing_is_printed(papers, ex
     encoding, before = papers.encoding, (logging.root.manager.disable, list(warnings.filters))
     papers.encoding = Undecided(encoding.channels)
     try:
-        with pytest.raises(NfcoreError, match="^this student can't be expressed in ExecuTorch: ") as error:
+        with pytest.raises(NfcoreError, match=r"^this student can't be expressed in ExecuTorch: ") as error:
             exporter.export(papers, tmp_path)
     finally:
         papers.encoding = encoding

@@ -25,3 +25,8 @@ class TestONNXWithWeightsInEightBits(ExporterConformance):
 class TestONNXInEightBits(ExporterConformance):
     component = "nfcore-onnx/onnx"
     options = {"precision": "w8a8"}
+
+
+class TestONNXOfRays(ExporterConformance):
+    component = "nfcore-onnx/onnx"
+    options = {"form": "rays"}

@@ -184,7 +184,7 @@ def test_another_model_is_not_a_light_field(exporter, model, tmp_path):
     [
         ({"precision": "int4"}, "precision: Input should be 'fp32', 'fp16', 'int8' or 'w8a8', not 'int4'"),
         ({"bits": {"backbone.head.0": 4}}, "bits.backbone.head.0: Input should be 8 or 16, not 4"),
-        ({"bits": {"backbone.head.0": 8}}, "bits of single layers are for precision int8, not fp32"),
+        ({"bits": {"backbone.head.0": 8}}, "bits: only with precision int8, not fp32"),
         ({"opset": 17}, "opset: Input should be greater than or equal to 18, not 17"),
         ({"opsett": 20}, "unknown option 'opsett'; did you mean 'opset'?"),
     ],

@@ -58,6 +58,19 @@ def test_an_attempt_that_failed_is_counted_and_its_error_is_kept(standings):
     assert f"- `{run.run.name}` (failed, 2 attempts): the disk is full" in as_markdown(Path("many"), standings)
 
 
+def test_the_report_leads_to_what_each_run_has_to_show(standings, tmp_path):
+    first, second = (standing.run.name for standing in standings[:2])
+    folder = tmp_path / "many"
+    (folder / first / "previews").mkdir(parents=True)
+    (folder / first / "report.html").touch()
+    (folder / first / "previews" / "comparison.png").touch()
+    text = as_markdown(folder, standings)
+    assert f"| [{first}]({first}/report.html) | done |" in text
+    assert f"![{first}]({first}/previews/comparison.png)" in text
+    assert f"| {second} | done |" in text
+    assert f"({second}/" not in text
+
+
 def test_what_is_not_known_is_absent_from_the_data(standings):
     data = json.loads(json.dumps(as_data(standings)))
     done, waiting = data["runs"][0], data["runs"][-1]

@@ -125,15 +125,34 @@ def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, 
     page.locator("#previews img").wait_for()
     assert page.locator("#tab-progress").get_attribute("aria-selected") == "true"
     assert page.locator("#figures").inner_text().split("\n")[:6] == [
-        "Stage", "distill", "Step", "10", "PSNR", "12.50 dB",
+        "Stage", "distill", "Step", "10 of 30", "PSNR", "12.50 dB",
     ]  # fmt: skip
     before = page.locator("#previews img").get_attribute("src")
     Image.new("RGB", (48, 48), "blue").save(folder / "previews" / "student.png")
     page.locator(f'#previews img:not([src="{before}"])').wait_for()
     for name in ("student.safetensors", "teacher.safetensors", "state/results.json"):
         (folder / name).write_bytes((run.folder / name).read_bytes())
-    page.locator("iframe").wait_for(state="attached", timeout=60_000)
+    page.locator("iframe").wait_for(state="attached", timeout=180_000)
     assert site.find("/viewer.html") is not None
+
+
+def test_a_finished_run_shows_its_results_and_its_report(site, run, served, opened):
+    report = run.folder / "report.html"
+    assert site.find("/report.html") is None
+    report.write_text("<!doctype html><title>What came of it</title>")
+    page = opened(served(site) + "#tab-progress")
+    page.click("#tab-progress")
+    summary = json.loads((run.folder / "summary.json").read_text())
+    shown = page.locator("#figures").inner_text().split("\n")
+    assert shown[:4] == [
+        "Student", f"{summary['student.test.psnr']:.2f} dB", "Teacher", f"{summary['teacher.test.psnr']:.2f} dB",
+    ]  # fmt: skip
+    width = page.evaluate("document.getElementById('curve').viewBox.baseVal.width")
+    assert width == page.evaluate("document.getElementById('curve').clientWidth")
+    with page.expect_popup() as popup:
+        page.click("#report")
+    assert popup.value.title() == "What came of it"
+    report.unlink()
 
 
 def test_only_pictures_of_the_run_are_found(site, run):
@@ -191,6 +210,7 @@ def test_no_run_is_the_users_mistake(tmp_path):
 def test_progress_of_a_folder_without_reports_is_empty(tmp_path):
     assert progress(tmp_path) == {
         "stage": None, "step": None, "psnr": None, "idle": None, "finished": [], "curves": {}, "previews": [],
+        "results": {}, "report": False,
     }  # fmt: skip
 
 

@@ -37,13 +37,13 @@ class Weight:
     Args:
         name: of the constant in the program.
         shape: of the tensor; two axes or more.
-        channels: output channels.
+        channels: output channels of a layer; None of a table that is gathered from.
 
     """
 
     name: str
     shape: tuple[int, ...]
-    channels: int
+    channels: int | None
 
     def bytes(self, precision: Precision) -> int:
         """Return the size that it takes at ``precision``, with its palettes or scales, to a few records."""
@@ -51,15 +51,23 @@ class Weight:
         packed = -(-count * precision.bits // 8) + RECORD_BYTES
         if precision.scheme == "half":
             return packed
+        channels = self.channels or 1
         if precision.scheme == "linear":  # a scale and a zero point for each channel
-            return packed + self.channels * (entry + 1) + 2 * RECORD_BYTES
-        palettes = self.channels // self.group if precision.grouped else 1
+            return packed + channels * (entry + 1) + 2 * RECORD_BYTES
+        palettes = channels // self.group if precision.grouped else 1
         return packed + palettes * 2**precision.bits * entry + RECORD_BYTES
 
     @property
     def group(self) -> int:
         """How many channels share a palette: as many as ``GROUP`` and divide the channels."""
-        return math.gcd(self.channels, GROUP)
+        return math.gcd(self.channels or 1, GROUP)
+
+    def suited(self, precision: Precision) -> Precision:
+        """Return what a whole package's precision means here.
+
+        A table has one palette: its rows are no channels, and a scale for each of them would be half of its size.
+        """
+        return precision if self.channels or precision.scheme == "half" else LAYER_PRECISIONS[precision.bits]
 
 
 def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set[str]:
@@ -67,7 +75,7 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
 
     Args:
         path: the package; what is fp32 in it (the rays and their encoding) stays as it is.
-        precision: of all fp16 weights that become smaller by it.
+        precision: of all fp16 weights and tables that become smaller by it.
         layers: bits of single weights, by the names of their constants; these whether smaller or not.
 
     Raises:
@@ -75,13 +83,14 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
 
     """
     all_weights = weights(Package.read(path))
-    plan = {weight.name: (weight, precision) for weight in all_weights if _shrinks(weight, precision)}
+    chosen = {weight: weight.suited(precision) for weight in all_weights}
+    plan = {weight.name: (weight, its) for weight, its in chosen.items() if _shrinks(weight, its)}
     plan |= {
         weight.name: (weight, LAYER_PRECISIONS[layers[weight.name]])
         for weight in all_weights
         if weight.name in layers
     }
-    linear = {name: _linear() for name, (_, chosen) in plan.items() if chosen.scheme == "linear"}
+    linear = {name: _linear() for name, (_, its) in plan.items() if its.scheme == "linear"}
     palettes = {name: _palettes(*pair) for name, pair in plan.items() if pair[1].scheme == "palette"}
     for function, configs in ((optimize.linear_quantize_weights, linear), (optimize.palettize_weights, palettes)):
         if not configs:
@@ -100,12 +109,16 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
 
 
 def weights(package: Package) -> list[Weight]:
-    """Return the fp16 weights of a program: constants of two axes or more that an op takes as its ``weight``."""
+    """Return the fp16 weights of a program, and the tables of features that it gathers from.
+
+    A weight is a constant of two axes or more that an op takes as its ``weight``. A table of one column stays out:
+    it is geometry, and 8 bits of that left 48 dB of a student of which 6 bits of its features left 57.
+    """
     takers = {
-        binding.name: operation.type
+        operation.inputs[parameter].arguments[0].name: operation.type
         for operation in package.block.operations
-        if "weight" in operation.inputs
-        for binding in operation.inputs["weight"].arguments
+        for parameter in ["x" if operation.type == "gather" else "weight"]
+        if parameter in operation.inputs
     }
     found = []
     for operation in package.block.operations:
@@ -113,9 +126,13 @@ def weights(package: Package) -> list[Weight]:
         if operation.type != "const" or output.name not in takers:
             continue
         declared = Declared.of(output.type)
-        if declared.data_type == MIL_pb2.FLOAT16 and len(declared.shape) > 1:
-            axis = OUTPUT_AXIS.get(takers[output.name], 0)
-            found.append(Weight(output.name, declared.shape, declared.shape[axis]))
+        if declared.data_type != MIL_pb2.FLOAT16 or len(declared.shape) < 2:
+            continue
+        taker = takers[output.name]
+        if taker == "gather" and declared.shape[-1] > 1:
+            found.append(Weight(output.name, declared.shape, None))
+        elif taker != "gather":
+            found.append(Weight(output.name, declared.shape, declared.shape[OUTPUT_AXIS.get(taker, 0)]))
     return found
 
 

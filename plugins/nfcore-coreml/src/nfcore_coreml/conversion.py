@@ -61,8 +61,8 @@ def convert(
         path: the package, not there yet.
         target: the oldest system that can run it, a name in ``coremltools.target``.
         description: names the outputs, and describes all.
-        compress: makes the package smaller in place; is given its path, and the module's parameters by the names
-            that their constants have in the program.
+        compress: makes the package smaller in place; is given its path, and the module's parameters and
+            buffers by the names that their constants have in the program.
         flexible: axes of all inputs whose sizes are not those of ``example`` alone: least and greatest, inclusive.
 
     Raises:
@@ -90,7 +90,8 @@ def convert(
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
         if compress is not None:
-            compress(temporary, graph.graph_signature.inputs_to_parameters)
+            signature = graph.graph_signature
+            compress(temporary, {**signature.inputs_to_parameters, **signature.inputs_to_buffers})
         _describe(Package.read(temporary), description, example)
         _name_entries(temporary / MANIFEST)
 

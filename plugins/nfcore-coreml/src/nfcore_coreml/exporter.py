@@ -13,7 +13,7 @@ import nfcore
 from nfcore_coreml.compression import compress
 from nfcore_coreml.conversion import convert
 from nfcore_coreml.evaluator import Package
-from nfcore_coreml.forms import Form, layer, parts
+from nfcore_coreml.forms import Form, layer, layers, parts
 from nfcore_coreml.palettes import palettized
 from nfcore_coreml.precision import LAYER_PRECISIONS, PRECISIONS, TARGETS, Precision
 from nfcore_coreml.report import report
@@ -53,8 +53,9 @@ class CoreML(nfcore.Exporter):
         precision: Literal["fp16", "palette-8", "int8", "grouped-6", "palette-6", "grouped-4", "palette-4"] = (
             Field(
                 "fp16",
-                description="Of the network's weights: fp16; int8 times a scale for each channel; or indices of "
-                "8, 6 or 4 bits into a palette by k-means, one for a layer or, grouped, for 16 channels (iOS 18)",
+                description="Of the network's weights and the encoding's tables of features: fp16; int8 times a "
+                "scale for each channel; or indices of 8, 6 or 4 bits into a palette by k-means, one for a layer "
+                "or, grouped, for each 16 channels (iOS 18)",
             )
         )
         bits: dict[str, int] = Field(
@@ -140,14 +141,14 @@ class CoreML(nfcore.Exporter):
             rows, columns = student.grid
             raise nfcore.UserError(f"ray_counts: {counts} leaves out the student's own {rows} x {columns} rays")
         written = parts(student, self.options.form, counts)
-        _check_layers(student, self.options.bits)
+        _check_layers(self.options.bits, layers(written))
         compressed: set[str] = set()
 
         def shrink(path: Path, parameters: Mapping[str, str]) -> None:
             # Constants have the names that torch.export gives the parameters; these name the student's layers.
-            layers = {constant: layer(parameter) for constant, parameter in parameters.items()}
-            bits = {name: self.options.bits[of] for name, of in layers.items() if of in self.options.bits}
-            compressed.update(layers[name] or "" for name in compress(path, self.options.scheme, bits))
+            names = {constant: layer(tensor) for constant, tensor in parameters.items()}
+            bits = {constant: self.options.bits[of] for constant, of in names.items() if of in self.options.bits}
+            compressed.update(names.get(constant) or "" for constant in compress(path, self.options.scheme, bits))
 
         for part in written:
             convert(
@@ -182,18 +183,12 @@ class CoreML(nfcore.Exporter):
         return runner(folder, threads)
 
 
-def _check_layers(student: LightField, bits: Mapping[str, int]) -> None:
-    """Refuse names in ``bits`` that are no layers with weights in the student's network."""
-    known = [
-        name
-        for name, module in student.named_modules()
-        if name.startswith(("backbone.", "upsampler."))
-        and any(parameter.dim() > 1 for parameter in module.parameters(recurse=False))
-    ]
+def _check_layers(bits: Mapping[str, int], known: list[str]) -> None:
+    """Refuse names in ``bits`` that are no layers of the student."""
     for name in bits:
         if name not in known:
             listed = ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
-            raise nfcore.UserError(f"bits: the student's network has no layer {name!r}; it has {listed}")
+            raise nfcore.UserError(f"bits: the student has no layer {name!r} with fp16 weights; it has {listed}")
 
 
 def _label(precision: Precision, bits: Mapping[str, int]) -> str:

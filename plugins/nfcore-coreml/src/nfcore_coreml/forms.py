@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import torch
@@ -112,17 +113,23 @@ def parts(student: LightField, form: Form, ray_counts: tuple[int, int] | None = 
     return [Part(file, deployed, given, f"Neural light field: a camera to {size}")]
 
 
-def layer(parameter: str) -> str | None:
-    """Return the student's name of the layer that a parameter of a part belongs to; None for none of the network.
+def layer(tensor: str) -> str | None:
+    """Return the student's name of the layer that a parameter or buffer of a part belongs to.
 
-    ``image.network.0.head.0.weight`` of a part is ``backbone.head.0`` of the student.
+    ``image.network.0.head.0.weight`` is of ``backbone.head.0``, ``rays.encoding.features.table`` of
+    ``encoding.features``; None for what no layer holds.
     """
-    module = parameter.rpartition(".")[0]
-    for prefix in ("image.network.", "network."):
-        if module.startswith(prefix):
-            index, _, rest = module.removeprefix(prefix).partition(".")
-            return ".".join(filter(None, (("backbone", "upsampler")[int(index)], rest)))
-    return None
+    names = tensor.rpartition(".")[0].removeprefix("image.").removeprefix("rays.").split(".")
+    if names[0] == "network":
+        names = [("backbone", "upsampler")[int(names[1])], *names[2:]]
+    return ".".join(names) if names[0] else None
+
+
+def layers(written: list[Part]) -> list[str]:
+    """Return the student's names of all layers with fp16 weights or tables, which can have bits of their own."""
+    tensors = ((*part.module.named_parameters(), *part.module.named_buffers()) for part in written)
+    names = (layer(name) for name, tensor in chain(*tensors) if tensor.dim() > 1 and tensor.dtype == torch.float16)
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def _metadata(student: LightField) -> dict[str, str]:

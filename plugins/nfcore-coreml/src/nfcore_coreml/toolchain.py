@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +45,19 @@ def quiet() -> Iterator[None]:
         _LOGGER.removeFilter(_is_error)
 
 
-with quiet():
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Keep coremltools from importing what it takes along where it is installed: loud and not needed here."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # None is the import system's sign for: not to be had
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+with quiet(), _without("executorch", "torchao"):
     import coremltools
     import coremltools.optimize.coreml as optimize
 

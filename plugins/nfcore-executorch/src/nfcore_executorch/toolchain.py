@@ -1,19 +1,20 @@
 """ExecuTorch, imported and run without the noise that it makes here.
 
-On import torchao warns of CUDA libraries that it did not find; the runtime writes to the process's own error
-stream, past Python, that files of an ARM system are missing. None of it helps a user. What the runtime writes before
-an error does: it is the only place where ExecuTorch says what is wrong.
+On import torchao warns of CUDA libraries that it did not find; where a graph can't be traced it is printed whole;
+the runtime says that files of an ARM system are missing, through Python's error stream or past it. None of it
+helps a user. What the runtime says before an error does: it is the only place where ExecuTorch says what is wrong.
 """
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 
 @contextmanager
@@ -31,19 +32,21 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def caught() -> Iterator[Callable[[], str]]:
-    """Within this context native code's error stream is kept back; gives a function that returns its last line."""
+    """Within this context nothing is printed, by Python or native code; gives a function for its last line."""
+    printed = io.StringIO()
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), 2)
 
         def last() -> str:
             file.seek(0)
-            lines = file.read().decode(errors="replace").strip().splitlines()
+            lines = (printed.getvalue() + file.read().decode(errors="replace")).strip().splitlines()
             return lines[-1].partition("] ")[2] if lines else ""
 
+        os.dup2(file.fileno(), 2)
         try:
-            yield last
+            with redirect_stdout(printed), redirect_stderr(printed):
+                yield last
         finally:
             os.dup2(kept, 2)
             os.close(kept)

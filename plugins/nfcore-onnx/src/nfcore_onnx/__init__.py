@@ -10,5 +10,5 @@ def nfcore_components():
         "exporter",
         "onnx",
         "nfcore_onnx.exporter:ONNX",
-        summary="One graph, opset 20, fp32 or fp16, dynamic batch",
+        summary="From camera or rays to image, fp32, fp16, int8 weights or W8A8, dynamic batch",
     )

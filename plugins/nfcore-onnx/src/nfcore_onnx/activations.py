@@ -26,6 +26,8 @@ from nfcore import Cameras, LightField
 from nfcore.geometry.nearby_region import NearbyRegion
 from nfcore_onnx.weights import Layer, name_in
 
+#: Pixels along the longer side of the images that ranges are measured in: all activations are kept at once.
+_LONGEST = 400
 #: Node types whose activations can be quantised.
 _TYPES = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -38,35 +40,61 @@ def novel_cameras(student: LightField, n: int, seed: int) -> Cameras:
     return NearbyRegion.around(cameras).sample(n, torch.Generator().manual_seed(seed))
 
 
+def in_small(student: LightField) -> LightField | None:
+    """Return the same student with smaller images of the same views, or None if its images are small already."""
+    cameras, scale = student.cameras, student.scale
+    share = _LONGEST / max(cameras.height, cameras.width)
+    if share >= 1:
+        return None
+    height, width = (max(1, round(share * side / scale)) * scale for side in (cameras.height, cameras.width))
+    ratios = torch.tensor([width / cameras.width, height / cameras.height]).repeat(2)
+    smaller = Cameras(cameras.poses.cpu(), cameras.intrinsics.cpu() * ratios, height, width)
+    parts = (student.encoding, student.backbone, student.upsampler)
+    return LightField(*parts, scene=student.scene, cameras=smaller)
+
+
 def quantized(
-    model: onnx.ModelProto, layers: Sequence[Layer], examples: Iterable[Mapping[str, Tensor]]
+    model: onnx.ModelProto,
+    layers: Sequence[Layer],
+    examples: Iterable[Mapping[str, Tensor]],
+    smaller: onnx.ModelProto | None = None,
 ) -> tuple[onnx.ModelProto, int]:
     """Return ``model`` with 8 bits in and into all of its ``layers`` but the first and the last, and their number.
 
     Weights are symmetric per output channel, activations asymmetric per tensor with the range that they had in all
-    ``examples``, each the inputs of the model by name (Jacob et al. 2018, section 2; QDQ form).
+    ``examples`` (Jacob et al. 2018, section 2; QDQ form).
+
+    Args:
+        model: an fp32 graph.
+        layers: of the student.
+        examples: what goes in, by name, where ranges are measured.
+        smaller: the same graph for smaller images, if the ranges are to be measured in it.
+
     """
     weights = {name_in(model, name) for layer in layers for name in layer.tensors}
     inner = [node.name for node in model.graph.node if node.op_type in _TYPES and node.input[1] in weights][1:-1]
     if not inner:
         return model, 0
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder) / "fp32.onnx", Path(folder) / "w8a8.onnx"
-        # Otherwise it advises to run its optimiser, through a logging handler that it leaves behind.
-        add_pre_process_metadata(model)
-        onnx.save(model, source)
-        quantize_static(
-            source,
-            target,
-            _Reader(examples),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(_TYPES),
-            nodes_to_quantize=inner,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            calibrate_method=CalibrationMethod.MinMax,
-        )
+        source, target, ranges = (Path(folder) / name for name in ("fp32.onnx", "w8a8.onnx", "ranges.json"))
+        # The first pass measures the ranges, a second one finds them.
+        for graph in (model,) if smaller is None else (smaller, model):
+            # Otherwise it advises to run its optimiser, through a logging handler that it leaves behind.
+            add_pre_process_metadata(graph)
+            onnx.save(graph, source)
+            quantize_static(
+                source,
+                target,
+                _Reader(examples),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(_TYPES),
+                nodes_to_quantize=inner,
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                calibrate_method=CalibrationMethod.MinMax,
+                calibration_cache_path=ranges,
+            )
         return onnx.load(target), len(inner)
 
 

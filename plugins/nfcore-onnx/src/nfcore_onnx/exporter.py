@@ -1,8 +1,8 @@
-"""The ONNX exporter: pose and intrinsics in, RGB out, as one graph or as two halves."""
+"""The ONNX exporter: pose and intrinsics in, RGB out, as one graph or as two halves; or rays in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import onnx
 import onnxruntime
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor, nn
 
 import nfcore
@@ -26,11 +26,13 @@ from nfcore import (
     Target,
     UserError,
     camera_ports,
+    camera_render,
     features_port,
     image_port,
+    ray_ports,
 )
 from nfcore.metrics import psnr
-from nfcore_onnx.activations import novel_cameras, quantized
+from nfcore_onnx.activations import in_small, novel_cameras, quantized
 from nfcore_onnx.allotment import allot
 from nfcore_onnx.graph import convert, describe, first_line, strip
 from nfcore_onnx.weights import Layer, layers, rounded, store
@@ -39,17 +41,24 @@ from nfcore_onnx.weights import Layer, layers, rounded, store
 FILE = "light_field.onnx"
 #: The files of a split export: from camera to the features of the rays, and from these to the image.
 RAYS, NETWORK = "rays.onnx", "network.onnx"
+#: The file of an export that takes rays.
+OF_RAYS = "of_rays.onnx"
+
+#: The files of each form, in the order in which they run.
+FORMS = {"single": (FILE,), "split": (RAYS, NETWORK), "rays": (OF_RAYS,)}
 
 #: What goes into each file and what comes out of it, by name.
 TENSORS = {
     FILE: (("pose", "intrinsics"), ("image",)),
     RAYS: (("pose", "intrinsics"), ("features",)),
     NETWORK: (("features",), ("image",)),
+    OF_RAYS: (("origins", "directions"), ("image",)),
 }
 TEXTS = {
     FILE: "A neural light field: camera in, {image} image out.",
     RAYS: "The first half of a neural light field: camera in, features of its rays out.",
     NETWORK: "The second half of a neural light field: features of its rays in, {image} image out.",
+    OF_RAYS: "A neural light field: rays in, one for each block of pixels; image out.",
 }
 
 #: From this operator set on GridSample takes volumes.
@@ -64,11 +73,10 @@ _CALLED = {"int8": "int8 weights", "w8a8": "W8A8"}
 
 @dataclass(frozen=True)
 class _Part:
-    """What becomes one file: a module, and an example of what goes in for a batch of two cameras."""
+    """What becomes one file, and of which module."""
 
     file: ExportedFile
     module: nn.Module
-    example: tuple[Tensor, ...]
 
 
 class ONNX(nfcore.Exporter):
@@ -76,7 +84,8 @@ class ONNX(nfcore.Exporter):
 
     One graph in one file, or two halves: ``rays.onnx`` computes the features of the rays, ``network.onnx`` the
     image from them. The second has only what the network is made of, which for a plain one any accelerator runs;
-    the first can run on the CPU beside it, or be written anew in a shader.
+    the first can run on the CPU beside it, or be written anew in a shader. Or one graph that takes rays,
+    ``of_rays.onnx``, any number of rows and columns of them, for renderers that make their own.
 
     Inputs, output and ray arithmetic are fp32 in all precisions:
 
@@ -96,8 +105,10 @@ class ONNX(nfcore.Exporter):
             description="Of weights and network; int8 stores the weights in 8 bits and computes in fp32, w8a8 "
             "computes in 8 bits, which is quicker on some CPUs and loses visibly",
         )
-        form: Literal["single", "split"] = Field(
-            "single", description="One graph, or two: camera to features of the rays, and features to image"
+        form: Literal["single", "split", "rays"] = Field(
+            "single",
+            description="One graph; or two: camera to features of the rays, and features to image; or one that "
+            "takes origins and directions of rays, at any resolution",
         )
         opset: int = Field(
             20,
@@ -112,11 +123,13 @@ class ONNX(nfcore.Exporter):
             "backbone.head.0; the others get 8 or 16 by what rounding them does to the image",
         )
 
-        @model_validator(mode="after")
-        def _bits_need_int8(self) -> ONNX.Options:
-            if self.bits and self.precision != "int8":
-                raise ValueError(f"bits of single layers are for precision int8, not {self.precision}")
-            return self
+        @field_validator("bits")
+        @classmethod
+        def _with_int8(cls, bits: dict[str, Literal[8, 16]], given: ValidationInfo) -> dict[str, Literal[8, 16]]:
+            precision = given.data.get("precision", "int8")  # absent if it is itself wrong, which is said already
+            if bits and precision != "int8":
+                raise ValueError(f"only with precision int8, not {precision}")
+            return bits
 
     options: Options
     bits: ClassVar[tuple[int, ...]] = (8, 16)
@@ -142,7 +155,7 @@ class ONNX(nfcore.Exporter):
         return ParityFloor(psnr={"fp16": 70, "int8": 50, "w8a8": 30}[self.options.precision])
 
     def export(self, student: LightField, folder: Path) -> Exported:
-        """Write ``light_field.onnx``, or ``rays.onnx`` and ``network.onnx``; the same student, the same bytes.
+        """Write the file or files of the form; the same student, the same bytes.
 
         Raises:
             NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
@@ -150,17 +163,16 @@ class ONNX(nfcore.Exporter):
 
         """
         precision, opset = self.options.precision, self.options.opset
-        half = precision == "fp16"
-        target = Target(volumes=opset >= _VOLUMES_SINCE, half=half)
-        deployed = DeployedLightField(student, half_network=half, target=target)
+        deployed = DeployedLightField(student, half_network=self._target.half, target=self._target)
         stored = layers(deployed)
         bits = self._bits(deployed, student, stored)
         in_eight_bits = 0
-        parts = self._parts(deployed, student.cameras.to("cpu"))
+        cameras = student.cameras.to("cpu")
+        parts = self._parts(deployed, cameras)
         for part in parts:
-            model = convert(part.module, part.example, part.file, opset)
+            model = self._model(part, deployed, cameras)
             if precision == "w8a8":
-                model, count = quantized(model, stored, _calibration(deployed, student, part.file))
+                model, count = self._quantized(model, student, part, stored)
                 strip(model)
                 in_eight_bits += count
             store(model, stored, bits)
@@ -183,39 +195,55 @@ class ONNX(nfcore.Exporter):
         )
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
-        """Load the file or the two files in ``folder`` into ONNX Runtime on the CPU.
+        """Load the file or files in ``folder`` into ONNX Runtime on the CPU.
 
         Raises:
             UserError: a file is missing, damaged or not from this exporter.
 
         """
-        split = not (folder / FILE).is_file() and (folder / RAYS).is_file()
-        sessions = [_load(folder / file, threads) for file in ((RAYS, NETWORK) if split else (FILE,))]
+        present = (form for form, files in FORMS.items() if (folder / files[0]).is_file())
+        form = next(present, "single")
+        sessions = [_load(folder / file, threads) for file in FORMS[form]]
 
-        def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
-            values = {"pose": poses.numpy(force=True), "intrinsics": intrinsics.numpy(force=True)}
+        def render(*values: Tensor) -> Tensor:
+            arrays = [value.numpy(force=True) for value in values]
             for session in sessions:
-                (output,) = session.get_outputs()
-                values = {output.name: session.run(None, values)[0]}
-            return torch.from_numpy(values["image"])
+                names = [port.name for port in session.get_inputs()]
+                arrays = session.run(None, dict(zip(names, arrays, strict=True)))
+            return torch.from_numpy(arrays[0])
 
-        return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU)", render)
+        verified_by = f"ONNX Runtime {onnxruntime.__version__} (CPU)"
+        if form != "rays":
+            return Runner(verified_by, render)
+        notes = sessions[0].get_modelmeta().custom_metadata_map
+        size = (int(notes[name]) for name in ("image_height", "image_width", "pixels_per_ray"))
+        return Runner(verified_by, camera_render(render, *size))
+
+    @property
+    def _target(self) -> Target:
+        return Target(volumes=self.options.opset >= _VOLUMES_SINCE, half=self.options.precision == "fp16")
 
     def _parts(self, deployed: DeployedLightField, cameras: Cameras) -> list[_Part]:
         """Return what becomes the files, in the order in which they run."""
-        # An example batch of one would make torch.export take the batch for a constant.
-        example = cameras[[0, 0]]
-        camera = (example.poses, example.intrinsics)
+        image = image_port(cameras.height, cameras.width)
+        if self.options.form == "rays":
+            file = ExportedFile(OF_RAYS, ray_ports(), (image_port("height", "width"),))
+            return [_Part(file, deployed.of_rays)]
         if self.options.form == "single":
-            return [_Part(ExportedFile.camera_to_image(FILE, cameras), deployed, camera)]
-        features: Tensor = deployed.rays(*camera)
+            return [_Part(ExportedFile(FILE, camera_ports(), (image,)), deployed)]
+        (features,) = _inputs(NETWORK, deployed, cameras[0])
         dtype = str(features.dtype).removeprefix("torch.")
         between = features_port(("batch", *features.shape[1:]), dtype)
-        image = image_port(cameras.height, cameras.width)
         return [
-            _Part(ExportedFile(RAYS, camera_ports(), (between,)), deployed.rays, camera),
-            _Part(ExportedFile(NETWORK, (between,), (image,)), deployed.image, (features,)),
+            _Part(ExportedFile(RAYS, camera_ports(), (between,)), deployed.rays),
+            _Part(ExportedFile(NETWORK, (between,), (image,)), deployed.image),
         ]
+
+    def _model(self, part: _Part, deployed: DeployedLightField, cameras: Cameras) -> onnx.ModelProto:
+        # An example batch of one would make torch.export take the batch for a constant.
+        return convert(
+            part.module, _inputs(part.file.name, deployed, cameras[[0, 0]]), part.file, self.options.opset
+        )
 
     def _bits(self, deployed: DeployedLightField, student: LightField, stored: Sequence[Layer]) -> dict[str, int]:
         """Return in how many bits each layer and table is stored; none of those that stay as they are."""
@@ -229,6 +257,23 @@ class ONNX(nfcore.Exporter):
             return {layer.name: 16 for layer in stored}
         return {}
 
+    def _quantized(
+        self, model: onnx.ModelProto, student: LightField, part: _Part, stored: Sequence[Layer]
+    ) -> tuple[onnx.ModelProto, int]:
+        """Return the graph of ``part`` with its network in 8 bits, and in how many layers."""
+        smaller = in_small(student)
+        deployed = DeployedLightField(smaller or student, target=self._target)
+        cameras = novel_cameras(smaller or student, _CALIBRATION, seed=0)
+        name = part.file.name
+        examples = (
+            dict(zip(TENSORS[name][0], _inputs(name, deployed, cameras[index]), strict=True))
+            for index in range(len(cameras))
+        )
+        if smaller is None:
+            return quantized(model, stored, examples)
+        (twin,) = (twin for twin in self._parts(deployed, cameras) if twin.file.name == name)
+        return quantized(model, stored, examples, self._model(twin, deployed, cameras))
+
     def _loss(self, student: LightField, folder: Path) -> dict[str, object]:
         """Return what the files lose against torch, at novel poses that they were not calibrated with."""
         cameras = novel_cameras(student, _TRIAL, seed=1)
@@ -241,17 +286,14 @@ class ONNX(nfcore.Exporter):
         }
 
 
-def _calibration(
-    deployed: DeployedLightField, student: LightField, file: ExportedFile
-) -> Iterator[dict[str, Tensor]]:
-    """Yield what goes into a file at novel poses, one at a time."""
-    cameras = novel_cameras(student, _CALIBRATION, seed=0)
-    for index in range(len(cameras)):
-        camera = cameras[index]
-        values = {"pose": camera.poses, "intrinsics": camera.intrinsics}
-        if file.name == NETWORK:
-            values = {"features": deployed.rays(*values.values())}
-        yield values
+def _inputs(file: str, deployed: DeployedLightField, cameras: Cameras) -> tuple[Tensor, ...]:
+    """Return what goes into a file for ``cameras``, in order."""
+    camera = (cameras.poses, cameras.intrinsics)
+    if file == NETWORK:
+        return (deployed.rays(*camera),)
+    if file == OF_RAYS:
+        return tuple(ray.contiguous() for ray in nfcore.ray_grid(*camera, *deployed.rays.shape))
+    return camera
 
 
 def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
@@ -283,6 +325,7 @@ def _notes(student: LightField, precision: str) -> dict[str, str]:
         "precision": precision,
         "image_width": str(student.cameras.width),
         "image_height": str(student.cameras.height),
+        "pixels_per_ray": str(student.scale),
         "axes": "world right-handed; poses camera to world, OpenGL: x right, y up, the camera looks down -z",
         "units": "poses in scene units, those of the data set; intrinsics in pixels",
         "scene": student.scene.model_dump_json(),

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from nfcore.cli.options import QuietOption
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.cli.runs import QuietOption
 from nfcore.errors import NfcoreError
 
 

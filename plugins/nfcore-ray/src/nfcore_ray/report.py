@@ -17,6 +17,8 @@ FIGURES = (
     ("SSIM", "student.test.ssim", ".4f"),
     ("seconds", "seconds.total", ".0f"),
 )
+# What each run shows at its end, in the sweep's folder.
+_PICTURE = "{}/previews/comparison.png"
 COLUMNS = ["run", "state", *(heading for heading, _, _ in FIGURES)]
 
 
@@ -66,7 +68,8 @@ def _figure(standing: Standing, name: str, form: str) -> str:
 
 def as_markdown(folder: Path, standings: list[Standing]) -> str:
     """Return the report: all runs, means over seeds and scenes, and what went wrong."""
-    parts = [f"# {folder.name}", counted(standings) + ".", _table(COLUMNS, rows(standings))]
+    table = [[_linked(folder, name), *figures] for name, *figures in rows(standings)]
+    parts = [f"# {folder.name}", counted(standings) + ".", _table(COLUMNS, table)]
     means = mean_rows(standings)
     if len(means) > 2:
         parts += [
@@ -77,7 +80,20 @@ def as_markdown(folder: Path, standings: list[Standing]) -> str:
     wrong = [standing for standing in standings if standing.error is not None]
     if wrong:
         parts += ["## What went wrong", "\n".join(f"- {_wrong(folder, standing)}" for standing in wrong)]
+    names = [standing.run.name for standing in standings]
+    shown = [
+        f"{name}\n\n![{name}]({_PICTURE.format(name)})"
+        for name in names
+        if (folder / _PICTURE.format(name)).is_file()
+    ]
+    if shown:
+        parts += ["## A test view of each: student, teacher, photo", *shown]
     return "\n\n".join(parts) + "\n"
+
+
+def _linked(folder: Path, name: str) -> str:
+    """Return a run's name, as a link to its own report where it has one."""
+    return f"[{name}]({name}/report.html)" if (folder / name / "report.html").is_file() else name
 
 
 def _wrong(folder: Path, standing: Standing) -> str:

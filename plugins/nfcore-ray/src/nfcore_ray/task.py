@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import traceback
+from contextlib import suppress
 
 from filelock import FileLock, Timeout
 
@@ -80,6 +81,7 @@ def _do_all_stages(task: Task) -> None:
     from nfcore.config import PipelineConfig
     from nfcore.console import Console
     from nfcore.options import parse
+    from nfcore.report import write_report
     from nfcore.runs import Run, Stages, open_scene
 
     torch.set_num_threads(task.cpus)
@@ -89,4 +91,7 @@ def _do_all_stages(task: Task) -> None:
     if not (folder / "config.toml").exists():
         source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
     run = Run.create(folder, config, resume=True)
-    Stages(run, plugins(), Console(quiet=True), source).do_all()
+    stages = Stages(run, plugins(), Console(quiet=True), source)
+    stages.do_all()
+    with suppress(NfcoreError, OSError):  # the run is done all the same, and 'nfcore report' says what is wrong
+        write_report(stages)

@@ -110,7 +110,8 @@ class SnapML(nfcore.Exporter):
             UserError: a file is missing, damaged or not from this exporter.
 
         """
-        return Runner(f"ONNX Runtime {onnxruntime.__version__} (CPU), {GELU} as exact GELU", Lens(folder, threads))
+        verified_by = f"ONNX Runtime {onnxruntime.__version__} (CPU), {GELU} as exact GELU"
+        return Runner(verified_by, Lens(folder, threads), timed=False)  # a lens has another runtime
 
     def _camera(self, student: LightField) -> nfcore.Cameras | None:
         """Return the camera whose intrinsics the Sampler holds, or None if they are its input."""

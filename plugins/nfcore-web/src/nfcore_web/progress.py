@@ -7,6 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+#: The run's report, which the core writes at a run's end.
+REPORT = "report.html"
+
 # Enough for a curve on a screen.
 _POINTS = 400
 # What is read of a long log; a line is about 60 bytes.
@@ -17,7 +20,9 @@ def progress(folder: Path) -> dict[str, Any]:
     """Return what the run in ``folder`` has reported.
 
     ``stage``, ``step`` and ``psnr`` (dB) of the last report, ``idle`` seconds since then, ``finished`` stages,
-    ``curves`` (stage to [step, PSNR] points) and ``previews`` (name and version of each picture).
+    ``curves`` (stage to [step, PSNR] points), ``previews`` (name and version of each picture), ``results`` (PSNR
+    of ``teacher`` and ``student`` on the test views in dB, and ``seconds``, as far as they are known), and whether
+    there is a ``report``.
     """
     reports = _reports(folder / "metrics.jsonl")
     last = reports[-1] if reports else {}
@@ -31,6 +36,8 @@ def progress(folder: Path) -> dict[str, Any]:
         "previews": [
             {"name": path.stem, "version": path.stat().st_mtime_ns} for path in previews(folder).values()
         ],
+        "results": _results(folder / "summary.json"),
+        "report": (folder / REPORT).is_file(),
     }
 
 
@@ -68,6 +75,12 @@ def _curves(reports: list[dict[str, Any]]) -> dict[str, list[list[float]]]:
 
 def _finished(path: Path) -> list[str]:
     return list(json.loads(path.read_text())) if path.is_file() else []
+
+
+def _results(path: Path) -> dict[str, float]:
+    summary = json.loads(path.read_text()) if path.is_file() else {}
+    names = {"teacher": "teacher.test.psnr", "student": "student.test.psnr", "seconds": "seconds.total"}
+    return {name: summary[key] for name, key in names.items() if key in summary}
 
 
 def _idle(path: Path) -> int | None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import nfcore
 from nfcore import LightField, NfcoreError
+from nfcore.config import StageConfig
 from nfcore.error_maps import GREATEST_ERROR
 from nfcore.pipeline.teach import load_teacher
 from nfcore.runs import Run, open_scene
 from nfcore_web.comparison import ComparedView, compare_views
 from nfcore_web.exporter import FILE
 from nfcore_web.page import template, text
-from nfcore_web.progress import previews, progress
+from nfcore_web.progress import REPORT, previews, progress
 from nfcore_web.server import Resource
 
 _WAIT = 2.0  # seconds between looks for a student that is still being trained
@@ -58,6 +59,9 @@ class Site:
             "/view.js": lambda: Resource(text("view.js").encode(), "text/javascript; charset=utf-8"),
             "/state.json": lambda: Resource.json(self.state()),
         }
+        report = self.run.folder / REPORT if self.run else None
+        if path == f"/{REPORT}" and report is not None and report.is_file():
+            return Resource(report.read_bytes(), "text/html; charset=utf-8")
         if path in fixed:
             return fixed[path]()
         return self._picture(path)
@@ -71,8 +75,14 @@ class Site:
             "views": [
                 {"name": view.name, "pictures": list(view.pictures), "psnr": view.psnr} for view in self.compared
             ],
-            "progress": progress(self.run.folder) if self.run else None,
+            "progress": self._progress(self.run) if self.run else None,
         }
+
+    def _progress(self, run: Run) -> dict[str, Any]:
+        """Return how far the run is, with how many steps its stage has where the configuration says."""
+        found = progress(run.folder)
+        stage = getattr(run.config, found["stage"] or "", None)
+        return found | {"total": stage.steps if isinstance(stage, StageConfig) else None}
 
     def work(self) -> None:
         """Make the viewer as soon as there is a student, then the comparisons; ``close`` ends it."""

@@ -4,6 +4,7 @@ const SOON = 1500; // ms between looks while there is something to come
 const LATER = 10000;
 const STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export"];
 const TRAINING = { teach: "#2f7bff", distill: "#e0602f", finetune: "#1c9c64" }; // the stages with a curve
+const PREVIEWS = { student: "Student, and what it learns from", teacher: "Teacher", comparison: "Student, teacher, photo" };
 const NAMES = {
   photo: "Photo",
   student: "Student",
@@ -14,6 +15,7 @@ const NAMES = {
 
 const element = (id) => document.getElementById(id);
 let views = [];
+let curves = []; // [stage, points] of each stage that has some
 
 // -- tabs -----------------------------------------------------------------------------------------
 
@@ -26,7 +28,10 @@ function open(tab) {
     other.tabIndex = chosen ? 0 : -1;
     element(other.getAttribute("aria-controls")).hidden = !chosen;
   }
+  drawCurves(); // a hidden panel has no width
 }
+
+addEventListener("resize", () => drawCurves());
 
 for (const [index, tab] of tabs.entries()) {
   tab.addEventListener("click", () => open(tab));
@@ -105,12 +110,16 @@ function showProgress(progress) {
   element("no-progress").hidden = true;
   element("reports").hidden = false;
   const done = STAGES.filter((stage) => progress.finished.some((name) => name.split(".")[0] === stage));
-  const figures = {
-    Stage: progress.stage ?? "–",
-    Step: progress.step ?? "–",
-    [progress.stage?.startsWith("export") ? "PSNR to torch" : "PSNR"]: progress.psnr == null ? "–" : `${progress.psnr.toFixed(2)} dB`,
-    Finished: done.length ? done.join(", ") : "nothing yet",
-  };
+  const { teacher, student, seconds } = progress.results;
+  const figures = student && done.includes("evaluate")
+    ? { Student: decibels(student), Teacher: decibels(teacher), Took: duration(seconds), Finished: done.join(", ") }
+    : {
+        Stage: progress.stage ?? "–",
+        Step: stepOf(progress),
+        [progress.stage?.startsWith("export") ? "PSNR to torch" : "PSNR"]: decibels(progress.psnr),
+        Finished: done.length ? done.join(", ") : "nothing yet",
+      };
+  element("report").hidden = !progress.report;
   element("figures").replaceChildren(
     ...Object.entries(figures).map(([name, value]) => {
       const group = document.createElement("div");
@@ -118,9 +127,21 @@ function showProgress(progress) {
       return group;
     }),
   );
-  const curves = Object.entries(progress.curves).filter(([stage, points]) => stage in TRAINING && points.length > 1);
-  drawCurves(curves);
+  curves = Object.entries(progress.curves).filter(([stage, points]) => stage in TRAINING && points.length > 1);
+  drawCurves();
   showPreviews(progress.previews);
+}
+
+const decibels = (value) => (value == null ? "–" : `${value.toFixed(2)} dB`);
+
+function stepOf({ step, total }) {
+  if (step == null) return "–";
+  return total >= step ? `${step} of ${total}` : `${step}`;
+}
+
+function duration(seconds) {
+  const minutes = Math.floor(seconds / 60);
+  return minutes ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
 }
 
 function made(tag, text) {
@@ -130,24 +151,28 @@ function made(tag, text) {
 }
 
 // Stages one after another, each as wide as the others: they count different things.
-function drawCurves(curves) {
+function drawCurves() {
   const svg = element("curve");
-  const [width, height, left, bottom] = [640, 220, 36, 12];
   svg.parentElement.hidden = curves.length === 0;
   if (!curves.length) return;
+  const [width, height, left, bottom] = [svg.clientWidth || 640, 240, 42, 16];
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`); // so that text has its own size at any width
   const values = curves.flatMap(([, points]) => points.map(([, psnr]) => psnr));
   const low = Math.floor(Math.min(...values));
   const high = Math.max(low + 1, Math.ceil(Math.max(...values)));
   const y = (psnr) => height - bottom - ((psnr - low) / (high - low)) * (height - 2 * bottom);
   const share = (width - left - 8) / curves.length;
+  const across = 0.92; // of each share: the curve's last value stands behind it
   const shapes = [low, (low + high) / 2, high].flatMap((psnr) => [
     shape("line", { x1: left, x2: width - 8, y1: y(psnr), y2: y(psnr) }),
     shape("text", { x: left - 6, y: y(psnr) + 4, "text-anchor": "end" }, `${psnr}`),
   ]);
   for (const [index, [stage, points]] of curves.entries()) {
     const most = Math.max(...points.map(([step]) => step));
-    const place = ([step, psnr]) => `${left + share * (index + (0.96 * step) / most)},${y(psnr)}`;
-    shapes.push(shape("polyline", { points: points.map(place).join(" "), stroke: TRAINING[stage] }));
+    const place = ([step, psnr]) => [left + share * (index + (across * step) / most), y(psnr)];
+    shapes.push(shape("polyline", { points: points.map((point) => place(point).join()).join(" "), stroke: TRAINING[stage] }));
+    const [end, psnr] = [place(points.at(-1)), points.at(-1)[1]];
+    shapes.push(shape("text", { class: "last", x: end[0], y: end[1] < 24 ? end[1] + 18 : end[1] - 8, "text-anchor": "end" }, psnr.toFixed(1)));
   }
   svg.replaceChildren(...shapes);
   element("curve-legend").replaceChildren(
@@ -171,14 +196,16 @@ function shape(tag, attributes, text = "") {
 // A picture is exchanged only when there is a newer one.
 function showPreviews(previews) {
   const known = new Map([...element("previews").children].map((figure) => [figure.dataset.name, figure]));
-  for (const { name, version } of previews) {
+  const order = Object.keys(PREVIEWS);
+  const place = ({ name }) => (order.includes(name) ? order.indexOf(name) : order.length);
+  for (const { name, version } of [...previews].sort((one, other) => place(one) - place(other))) {
     let figure = known.get(name);
     if (!figure) {
       figure = document.createElement("figure");
       figure.dataset.name = name;
       const picture = document.createElement("img");
-      picture.alt = `Preview: ${name}`;
-      figure.append(picture, made("figcaption", name));
+      picture.alt = `Preview: ${PREVIEWS[name] ?? name}`;
+      figure.append(picture, made("figcaption", PREVIEWS[name] ?? name));
       element("previews").append(figure);
     }
     const source = `/previews/${encodeURIComponent(name)}.png?${version}`;
@@ -191,7 +218,7 @@ function showPreviews(previews) {
 function headline({ problem, working, progress, viewer }) {
   if (problem) return problem;
   if (working && viewer) return "Rendering the test views …";
-  if (working && progress?.stage) return `${progress.stage}, step ${progress.step}, ${progress.idle} s ago`;
+  if (working && progress?.stage) return `${progress.stage}, step ${stepOf(progress)}, ${progress.idle} s ago`;
   if (working) return "Waiting for the student …";
   return "";
 }

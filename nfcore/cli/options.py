@@ -1,0 +1,64 @@
+"""Options and arguments that several commands have, and what they mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nfcore.cli import completion
+
+RunArgument = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.", autocompletion=completion.runs),
+]
+StudentArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's folder or name, or a student's .safetensors file.",
+        autocompletion=completion.runs,
+    ),
+]
+SceneOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Photos: PATH of a data set, or ray source NAME or NAME:PATH, such as colmap:data/can.",
+        autocompletion=completion.scenes,
+    ),
+]
+TeacherOption = Annotated[
+    str | None,
+    typer.Option(help="Teacher to take instead of the recipe's.", autocompletion=completion.teachers),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as image_size=200, student.width=64."),
+]
+ExportOption = Annotated[
+    str | None, typer.Option(help="Exports to make, comma-separated; an empty text for none.")
+]
+ProtocolOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Test views to score: all, or those that a publication scores, such as mobiler2l.",
+        autocompletion=completion.protocols,
+    ),
+]
+AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
+ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+PicturesOption = Annotated[
+    bool,
+    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
+
+#: The folder that holds runs where nobody says otherwise.
+RUNS = Path("runs")
+
+
+def run_folder(run: Path) -> Path:
+    """Return the folder of a run that is given by path or by name."""
+    return RUNS / run if not run.exists() and len(run.parts) == 1 and (RUNS / run).is_dir() else run
