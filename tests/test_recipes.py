@@ -9,7 +9,7 @@ import tiny
 
 import nfcore
 from nfcore import PluginError, UserError
-from nfcore.config import Choice
+from nfcore.config import Choice, ExportChoice
 from nfcore.pipeline.recipes import choose_exports, configure
 
 
@@ -105,7 +105,7 @@ def test_exports_are_the_recipes_or_exporters_by_name(manager, exports, names):
         ("student.upsampler.width=4", lambda c: c.student.upsampler.options == {"width": 4}),
         ("student.scale=2", lambda c: c.student.scale == 2),
         ("export.exact.error=0.5", lambda c: c.export["exact"].options == {"error": 0.5}),
-        ("export.new.name=copy", lambda c: c.export["new"] == Choice(name="copy")),
+        ("export.new.name=copy", lambda c: c.export["new"] == ExportChoice(name="copy")),
         ("distill.precision=bf16", lambda c: c.distill.precision == "bf16"),
         ("summary=a=b", lambda c: c.summary == "a=b"),
     ],
@@ -229,14 +229,14 @@ def test_a_missing_file_is_a_users_error(manager, tmp_path):
 
 # -- exports of a finished run -----------------------------------------------------------------------
 
-OFFERED = {"exact": Choice(name="copy"), "elsewhere": Choice(name="copy", runs_here=False)}
+OFFERED = {"exact": ExportChoice(name="copy"), "elsewhere": ExportChoice(name="copy", runs_here=False)}
 
 
 def test_the_exports_of_a_run_are_all_offered_or_those_named(manager):
     assert choose_exports(OFFERED, [], [], None, manager) == OFFERED
     assert choose_exports(OFFERED, ["elsewhere"], [], None, manager) == {"elsewhere": OFFERED["elsewhere"]}
     assert choose_exports(OFFERED, ["copy"], ["error=0.5"], "half", manager) == {
-        "half": Choice(name="copy", error=0.5)
+        "half": ExportChoice(name="copy", error=0.5)
     }
 
 

@@ -27,7 +27,7 @@ class OctavePoints(RayEncoding):
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return features (b, 72, h, w)."""
-        points, octaves = self.halves()
+        points, octaves = OctavePoints.halves(self)  # not those of a subclass that makes more of them
         coordinates = points(origins, directions)
         batch, count, height, width = coordinates.shape
         features: Tensor = octaves(coordinates.reshape(batch, 1, count, height * width))

@@ -33,6 +33,9 @@ class Encoding(OctavePoints):
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         return self.gain * super().forward(origins, directions) + self.brightness
 
+    def halves(self) -> None:
+        """Return None: each coordinate has a gain of its own, which no embedding of one coordinate knows."""
+
 
 class Teacher(nfcore.Teacher):
     """Knows where the sphere is and learns its colour as a linear function of the normal."""

@@ -1,8 +1,8 @@
 """What goes before a lens's network: the Sampler, from pose to points, and the Embedder, from points to features.
 
 Names and shapes are those of MobileR2L's reference code and of Snap's lens project for it. Lens Studio lays
-tensors out with channels last, and the lens's script copies each output into the next input as it lies:
-(1, m, rays, d) with channels last is (rays, d, m), which is (1, d * m, rows, columns) with channels last.
+tensors out with channels last, and the lens's script copies one file's output into the next one's input as it
+lies: (1, m, rays, d) with channels last is (rays, d, m), which is (1, d * m, rows, columns) with channels last.
 """
 
 from __future__ import annotations
