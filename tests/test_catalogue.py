@@ -318,7 +318,7 @@ def test_a_kind_narrows_the_search(catalogued):
 
 
 def test_what_is_installed_shows_its_version_and_what_is_not_how_to_install_it(catalogued):
-    (onnx,) = searched("onnx", "--kind", "exporter")
+    (onnx,) = (o for o in searched("onnx", "--kind", "exporter") if o["distribution"] == "nfcore-onnx")
     assert onnx["installed"] == metadata.version("nfcore-onnx")
     (sky,) = searched("sky")
     assert sky["installed"] is None
