@@ -17,7 +17,7 @@ PICTURES = RESULTS / "pictures"
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 # What twelve minutes of two cores have room for; and what a picture of sixteen times the pixels can do with.
-_LONG = ("teach.steps=4000", "distill.steps=27000", "distill.views=1600")
+_LONG = ("teach.steps=4000", "distill.steps=20000", "distill.views=1300")
 _LARGE = ("image_size=400", "distill.steps=6000", "distill.views=300")
 _CAPTURES = {
     "fern-252": ("llff", "nerf_llff_data/fern", ("image_size=252", "student.scale=3")),

@@ -124,4 +124,4 @@ def test_a_publication_that_can_not_be_read_is_found(tmp_path):
 
     (found, _) = _components(PluginManager([tiny.source(Plugin, "leaflet-dist")]))
     assert (found.check, found.status) == ("publication leaflet of leaflet-dist 1.0", "broken")
-    assert "lost.toml: No such file" in found.text
+    assert "lost.toml: no such file" in found.text

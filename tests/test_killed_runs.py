@@ -75,9 +75,11 @@ def contents(folder: Path) -> dict[str, object]:
     """All files, without the times that they tell."""
 
     def timeless(path: Path) -> object:
-        if path.name not in ("summary.json", "results.json"):
+        if path.name not in ("summary.json", "results.json", "manifest.json"):
             return path.read_bytes()
         flat = json.loads(path.read_text())
+        if path.name == "manifest.json":
+            return {name: value for name, value in flat.items() if name not in ("created", "seconds")}
         if path.name == "results.json":
             flat = {f"{stage} {name}": value for stage, part in flat.items() for name, value in part.items()}
         return {name: value for name, value in flat.items() if "seconds." not in name}

@@ -97,7 +97,7 @@ def test_an_unknown_protocol_is_refused_before_any_work(two_views):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "No such file"),
+        (None, "no such file"),
         ("title = ", "not valid TOML"),
         ("title = 'x'", "option 'protocol' is missing"),
         ("title = 'x'\nprotocol.test_views = 0", "greater than or equal to 1"),

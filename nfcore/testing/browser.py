@@ -6,6 +6,8 @@ that ``NFCORE_CHROMIUM`` names; tests are skipped with a message without one.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,24 +22,30 @@ _LOCAL = ("file:", "blob:", "data:", "http://127.0.0.1:")
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Callable[..., Any]]:
+def chromium() -> Callable[..., Any]:
     """Start a browser with more flags; each combination is started once."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     candidates = [os.environ.get("NFCORE_CHROMIUM"), *map(shutil.which, _NAMES)]
     executable = next((path for path in candidates if path), None)
     if executable is None:
         pytest.skip(f"no Chromium here: none of {', '.join(_NAMES)} is on the PATH")
-    started: dict[tuple[str, ...], Any] = {}
-    with sync_api.sync_playwright() as playwright:
+    playwright = _playwright()
 
-        def start(*flags: str) -> Any:
-            if flags not in started:
-                started[flags] = playwright.chromium.launch(executable_path=executable, args=[*_FLAGS, *flags])
-            return started[flags]
+    @functools.cache
+    def start(*flags: str) -> Any:
+        return playwright.chromium.launch(executable_path=executable, args=[*_FLAGS, *flags])
 
-        yield start
-        for browser in started.values():
-            browser.close()
+    return start
+
+
+@functools.cache
+def _playwright() -> Any:
+    """Start what drives browsers, once in a process: several conftests may offer these fixtures."""
+    from playwright.sync_api import sync_playwright
+
+    playwright = sync_playwright().start()
+    atexit.register(playwright.stop)  # ends its browsers too
+    return playwright
 
 
 @pytest.fixture

@@ -575,7 +575,8 @@ def test_an_op_agrees_with_torch_in_fp32_and_in_fp16(case, results):
     precision, package, x, y, found = results
     op, _, expected = CASES[case]
     operations = [operation for operation in package.block.operations if operation.type == op]
-    assert operations or (precision, op) == ("fp16", "fill")  # it has no argument but constants, and was folded
+    # coremltools may fold what hangs on constants alone.
+    assert operations or (precision, op) in {("fp16", "fill"), ("fp16", "shape")}
     if precision == "fp32":
         wanted = expected(x, y)
         torch.testing.assert_close(found[case], wanted.to(found[case].dtype), rtol=2e-6, atol=2e-6)

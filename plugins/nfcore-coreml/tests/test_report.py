@@ -179,7 +179,7 @@ def test_the_report_is_json_and_says_that_no_device_was_used(package):
 
 def test_the_command_shows_all_packages_of_a_folder(plain_student, tmp_path):
     CoreML(CoreML.Options(form="split", precision="palette-6")).export(plain_student, tmp_path)
-    shown = CliRunner().invoke(app, ["coreml", str(tmp_path)])
+    shown = CliRunner().invoke(app, ["coreml", str(tmp_path)], env={"COLUMNS": "250"})
     assert shown.exit_code == 0
     for text in ("network.mlpackage: iOS 16", "rays.mlpackage", "6-bit palettes", "typed-execution", "no iPhone"):
         assert text in shown.stdout

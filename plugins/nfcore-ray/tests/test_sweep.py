@@ -174,7 +174,7 @@ def test_the_end_is_one_table_and_one_report_with_the_figures_of_the_runs(swept)
     psnr = f"{summary['student.test.psnr']:.2f}"
     assert psnr in done.stdout
     report = (runs / "report.md").read_text()
-    assert f"| whole | done | {summary['teacher.test.psnr']:.2f} | {psnr} |" in report
+    assert f"| [whole](whole/report.html) | done | {summary['teacher.test.psnr']:.2f} | {psnr} |" in report
     assert "- `wild` (failed, 2 attempts): the loss is nan" in report
 
 
