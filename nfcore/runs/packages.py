@@ -31,7 +31,7 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
             choice,
             manager.build("exporter", choice.name, choice.options),
             run.exports / label,
-            tuple(file.name for file in Manifest.read(run.exports / label).files),
+            tuple(file.path for file in Manifest.read(run.exports / label).contents),
         )
         for label, choice in finished.items()
         if not labels or label in labels
