@@ -17,6 +17,6 @@ def export_all(student: LightField, choices: Mapping[str, Choice], folder: Path)
         exporter = plugins().build("exporter", choice.name, choice.options)
         place = folder / f"{len(packages)}"
         place.mkdir()
-        exported = exporter.export(student, place)
-        packages.append(Package(label, choice, exporter, place, tuple(file.name for file in exported.files)))
+        exporter.export(student, place)
+        packages.append(Package(label, choice, exporter, place))
     return packages

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfcore.config import Choice
+from nfcore.exports.manifest import CARD, MANIFEST, PICTURE
 from nfcore.interfaces import Exporter, Runner, VerificationUnavailable
 
 
@@ -17,8 +18,7 @@ class Package:
         label: its name in tables.
         choice: the exporter's name and options.
         exporter: what wrote the files and loads them.
-        folder: where they are.
-        files: their names in ``folder``, without what describes them.
+        folder: where they are, alone or with the core's manifest, model card and picture.
 
     """
 
@@ -26,12 +26,12 @@ class Package:
     choice: Choice
     exporter: Exporter
     folder: Path
-    files: tuple[str, ...]
 
     @property
     def bytes(self) -> int:
-        """Size of the files. A model card, a manifest and pictures beside them do not count."""
-        return sum(_size(self.folder / name) for name in self.files)
+        """Size of all files, weights beside a graph included; what the core writes beside them does not count."""
+        beside = {self.folder / name for name in (MANIFEST, CARD, PICTURE)}
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file() and file not in beside)
 
 
 def load_for_timing(package: Package, threads: int | None) -> Runner | str:
@@ -41,9 +41,3 @@ def load_for_timing(package: Package, threads: int | None) -> Runner | str:
     except VerificationUnavailable as why:
         return str(why)
     return runner if runner.timed else "not timed: what runs it here is not what it is for"
-
-
-def _size(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a package that is a folder."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

@@ -17,7 +17,7 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
     """Return the finished exports of a run that ``labels`` name, or all, in the order of its configuration.
 
     Raises:
-        UserError: there is no such export, it is not finished, or it has no manifest or a damaged one.
+        UserError: there is no such export, or it is not finished.
 
     """
     results = run.results
@@ -26,13 +26,7 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
         if label not in finished:
             raise UserError(f"{run.folder}: no finished export {label!r}; {nearest(label, finished)}")
     return [
-        Package(
-            label,
-            choice,
-            manager.build("exporter", choice.name, choice.options),
-            run.exports / label,
-            tuple(file.path for file in Manifest.read(run.exports / label).contents),
-        )
+        Package(label, choice, manager.build("exporter", choice.name, choice.options), run.exports / label)
         for label, choice in finished.items()
         if not labels or label in labels
     ]
@@ -42,6 +36,10 @@ def quality_of(run: Run, packages: Iterable[Package]) -> dict[str, Quality]:
     """Return what is known of the pictures of a run's exports, by label, and of torch's on the same photos.
 
     Where no export was held against photos, torch has what the run's evaluation says.
+
+    Raises:
+        UserError: an export has no manifest, or a damaged one.
+
     """
     in_torch = run.results.get("evaluate", {}).get("student.test.psnr")
     known = {}

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 
 from nfcore.config import Choice
-from nfcore.exports.manifest import contents
 from nfcore.fence import reason
 from nfcore.files import write_json
 from nfcore.interfaces import Exporter, ParityFloor, VerificationUnavailable
@@ -104,8 +103,7 @@ class Workshop:
     def _export(self, choice: Choice, label: str, folder: Path) -> tuple[Package, str]:
         exporter = self.build(choice)
         exported = exporter.export(self.student, folder)
-        files = tuple(file.path for file in contents(folder))  # also weights that lie beside a model
-        return Package(label, choice, exporter, folder, files), exported.precision
+        return Package(label, choice, exporter, folder), exported.precision
 
     def _read(self) -> dict[str, Any]:
         try:
