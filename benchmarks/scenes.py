@@ -37,7 +37,7 @@ LONGER = {
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
-    """Return a row for each run: those with ``only`` in their name anew, the others as they were measured before.
+    """Return a row for each run: that named ``only``, or all with it in their name, anew; the others as before.
 
     The comparisons go to ``results/pictures``, which git ignores.
     """
@@ -49,7 +49,8 @@ def measure(only: str = "") -> list[dict[str, Any]]:
         for name, case in scenes.items()
     }
     before = _rows_before()
-    rows = {name: _run(name, *case) if only in name else before.get(name) for name, case in cases.items()}
+    anew = {only} if only in cases else {name for name in cases if only in name}
+    rows = {name: _run(name, *case) if name in anew else before.get(name) for name, case in cases.items()}
     return [row for row in rows.values() if row]
 
 
