@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,19 +24,24 @@ tiny = "tiny_plugin_of_a_folder"
 
 
 @pytest.fixture
-def export(command, tmp_path):
-    """Export a student's file with the tiny exporter ``copy``, with further arguments."""
+def nfcore(command, tmp_path):
+    """Run the command line with the tiny components."""
     plugin = tmp_path / "plugins" / "tiny"
     plugin.mkdir(parents=True)
     (plugin / "pyproject.toml").write_text(DECLARED)
     (plugin / "tiny_plugin_of_a_folder.py").write_text(PLUGIN)
-    tiny.student().save(tmp_path / "student.safetensors", PluginManager([tiny.source(tiny_plugin)]))
 
     def run(*arguments: str | Path):
-        options = ("--plugins-dir", tmp_path / "plugins", "export", "student.safetensors", *arguments, "--quiet")
-        return command(*options, cwd=tmp_path)
+        return command("--plugins-dir", tmp_path / "plugins", *arguments, "--quiet", cwd=tmp_path)
 
     return run
+
+
+@pytest.fixture
+def export(nfcore, tmp_path):
+    """Export a student's file with the tiny exporter ``copy``, with further arguments."""
+    tiny.student().save(tmp_path / "student.safetensors", PluginManager([tiny.source(tiny_plugin)]))
+    return partial(nfcore, "export", "student.safetensors")
 
 
 def test_an_export_is_told_in_one_table_with_size_parity_and_place(export, tmp_path):
@@ -93,6 +99,34 @@ def tiny_choice():
     from nfcore.config import ExportChoice
 
     return ExportChoice(name="copy")
+
+
+def test_what_a_run_was_asked_for_and_can_not_have_is_not_asked_for_again(nfcore, tmp_path, monkeypatch):
+    assert nfcore("run", "tiny", "--export", "copy").returncode == 0
+    before = (tmp_path / "runs/tiny/config.toml").read_text()
+    write = tiny.Copy.export
+
+    def fails_on_errors(self, student, folder):
+        if self.options.error == 0.5:
+            raise RuntimeError("an op that nobody knows")
+        return write(self, student, folder)
+
+    monkeypatch.setattr(tiny.Copy, "export", fails_on_errors)
+    for named in (("copy", "--as", "second"), ("copy",)):
+        failed = nfcore("export", "tiny", *named, "--set", "error=0.5")
+        assert failed.returncode == 1
+        assert "an op that nobody knows" in failed.stderr
+        assert (tmp_path / "runs/tiny/config.toml").read_text() == before
+        assert nfcore("export", "tiny").returncode == 0
+
+
+def test_what_a_run_was_asked_for_and_is_kept_as_rejected_fails_until_it_holds(nfcore, tmp_path):
+    assert nfcore("run", "tiny", "--export", "copy").returncode == 0
+    second = ("copy", "--as", "second", "--set", "error=0.01")
+    for named in (second, ()):
+        assert nfcore("export", "tiny", *named).returncode == 1
+        assert (tmp_path / "runs/tiny/exports/rejected/second").is_dir()
+    assert nfcore("export", "tiny", *second, "--floor", "39").returncode == 0
 
 
 @pytest.mark.parametrize("floor", ["0", "-3", "high"])

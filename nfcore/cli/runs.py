@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,12 +27,12 @@ from nfcore.cli.options import (
 )
 from nfcore.cli.output import JsonOption, say
 from nfcore.cli.work import print_paths, work
-from nfcore.errors import UserError
+from nfcore.errors import NfcoreError, UserError
 from nfcore.manager import plugins
 
 if TYPE_CHECKING:
-    from nfcore.config import PipelineConfig
-    from nfcore.runs import Stage
+    from nfcore.config import ExportChoice, PipelineConfig
+    from nfcore.runs import Run, Stage
 
 
 def add_to(app: typer.Typer) -> None:
@@ -223,7 +223,28 @@ def export(
     for name, choice in chosen.items():
         if again or choice != before.get(name):
             run.forget_one(f"export.{name}")
-    work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
+    try:
+        work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
+    except NfcoreError:
+        _withdraw(run, set(chosen), before)
+        raise
+
+
+def _withdraw(run: Run, labels: Collection[str], before: Mapping[str, ExportChoice]) -> None:
+    """Give exports of which no files came the configuration that they had ``before``, or none.
+
+    What an exporter can't do would fail again at each export of the run; files under ``rejected/`` are a result.
+    """
+    from nfcore.pipeline.export import REJECTED
+
+    results, export = run.results, {}
+    for label, choice in run.config.export.items():
+        made = f"export.{label}" in results or (run.exports / REJECTED / label).is_dir()
+        if made or label not in labels:
+            export[label] = choice
+        elif label in before:
+            export[label] = before[label]
+    run.set_config(run.config.model_copy(update={"export": export}))
 
 
 def _default_name(recipe: str, config: PipelineConfig) -> str:
