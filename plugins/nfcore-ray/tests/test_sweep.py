@@ -184,6 +184,14 @@ def test_a_worker_has_the_threads_the_folder_and_the_plugins_of_the_command(swep
     assert seen == {"torch": 1, "omp": "1", "cwd": str(folder)}
 
 
+def test_a_run_knows_the_command_and_the_sweep_file_that_it_comes_from(swept):
+    folder, _, _ = swept
+    known = json.loads((folder / "runs" / "many" / "killed" / "provenance.json").read_text())
+    assert [command["line"] for command in known["commands"]] == ["nfcore --plugins-dir spy sweep many.toml"]
+    assert known["origins"]["teach.steps"] == "sweep many.toml"
+    assert known["origins"]["teacher.name"] == "recipe nfcore-guided/guided"
+
+
 def test_what_is_finished_is_not_done_again_and_needs_no_ray(swept, tmp_path, monkeypatch):
     folder, _, _ = swept
     good = FILE.partition("[[run]]\nname = 'wild'")[0]

@@ -19,6 +19,8 @@ class Task(nfcore.Options):
     name: str = Field(description="The run's name")
     folder: Path = Field(description="The sweep's folder, absolute; the run is in a folder there")
     config: dict[str, Any] = Field(description="The run's pipeline")
+    origins: dict[str, str] = Field(description="What gave each setting its value")
+    arguments: tuple[str, ...] = Field(description="Those of the command that does the sweep, without the program")
     cpus: int = Field(description="CPU cores that Ray sets aside, and threads of the worker")
     gpus: float = Field(description="GPUs that Ray sets aside")
     memory: float | None = Field(description="GiB that Ray sets aside")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from nfcore.config import PipelineConfig
 from nfcore.errors import UserError
 from nfcore.manager import PluginManager
-from nfcore.pipeline.recipes import configure
+from nfcore.pipeline.recipes import configure_with_origins
 from nfcore.runs import Run, Stage
 from nfcore_ray.sweep_file import Entry, SweepFile
 
@@ -21,12 +21,14 @@ class Planned:
     Args:
         entry: what the sweep file says of it.
         config: its pipeline.
+        origins: what gave each setting its value: a recipe, or the sweep file.
         folder: where it is done.
 
     """
 
     entry: Entry
     config: PipelineConfig
+    origins: dict[str, str]
     folder: Path
 
     @property
@@ -55,7 +57,10 @@ def plan(sweep: SweepFile, file: Path, folder: Path, manager: PluginManager) -> 
 def _planned(sweep: SweepFile, entry: Entry, file: Path, folder: Path, manager: PluginManager) -> Planned:
     seed = () if entry.seed is None else (f"seed={entry.seed}",)
     try:
-        config = configure(entry.recipe, manager, scene=entry.scene, changes=(*sweep.set, *entry.set, *seed))
+        configured = configure_with_origins(
+            entry.recipe, manager, scene=entry.scene, changes=(*sweep.set, *entry.set, *seed)
+        )
+        config = configured.config
         path = config.scene.options.get("path")
         if path is not None and not Path(path).exists():
             raise UserError(f"scene {config.scene.name!r}: {path}: no such file or folder")
@@ -65,7 +70,11 @@ def _planned(sweep: SweepFile, entry: Entry, file: Path, folder: Path, manager: 
             Run.create(folder, config, resume=True)
     except UserError as error:
         raise UserError(f"{file}: {folder.name}: {error}") from None
-    return Planned(entry, config, folder)
+    origins = {
+        key: f"sweep {file.name}" if origin.startswith("--") else origin
+        for key, origin in configured.origins.items()
+    }
+    return Planned(entry, config, origins, folder)
 
 
 def figures_if_finished(folder: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -88,6 +89,8 @@ class Sweep:
             name=run.name,
             folder=self.folder.absolute(),
             config=run.config.model_dump(mode="json", exclude_none=True),
+            origins=run.origins,
+            arguments=tuple(sys.argv[1:]),
             **self.file.resources.model_dump(),
             cwd=Path.cwd(),
             environment={name: value for name, value in os.environ.items() if name.startswith("NFCORE_")},

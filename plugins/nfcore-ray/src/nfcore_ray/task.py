@@ -82,7 +82,7 @@ def _do_all_stages(task: Task) -> None:
     from nfcore.console import Console
     from nfcore.options import parse
     from nfcore.report import write_report
-    from nfcore.runs import Run, Stages, open_scene
+    from nfcore.runs import Run, Stages, open_scene, provenance
 
     torch.set_num_threads(task.cpus)
     folder = task.folder / task.name
@@ -91,6 +91,7 @@ def _do_all_stages(task: Task) -> None:
     if not (folder / "config.toml").exists():
         source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
     run = Run.create(folder, config, resume=True)
+    provenance.keep(run, task.origins, plugins(), task.arguments)
     stages = Stages(run, plugins(), Console(quiet=True), source)
     stages.do_all()
     with suppress(NfcoreError, OSError):  # the run is done all the same, and 'nfcore report' says what is wrong
