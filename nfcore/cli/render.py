@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +10,7 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
+from nfcore.cli.render_wish import DEPTH_ONLY, VIDEOS, Format, Wish, agreed_format, depth_bounds, who
 from nfcore.cli.work import render_stage
 from nfcore.errors import UserError
 from nfcore.manager import plugins
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from nfcore.cameras import Cameras
     from nfcore.reporting import Reporter
     from nfcore.runs.learned import Learned
-
-Format = Literal["mp4", "webm", "gif", "png", "png16", "npy"]
-_VIDEOS = ("mp4", "webm", "gif")
-_DEPTH_ONLY = ("png16", "npy")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -99,15 +95,15 @@ def render(
         return
     if again:
         raise UserError("--again does a run's own render stage anew: leave the other options out")
-    wish = _Wish(
+    wish = Wish(
         path=path or "orbit",
-        origin=_origin(origin, depth),
+        origin=who(origin, depth=depth),
         size=size,
         frames=frames,
         still=still,
         fps=fps,
-        format=_format(format_, out, still, depth=depth),
-        depth_range=_bounds(depth_range, depth=depth),
+        format=agreed_format(format_, out, still, depth=depth),
+        depth_range=depth_bounds(depth_range, depth=depth),
         worlds=tuple(worlds or ()),
         out=out,
     )
@@ -120,23 +116,7 @@ def render(
     _render(Learned(student if student.is_file() else run_folder(student), plugins()), wish, quiet=quiet)
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """What a person asked for, checked as far as that goes without opening anything."""
-
-    path: str
-    origin: Literal["student", "teacher", "depth"]
-    size: str | None
-    frames: int | None
-    still: int | None
-    fps: float | None
-    format: Format
-    depth_range: tuple[float, float] | None
-    worlds: tuple[Path, ...]
-    out: Path | None
-
-
-def _render(learned: Learned, wish: _Wish, *, quiet: bool) -> None:
+def _render(learned: Learned, wish: Wish, *, quiet: bool) -> None:
     """Render what was wished for and say where it lies."""
     from nfcore.console import Console, ConsoleReporter
     from nfcore.geometry.reach import beyond
@@ -161,7 +141,7 @@ def _render(learned: Learned, wish: _Wish, *, quiet: bool) -> None:
         say(line)
 
 
-def _cameras(learned: Learned, wish: _Wish) -> tuple[Cameras, float]:
+def _cameras(learned: Learned, wish: Wish) -> tuple[Cameras, float]:
     """Return the path's cameras in the size and number that were asked for, and the frames per second."""
     from nfcore.camera_paths import read_path
     from nfcore.geometry.between import resampled
@@ -179,7 +159,7 @@ def _cameras(learned: Learned, wish: _Wish) -> tuple[Cameras, float]:
         if wish.frames is not None:
             cameras = resampled(cameras, wish.frames)
     if wish.size is not None:
-        cameras = cameras.resized(*_size(wish.size, cameras, learned.student.scale if _by_student(wish) else 1))
+        cameras = cameras.resized(*_size(wish.size, cameras, learned.student.scale if wish.by_student else 1))
     if wish.still is not None:
         if wish.still >= len(cameras):
             raise UserError(f"--still {wish.still}: the path has {len(cameras)} frames, counted from 0")
@@ -187,11 +167,11 @@ def _cameras(learned: Learned, wish: _Wish) -> tuple[Cameras, float]:
     return cameras, wish.fps or fps
 
 
-def _save_colour(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+def _save_colour(learned: Learned, wish: Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
     from nfcore.images import save_png
     from nfcore.pipeline.render import save_frames, student_frames, teacher_frames
 
-    if _by_student(wish):
+    if wish.by_student:
         frames = student_frames(learned.student, cameras, reporter)
     else:
         frames = teacher_frames(learned.teacher, cameras, reporter)
@@ -200,17 +180,17 @@ def _save_colour(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, re
         save_png(target, *frames)
     else:
         save_frames(target, frames, cameras, fps, enlarge=wish.size is None)
-    return [f"{_what(wish)}: {target}"]
+    return [f"{wish.what}: {target}"]
 
 
-def _save_depth(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+def _save_depth(learned: Learned, wish: Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
     from nfcore.images import save_png
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
     from nfcore.pipeline.render import save_frames
 
     teacher = learned.teacher
     views = depth_views(teacher, cameras, reporter)
-    if wish.format in _DEPTH_ONLY:
+    if wish.format in DEPTH_ONLY:
         target = _target(learned, wish, f"depth-{wish.format}", cameras)
         if wish.format == "npy":
             save_depth_array(target, views, cameras, fps)
@@ -224,25 +204,17 @@ def _save_depth(learned: Learned, wish: _Wish, cameras: Cameras, fps: float, rep
         save_png(target, *frames)
     else:
         save_frames(target, frames, cameras, fps, enlarge=wish.size is None)
-    return [f"{_what(wish)}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units: {target}"]
+    return [f"{wish.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units: {target}"]
 
 
-def _by_student(wish: _Wish) -> bool:
-    return wish.origin == "student"
-
-
-def _what(wish: _Wish) -> str:
-    return "picture" if wish.still is not None else "video" if wish.format in _VIDEOS else "pictures"
-
-
-def _target(learned: Learned, wish: _Wish, shown: str, cameras: Cameras) -> Path:
+def _target(learned: Learned, wish: Wish, shown: str, cameras: Cameras) -> Path:
     """Return the file or folder to write.
 
     Raises:
         UserError: a folder that holds something else; it would be replaced.
 
     """
-    ending = f".{wish.format}" if wish.format in _VIDEOS or wish.still is not None else ""
+    ending = f".{wish.format}" if wish.format in VIDEOS or wish.still is not None else ""
     if wish.out is not None:
         target = wish.out
     else:
@@ -258,54 +230,6 @@ def _target(learned: Learned, wish: _Wish, shown: str, cameras: Cameras) -> Path
     if not ending and target.exists() and not ours:
         raise UserError(f"{target}: holds something else, which would be replaced: choose another --out")
     return target
-
-
-def _origin(origin: str | None, depth: bool) -> Literal["student", "teacher", "depth"]:
-    if depth:
-        if origin == "student":
-            raise UserError("--depth is the teacher's: a student knows colours only")
-        return "depth"
-    return "teacher" if origin == "teacher" else "student"
-
-
-def _format(chosen: Format | None, out: Path | None, still: int | None, *, depth: bool) -> Format:
-    """Return the format that --format, the ending of --out and --still agree on."""
-    ending = out.suffix.lower().removeprefix(".") if out is not None else ""
-    if still is not None:
-        if chosen not in (None, "png") or ending not in ("", "png"):
-            raise UserError("--still writes a PNG: leave --format out, and let --out end in .png")
-        return "png"
-    if ending in _VIDEOS and chosen in (None, ending):
-        return _VIDEO_BY_ENDING[ending]
-    if ending and (ending in _VIDEOS or chosen in _VIDEOS or chosen is None):
-        wanted = f".{chosen}" if chosen in _VIDEOS else " or ".join(f".{name}" for name in _VIDEOS)
-        raise UserError(
-            f"--out {out}: its ending should be {wanted}; pictures and depth for scripts take a folder"
-        )
-    if chosen in _DEPTH_ONLY and not depth:
-        raise UserError(f"--format {chosen} is for depth in scene units: add --depth")
-    if out is None:
-        return chosen or "mp4"
-    if chosen in _VIDEOS:
-        raise UserError(f"--out {out}: a video's file should end in .{chosen}")
-    return chosen or "png"
-
-
-_VIDEO_BY_ENDING: dict[str, Format] = {"mp4": "mp4", "webm": "webm", "gif": "gif"}
-
-
-def _bounds(text: str | None, *, depth: bool) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    if not depth:
-        raise UserError("--depth-range colours depth: add --depth")
-    try:
-        near, far = (float(part) for part in text.split(":"))
-    except ValueError:
-        near = far = 0.0
-    if not 0 <= near < far < float("inf"):
-        raise UserError(f"--depth-range {text}: write NEAR:FAR in scene units, such as 2:6")
-    return near, far
 
 
 def _size(text: str, cameras: Cameras, scale: int) -> tuple[int, int]:

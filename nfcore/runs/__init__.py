@@ -2,6 +2,7 @@
 
 from nfcore.runs.folder import Run, Stage
 from nfcore.runs.reporter import StageReporter
-from nfcore.runs.stages import Stages, open_scene
+from nfcore.runs.scene import open_scene
+from nfcore.runs.stages import Stages
 
 __all__ = ["Run", "Stage", "StageReporter", "Stages", "open_scene"]

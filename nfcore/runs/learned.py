@@ -13,7 +13,7 @@ from nfcore.light_field import LightField
 from nfcore.manager import PluginManager
 from nfcore.pipeline.teach import load_teacher
 from nfcore.runs.folder import Run
-from nfcore.runs.stages import open_scene
+from nfcore.runs.scene import open_scene
 from nfcore.scene import Scene
 
 

@@ -12,9 +12,8 @@ from typing import Any, get_args
 import torch
 
 from nfcore import processes
-from nfcore.cameras import grid_shape
 from nfcore.complexity import macs, parameters
-from nfcore.config import ExportChoice, PipelineConfig
+from nfcore.config import ExportChoice
 from nfcore.console import Console
 from nfcore.devices import choose_device
 from nfcore.errors import NfcoreError, UserError
@@ -39,27 +38,13 @@ from nfcore.runs.folder import Run, Stage
 from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
+from nfcore.runs.scene import open_scene
 from nfcore.runs.view_scores import by_view, write_view_scores
 from nfcore.training.divergence import DivergedError
 
 _REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
 _SHARED = ("distill", "finetune")
-
-
-def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
-    """Return the ray source that ``config`` names, with its photos read and its size fitting the student.
-
-    Raises:
-        UserError: the data set is missing or wrong, or the student's scale does not divide the photos' size.
-
-    """
-    choice = config.scene
-    source: RaySource = manager.build("ray_source", choice.name, choice.options, config.image_size)
-    for split in ("train", "test"):
-        cameras = source.views(split).cameras
-        grid_shape(cameras.height, cameras.width, config.student.scale)
-    return source
 
 
 class Stages:

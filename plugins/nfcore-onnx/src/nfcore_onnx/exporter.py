@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -34,32 +33,9 @@ from nfcore import (
 from nfcore.metrics import psnr
 from nfcore_onnx.activations import in_small, novel_cameras, quantized
 from nfcore_onnx.allotment import allot
-from nfcore_onnx.graph import convert, describe, first_line, strip
+from nfcore_onnx.files import FILE, FORMS, NETWORK, OF_RAYS, RAYS, TENSORS, notes, open_session, text
+from nfcore_onnx.graph import convert, describe, strip
 from nfcore_onnx.weights import Layer, layers, rounded, store
-
-#: The file of an export as one graph.
-FILE = "light_field.onnx"
-#: The files of a split export: from camera to the features of the rays, and from these to the image.
-RAYS, NETWORK = "rays.onnx", "network.onnx"
-#: The file of an export that takes rays.
-OF_RAYS = "of_rays.onnx"
-
-#: The files of each form, in the order in which they run.
-FORMS = {"single": (FILE,), "split": (RAYS, NETWORK), "rays": (OF_RAYS,)}
-
-#: What goes into each file and what comes out of it, by name.
-TENSORS = {
-    FILE: (("pose", "intrinsics"), ("image",)),
-    RAYS: (("pose", "intrinsics"), ("features",)),
-    NETWORK: (("features",), ("image",)),
-    OF_RAYS: (("origins", "directions"), ("image",)),
-}
-TEXTS = {
-    FILE: "A neural light field: camera in, {image} image out.",
-    RAYS: "The first half of a neural light field: camera in, features of its rays out.",
-    NETWORK: "The second half of a neural light field: features of its rays in, {image} image out.",
-    OF_RAYS: "A neural light field: rays in, one for each block of pixels; image out.",
-}
 
 #: From this operator set on GridSample takes volumes.
 _VOLUMES_SINCE = 20
@@ -176,7 +152,7 @@ class ONNX(nfcore.Exporter):
                 strip(model)
                 in_eight_bits += count
             store(model, stored, bits)
-            describe(model, part.file, _text(student, part.file), _notes(student, precision))
+            describe(model, part.file, text(student, part.file.name), notes(student, precision))
             onnx.checker.check_model(model, full_check=True)
             (folder / part.file.name).write_bytes(model.SerializeToString(deterministic=True))
         report: dict[str, object] = {}
@@ -203,7 +179,7 @@ class ONNX(nfcore.Exporter):
         """
         present = (form for form, files in FORMS.items() if (folder / files[0]).is_file())
         form = next(present, "single")
-        sessions = [_load(folder / file, threads) for file in FORMS[form]]
+        sessions = [open_session(folder / file, threads) for file in FORMS[form]]
 
         def render(*values: Tensor) -> Tensor:
             arrays = [value.numpy(force=True) for value in values]
@@ -294,39 +270,3 @@ def _inputs(file: str, deployed: DeployedLightField, cameras: Cameras) -> tuple[
     if file == OF_RAYS:
         return tuple(ray.contiguous() for ray in nfcore.ray_grid(*camera, *deployed.rays.shape))
     return camera
-
-
-def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
-    """Return a session of one file, or raise a UserError."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0  # 0: all cores
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; export the student to get it")
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
-        reason = first_line(error).rpartition("failed:")[2]
-        raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
-    names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
-    expected = [name for side in TENSORS[path.name] for name in side]
-    if names != expected:
-        raise UserError(f"{path}: not a light field: it has {', '.join(names)}, not {', '.join(expected)}")
-    return session
-
-
-def _text(student: LightField, file: ExportedFile) -> str:
-    return TEXTS[file.name].format(image=f"{student.cameras.width}x{student.cameras.height}")
-
-
-def _notes(student: LightField, precision: str) -> dict[str, str]:
-    """Return what a file says about itself, by name."""
-    return {
-        "nfcore_version": version("neural-field-core"),
-        "precision": precision,
-        "image_width": str(student.cameras.width),
-        "image_height": str(student.cameras.height),
-        "pixels_per_ray": str(student.scale),
-        "axes": "world right-handed; poses camera to world, OpenGL: x right, y up, the camera looks down -z",
-        "units": "poses in scene units, those of the data set; intrinsics in pixels",
-        "scene": student.scene.model_dump_json(),
-    }

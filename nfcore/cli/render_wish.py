@@ -1,0 +1,103 @@
+"""What a person asks of ``nfcore render``, checked as far as that goes without opening anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from nfcore.errors import UserError
+
+Format = Literal["mp4", "webm", "gif", "png", "png16", "npy"]
+Origin = Literal["student", "teacher", "depth"]
+VIDEOS: tuple[Format, ...] = ("mp4", "webm", "gif")
+DEPTH_ONLY = ("png16", "npy")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The options of the command, in agreement with each other; None where one is not given."""
+
+    path: str
+    origin: Origin
+    size: str | None
+    frames: int | None
+    still: int | None
+    fps: float | None
+    format: Format
+    depth_range: tuple[float, float] | None
+    worlds: tuple[Path, ...]
+    out: Path | None
+
+    @property
+    def by_student(self) -> bool:
+        """Whether the student renders."""
+        return self.origin == "student"
+
+    @property
+    def what(self) -> str:
+        """What is written, in a word."""
+        return "picture" if self.still is not None else "video" if self.format in VIDEOS else "pictures"
+
+
+def who(origin: str | None, *, depth: bool) -> Origin:
+    """Return who renders, of what --from and --depth say.
+
+    Raises:
+        UserError: depth of the student.
+
+    """
+    if depth:
+        if origin == "student":
+            raise UserError("--depth is the teacher's: a student knows colours only")
+        return "depth"
+    return "teacher" if origin == "teacher" else "student"
+
+
+def agreed_format(chosen: Format | None, out: Path | None, still: int | None, *, depth: bool) -> Format:
+    """Return the format that --format, the ending of --out and --still agree on.
+
+    Raises:
+        UserError: they do not agree.
+
+    """
+    ending = out.suffix.lower().removeprefix(".") if out is not None else ""
+    if still is not None:
+        if chosen not in (None, "png") or ending not in ("", "png"):
+            raise UserError("--still writes a PNG: leave --format out, and let --out end in .png")
+        return "png"
+    for video in VIDEOS:
+        if ending == video and chosen in (None, video):
+            return video
+    if ending and (ending in VIDEOS or chosen in VIDEOS or chosen is None):
+        wanted = f".{chosen}" if chosen in VIDEOS else " or ".join(f".{name}" for name in VIDEOS)
+        raise UserError(
+            f"--out {out}: its ending should be {wanted}; pictures and depth for scripts take a folder"
+        )
+    if chosen in DEPTH_ONLY and not depth:
+        raise UserError(f"--format {chosen} is for depth in scene units: add --depth")
+    if out is None:
+        return chosen or "mp4"
+    if chosen in VIDEOS:
+        raise UserError(f"--out {out}: a video's file should end in .{chosen}")
+    return chosen or "png"
+
+
+def depth_bounds(text: str | None, *, depth: bool) -> tuple[float, float] | None:
+    """Return the depths of the first and the last colour, scene units, of --depth-range; None if it is not given.
+
+    Raises:
+        UserError: no such range, or there is no depth to colour.
+
+    """
+    if text is None:
+        return None
+    if not depth:
+        raise UserError("--depth-range colours depth: add --depth")
+    try:
+        near, far = (float(part) for part in text.split(":"))
+    except ValueError:
+        near = far = 0.0
+    if not 0 <= near < far < float("inf"):
+        raise UserError(f"--depth-range {text}: write NEAR:FAR in scene units, such as 2:6")
+    return near, far

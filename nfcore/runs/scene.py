@@ -1,0 +1,23 @@
+"""The scene of a run: its ray source, checked against the student before anything is trained."""
+
+from __future__ import annotations
+
+from nfcore.cameras import grid_shape
+from nfcore.config import PipelineConfig
+from nfcore.interfaces import RaySource
+from nfcore.manager import PluginManager
+
+
+def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
+    """Return the ray source that ``config`` names, with its photos read and its size fitting the student.
+
+    Raises:
+        UserError: the data set is missing or wrong, or the student's scale does not divide the photos' size.
+
+    """
+    choice = config.scene
+    source: RaySource = manager.build("ray_source", choice.name, choice.options, config.image_size)
+    for split in ("train", "test"):
+        cameras = source.views(split).cameras
+        grid_shape(cameras.height, cameras.width, config.student.scale)
+    return source
