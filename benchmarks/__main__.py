@@ -26,6 +26,7 @@ LONG = (
     "scenes",
     "teachers",
     "paper_size",
+    "paper_protocol",
     "distillation_options",
     "step_options",
     "export_cost",

@@ -64,7 +64,7 @@ def _rows(recipe: str, size: Size) -> list[dict[str, Any]]:
                 speeds[name].append(speed)
     wall = {name: statistics.median(speed[0] for speed in speeds[name]) for name in loops}
     cpu = {name: statistics.median(speed[1] for speed in speeds[name]) for name in loops}
-    peak = _matmul_peak(bench.device, network_dtype(config.precision, bench.device))
+    peak = matmul_peak(bench.device, network_dtype(config.precision, bench.device))
     view = size.image_size**2 * 3
     on_disk = {name: 0 if name == ENGINE else config.views * view * 4 for name in loops}
     in_memory = min(config.views * view, int(config.view_memory * (1 << 30)))
@@ -162,7 +162,7 @@ def _timed(work: Callable[[], None], rays: int) -> tuple[float, float]:
     return rays / (time.perf_counter() - began[0]), rays / (time.process_time() - began[1])
 
 
-def _matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
+def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Return the floating-point operations per second of a large matrix product, on all threads."""
     n = 2048 if device.type == "cpu" else 8192
     left, right = (torch.rand(n, n, device=device) for _ in range(2))

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.data import scene
 from nfcore import plugins
 from nfcore.config import DistillConfig
 from nfcore.console import Console
@@ -15,7 +16,6 @@ from nfcore.pipeline import distill, evaluate_student
 from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, Stages
 
-LEGO = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nerf_synthetic" / "lego"
 STEPS, VIEWS, SIZE = 2000, 300, 100
 _ROOM_FOR_100 = 100.5 * SIZE * SIZE * 3 / (1 << 30)
 BASE: dict[str, Any] = {"steps": STEPS, "views": VIEWS, "batch": 16, "crop": 12, "learning_rate": 4e-3}
@@ -36,10 +36,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def measure() -> list[dict[str, Any]]:
     """Return a row for each option: PSNR on the 25 test views, and CPU seconds of the distillation."""
-    if not LEGO.is_dir():
-        sys.exit(f"the distillation_options benchmark needs real data: there is no {LEGO}")
     changes = [f"image_size={SIZE}"]
-    config = configure("mobiler2l-small", plugins(), scene=f"blender:{LEGO}", changes=changes)
+    config = configure("mobiler2l-small", plugins(), scene=f"blender:{scene()}", changes=changes)
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", config, resume=False)
         stages = Stages(run, plugins(), Console(quiet=True))

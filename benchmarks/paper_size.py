@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import resource
-import sys
 import tempfile
 from typing import Any
 
 from benchmarks.commands import run_json
-from benchmarks.scenes import DATA
+from benchmarks.data import DATA, scene
 
 SETTINGS = ("teach.steps=200", "distill.steps=10", "finetune.steps=2")
 FIGURES = ("student.parameters", "student.macs", "seconds.", "export.")
@@ -16,15 +15,13 @@ FIGURES = ("student.parameters", "student.macs", "seconds.", "export.")
 
 def measure() -> list[dict[str, Any]]:
     """Return seconds and peak memory of a shortened run at 100x100 -> 800x800."""
-    if not DATA.is_dir():
-        sys.exit(f"the paper_size benchmark needs real data: there is no {DATA}")
     changes = [part for setting in SETTINGS for part in ("--set", setting)]
-    command = ["nfcore", "run", "mobiler2l", "--scene", f"blender:{DATA / 'lego'}", *changes]
+    command = ["nfcore", "run", "mobiler2l", "--scene", f"blender:{scene()}", *changes]
     with tempfile.TemporaryDirectory() as folder:
         summary, seconds, _ = run_json([*command, "--runs", folder, "--name", "run"])
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20)
     figures = {
-        "command": " ".join(command).replace(str(DATA), "../shared/data/nerf_synthetic"),
+        "command": " ".join(command).replace(str(DATA), "../shared/data"),
         "wall s": round(seconds),
         "peak memory, GiB": round(peak, 2),
         **{name: value for name, value in summary.items() if name.startswith(FIGURES)},

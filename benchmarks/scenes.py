@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import run_json
+from benchmarks.data import DATA, scene
 
 RESULTS = Path(__file__).parent / "results"
 PICTURES = RESULTS / "pictures"
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 # What twelve minutes of two cores have room for; and what a picture of sixteen times the pixels can do with.
 _LONG = ("teach.steps=4000", "distill.steps=20000", "distill.views=1300")
@@ -41,8 +40,6 @@ def measure(only: str = "") -> list[dict[str, Any]]:
 
     The comparisons go to ``results/pictures``, which git ignores.
     """
-    if not DATA.is_dir():
-        sys.exit(f"the scenes benchmark needs real data: there is no {DATA}")
     cases = {
         f"{recipe} {name}": (recipe, *case)
         for recipe, scenes in (("quickstart", SCENES | LONGER), ("mobiler2l-small", SCENES))
@@ -62,7 +59,7 @@ def _rows_before() -> dict[str, dict[str, Any]]:
 
 def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...]) -> dict[str, Any]:
     sets = [part for change in changes for part in ("--set", change)]
-    command = ["nfcore", "run", recipe, "--scene", f"{kind}:{DATA / path}", *sets]
+    command = ["nfcore", "run", recipe, "--scene", f"{kind}:{scene(path)}", *sets]
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         summary, seconds, cpu_seconds = run_json([*command, "--runs", folder, "--name", "run"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.distillation_options import LEGO
+from benchmarks.data import scene
 from nfcore import Reporter, plugins
 from nfcore.config import DistillConfig
 from nfcore.console import Console
@@ -58,12 +58,10 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def measure() -> list[dict[str, Any]]:
     """Return a row for each option: PSNR on views that nothing is chosen or tested by, and CPU time per step."""
-    if not LEGO.is_dir():
-        sys.exit(f"the step_options benchmark needs real data: there is no {LEGO}")
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "recipe.toml"
         recipe.write_text(RECIPE)
-        config = configure(str(recipe), plugins(), scene=f"blender:{LEGO}")
+        config = configure(str(recipe), plugins(), scene=f"blender:{scene()}")
         stages = Stages(Run.create(Path(folder) / "run", config, resume=False), plugins(), Console(quiet=True))
         stages.do("teach")
         views = _views(stages)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nerf_synthetic" / "lego"
+from benchmarks.data import scene
+
 #: Test views that are rendered: the networks take 40 s for all 25.
 VIEWS = slice(None, None, 5)
 #: CPU seconds that a fit has; NFCORE_BENCH_SECONDS=5,10 changes them.
@@ -33,8 +32,6 @@ TEACHERS: dict[str, dict[str, Any]] = {
 
 def measure() -> list[dict[str, Any]]:
     """Return a row for each teacher and its options."""
-    if not DATA.is_dir():
-        sys.exit(f"the teachers benchmark needs real data: there is no {DATA}")
     return [_row(name, options) for name, options in TEACHERS.items()]
 
 
@@ -42,7 +39,7 @@ def _row(name: str, options: dict[str, Any]) -> dict[str, Any]:
     from nfcore import plugins
     from nfcore.threads import single_thread
 
-    source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(DATA)}, 100)
+    source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(scene())}, 100)
     row: dict[str, Any] = {"teacher": name, "options": ", ".join(f"{k}={v}" for k, v in options.items())}
     with single_thread():
         for seconds in SECONDS:

@@ -6,20 +6,17 @@ is the least budget that reaches it on the 25 test views.
 
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "nerf_synthetic" / "lego"
+from benchmarks.data import scene
+
 LEVELS = (24, 26, 28)
 STEPS = {"guided": (500, 1000, 2000), "mobiler2l-small": (3000, 6000)}
 
 
 def measure() -> list[dict[str, Any]]:
     """Return a row for each student: seconds to each quality, and what each budget came to."""
-    if not DATA.is_dir():
-        sys.exit(f"this benchmark needs real data: there is no {DATA}")
     return [_row(recipe, steps) for recipe, steps in STEPS.items()]
 
 
@@ -29,7 +26,7 @@ def _row(recipe: str, budgets: tuple[int, ...]) -> dict[str, Any]:
     from nfcore.pipeline import teach
     from nfcore.pipeline.recipes import configure
 
-    config = configure(recipe, plugins(), scene=f"blender:{DATA}", changes=["image_size=100"])
+    config = configure(recipe, plugins(), scene=f"blender:{scene()}", changes=["image_size=100"])
     source = plugins().build("ray_source", config.scene.name, config.scene.options, 100)
     teacher = plugins().build("teacher", config.teacher.name, config.teacher.options, source.scene)
     began = time.process_time(), time.perf_counter()

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-import av
 from PIL import Image
 from torch import Tensor
 
@@ -51,6 +50,8 @@ def save_sequence(folder: Path, frames: Iterable[Tensor]) -> None:
 
 
 def _encode(path: Path, frames: Iterable[Tensor], fps: float) -> None:
+    import av  # all of FFmpeg, which nothing but a video needs
+
     codec, options = _CODECS[path.suffix]
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, Fraction(fps).limit_denominator(1001), options=options)
