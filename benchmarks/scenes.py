@@ -15,9 +15,9 @@ from benchmarks.data import DATA, scene
 RESULTS = Path(__file__).parent / "results"
 PICTURES = RESULTS / "pictures"
 
-# What twelve minutes of two cores have room for; and what a picture of sixteen times the pixels can do with.
+# What twelve minutes of two cores have room for, and what half an hour has.
 _LONG = ("teach.steps=4000", "distill.steps=20000", "distill.views=1300")
-_LARGE = ("image_size=400", "distill.steps=6000", "distill.views=300")
+_LARGE = ("image_size=400", "teach.steps=8000", "distill.steps=40000", "distill.views=1500")
 _CAPTURES = {
     "fern-252": ("llff", "nerf_llff_data/fern", ("image_size=252", "student.scale=3")),
     "beer-160": ("colmap", "colmap/beer", ("image_size=160", "student.scale=2")),
