@@ -243,6 +243,20 @@ def test_a_palette_is_the_best_of_all():
     assert list(entries) == sorted(entries)
 
 
+@pytest.mark.parametrize("precision", ["palette-6", "grouped-6"])
+def test_no_palette_is_sought_twice(plain_student, tmp_path, monkeypatch, precision):
+    sought = []
+
+    def noted(weights, bits):
+        sought.append((weights.tobytes(), bits))
+        return palette(weights, bits)
+
+    monkeypatch.setattr("nfcore_coreml.palettes.palette", noted)
+    exported(plain_student, tmp_path, precision=precision)
+    assert sought
+    assert len(sought) == len(set(sought))
+
+
 def test_a_palette_with_room_for_all_weights_loses_nothing():
     weight = torch.tensor([[0.5, -0.25], [0.5, 2.0]])
     assert torch.equal(palettized(weight, 4), weight)

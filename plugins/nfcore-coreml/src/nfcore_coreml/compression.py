@@ -5,15 +5,18 @@ from __future__ import annotations
 import functools
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from torch import Tensor
+
 import nfcore
 from nfcore_coreml.evaluator import Package
-from nfcore_coreml.evaluator.values import ELEMENTS, Declared
-from nfcore_coreml.palettes import palette
+from nfcore_coreml.evaluator.values import ELEMENTS, Declared, decode
+from nfcore_coreml.palettes import Palettes
 from nfcore_coreml.precision import LAYER_PRECISIONS, PRECISIONS, Precision
 from nfcore_coreml.toolchain import MIL_pb2, coremltools, optimize, quiet
 
@@ -37,13 +40,18 @@ class Weight:
     Args:
         name: of the constant in the program.
         shape: of the tensor; two axes or more.
-        channels: output channels of a layer; None of a table that is gathered from.
+        axis: which of them counts a layer's output channels; None of a table that is gathered from.
 
     """
 
     name: str
     shape: tuple[int, ...]
-    channels: int | None
+    axis: int | None
+
+    @property
+    def channels(self) -> int | None:
+        """Output channels of a layer; None of a table."""
+        return None if self.axis is None else self.shape[self.axis]
 
     def bytes(self, precision: Precision) -> int:
         """Return the size that it takes at ``precision``, with its palettes or scales, to a few records."""
@@ -61,6 +69,12 @@ class Weight:
     def group(self) -> int:
         """How many channels share a palette: as many as ``GROUP`` and divide the channels."""
         return math.gcd(self.channels or 1, GROUP)
+
+    def blocks(self, values: np.ndarray, precision: Precision) -> list[np.ndarray]:
+        """Return the parts of the weight's ``values`` that have a palette each."""
+        if self.axis is None or self.channels is None or not precision.grouped:
+            return [values]
+        return np.split(np.swapaxes(values, 0, self.axis), self.channels // self.group)
 
     def suited(self, precision: Precision) -> Precision:
         """Return what a whole package's precision means here.
@@ -82,7 +96,8 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
         NfcoreError: coremltools fails.
 
     """
-    all_weights = weights(Package.read(path))
+    package = Package.read(path)
+    all_weights = weights(package)
     chosen = {weight: weight.suited(precision) for weight in all_weights}
     plan = {weight.name: (weight, its) for weight, its in chosen.items() if _shrinks(weight, its)}
     plan |= {
@@ -91,7 +106,9 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
         if weight.name in layers
     }
     linear = {name: _linear() for name, (_, its) in plan.items() if its.scheme == "linear"}
-    palettes = {name: _palettes(*pair) for name, pair in plan.items() if pair[1].scheme == "palette"}
+    by_palette = {name: pair for name, pair in plan.items() if pair[1].scheme == "palette"}
+    found = Palettes(_blocks(package, by_palette))
+    palettes = {name: _palettes(*pair, found) for name, pair in by_palette.items()}
     for function, configs in ((optimize.linear_quantize_weights, linear), (optimize.palettize_weights, palettes)):
         if not configs:
             continue
@@ -132,7 +149,7 @@ def weights(package: Package) -> list[Weight]:
         if taker == "gather" and declared.shape[-1] > 1:
             found.append(Weight(output.name, declared.shape, None))
         elif taker != "gather":
-            found.append(Weight(output.name, declared.shape, declared.shape[OUTPUT_AXIS.get(taker, 0)]))
+            found.append(Weight(output.name, declared.shape, OUTPUT_AXIS.get(taker, 0)))
     return found
 
 
@@ -145,12 +162,23 @@ def _linear() -> OpLinearQuantizerConfig:
     return optimize.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8", weight_threshold=0)
 
 
-def _palettes(weight: Weight, precision: Precision) -> OpPalettizerConfig:
+def _blocks(package: Package, plan: Mapping[str, tuple[Weight, Precision]]) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield all that gets a palette of its own, with its bits."""
+    for operation in package.block.operations:
+        weight, precision = plan.get(operation.outputs[0].name, (None, None))
+        if weight is not None and precision is not None:
+            values = decode(operation.attributes["val"], package.blobs)
+            assert isinstance(values, Tensor)
+            for block in weight.blocks(values.numpy().astype(np.float16), precision):  # as it is in the file
+                yield block, precision.bits
+
+
+def _palettes(weight: Weight, precision: Precision, found: Palettes) -> OpPalettizerConfig:
     # coremltools' own k-means takes scikit-learn for weights under 10,000 elements, and so for all groups.
     granularity = "per_grouped_channel" if precision.grouped else "per_tensor"
     return optimize.OpPalettizerConfig(
         mode="custom",
-        lut_function=functools.partial(palette, bits=precision.bits),
+        lut_function=functools.partial(found.of, bits=precision.bits),
         granularity=granularity,
         group_size=weight.group,
         weight_threshold=0,

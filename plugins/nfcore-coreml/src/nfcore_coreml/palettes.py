@@ -6,6 +6,9 @@ Gronlund et al. 2017, section 2.2): no seed and no start decides, and the same w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,6 +28,30 @@ def palette(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     centroids = np.array(found.centroids)
     padded = np.pad(centroids, (0, size - len(centroids)), mode="edge").astype(weights.dtype)
     return padded, np.array(found.clusters, np.uint8)[places.reshape(-1)]
+
+
+class Palettes:
+    """The palettes of many tensors, found side by side: the k-means is native code and lets other threads run.
+
+    Args:
+        tensors: weights, each with the bits of its palette.
+
+    """
+
+    def __init__(self, tensors: Iterable[tuple[np.ndarray, int]]) -> None:
+        pairs = list(tensors)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            palettes = pool.map(lambda pair: palette(*pair), pairs)
+            self._found = {_key(*pair): its for pair, its in zip(pairs, palettes, strict=True)}
+
+    def of(self, weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what ``palette`` returns, at once for the tensors that were given."""
+        found = self._found.get(_key(weights, bits))
+        return palette(weights, bits) if found is None else found
+
+
+def _key(weights: np.ndarray, bits: int) -> tuple[bytes, int]:
+    return weights.tobytes(), bits
 
 
 def palettized(weight: Tensor, bits: int) -> Tensor:
