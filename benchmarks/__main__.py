@@ -11,13 +11,12 @@ import importlib
 import os
 import platform
 import sys
-from pathlib import Path
 from typing import Any
 
+from benchmarks.earlier import RESULTS
 from nfcore.cli.output import print_table
 from nfcore.files import write_atomic, write_json
 
-RESULTS = Path(__file__).parent / "results"
 QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
 LONG = (
     "distillation",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -11,8 +10,8 @@ from typing import Any
 
 from benchmarks.commands import run_json
 from benchmarks.data import DATA, scene
+from benchmarks.earlier import RESULTS, earlier
 
-RESULTS = Path(__file__).parent / "results"
 PICTURES = RESULTS / "pictures"
 
 # What twelve minutes of two cores have room for, and what half an hour has.
@@ -45,16 +44,10 @@ def measure(only: str = "") -> list[dict[str, Any]]:
         for recipe, scenes in (("quickstart", SCENES | LONGER), ("mobiler2l-small", SCENES))
         for name, case in scenes.items()
     }
-    before = _rows_before()
+    before = earlier("scenes", "run")
     anew = {only} if only in cases else {name for name in cases if only in name}
     rows = {name: _run(name, *case) if name in anew else before.get(name) for name, case in cases.items()}
     return [row for row in rows.values() if row]
-
-
-def _rows_before() -> dict[str, dict[str, Any]]:
-    path = RESULTS / "scenes.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
-    return {row["run"]: row for row in rows if "run" in row}
 
 
 def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...]) -> dict[str, Any]:

@@ -1,0 +1,16 @@
+"""What was measured before, for benchmarks that are done in parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def earlier(benchmark: str, key: str) -> dict[str, dict[str, Any]]:
+    """Return the rows of the benchmark's last results, each by what it has under ``key``."""
+    path = RESULTS / f"{benchmark}.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    return {row[key]: row for row in rows if key in row}
