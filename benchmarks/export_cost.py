@@ -20,7 +20,7 @@ SECONDS, GIB = 60, 4
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
-    """Return seconds and peak memory of each variant of each installed exporter; those without ``only`` as before."""
+    """Return seconds and peak memory of each exporter in each variant; of those without ``only``, as before."""
     from nfcore import plugins
 
     rows, before = [], earlier("export_cost", "export")
