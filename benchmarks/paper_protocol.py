@@ -18,6 +18,7 @@ from benchmarks.distillation import matmul_peak
 from nfcore import plugins
 from nfcore.complexity import macs
 from nfcore.console import Console
+from nfcore.files import atomic_path, write_json
 from nfcore.metrics import psnr
 from nfcore.pipeline import evaluate_student
 from nfcore.runs import Run, Stages
@@ -39,6 +40,8 @@ SETTINGS = {
 def measure(only: str = "") -> list[dict[str, Any]]:
     """Return a row for each recipe's run, as far as it is; ``only``: one recipe, and for how many seconds."""
     recipe, _, seconds = only.partition(":")
+    if recipe and recipe not in SETTINGS:
+        sys.exit(f"paper_protocol:{only}: it is {' or '.join(SETTINGS)}, and seconds after another colon")
     for name in (recipe,) if recipe else SETTINGS:
         _go_on(name, float(seconds or "inf"))
     begun = [name for name in SETTINGS if (RUNS / f"paper-{name}" / "config.toml").exists()]
@@ -68,7 +71,8 @@ def _keep_checkpoint(run: Path) -> None:
         copy = kept / f"{checkpoint.stat().st_mtime_ns}.safetensors"
         kept.mkdir(exist_ok=True)
         if not copy.exists():
-            shutil.copy(checkpoint, copy)
+            with atomic_path(copy) as temporary:
+                shutil.copy(checkpoint, temporary)
     except FileNotFoundError:  # none yet, or none any more
         return
 
@@ -107,7 +111,7 @@ def _curve(stages: Stages) -> list[dict[str, float]]:
             quality = evaluate_student(student.eval(), views, metrics={"psnr": psnr})
             point = {"step": saved["step"], "seconds": saved["seconds"], "psnr": quality.mean["psnr"]}
             curve[path.name] = point
-            known.write_text(json.dumps(curve))
+            write_json(known, curve)
     return sorted(curve.values(), key=lambda point: point["step"])
 
 
