@@ -15,7 +15,7 @@ import imageio.v3 as iio
 import pytest
 
 from nfcore import LightField
-from nfcore.exports.manifest import CARD, MANIFEST, PICTURE
+from nfcore.exports.manifest import OF_THE_CORE
 
 NFCORE = Path(sys.executable).with_name("nfcore")
 SIZE = 24
@@ -109,7 +109,7 @@ def test_every_export_was_run_and_is_close_to_torch(job, summary):
         assert summary[f"export.{label}.psnr_vs_torch"] > floor
         assert summary[f"export.{label}.max_error"] < 0.05
         files = [path for path in (job / "exports" / label).rglob("*") if path.is_file()]
-        written = [path for path in files if path.name not in (MANIFEST, CARD, PICTURE)]
+        written = [path for path in files if path.name not in OF_THE_CORE]
         assert summary[f"export.{label}.bytes"] == sum(path.stat().st_size for path in written)
 
 

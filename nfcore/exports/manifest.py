@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: The manifest's own file, and what else the core writes beside an exporter's files.
 MANIFEST, CARD, PICTURE = "manifest.json", "README.md", "picture.png"
+OF_THE_CORE = (MANIFEST, CARD, PICTURE)
 
 FORMAT = 1
 _SHOWN = 12  # hexadecimal digits of a hash that a person reads

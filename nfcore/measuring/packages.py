@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nfcore.config import Choice
-from nfcore.exports.manifest import CARD, MANIFEST, PICTURE
+from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.interfaces import Exporter, Runner, VerificationUnavailable
 
 
@@ -30,7 +30,7 @@ class Package:
     @property
     def bytes(self) -> int:
         """Size of all files, weights beside a graph included; what the core writes beside them does not count."""
-        beside = {self.folder / name for name in (MANIFEST, CARD, PICTURE)}
+        beside = {self.folder / name for name in OF_THE_CORE}
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file() and file not in beside)
 
 

@@ -18,7 +18,7 @@ from nfcore.errors import NfcoreError, UserError
 from nfcore.exports.card import card
 from nfcore.exports.manifest import (
     CARD,
-    MANIFEST,
+    OF_THE_CORE,
     PICTURE,
     ExporterRecord,
     FloorRecord,
@@ -205,7 +205,7 @@ def _check_written(exported: Exported, folder: Path, exporter: Exporter) -> None
     for file in exported.files:
         if not (folder / file.name).exists():
             raise NfcoreError(f"the exporter {name} says that it wrote {file.name!r}, and did not")
-    for own in (MANIFEST, CARD, PICTURE):
+    for own in OF_THE_CORE:
         if (folder / own).exists():
             raise NfcoreError(f"the exporter {name} wrote {own!r}, which is the core's: it needs another name")
 

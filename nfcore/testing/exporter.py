@@ -13,7 +13,7 @@ import torch
 
 from nfcore.components import Kind
 from nfcore.errors import UserError
-from nfcore.exports.manifest import CARD, MANIFEST, PICTURE
+from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.exports.parity import compare
 from nfcore.exports.subject import Subject
 from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
@@ -25,9 +25,6 @@ from nfcore.testing.student import tiny_student
 
 #: A floor below both of these would let a wrong export pass: 30 dB is a visible difference.
 LEAST_PSNR, GREATEST_ERROR = 30.0, 0.1
-
-#: What the core writes beside an exporter's files.
-OF_THE_CORE = (MANIFEST, CARD, PICTURE)
 
 
 @dataclass(frozen=True)
