@@ -49,7 +49,7 @@ def measure(only: str = "") -> list[dict[str, Any]]:
 
 
 def _go_on(recipe: str, seconds: float) -> None:
-    """Do the run for so long at most, and keep each checkpoint's student on the way."""
+    """Do the run for so long at most, and keep a copy of each checkpoint on the way."""
     run = RUNS / f"paper-{recipe}"
     changes = [part for change in SETTINGS[recipe] for part in ("--set", change)]
     nfcore = str(Path(sys.executable).parent / "nfcore")
