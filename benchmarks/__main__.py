@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.earlier import RESULTS
 from nfcore.cli.output import print_table
-from nfcore.files import write_atomic, write_json
+from nfcore.io.atomic import write_atomic, write_json
 
 QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
 LONG = (

@@ -11,10 +11,10 @@ import torch
 
 from benchmarks.students import build
 from nfcore import LightField, plugins
-from nfcore.cameras import Cameras, ray_grid
-from nfcore.config import TrainingConfig
-from nfcore.pipeline.recipes import configure
-from nfcore.threads import single_thread
+from nfcore.config.resolve import configure
+from nfcore.config.schema import TrainingConfig
+from nfcore.runtime.threads import single_thread
+from nfcore.scene.cameras import Cameras, ray_grid
 from nfcore.training.loop import autocast
 from nfcore.views.crops import sample_crops
 from nfcore.views.training_views import TrainingViews

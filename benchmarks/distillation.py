@@ -19,11 +19,11 @@ from torch import Tensor
 
 from benchmarks.students import build
 from nfcore import LightField, Reporter, plugins
-from nfcore.complexity import macs
-from nfcore.config import DistillConfig
-from nfcore.devices import choose_device
-from nfcore.pipeline.recipes import configure
-from nfcore.threads import single_thread
+from nfcore.config.resolve import configure
+from nfcore.config.schema import DistillConfig
+from nfcore.runtime.devices import choose_device
+from nfcore.runtime.threads import single_thread
+from nfcore.student.complexity import macs
 from nfcore.training.loop import train
 from nfcore.training.precision import autocast, network_dtype
 from nfcore.views.training_views import TrainingViews

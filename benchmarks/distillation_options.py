@@ -10,11 +10,11 @@ from typing import Any
 
 from benchmarks.data import scene
 from nfcore import plugins
-from nfcore.config import DistillConfig
-from nfcore.console import Console
+from nfcore.config.resolve import configure
+from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import distill, evaluate_student
-from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, Stages
+from nfcore.ui.console import Console
 
 STEPS, VIEWS, SIZE = 2000, 300, 100
 _ROOM_FOR_100 = 100.5 * SIZE * SIZE * 3 / (1 << 30)

@@ -17,14 +17,14 @@ import torch
 
 from benchmarks.students import build
 from nfcore import LightField, Views, plugins
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.measuring.latency import Latencies
 from nfcore.pipeline.finetune import held_out_photos
 from nfcore.runs import Run, open_scene
-from nfcore.shrinking.choosing import Limits, Measured, smallest
-from nfcore.shrinking.judging import Judge
-from nfcore.shrinking.survey import front_of, survey, time_packages
-from nfcore.shrinking.workshop import Workshop
+from nfcore.shrinking.candidate_cache import Workshop
+from nfcore.shrinking.candidates import front_of, survey, time_packages
+from nfcore.shrinking.pareto_selection import Limits, Measured, smallest
+from nfcore.shrinking.quality import Judge
 from nfcore.testing.student import make_uneven
 
 LIMITS = Limits(loss=0.05)

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.packages import export_all
 from benchmarks.students import build
 from nfcore import plugins
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.measuring.latency import TORCH, measure_latency
 
 SIZES = {"mobiler2l-small": 100, "mobiler2l": 800}

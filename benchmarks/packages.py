@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nfcore import LightField, plugins
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.measuring.packages import Package
 
 

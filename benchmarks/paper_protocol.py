@@ -16,14 +16,14 @@ from typing import Any
 from benchmarks.data import scene
 from benchmarks.distillation import matmul_peak
 from nfcore import plugins
-from nfcore.complexity import macs
-from nfcore.console import Console
-from nfcore.files import atomic_path, write_json
-from nfcore.metrics import psnr
+from nfcore.evaluation.metrics import psnr
+from nfcore.io.atomic import atomic_path, write_json
+from nfcore.io.tensors import load_state
 from nfcore.pipeline import evaluate_student
 from nfcore.runs import Run, Stages
-from nfcore.states import load_state
+from nfcore.student.complexity import macs
 from nfcore.training.precision import network_dtype
+from nfcore.ui.console import Console
 
 RUNS = Path("runs")
 LEVELS = (30, 31, 32)

@@ -12,14 +12,14 @@ import torch
 
 from benchmarks.data import scene
 from nfcore import Reporter, plugins
-from nfcore.config import DistillConfig
-from nfcore.console import Console
+from nfcore.config.resolve import configure
+from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import evaluate_student
 from nfcore.pipeline.finetune import split_photos
-from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, Stages
-from nfcore.threads import single_thread
+from nfcore.runtime.threads import single_thread
 from nfcore.training.loop import train
+from nfcore.ui.console import Console
 from nfcore.views.pseudo_views import PseudoViews
 
 RECIPE = """

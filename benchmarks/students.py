@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nfcore import Cameras, LightField, Scene, plugins
+from nfcore.config.resolve import configure
 from nfcore.geometry.orbits import OrbitRegion
-from nfcore.light_field import PartCard, StudentCard, build_student
-from nfcore.pipeline.recipes import configure
+from nfcore.student.light_field import PartCard, StudentCard, build_student
 
 
 def build(recipe: str, image_size: int) -> LightField:

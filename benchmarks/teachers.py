@@ -37,7 +37,7 @@ def measure() -> list[dict[str, Any]]:
 
 def _row(name: str, options: dict[str, Any]) -> dict[str, Any]:
     from nfcore import plugins
-    from nfcore.threads import single_thread
+    from nfcore.runtime.threads import single_thread
 
     source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(scene())}, 100)
     row: dict[str, Any] = {"teacher": name, "options": ", ".join(f"{k}={v}" for k, v in options.items())}
@@ -56,7 +56,7 @@ def _row(name: str, options: dict[str, Any]) -> dict[str, Any]:
 def _fit(teacher: Any, source: Any, seconds: float) -> int:
     """Fit for so many CPU seconds; return the steps taken."""
     from nfcore import Reporter
-    from nfcore.budget import Budget, Clock
+    from nfcore.interfaces.budget import Budget, Clock
     from nfcore.pipeline.teach import teach
 
     class ProcessorClock(Clock):
@@ -87,7 +87,7 @@ def _fit(teacher: Any, source: Any, seconds: float) -> int:
 
 def _look(teacher: Any, source: Any) -> tuple[float, float]:
     """Return the mean PSNR of the test views, dB, and the rays rendered in a CPU second."""
-    from nfcore.metrics import psnr
+    from nfcore.evaluation.metrics import psnr
 
     views = source.views("test")
     images, cameras = views.images[VIEWS], views.cameras[VIEWS]

@@ -22,9 +22,9 @@ def measure() -> list[dict[str, Any]]:
 
 def _row(recipe: str, budgets: tuple[int, ...]) -> dict[str, Any]:
     from nfcore import plugins
-    from nfcore.budget import Budget
+    from nfcore.config.resolve import configure
+    from nfcore.interfaces.budget import Budget
     from nfcore.pipeline import teach
-    from nfcore.pipeline.recipes import configure
 
     config = configure(recipe, plugins(), scene=f"blender:{scene()}", changes=["image_size=100"])
     source = plugins().build("ray_source", config.scene.name, config.scene.options, 100)
@@ -50,10 +50,10 @@ def _distilled(config: Any, source: Any, teacher: Any, steps: int) -> dict[str, 
     import torch
 
     from nfcore import plugins
-    from nfcore.light_field import build_student
-    from nfcore.metrics import psnr
+    from nfcore.evaluation.metrics import psnr
     from nfcore.pipeline import distill, evaluate_student
-    from nfcore.pipeline.sizes import student_card
+    from nfcore.student.light_field import build_student
+    from nfcore.student.sizes import student_card
 
     views = source.views("test")
     torch.manual_seed(config.seed)

@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.students import build
 from nfcore import LightField
-from nfcore.config import TrainingConfig
+from nfcore.config.schema import TrainingConfig
 from nfcore.measuring.timing import interleaved
 from nfcore.training.precision import autocast, network_dtype
 from nfcore.views.crops import CropRule, CropSampler

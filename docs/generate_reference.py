@@ -22,10 +22,10 @@ import nfcore
 from nfcore import hookspecs, testing
 from nfcore.cli import app
 from nfcore.cli.info import option_rows
-from nfcore.components import INTERFACE_LEVELS, KINDS, Kind
-from nfcore.config import Choice, PipelineConfig
-from nfcore.discovery import discover
-from nfcore.manager import PluginManager
+from nfcore.config.schema import Choice, PipelineConfig
+from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Kind
+from nfcore.plugin.entry_points import discover
+from nfcore.plugin.manager import PluginManager
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -12,18 +12,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nfcore.budget import Budget as Budget
-    from nfcore.cameras import Cameras as Cameras
-    from nfcore.cameras import Rays as Rays
-    from nfcore.cameras import ray_grid as ray_grid
-    from nfcore.components import Component as Component
-    from nfcore.components import Publication as Publication
-    from nfcore.components import Recipe as Recipe
-    from nfcore.deploy import DeployedLightField as DeployedLightField
-    from nfcore.deploy import camera_render as camera_render
     from nfcore.errors import NfcoreError as NfcoreError
     from nfcore.errors import PluginError as PluginError
     from nfcore.errors import UserError as UserError
+    from nfcore.exports.deploy import DeployedLightField as DeployedLightField
+    from nfcore.exports.deploy import camera_render as camera_render
     from nfcore.geometry.orbits import OrbitRegion as OrbitRegion
     from nfcore.geometry.spaces import Space as Space
     from nfcore.hookspecs import hookimpl as hookimpl
@@ -44,42 +37,49 @@ if TYPE_CHECKING:
     from nfcore.interfaces import Upsampler as Upsampler
     from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
     from nfcore.interfaces import Views as Views
+    from nfcore.interfaces.budget import Budget as Budget
     from nfcore.interfaces.exported import camera_ports as camera_ports
     from nfcore.interfaces.exported import features_port as features_port
     from nfcore.interfaces.exported import image_port as image_port
     from nfcore.interfaces.exported import ray_ports as ray_ports
-    from nfcore.light_field import LightField as LightField
-    from nfcore.manager import plugins as plugins
+    from nfcore.interfaces.reporting import Reporter as Reporter
     from nfcore.options import Options as Options
-    from nfcore.reporting import Reporter as Reporter
-    from nfcore.scene import Scene as Scene
+    from nfcore.plugin.components import Component as Component
+    from nfcore.plugin.components import Publication as Publication
+    from nfcore.plugin.components import Recipe as Recipe
+    from nfcore.plugin.installed import plugins as plugins
+    from nfcore.scene.bounds import Scene as Scene
+    from nfcore.scene.cameras import Cameras as Cameras
+    from nfcore.scene.cameras import Rays as Rays
+    from nfcore.scene.cameras import ray_grid as ray_grid
+    from nfcore.student.light_field import LightField as LightField
 
 _HOME = {
     "Backbone": "interfaces",
-    "Budget": "budget",
-    "Cameras": "cameras",
-    "Component": "components",
-    "DeployedLightField": "deploy",
+    "Budget": "interfaces.budget",
+    "Cameras": "scene.cameras",
+    "Component": "plugin.components",
+    "DeployedLightField": "exports.deploy",
     "Exported": "interfaces",
     "ExportedFile": "interfaces",
     "Exporter": "interfaces",
     "Field": "interfaces",
-    "LightField": "light_field",
+    "LightField": "student.light_field",
     "NfcoreError": "errors",
     "Options": "options",
     "OrbitRegion": "geometry.orbits",
     "ParityFloor": "interfaces",
     "PluginError": "errors",
     "Port": "interfaces",
-    "Publication": "components",
+    "Publication": "plugin.components",
     "RayEncoding": "interfaces",
     "RaySource": "interfaces",
-    "Rays": "cameras",
-    "Recipe": "components",
+    "Rays": "scene.cameras",
+    "Recipe": "plugin.components",
     "Rendering": "interfaces",
-    "Reporter": "reporting",
+    "Reporter": "interfaces.reporting",
     "Runner": "interfaces",
-    "Scene": "scene",
+    "Scene": "scene.bounds",
     "Space": "geometry.spaces",
     "Split": "interfaces",
     "Target": "interfaces",
@@ -89,12 +89,12 @@ _HOME = {
     "VerificationUnavailable": "interfaces",
     "Views": "interfaces",
     "camera_ports": "interfaces.exported",
-    "camera_render": "deploy",
+    "camera_render": "exports.deploy",
     "features_port": "interfaces.exported",
     "hookimpl": "hookspecs",
     "image_port": "interfaces.exported",
-    "plugins": "manager",
-    "ray_grid": "cameras",
+    "plugins": "plugin.installed",
+    "ray_grid": "scene.cameras",
     "ray_ports": "interfaces.exported",
 }
 

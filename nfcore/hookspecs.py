@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from nfcore.components import Component, Publication, Recipe
-
 if TYPE_CHECKING:
     import typer
     from torch import Tensor
+
+    from nfcore.plugin.components import Component, Publication, Recipe
 
 hookspec = pluggy.HookspecMarker("nfcore")
 hookimpl = pluggy.HookimplMarker("nfcore")

@@ -1,4 +1,4 @@
 """The catalogue of known plugins, as it ships with the core: ``index.json``, and the schema of its entries.
 
-``nfcore.catalogue`` builds, checks and reads it.
+``nfcore.plugin.catalogue`` builds, checks and reads it.
 """

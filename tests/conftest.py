@@ -12,7 +12,7 @@ import tiny
 import torch
 
 from nfcore.cli import main
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
 from nfcore.testing.browser import chromium, opened  # noqa: F401 - fixtures
 
 
@@ -42,7 +42,7 @@ def command(monkeypatch, capfd) -> Callable[..., subprocess.CompletedProcess[str
         monkeypatch.chdir(cwd)
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setattr("sys.argv", ["nfcore", *map(str, arguments)])
-        monkeypatch.setattr("nfcore.manager._folders", ())
+        monkeypatch.setattr("nfcore.plugin.installed._folders", ())
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_:
             main()

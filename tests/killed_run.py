@@ -22,11 +22,11 @@ import torch._dynamo  # for the fork server; optimisers import it
 import torchmetrics.functional.image  # noqa: F401 - for the fork server
 
 import nfcore
-from nfcore import processes
-from nfcore.console import Console
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run, Stages, checkpoints, reporter
+from nfcore.runtime import distributed
 from nfcore.training import loop as training
+from nfcore.ui.console import Console
 
 
 class PatientSky(tiny.Sky):
@@ -97,7 +97,7 @@ def do(folder: Path, stage: str, kill_at: int | None, instant: str | None, answe
         if calls == kill_at:
             die()
 
-    with processes.joined():
+    with distributed.joined():
         stages = Stages(Run(folder), manager(), Console(quiet=True))
         sys.setprofile(count)
         stages.do(stage)

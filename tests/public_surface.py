@@ -15,7 +15,7 @@ from importlib import metadata
 import nfcore
 import nfcore.testing
 from nfcore import hookspecs
-from nfcore.components import INTERFACE_LEVELS
+from nfcore.plugin.components import INTERFACE_LEVELS
 
 
 def surface() -> dict[str, str]:

@@ -10,9 +10,9 @@ import tiny
 import torch
 
 from nfcore import NfcoreError, Reporter, processes
-from nfcore.config import TrainingConfig
+from nfcore.config.schema import TrainingConfig
 from nfcore.pipeline.evaluate import evaluate_student
-from nfcore.training.choosing import BestWeights
+from nfcore.training.best_checkpoint import BestWeights
 from nfcore.training.loop import train
 from nfcore.views.training_views import TrainingViews
 

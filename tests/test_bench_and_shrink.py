@@ -110,8 +110,8 @@ def test_shrink_keeps_the_smallest_package_that_loses_next_to_nothing(nfcore, tm
 def test_shrink_judges_by_photos_that_are_neither_trained_on_nor_the_test_views(nfcore, monkeypatch):
     """The scene has 8 photos to train on and no validation views: the first of them is held out."""
     judged = []
-    judge = "nfcore.shrinking.judging.Judge"
-    from nfcore.shrinking.judging import Judge
+    judge = "nfcore.shrinking.quality.Judge"
+    from nfcore.shrinking.quality import Judge
 
     class Watched(Judge):
         def __init__(self, student, views, count):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from nfcore import Cameras, UserError
-from nfcore.camera_paths import CameraFrame, CameraPathFile, read_path, write_path
-from nfcore.states import seeded
+from nfcore.io.tensors import seeded
+from nfcore.scene.camera_paths import CameraFrame, CameraPathFile, read_path, write_path
 
 OWN = Cameras(torch.eye(4)[None, :3], torch.tensor([[50.0, 50, 16, 12]]), 24, 32)
 

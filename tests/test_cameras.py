@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcore import Cameras, Rays, UserError, ray_grid
-from nfcore.cameras import grid_shape
 from nfcore.geometry.orbits import look_at
+from nfcore.scene.cameras import grid_shape
 
 # A camera at (1, 2, 3) that looks along +x with z upwards: its axes are x right = -y, y up = z, backward = -x.
 POSE = torch.tensor([[[0.0, 0, -1, 1], [-1, 0, 0, 2], [0, 1, 0, 3]]])

@@ -21,9 +21,10 @@ from typer.testing import CliRunner
 
 import nfcore
 from nfcore import UserError, catalogue
-from nfcore.catalogue import Entry, build_index, check_entry, index, install_hint, read_entry, schema
 from nfcore.cli import search
-from nfcore.manager import PluginManager
+from nfcore.plugin.catalogue import Entry, build_index, check_entry, index, install_hint, read_entry, schema
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.manager import PluginManager
 
 ROOT = Path(__file__).parents[1]
 REGISTRY = ROOT / "registry"
@@ -63,14 +64,14 @@ def catalogued(monkeypatch):
 
 
 def test_the_index_and_the_schema_are_up_to_date():
-    rebuild = "run: python -m nfcore.catalogue registry"
+    rebuild = "run: python -m nfcore.plugin.catalogue registry"
     assert (REGISTRY / "index.json").read_text() == build_index(REGISTRY / "plugins"), rebuild
     assert (REGISTRY / "schema.json").read_text() == schema(), rebuild
 
 
 def test_the_command_writes_the_index_and_the_schema(tmp_path):
     shutil.copytree(REGISTRY / "plugins", tmp_path / "plugins")
-    subprocess.run([sys.executable, "-m", "nfcore.catalogue", tmp_path], check=True)
+    subprocess.run([sys.executable, "-m", "nfcore.plugin.catalogue", tmp_path], check=True)
     for name in ("index.json", "schema.json"):
         assert (tmp_path / name).read_bytes() == (REGISTRY / name).read_bytes()
 
@@ -81,7 +82,7 @@ def test_every_first_party_plugin_is_in_the_index_that_is_read():
 
 @pytest.mark.parametrize("distribution", FIRST_PARTY)
 def test_an_entry_says_what_the_installed_plugin_says(distribution):
-    assert check_entry(REGISTRY / "plugins" / f"{distribution}.toml") == []
+    assert check_entry(REGISTRY / "plugins" / f"{distribution}.toml", plugins()) == []
     entry = next(entry for entry in index() if entry.distribution == distribution)
     assert entry.install == f"pip install ./plugins/{distribution}"
     assert (ROOT / entry.home_page / "README.md").is_file()
@@ -145,7 +146,7 @@ def test_the_command_line_passes_the_hint_on(catalogued, command, tmp_path):
 
 
 def test_the_hint_needs_no_torch():
-    use = "from nfcore.catalogue import install_hint; install_hint('teacher', 'x')"
+    use = "from nfcore.plugin.catalogue import install_hint; install_hint('teacher', 'x')"
     subprocess.run([sys.executable, "-c", f"{use}; import sys; assert 'torch' not in sys.modules"], check=True)
 
 
@@ -179,7 +180,7 @@ def test_a_mistake_in_an_entry_is_named_in_one_line(entry, mistake):
     right, wrong, said = WRONG[mistake]
     assert right in TINY
     entry.write_text(TINY.replace(right, wrong, 1))
-    problems = [problem for problem in check_entry(entry) if "not installed" not in problem]
+    problems = [problem for problem in check_entry(entry, plugins()) if "not installed" not in problem]
     assert len(problems) == 1
     assert problems[0].startswith(f"{entry}: ")
     assert said in problems[0]
@@ -188,16 +189,16 @@ def test_a_mistake_in_an_entry_is_named_in_one_line(entry, mistake):
 
 def test_a_file_that_is_called_otherwise_is_wrong(entry):
     other = entry.rename(entry.with_name("tiny.toml"))
-    assert any("must be called tiny-dist.toml" in problem for problem in check_entry(other))
+    assert any("must be called tiny-dist.toml" in problem for problem in check_entry(other, plugins()))
 
 
 def test_a_missing_file_says_so(tmp_path):
-    (problem,) = check_entry(tmp_path / "none.toml")
+    (problem,) = check_entry(tmp_path / "none.toml", plugins())
     assert problem == f"{tmp_path / 'none.toml'}: no such file"
 
 
 def test_an_entry_whose_plugin_is_not_installed_can_not_be_right(entry):
-    (problem,) = check_entry(entry)
+    (problem,) = check_entry(entry, plugins())
     assert "tiny-dist is not installed here" in problem
     assert "pip install tiny-dist" in problem
 
@@ -206,7 +207,7 @@ def test_an_entry_whose_plugin_is_not_installed_can_not_be_right(entry):
 def test_any_bytes_give_an_answer(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("any") / "x.toml"
     path.write_bytes(content)
-    assert check_entry(path)
+    assert check_entry(path, plugins())
 
 
 class Offering:
@@ -222,18 +223,18 @@ class Offering:
         yield nfcore.Recipe("tiny", Path("tiny.toml"), summary="All of it")
 
 
-def install(monkeypatch, plugin: object) -> None:
+def install(monkeypatch, plugin: object) -> PluginManager:
     """Make ``plugin`` look as if pip had installed it as ``tiny-dist``."""
     manager = PluginManager([tiny.source(plugin)])
     said = Message()
     said["Summary"], said["License-Expression"] = "The smallest components", "MIT"
     monkeypatch.setattr("importlib.metadata.metadata", {"tiny-dist": said}.__getitem__)
-    monkeypatch.setattr("nfcore.manager.plugins", lambda: manager)
+    return manager
 
 
 def test_an_entry_that_says_what_is_installed_is_right(entry, monkeypatch):
-    install(monkeypatch, Offering())
-    assert check_entry(entry) == []
+    manager = install(monkeypatch, Offering())
+    assert check_entry(entry, manager) == []
 
 
 DIFFERENT = {
@@ -259,16 +260,18 @@ DIFFERENT = {
 
 @pytest.mark.parametrize("field", DIFFERENT)
 def test_an_entry_that_differs_from_what_is_installed_is_wrong(entry, monkeypatch, field):
-    install(monkeypatch, Offering())
+    manager = install(monkeypatch, Offering())
     right, wrong, said = DIFFERENT[field]
     assert right in TINY
     entry.write_text(TINY.replace(right, wrong, 1))
-    assert any(said in problem for problem in check_entry(entry))
+    assert any(said in problem for problem in check_entry(entry, manager))
 
 
 def test_an_entry_of_a_broken_plugin_names_the_reason(entry, monkeypatch):
-    install(monkeypatch, ImportError("No module named 'clouds'"))
-    assert check_entry(entry) == [f"{entry}: tiny-dist is broken here: ImportError: No module named 'clouds'"]
+    manager = install(monkeypatch, ImportError("No module named 'clouds'"))
+    assert check_entry(entry, manager) == [
+        f"{entry}: tiny-dist is broken here: ImportError: No module named 'clouds'"
+    ]
 
 
 def test_two_entries_with_one_name_are_refused(tmp_path):

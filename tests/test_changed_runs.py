@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nfcore.pipeline.recipes import configure
+from nfcore.config.resolve import configure
 from nfcore.runs import Run
 
 STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export.exact"]

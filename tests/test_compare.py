@@ -10,11 +10,11 @@ import tiny
 import tiny_plugin
 
 import nfcore
-from nfcore.manager import PluginManager
-from nfcore.pipeline.recipes import configure
-from nfcore.publications import read_tables
+from nfcore.config.resolve import configure
+from nfcore.evaluation.comparison import Compared, Comparison
+from nfcore.evaluation.publications import read_tables
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run
-from nfcore.runs.comparison import Compared, Comparison
 
 TABLES = read_tables(Path(tiny.__file__).with_name("tiny_tables.toml"))
 QUALITY, DESIGN = TABLES.tables

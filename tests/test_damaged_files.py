@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfcore import LightField, NfcoreError
+from nfcore.config.resolve import configure
+from nfcore.io.tensors import read_safetensors, save_state, write_safetensors
 from nfcore.pipeline import load_teacher, save_teacher
-from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run
 from nfcore.runs.checkpoints import Checkpoints
-from nfcore.states import read_safetensors, save_state, write_safetensors
 
 MANAGER = tiny.manager()
 VALUES: list[Any] = [

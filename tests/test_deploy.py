@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from nfcore import DeployedLightField, camera_render, ray_grid
-from nfcore.complexity import macs, parameters
-from nfcore.deploy import fold_norms
+from nfcore.exports.deploy import fold_norms
+from nfcore.student.complexity import macs, parameters
 
 
 def unsettled(module: nn.Module) -> nn.Module:

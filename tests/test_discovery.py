@@ -9,8 +9,9 @@ import pytest
 from tiny import source
 
 from nfcore import UserError
-from nfcore.discovery import discover, in_folder
-from nfcore.manager import PluginManager, _selected
+from nfcore.plugin.entry_points import discover, in_folder
+from nfcore.plugin.installed import _selected
+from nfcore.plugin.manager import PluginManager
 
 SOURCES = [source(None, name) for name in ("a", "b", "c")]
 
@@ -78,7 +79,7 @@ def test_a_plugin_runs_from_its_folder_without_being_installed(tmp_path, below, 
 def test_a_plugin_in_a_folder_hides_its_installed_version(tmp_path, monkeypatch):
     write_plugin(tmp_path, "folder_plugin_new")
     installed = [source(None, "folder-dist"), source(None, "other-dist")]
-    monkeypatch.setattr("nfcore.discovery.installed", lambda: iter(installed))
+    monkeypatch.setattr("nfcore.plugin.entry_points.installed", lambda: iter(installed))
     assert [(s.distribution, s.version) for s in discover([tmp_path])] == [
         ("folder-dist", "2.3"),
         ("other-dist", "1.0"),

@@ -21,11 +21,11 @@ from pydantic import BaseModel
 
 import nfcore
 from nfcore import hookspecs
-from nfcore.components import KINDS
-from nfcore.config import Choice, PipelineConfig
-from nfcore.manager import PluginManager
-from nfcore.pipeline.recipes import configure
-from nfcore.publications import read_tables
+from nfcore.config.resolve import configure
+from nfcore.config.schema import Choice, PipelineConfig
+from nfcore.evaluation.publications import read_tables
+from nfcore.plugin.components import KINDS
+from nfcore.plugin.manager import PluginManager
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -193,7 +193,7 @@ def reference() -> ModuleType:
 @pytest.fixture(scope="module")
 def plugins() -> PluginManager:
     """All first-party plugins."""
-    from nfcore.discovery import discover
+    from nfcore.plugin.entry_points import discover
 
     names = {
         tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"]

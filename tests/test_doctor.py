@@ -11,7 +11,7 @@ from installed import install, nfcore, offering
 
 from nfcore import Publication, hookimpl
 from nfcore.cli.doctor import Finding, _compared, _components, _disk, _requirements
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
 
 
 def test_a_sound_installation_exits_with_0(command, tmp_path):

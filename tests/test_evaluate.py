@@ -6,7 +6,7 @@ import pytest
 import tiny
 
 from nfcore import Reporter
-from nfcore.metrics import psnr, ssim
+from nfcore.evaluation.metrics import psnr, ssim
 from nfcore.pipeline import evaluate_student, evaluate_teacher
 
 

@@ -6,7 +6,7 @@ import importlib.util
 from pathlib import Path
 
 import nfcore
-from nfcore.metrics import psnr
+from nfcore.evaluation.metrics import psnr
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

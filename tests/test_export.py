@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 
 from nfcore import NfcoreError, Runner, UserError
+from nfcore.evaluation.metrics import psnr
 from nfcore.exports.card import card
 from nfcore.exports.manifest import Manifest, manifests, sha256
-from nfcore.exports.subject import POSES, evenly_spaced
-from nfcore.metrics import psnr
+from nfcore.exports.reference import POSES, evenly_spaced
 from nfcore.pipeline import ExportRejectedError, Subject, export
 
 BESIDE = ["README.md", "manifest.json", "picture.png"]

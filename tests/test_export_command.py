@@ -11,7 +11,7 @@ import tiny
 import tiny_plugin
 
 from nfcore.exports.manifest import Manifest
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
 
 PLUGIN = "from tiny_plugin import nfcore_components, nfcore_recipes\n"
 DECLARED = """
@@ -85,7 +85,7 @@ def test_what_can_be_made_is_made_where_something_fails(export, tmp_path, monkey
 
     monkeypatch.setattr(tiny.Copy, "export", fails_for_one)
     monkeypatch.setattr(
-        "nfcore.pipeline.recipes.choose_exports",
+        "nfcore.config.resolve.choose_exports",
         lambda *arguments, **options: {label: tiny_choice() for label in ("first", "second")},
     )
     done = export()
@@ -96,7 +96,7 @@ def test_what_can_be_made_is_made_where_something_fails(export, tmp_path, monkey
 
 
 def tiny_choice():
-    from nfcore.config import ExportChoice
+    from nfcore.config.schema import ExportChoice
 
     return ExportChoice(name="copy")
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from nfcore.files import atomic_path, write_atomic, write_json
+from nfcore.io.atomic import atomic_path, write_atomic, write_json
 
 WRITE = """
 import errno, resource, sys
 from pathlib import Path
-from nfcore.files import write_atomic
+from nfcore.io.atomic import write_atomic
 import signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if sys.argv[2] != "-":

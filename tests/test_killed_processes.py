@@ -12,7 +12,7 @@ import killed_run
 import pytest
 from test_killed_runs import CHANGES, contents, fork_server  # noqa: F401 - a fixture
 
-from nfcore.pipeline.recipes import configure
+from nfcore.config.resolve import configure
 from nfcore.runs import Run
 
 STAGES = ("teach", "distill", "finetune")  # the others are done by the first alone, as teach is

@@ -13,7 +13,7 @@ from typing import get_args
 import killed_run
 import pytest
 
-from nfcore.pipeline.recipes import configure
+from nfcore.config.resolve import configure
 from nfcore.runs import Run, Stage
 
 STAGES = get_args(Stage)

@@ -11,8 +11,8 @@ import tiny
 import torch
 
 from nfcore import Cameras, LightField, PluginError, UserError
-from nfcore.manager import PluginManager
-from nfcore.states import read_safetensors
+from nfcore.io.tensors import read_safetensors
+from nfcore.plugin.manager import PluginManager
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from tiny import source
 
 import nfcore
 from nfcore import Component, PluginError, Publication, Recipe, UserError
-from nfcore.discovery import discover
-from nfcore.manager import PluginManager
+from nfcore.plugin.entry_points import discover
+from nfcore.plugin.manager import PluginManager
 
 
 def offering(*components: Component, recipes: tuple[Recipe, ...] = ()) -> object:

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcore import NfcoreError, Runner, UserError
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.measuring.bench import Bench, Quality, Row, bench
-from nfcore.measuring.front import pareto_front, quality_front
 from nfcore.measuring.latency import TORCH, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
+from nfcore.measuring.pareto import pareto_front, quality_front
 from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
 from nfcore.measuring.plots import Panel, Point, save_plot
 from nfcore.measuring.quantities import parse_bytes, parse_seconds
@@ -136,7 +136,7 @@ def test_an_export_runs_on_the_threads_that_it_was_loaded_for(tmp_path, quick_pe
 
 def test_torch_is_timed_in_the_memory_layout_that_is_quicker(monkeypatch, quick_peak):
     """Both layouts compute the same image; which is quicker, the machine says."""
-    from nfcore.deploy import DeployedLightField
+    from nfcore.exports.deploy import DeployedLightField
     from nfcore.measuring.latency import _channels_last
 
     student = tiny.student(width=16).eval()
@@ -206,7 +206,7 @@ def greedy(tmp_path, monkeypatch):
         '[project]\nname = "greedy"\nversion = "1"\n[project.entry-points.nfcore]\ngreedy = "greedy:Plugin"\n'
     )
     folder.joinpath("greedy.py").write_text(GREEDY)
-    monkeypatch.setattr("nfcore.manager._folders", (tmp_path / "plugins",))
+    monkeypatch.setattr("nfcore.plugin.installed._folders", (tmp_path / "plugins",))
     monkeypatch.setenv("NFCORE_PLUGINS_ONLY", "greedy")
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "file").touch()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from nfcore import NfcoreError, metrics
-from nfcore.metrics import psnr, ssim, ssim_mobiler2l
+from nfcore.evaluation.metrics import psnr, ssim, ssim_mobiler2l
 
 PERCEPTUAL = "LearnedPerceptualImagePatchSimilarity"
 

@@ -18,7 +18,7 @@ from tiny import source
 import nfcore as core
 from nfcore import Component
 from nfcore.cli.info import matching, option_rows
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
 
 TESTS = Path(__file__).parent
 PLUGIN = """

@@ -17,9 +17,9 @@ import torch
 from PIL import Image
 
 from nfcore import UserError, memory
-from nfcore.console import Console, ConsoleReporter
-from nfcore.states import seeded
-from nfcore.terminal_pictures import ROWS, inline, protocol_of
+from nfcore.io.tensors import seeded
+from nfcore.ui.console import Console, ConsoleReporter
+from nfcore.ui.terminal_pictures import ROWS, inline, protocol_of
 
 # What pictures and questions to a terminal begin with: APC, OSC 1337, DCS, primary device attributes.
 FOREIGN = (b"\x1b_", b"\x1b]", b"\x1bP", b"\x1b[c", b"\x1b[0c")
@@ -246,7 +246,7 @@ def test_a_log_gets_plain_lines(environment, capsys):
 
 def test_a_line_says_step_psnr_time_rate_time_left_and_memory(monkeypatch, capsys):
     now = [100.0]
-    monkeypatch.setattr("nfcore.console.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("nfcore.ui.console.time.monotonic", lambda: now[0])
     reporter = ConsoleReporter(Console(), "finetune")
     reporter.start(5000)
     for step in (3000, 3100, 3200, 5000):  # goes on from a checkpoint at 3000: those steps took no time here

@@ -8,12 +8,12 @@ import pytest
 import tiny
 
 from nfcore import PluginError, UserError
-from nfcore.console import Console
-from nfcore.manager import PluginManager
+from nfcore.config.resolve import configure
+from nfcore.evaluation.publications import Protocol, read_tables
 from nfcore.pipeline import evaluate_student
-from nfcore.pipeline.recipes import configure
-from nfcore.publications import Protocol, read_tables
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run, Stages
+from nfcore.ui.console import Console
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 
 import nfcore
 from nfcore import UserError
-from nfcore.pipeline.recipes import configure
-from nfcore.recipe_files import read_recipe
+from nfcore.config.layers import read_recipe
+from nfcore.config.resolve import configure
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import tiny
 
 import nfcore
 from nfcore import PluginError, UserError
-from nfcore.config import Choice, ExportChoice
-from nfcore.pipeline.recipes import choose_exports, configure
+from nfcore.config.resolve import choose_exports, configure
+from nfcore.config.schema import Choice, ExportChoice
 
 
 @pytest.mark.parametrize("name", ["mobiler2l", "mobiler2l-small", "guided", "quickstart"])

@@ -9,9 +9,9 @@ from tiny import source
 
 import nfcore
 from nfcore import Component, PluginError, UserError
-from nfcore.manager import PluginManager
-from nfcore.pipeline.recipes import configure
-from nfcore.recognition import recognised, scene_choice
+from nfcore.config.resolve import configure
+from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.scene_detection import recognised, scene_choice
 
 
 def reading(name: str, *markers: str) -> Component:

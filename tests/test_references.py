@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nfcore.references import missing
+from nfcore.plugin.class_lookup import missing
 
 MODULES = {
     "plain": "class Teacher: ...\nraise SystemExit('imported')",

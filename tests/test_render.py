@@ -16,19 +16,19 @@ from typer.testing import CliRunner
 
 import nfcore
 from nfcore import Cameras, UserError
-from nfcore.camera_paths import read_path
 from nfcore.cli import app
-from nfcore.console import Console
-from nfcore.geometry.between import resampled
+from nfcore.config.resolve import configure
+from nfcore.geometry.coverage import beyond
 from nfcore.geometry.forward_region import ForwardRegion
+from nfcore.geometry.interpolation import resampled
 from nfcore.geometry.orbits import OrbitRegion, look_at, spiral
-from nfcore.geometry.reach import beyond
+from nfcore.io.videos import save_video
 from nfcore.pipeline.depth import coloured, depth_range, depth_views
-from nfcore.pipeline.other_sizes import pixel_density, render_at
-from nfcore.pipeline.recipes import configure
 from nfcore.pipeline.render import along, save_frames, student_frames, teacher_frames
 from nfcore.runs import Run, Stages
-from nfcore.videos import save_video
+from nfcore.scene.camera_paths import read_path
+from nfcore.student.resampling import pixel_density, render_at
+from nfcore.ui.console import Console
 
 UP = torch.tensor([0.0, 0.0, 1.0])
 

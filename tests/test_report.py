@@ -13,10 +13,10 @@ import tiny
 import torch
 
 from nfcore import UserError
-from nfcore.config import PipelineConfig
-from nfcore.console import Console
-from nfcore.error_maps import error_map
-from nfcore.pipeline.recipes import configure_with_origins
+from nfcore.config.resolve import configure_with_origins
+from nfcore.config.schema import PipelineConfig
+from nfcore.evaluation.error_maps import error_map
+from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
 from nfcore.report import build_page, gather, write_report
 from nfcore.report.curves import PSNR, curves, read_metrics
 from nfcore.report.figures import duration
@@ -24,8 +24,8 @@ from nfcore.report.pictures import chosen_views
 from nfcore.report.settings import groups
 from nfcore.runs import Run, Stages, provenance
 from nfcore.runs.provenance import Provenance
-from nfcore.runs.view_scores import ViewScore, read_view_scores
 from nfcore.testing.browser import accessibility_violations
+from nfcore.ui.console import Console
 
 AXE = Path(__file__).parents[1] / "plugins" / "nfcore-web" / "tests" / "axe.min.js"
 COMMAND = ["run", "tiny", "--set", "scene.test=5", "--set", "summary=a & b"]
@@ -88,7 +88,7 @@ def test_the_scores_of_the_views_are_those_whose_means_the_summary_has(stages):
 
 
 def test_a_protocols_views_keep_their_place_in_the_test_split(stages, monkeypatch):
-    monkeypatch.setattr("nfcore.publications.Protocol.indices", lambda self, n: range(0, n, 2))
+    monkeypatch.setattr("nfcore.evaluation.publications.Protocol.indices", lambda self, n: range(0, n, 2))
     stages.config = stages.config.model_copy(update={"protocol": "postcard"})
     stages.do("evaluate")
     assert [row.index for row in read_view_scores(stages.run.view_scores)] == [0, 2, 4]
@@ -430,7 +430,7 @@ def test_defaults_are_shown_when_asked_for(stages, opened):
 
 
 def test_the_command_writes_it_where_it_is_told(finished, command, monkeypatch, tmp_path):
-    monkeypatch.setattr("nfcore.manager._make", lambda folders: tiny.manager())
+    monkeypatch.setattr("nfcore.plugin.installed._make", lambda folders: tiny.manager())
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     done = command("report", finished, "--out", tmp_path / "mine.html", "--open", cwd=tmp_path)
@@ -446,7 +446,7 @@ def test_no_run_is_the_users_mistake(command, tmp_path):
 
 
 def test_a_run_ends_with_its_report_and_the_table_says_where_it_is(command, monkeypatch, tmp_path):
-    monkeypatch.setattr("nfcore.manager._make", lambda folders: tiny.manager())
+    monkeypatch.setattr("nfcore.plugin.installed._make", lambda folders: tiny.manager())
     done = command("run", "tiny", "--name", "a", "--quiet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "report: runs/a/report.html" in done.stdout
@@ -454,7 +454,7 @@ def test_a_run_ends_with_its_report_and_the_table_says_where_it_is(command, monk
 
 
 def test_a_report_that_fails_fails_no_run(command, monkeypatch, tmp_path):
-    monkeypatch.setattr("nfcore.manager._make", lambda folders: tiny.manager())
+    monkeypatch.setattr("nfcore.plugin.installed._make", lambda folders: tiny.manager())
     monkeypatch.setattr("nfcore.report.writing.gather", lambda stages: 1 / 0)
     done = command("run", "tiny", "--name", "b", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

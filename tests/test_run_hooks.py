@@ -11,12 +11,12 @@ import tiny_plugin
 import torch
 
 import nfcore
-from nfcore.console import Console
+from nfcore.config.resolve import configure
 from nfcore.errors import NfcoreError
-from nfcore.manager import PluginManager
-from nfcore.pipeline.recipes import configure
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run, Stages
 from nfcore.runs.hooks import RunHooks
+from nfcore.ui.console import Console
 
 
 class Recorder:

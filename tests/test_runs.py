@@ -10,13 +10,13 @@ import tiny
 import torch
 
 from nfcore import LightField, UserError
-from nfcore.console import Console
+from nfcore.config.resolve import configure
 from nfcore.exports.manifest import Manifest, sha256
+from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.pipeline import load_teacher, save_teacher
 from nfcore.pipeline.export import ExportsFailedError
-from nfcore.pipeline.recipes import configure
 from nfcore.runs import Run, StageReporter, Stages, open_scene
-from nfcore.states import read_safetensors, write_safetensors
+from nfcore.ui.console import Console
 
 SUMMARY = {
     "scene",

@@ -13,9 +13,9 @@ import pytest
 from installed import nfcore
 
 from nfcore import Component, UserError
-from nfcore.components import KINDS
-from nfcore.manager import PluginManager
-from nfcore.scaffold import write_plugin
+from nfcore.plugin.components import KINDS
+from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.scaffold import write_plugin
 
 ROOT = Path(__file__).parents[1]
 NAMES = {kind: f"fresh-{kind.replace('_', '-')}" for kind in KINDS}

@@ -11,9 +11,9 @@ from PIL import Image
 
 import nfcore
 from nfcore import Cameras, Scene, Views
+from nfcore.dataset.plot import save_scene_picture
+from nfcore.dataset.summary import kind, summarise, warnings
 from nfcore.geometry.orbits import OrbitRegion
-from nfcore.scene_picture import save_scene_picture
-from nfcore.scene_summary import kind, summarise, warnings
 
 REGION = OrbitRegion(torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]), radius=(4.0, 4.0), height=(0.2, 0.8))
 BOX = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))

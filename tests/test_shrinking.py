@@ -11,17 +11,17 @@ import tiny_sizes
 import torch
 
 from nfcore import Cameras, NfcoreError, Reporter, UserError, Views
-from nfcore.complexity import macs
-from nfcore.config import Choice
-from nfcore.deploy import DeployedLightField
-from nfcore.shrinking.allocation import WHOLE, Allocation, allocations
-from nfcore.shrinking.choosing import Limits, Measured, smallest
-from nfcore.shrinking.judging import Judge, Score
+from nfcore.config.schema import Choice
+from nfcore.exports.deploy import DeployedLightField
+from nfcore.shrinking.bit_allocation import WHOLE, Allocation, allocations
+from nfcore.shrinking.candidate_cache import Workshop
+from nfcore.shrinking.candidates import front_of, survey
+from nfcore.shrinking.pareto_selection import Limits, Measured, smallest
+from nfcore.shrinking.quality import Judge, Score
 from nfcore.shrinking.report import Kept, as_data, save_picture
 from nfcore.shrinking.searching import furthest
 from nfcore.shrinking.sensitivity import Sensitivity, sensitivities
-from nfcore.shrinking.survey import front_of, survey
-from nfcore.shrinking.workshop import Workshop
+from nfcore.student.complexity import macs
 
 
 def photos_of(student, noise: float = 0.02) -> Views:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nfcore import UserError
-from nfcore.states import load_state, save_state
+from nfcore.io.tensors import load_state, save_state
 
 DTYPES = [
     torch.float32,

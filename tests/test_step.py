@@ -14,9 +14,9 @@ from torch import nn
 
 import nfcore
 from nfcore import NfcoreError, Reporter, UserError
-from nfcore.config import FinetuneConfig, TrainingConfig
-from nfcore.devices import choose_device, device_of
+from nfcore.config.schema import FinetuneConfig, TrainingConfig
 from nfcore.pipeline import finetune
+from nfcore.runtime.devices import choose_device, device_of
 from nfcore.training.averaging import MovingAverage
 from nfcore.training.batch_norm import enough_views
 from nfcore.training.loop import train

@@ -12,9 +12,9 @@ import torch
 
 import nfcore
 from nfcore import NfcoreError, Reporter
-from nfcore.config import DistillConfig, FinetuneConfig, TrainingConfig
+from nfcore.config.schema import DistillConfig, FinetuneConfig, TrainingConfig
+from nfcore.io.tensors import load_state, save_state
 from nfcore.pipeline import distill, finetune
-from nfcore.states import load_state, save_state
 from nfcore.training.loop import train
 from nfcore.training.schedules import rate_share
 from nfcore.views.pseudo_views import PseudoViews

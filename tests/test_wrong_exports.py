@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import nfcore
 from nfcore import Exported, Runner
-from nfcore.deploy import fold_norms
+from nfcore.exports.deploy import fold_norms
 from nfcore.exports.manifest import Manifest
 from nfcore.pipeline import ExportRejectedError, export
 from nfcore.testing import tiny_student

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import Cameras, OrbitRegion, ParityFloor, Rays, Rendering, Runner, Scene, Views
-from nfcore.discovery import PluginSource
-from nfcore.manager import PluginManager
+from nfcore.plugin.entry_points import PluginSource
+from nfcore.plugin.manager import PluginManager
 
 SCENE = Scene(near=1.0, far=5.0, box=((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)))
 REGION = OrbitRegion(target=torch.zeros(3), up=torch.tensor([0.0, 0.0, 1.0]), radius=(3.0, 4.0), height=(0.1, 0.8))

@@ -13,8 +13,8 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Exported, ExportedFile, ParityFloor, Port, Runner
-from nfcore.discovery import PluginSource
-from nfcore.manager import PluginManager
+from nfcore.plugin.entry_points import PluginSource
+from nfcore.plugin.manager import PluginManager
 
 CODES, STUDENT = "codes.npz", "student.safetensors"
 

@@ -10,7 +10,7 @@ import typer
 
 from nfcore.cli.options import QuietOption, RunArgument, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
     from nfcore.measuring.bench import Bench, Row
@@ -39,12 +39,12 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure the exports of a run and torch beside them: time, memory, size, quality; table, bench.json, plot."""
-    from nfcore.console import Console, ConsoleReporter
-    from nfcore.files import write_json
-    from nfcore.light_field import LightField
+    from nfcore.io.atomic import write_json
     from nfcore.measuring.bench import bench as measure
     from nfcore.runs import Run
     from nfcore.runs.packages import packages_of, quality_of
+    from nfcore.student.light_field import LightField
+    from nfcore.ui.console import Console, ConsoleReporter
 
     opened = Run(run_folder(run))
     packages = packages_of(opened, plugins(), exports or ())

@@ -16,12 +16,12 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.info import matching
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.components import Component
-from nfcore.discovery import in_folder
 from nfcore.errors import NfcoreError, PluginError, UserError
-from nfcore.fence import Plugin
-from nfcore.manager import plugin_folders, plugins, use_plugin_folders
 from nfcore.options import parse
+from nfcore.plugin.components import Component
+from nfcore.plugin.entry_points import in_folder
+from nfcore.plugin.installed import plugin_folders, plugins, use_plugin_folders
+from nfcore.plugin.isolation import Plugin
 
 if TYPE_CHECKING:
     from nfcore.testing.running import Collector
@@ -112,9 +112,9 @@ def check(
 def _entry_problems(registry: Path | None) -> list[str]:
     if registry is None:
         return []
-    from nfcore.catalogue import check_entry
+    from nfcore.plugin.catalogue import check_entry
 
-    return check_entry(registry)
+    return check_entry(registry, plugins())
 
 
 def _options(changes: list[str] | tuple[()]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _imports_at_once(distribution: str) -> list[str]:
     """Return which heavy packages listing a distribution's plugins imports, as another Python finds."""
     folders = [str(folder.resolve()) for folder in plugin_folders()]
     code = (
-        "import json, pathlib, sys\nfrom nfcore.manager import plugins, use_plugin_folders\n"
+        "import json, pathlib, sys\nfrom nfcore.plugin.installed import plugins, use_plugin_folders\n"
         f"use_plugin_folders(map(pathlib.Path, {folders!r}))\nplugins()\n"
         f"sys.stdout.write(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     )

@@ -13,11 +13,11 @@ from nfcore.cli import completion
 from nfcore.cli.options import run_folder
 from nfcore.cli.output import JsonOption, print_json, print_markdown, print_table, say
 from nfcore.errors import UserError
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
-    from nfcore.publications import Table, Tables
-    from nfcore.runs.comparison import Compared, Comparison, Entry
+    from nfcore.evaluation.comparison import Compared, Comparison, Entry
+    from nfcore.evaluation.publications import Table, Tables
 
 #: The columns of runs side by side: heading, key of ``summary.json``, factor and form.
 _COLUMNS = [
@@ -49,9 +49,9 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Show runs side by side, or beside the tables of the paper; what was not run stays blank."""
-    from nfcore.runs.comparison import Compared
+    from nfcore.runs.compared import read_compared
 
-    compared = [Compared.read(run_folder(run)) for run in runs or ()]
+    compared = [read_compared(run_folder(run)) for run in runs or ()]
     if paper:
         _beside_publications(compared, markdown=markdown, as_json=as_json)
         return
@@ -75,8 +75,8 @@ def _views(figures: Any) -> str:
 
 
 def _beside_publications(compared: list[Compared], *, markdown: bool, as_json: bool) -> None:
-    from nfcore.publications import read_tables
-    from nfcore.runs.comparison import Comparison
+    from nfcore.evaluation.comparison import Comparison
+    from nfcore.evaluation.publications import read_tables
 
     manager = plugins()
     comparisons = []

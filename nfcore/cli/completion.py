@@ -6,9 +6,9 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from nfcore.components import Kind
 from nfcore.errors import NfcoreError
-from nfcore.manager import plugins
+from nfcore.plugin.components import Kind
+from nfcore.plugin.installed import plugins
 
 #: What a shell shows of one proposal: the word and what it means.
 Proposals = list[tuple[str, str]]

@@ -15,10 +15,11 @@ from typing import Annotated, Literal
 import typer
 
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.editable import stale_installs
 from nfcore.errors import PluginError, UserError
-from nfcore.fence import reason
-from nfcore.manager import PluginManager, named_in, plugins
+from nfcore.plugin.installed import named_in, plugins
+from nfcore.plugin.isolation import reason
+from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.stale_installs import stale_installs
 
 _CORE = "neural-field-core"
 _GIB = 1 << 30
@@ -165,7 +166,7 @@ def _advice(distribution: str, problem: str) -> str:
 
 def _components(manager: PluginManager) -> Iterator[Finding]:
     """Import every component: what a listing can't see for want of time is found here."""
-    from nfcore.publications import read_tables
+    from nfcore.evaluation.publications import read_tables
 
     failed = 0
     for plugin, component in manager.components():

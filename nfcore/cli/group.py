@@ -9,8 +9,9 @@ import typer
 from typer.core import TyperGroup
 
 from nfcore.errors import UserError, nearest
-from nfcore.fence import Plugin, reason
-from nfcore.manager import PluginManager, plugins, use_plugin_folders
+from nfcore.plugin.installed import plugins, use_plugin_folders
+from nfcore.plugin.isolation import Plugin, reason
+from nfcore.plugin.manager import PluginManager
 
 
 def use_plugins_dir(folders: list[Path] | None) -> list[Path] | None:

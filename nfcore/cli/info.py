@@ -14,11 +14,12 @@ from pydantic_core import to_jsonable_python
 
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.components import KINDS, Component
-from nfcore.discovery import canonical
 from nfcore.errors import PluginError, nearest
-from nfcore.fence import Plugin
-from nfcore.manager import PluginManager, plugins
+from nfcore.plugin.components import KINDS, Component
+from nfcore.plugin.entry_points import canonical
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.isolation import Plugin
+from nfcore.plugin.manager import PluginManager
 
 
 def add_to(app: typer.Typer) -> None:

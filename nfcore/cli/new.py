@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.components import KINDS
-from nfcore.manager import plugins
+from nfcore.plugin.components import KINDS
+from nfcore.plugin.installed import plugins
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,7 +28,7 @@ def new(
     as_json: JsonOption = False,
 ) -> None:
     """Write a plugin that works: one component with options, tests, a README and a CI workflow."""
-    from nfcore.scaffold import write_plugin
+    from nfcore.plugin.scaffold import write_plugin
 
     made = write_plugin(name, kind, out, plugins())
     if as_json:

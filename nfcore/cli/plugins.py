@@ -8,9 +8,10 @@ import typer
 
 from nfcore.cli import check, info, new, search
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.editable import stale_installs
-from nfcore.fence import Plugin
-from nfcore.manager import PluginManager, plugins
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.isolation import Plugin
+from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.stale_installs import stale_installs
 
 app = typer.Typer(help="Plugins and the components that they offer.", no_args_is_help=True)
 

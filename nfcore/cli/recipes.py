@@ -10,7 +10,7 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 app = typer.Typer(help="Named pipelines.", no_args_is_help=True)
 
@@ -61,7 +61,7 @@ def show(
     """Print a recipe: copy it to a .toml file to make your own."""
     import tomli_w
 
-    from nfcore.recipe_files import read_recipe
+    from nfcore.config.layers import read_recipe
 
     if as_json:
         print_json(read_recipe(name, plugins()))
@@ -73,8 +73,8 @@ def show(
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
     """Return what ``--sizes`` says of a recipe for images of (width, height), or why it can't."""
-    from nfcore.pipeline.recipes import read_pipeline
-    from nfcore.pipeline.sizes import student_size
+    from nfcore.config.resolve import read_pipeline
+    from nfcore.student.sizes import student_size
 
     try:
         config = read_pipeline(recipe, plugins())

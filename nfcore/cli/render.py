@@ -10,15 +10,15 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.cli.render_wish import DEPTH_ONLY, VIDEOS, Format, Wish, agreed_format, depth_bounds, who
+from nfcore.cli.render_options import DEPTH_ONLY, VIDEOS, Format, Wish, agreed_format, depth_bounds, who
 from nfcore.cli.work import render_stage
 from nfcore.errors import UserError
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
-    from nfcore.cameras import Cameras
-    from nfcore.reporting import Reporter
-    from nfcore.runs.learned import Learned
+    from nfcore.interfaces.reporting import Reporter
+    from nfcore.runs.artifacts import Learned
+    from nfcore.scene.cameras import Cameras
 
 
 def add_to(app: typer.Typer) -> None:
@@ -111,15 +111,15 @@ def render(
         import torch
 
         torch.set_num_threads(threads)
-    from nfcore.runs.learned import Learned
+    from nfcore.runs.artifacts import Learned
 
     _render(Learned(student if student.is_file() else run_folder(student), plugins()), wish, quiet=quiet)
 
 
 def _render(learned: Learned, wish: Wish, *, quiet: bool) -> None:
     """Render what was wished for and say where it lies."""
-    from nfcore.console import Console, ConsoleReporter
-    from nfcore.geometry.reach import beyond
+    from nfcore.geometry.coverage import beyond
+    from nfcore.ui.console import Console, ConsoleReporter
 
     with Console(quiet=quiet) as console:
         cameras, fps = _cameras(learned, wish)
@@ -143,9 +143,9 @@ def _render(learned: Learned, wish: Wish, *, quiet: bool) -> None:
 
 def _cameras(learned: Learned, wish: Wish) -> tuple[Cameras, float]:
     """Return the path's cameras in the size and number that were asked for, and the frames per second."""
-    from nfcore.camera_paths import read_path
-    from nfcore.geometry.between import resampled
+    from nfcore.geometry.interpolation import resampled
     from nfcore.pipeline.render import along, is_path_name
+    from nfcore.scene.camera_paths import read_path
 
     known, scene = learned.known(wish.path)
     fps = 30.0
@@ -168,7 +168,7 @@ def _cameras(learned: Learned, wish: Wish) -> tuple[Cameras, float]:
 
 
 def _save_colour(learned: Learned, wish: Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
-    from nfcore.images import save_png
+    from nfcore.io.images import save_png
     from nfcore.pipeline.render import save_frames, student_frames, teacher_frames
 
     if wish.by_student:
@@ -184,7 +184,7 @@ def _save_colour(learned: Learned, wish: Wish, cameras: Cameras, fps: float, rep
 
 
 def _save_depth(learned: Learned, wish: Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
-    from nfcore.images import save_png
+    from nfcore.io.images import save_png
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
     from nfcore.pipeline.render import save_frames
 

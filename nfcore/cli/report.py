@@ -10,7 +10,7 @@ import typer
 
 from nfcore.cli.options import RunArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,9 +27,9 @@ def report(
     """Write a run's report, finished or not: one HTML file that needs nothing else."""
     import torch
 
-    from nfcore.console import Console
     from nfcore.report import write_report
     from nfcore.runs import Run, Stages
+    from nfcore.ui.console import Console
 
     if threads is not None:
         torch.set_num_threads(threads)

@@ -28,10 +28,10 @@ from nfcore.cli.options import (
 from nfcore.cli.output import JsonOption, say
 from nfcore.cli.work import print_paths, work
 from nfcore.errors import NfcoreError, UserError
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
-    from nfcore.config import ExportChoice, PipelineConfig
+    from nfcore.config.schema import ExportChoice, PipelineConfig
     from nfcore.runs import Run, Stage
 
 
@@ -72,7 +72,7 @@ def run(
     A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
     first stage that the change concerns; with --name it is the recipe of another run.
     """
-    from nfcore.pipeline.recipes import configure_with_origins
+    from nfcore.config.resolve import configure_with_origins
 
     given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
     configured = configure_with_origins(
@@ -119,7 +119,7 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
-    from nfcore.pipeline.recipes import configure_with_origins
+    from nfcore.config.resolve import configure_with_origins
 
     begun = None
     if recipe is not None:
@@ -171,7 +171,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score teacher and student on the test views; another protocol scores a finished run anew."""
-    from nfcore.pipeline.recipes import check_options
+    from nfcore.config.resolve import check_options
     from nfcore.runs import Run
 
     folder = run_folder(run)
@@ -205,7 +205,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Export the student for its targets and compare the files with torch."""
-    from nfcore.pipeline.recipes import choose_exports
+    from nfcore.config.resolve import choose_exports
 
     if student.is_file():
         from nfcore.cli.student import export_student

@@ -10,7 +10,7 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,9 +38,9 @@ def scene(
     as_json: JsonOption = False,
 ) -> None:
     """Show what is understood of a data set: photos, cameras, bounds, and what looks wrong."""
-    from nfcore.pipeline.recipes import toml_value
-    from nfcore.recognition import scene_choice
-    from nfcore.scene_summary import summarise
+    from nfcore.config.resolve import toml_value
+    from nfcore.dataset.summary import summarise
+    from nfcore.plugin.scene_detection import scene_choice
 
     if picture is not None and picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise UserError(f"--picture {picture}: the name must end in .png, .svg or .pdf")
@@ -54,7 +54,7 @@ def scene(
     source = plugins().build("ray_source", reader, choice, image_size)
     summary = summarise(source, reader)
     if picture is not None:
-        from nfcore.scene_picture import save_scene_picture
+        from nfcore.dataset.plot import save_scene_picture
 
         save_scene_picture(source, picture)
         summary["picture"] = str(picture)

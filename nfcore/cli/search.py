@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.components import KINDS
 from nfcore.errors import UserError, nearest
+from nfcore.plugin.components import KINDS
 
 if TYPE_CHECKING:
-    from nfcore.catalogue import Entry
+    from nfcore.plugin.catalogue import Entry
 
 _KINDS = (*KINDS, "recipe")
 
@@ -36,7 +36,7 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search the catalogue of known plugins; it ships with nfcore and nothing is asked of the network."""
-    from nfcore.catalogue import index
+    from nfcore.plugin.catalogue import index
 
     if kind not in (None, *_KINDS):
         raise UserError(f"unknown kind {kind!r}: {nearest(str(kind), _KINDS)}")
@@ -57,7 +57,7 @@ def search(
 
 def _offers(entry: Entry) -> Iterator[dict[str, Any]]:
     """Yield what a plugin offers, one by one; the plugin itself if it offers no component and no recipe."""
-    from nfcore.catalogue import installed_version
+    from nfcore.plugin.catalogue import installed_version
 
     plugin = {
         "distribution": entry.distribution,

@@ -11,12 +11,12 @@ import typer
 from nfcore.cli.options import QuietOption, RunArgument, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import NfcoreError, UserError, nearest
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
     from nfcore.runs import Run
-    from nfcore.shrinking.choosing import Limits, Measured
-    from nfcore.shrinking.judging import Judge, Score
+    from nfcore.shrinking.pareto_selection import Limits, Measured
+    from nfcore.shrinking.quality import Judge, Score
     from nfcore.shrinking.report import Kept
 
 
@@ -53,16 +53,16 @@ def shrink(
     """
     import torch
 
-    from nfcore.console import Console, ConsoleReporter
-    from nfcore.light_field import LightField
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
     from nfcore.pipeline.finetune import held_out_photos
     from nfcore.runs import Run, Stages, open_scene
-    from nfcore.shrinking.choosing import Limits, smallest
-    from nfcore.shrinking.judging import Judge
+    from nfcore.shrinking.candidate_cache import Workshop
+    from nfcore.shrinking.candidates import survey
+    from nfcore.shrinking.pareto_selection import Limits, smallest
+    from nfcore.shrinking.quality import Judge
     from nfcore.shrinking.report import Kept
-    from nfcore.shrinking.survey import survey
-    from nfcore.shrinking.workshop import Workshop
+    from nfcore.student.light_field import LightField
+    from nfcore.ui.console import Console, ConsoleReporter
 
     size = None if max_size is None else parse_bytes(max_size)
     limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
@@ -106,7 +106,7 @@ def _exporters(run: Run, text: str | None) -> list[str]:
 
 
 def _options(changes: Iterable[str]) -> dict[str, Any]:
-    from nfcore.pipeline.recipes import toml_value
+    from nfcore.config.resolve import toml_value
 
     options = {}
     for change in changes:
@@ -119,7 +119,7 @@ def _options(changes: Iterable[str]) -> dict[str, Any]:
 
 def _keep(run: Run, chosen: Measured) -> str:
     """Make the chosen package one of the run's exports, to be made anew; return its label."""
-    from nfcore.config import ExportChoice
+    from nfcore.config.schema import ExportChoice
 
     label = f"{chosen.choice.name.rpartition('/')[2]}-small"
     choice = ExportChoice.model_validate(chosen.choice.model_dump())
@@ -132,10 +132,10 @@ def _report(
     run: Run, limits: Limits, judge: Judge, measured: Sequence[Measured], kept: Kept | None, *, as_json: bool
 ) -> None:
     """Print what was chosen from and what was chosen; write ``shrink.json`` and ``shrink.png`` beside it."""
-    from nfcore.files import write_json
-    from nfcore.shrinking.choosing import megabytes
+    from nfcore.io.atomic import write_json
+    from nfcore.shrinking.candidates import front_of
+    from nfcore.shrinking.pareto_selection import megabytes
     from nfcore.shrinking.report import as_data, save_picture
-    from nfcore.shrinking.survey import front_of
 
     name = run.folder.resolve().name
     data = as_data(name, judge, limits, measured, kept)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from nfcore.cli.output import print_json, say
 from nfcore.cli.summary import print_exports
-from nfcore.config import ExportChoice
-from nfcore.console import Console, ConsoleReporter
+from nfcore.config.schema import ExportChoice
 from nfcore.exports.manifest import Manifest
-from nfcore.exports.subject import Subject
-from nfcore.light_field import LightField
-from nfcore.manager import plugins
+from nfcore.exports.reference import Subject
 from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.render import save_orbit, save_view
+from nfcore.plugin.installed import plugins
+from nfcore.student.light_field import LightField
+from nfcore.ui.console import Console, ConsoleReporter
 
 
 def render_student(path: Path, folder: Path, *, quiet: bool) -> None:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from nfcore.cli.output import print_json, say
-from nfcore.fence import reason
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.isolation import reason
 
 if TYPE_CHECKING:
-    from nfcore.config import PipelineConfig
-    from nfcore.console import Console
+    from nfcore.config.resolve import Configured
+    from nfcore.config.schema import PipelineConfig
     from nfcore.interfaces import RaySource
-    from nfcore.pipeline.recipes import Configured
     from nfcore.runs import Run, Stage, Stages
+    from nfcore.ui.console import Console
 
 
 def render_stage(folder: Path, *, again: bool, threads: int | None, quiet: bool) -> None:
@@ -48,29 +48,29 @@ def work(
     """
     import torch
 
-    from nfcore import processes
     from nfcore.cli.summary import print_summary
-    from nfcore.console import Console
     from nfcore.pipeline.export import ExportsFailedError
     from nfcore.runs import Run, Stage, Stages, provenance
+    from nfcore.runtime import distributed
+    from nfcore.ui.console import Console
 
     if threads is not None:
         torch.set_num_threads(threads)
-    with processes.joined():
-        with Console(quiet=quiet or not processes.first(), pictures=pictures) as console:
-            if processes.first():
+    with distributed.joined():
+        with Console(quiet=quiet or not distributed.first(), pictures=pictures) as console:
+            if distributed.first():
                 if change and begun is not None:
                     run, source = _changed(Run(folder), begun.config, console)
                 else:
                     run, source = _open(folder, begun.config if begun else None, resume, console)
                 if again and stage is not None:
                     run.forget(stage)
-            processes.wait()
-            if not processes.first():
+            distributed.wait()
+            if not distributed.first():
                 run, source = Run(folder), None
             stages = Stages(run, plugins(), console, source)
             due = any(stages.due(each) for each in ([stage] if stage else get_args(Stage)))
-            if due and processes.first():
+            if due and distributed.first():
                 provenance.keep(run, begun.origins if begun else {}, plugins(), sys.argv[1:])
             failed = None
             try:
@@ -80,9 +80,9 @@ def work(
                     stages.do(stage)
             except ExportsFailedError as error:
                 failed = error  # what was made is shown all the same
-            if due and stage is None and processes.first():
+            if due and stage is None and distributed.first():
                 _report(stages, console)
-        if not processes.first():
+        if not distributed.first():
             return False
         summary: dict[str, Any] = run.write_summary()
         if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from nfcore.errors import UserError
-from nfcore.files import write_json
+from nfcore.io.atomic import write_json
 
 if TYPE_CHECKING:
     from nfcore.interfaces import ExportedFile, Port

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import NfcoreError
+from nfcore.evaluation.metrics import psnr
 from nfcore.exports.manifest import FloorRecord, Parity, PhotoQuality
-from nfcore.exports.subject import Subject
+from nfcore.exports.reference import Subject
 from nfcore.interfaces import Runner
-from nfcore.metrics import psnr
-from nfcore.reporting import Reporter
+from nfcore.interfaces.reporting import Reporter
 
 #: dB: what bit-equal images count as; float32 holds no finer difference.
 EQUAL = 140.0

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore.cameras import Cameras
 from nfcore.geometry.orbits import look_at
+from nfcore.scene.cameras import Cameras
 
 #: MobileR2L draws from 1.1 times the box of the training cameras.
 _MARGIN = 1.1

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import UserError
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
 
 #: Rays of a forward-facing scene run along -z. One that does not is bent to this slope, so that it stays finite.
 LEAST_SLOPE = 0.01

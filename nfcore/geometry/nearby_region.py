@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore.cameras import Cameras
-from nfcore.geometry.between import nearest_rotations
+from nfcore.geometry.interpolation import nearest_rotations
 from nfcore.geometry.orbits import nearest_point_to_axes
+from nfcore.scene.cameras import Cameras
 
 #: Each camera is blended with one of this many next ones.
 _NEIGHBOURS = 4

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore.cameras import Cameras
+from nfcore.scene.cameras import Cameras
 
 #: Where x axes vary less than this share of their squares, what is orthogonal to all of them is noise.
 _NO_SPREAD = 0.02

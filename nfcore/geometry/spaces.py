@@ -20,7 +20,7 @@ from torch import Tensor
 
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
 
 # Depths in NDC grow without end; the last one that is told is that of the plane this many times near.
 _FARTHEST = 1e4

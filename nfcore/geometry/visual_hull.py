@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore.cameras import Cameras
 from nfcore.errors import UserError
-from nfcore.scene import Vector
+from nfcore.scene.bounds import Vector
+from nfcore.scene.cameras import Cameras
 
 #: Less alpha than this is noise of the photos' downscaling.
 SILHOUETTE_ALPHA = 0.01

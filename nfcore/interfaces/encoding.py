@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from nfcore.cameras import Cameras
 from nfcore.interfaces.teacher import Teacher
 from nfcore.options import Options as BaseOptions
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nfcore.cameras import Cameras
+    from nfcore.scene.cameras import Cameras
 
 
 @dataclass(frozen=True)

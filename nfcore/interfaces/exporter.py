@@ -14,7 +14,7 @@ from nfcore.interfaces.exported import Exported
 from nfcore.options import Options as BaseOptions
 
 if TYPE_CHECKING:
-    from nfcore.light_field import LightField
+    from nfcore.student.light_field import LightField
 
 
 class VerificationUnavailable(Exception):  # noqa: N818 - it is an answer, not an error

@@ -10,9 +10,9 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from nfcore.cameras import Cameras
 from nfcore.options import Options as BaseOptions
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras
 
 Split = Literal["train", "val", "test"]
 

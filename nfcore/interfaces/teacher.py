@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from nfcore.budget import Budget
-from nfcore.cameras import Rays
+from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.ray_source import RaySource
+from nfcore.interfaces.reporting import Reporter
 from nfcore.options import Options as BaseOptions
-from nfcore.reporting import Reporter
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Rays
 
 
 @dataclass(frozen=True)

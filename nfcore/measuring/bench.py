@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nfcore.light_field import LightField
-from nfcore.measuring.front import quality_front
+from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
-from nfcore.reporting import Reporter
+from nfcore.measuring.pareto import quality_front
+from nfcore.student.light_field import LightField
 
 #: Bytes of a weight in the student's own file.
 _FLOAT32 = 4

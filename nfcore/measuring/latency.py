@@ -9,15 +9,15 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from nfcore.cameras import Cameras
-from nfcore.complexity import macs
-from nfcore.deploy import DeployedLightField
-from nfcore.light_field import LightField
+from nfcore.exports.deploy import DeployedLightField
+from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.packages import Package, load_for_timing
 from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
 from nfcore.measuring.timing import Timing, interleaved, rounds_within
-from nfcore.reporting import Reporter
-from nfcore.threads import limited_threads
+from nfcore.runtime.threads import limited_threads
+from nfcore.scene.cameras import Cameras
+from nfcore.student.complexity import macs
+from nfcore.student.light_field import LightField
 
 #: What the rows of torch are called.
 TORCH = "torch"

@@ -18,11 +18,11 @@ from typing import Any
 
 from torch import Tensor
 
-from nfcore.cameras import Cameras
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import Exporter
-from nfcore.manager import plugin_folders, plugins, use_plugin_folders
+from nfcore.plugin.installed import plugin_folders, plugins, use_plugin_folders
+from nfcore.scene.cameras import Cameras
 
 _KIB = 1024
 
@@ -78,8 +78,8 @@ def _loader(
     if choice is not None:
         exporter: Exporter = plugins().build("exporter", choice["name"], choice["options"])
         return lambda: exporter.load(folder, threads=threads).render
-    from nfcore.deploy import DeployedLightField
-    from nfcore.light_field import LightField
+    from nfcore.exports.deploy import DeployedLightField
+    from nfcore.student.light_field import LightField
 
     return lambda: DeployedLightField(LightField.load(folder))
 

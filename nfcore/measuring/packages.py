@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.interfaces import Exporter, Runner, VerificationUnavailable
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from nfcore.threads import limited_threads
+from nfcore.runtime.threads import limited_threads
 
 #: Side of the square matrices. Half a second of one slow core, and large enough that the rate rises no further.
 _SIDE = 2048

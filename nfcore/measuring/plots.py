@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfcore.files import atomic_path
-from nfcore.measuring.front import quality_front
+from nfcore.io.atomic import atomic_path
+from nfcore.measuring.pareto import quality_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nfcore.reporting import Reporter
+from nfcore.interfaces.reporting import Reporter
 
 #: Between two candidates: threads that spin in wait for more work, as ONNX Runtime's do, are asleep by then.
 _PAUSE_SECONDS = 0.005

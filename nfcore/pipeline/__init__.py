@@ -1,9 +1,10 @@
 """The stages from photos to exports, one file each, and the configuration that composes them by name."""
 
-from nfcore.config import PipelineConfig
-from nfcore.exports.subject import Subject
+from nfcore.config.schema import PipelineConfig
+from nfcore.evaluation.scores import Evaluation
+from nfcore.exports.reference import Subject
 from nfcore.pipeline.distill import distill
-from nfcore.pipeline.evaluate import Evaluation, evaluate_student, evaluate_teacher
+from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import ExportRejectedError, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nfcore.camera_paths import write_path
-from nfcore.cameras import Cameras
-from nfcore.files import atomic_path, write_atomic
 from nfcore.interfaces import Rendering, Teacher
-from nfcore.reporting import Reporter
-from nfcore.scene import Scene
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.atomic import atomic_path, write_atomic
+from nfcore.scene.bounds import Scene
+from nfcore.scene.camera_paths import write_path
+from nfcore.scene.cameras import Cameras
 from nfcore.views.training_views import seen_by
 
 # Views, and the longer side of each in pixels, from which the range of the colours is taken.

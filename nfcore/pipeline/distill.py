@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from nfcore.config import DistillConfig
-from nfcore.devices import device_of
+from nfcore.config.schema import DistillConfig
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.light_field import LightField
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.tensors import seeded
 from nfcore.pipeline.finetune import split_photos
-from nfcore.reporting import Reporter
-from nfcore.states import seeded
+from nfcore.runtime.devices import device_of
+from nfcore.student.light_field import LightField
 from nfcore.training.loop import train
 from nfcore.views.crops import LatePhotos
 from nfcore.views.pseudo_views import PseudoViews

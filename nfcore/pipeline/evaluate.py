@@ -3,50 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from nfcore.cameras import Cameras
-from nfcore.devices import device_of
+from nfcore.evaluation.metrics import Metric, psnr, ssim
+from nfcore.evaluation.scores import Evaluation
 from nfcore.interfaces import Teacher, Views
-from nfcore.light_field import LightField
-from nfcore.metrics import Metric, psnr, ssim
-from nfcore.reporting import Reporter
+from nfcore.interfaces.reporting import Reporter
+from nfcore.runtime.devices import device_of
+from nfcore.scene.cameras import Cameras
+from nfcore.student.light_field import LightField
 from nfcore.views.training_views import render_view
 
 #: What is measured where no metrics are named.
 STANDARD: Mapping[str, Metric] = {"psnr": psnr, "ssim": ssim}
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Quality on a set of views.
-
-    Args:
-        scores: of each metric by name: a value for each view.
-        names: of the views.
-
-    """
-
-    scores: Mapping[str, tuple[float, ...]]
-    names: tuple[str, ...]
-
-    @property
-    def psnr(self) -> tuple[float, ...]:
-        """PSNR of each view, dB."""
-        return self.scores["psnr"]
-
-    @property
-    def ssim(self) -> tuple[float, ...]:
-        """SSIM of each view."""
-        return self.scores["ssim"]
-
-    @property
-    def mean(self) -> dict[str, float]:
-        """The means over all views, by metric."""
-        return {metric: sum(values) / len(values) for metric, values in self.scores.items()}
 
 
 def evaluate_student(

@@ -28,13 +28,13 @@ from nfcore.exports.manifest import (
     file_record,
 )
 from nfcore.exports.parity import Comparison, compare, shortfall
-from nfcore.exports.subject import Subject, component_name
-from nfcore.fence import reason
-from nfcore.files import atomic_path, write_atomic
-from nfcore.images import save_png, side_by_side
+from nfcore.exports.reference import Subject, component_name
 from nfcore.interfaces import Exported, Exporter, VerificationUnavailable
-from nfcore.light_field import LightField
-from nfcore.reporting import Reporter
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.atomic import atomic_path, write_atomic
+from nfcore.io.images import save_png, side_by_side
+from nfcore.plugin.isolation import reason
+from nfcore.student.light_field import LightField
 
 #: Where exports that failed are kept, beside those that did not.
 REJECTED = "rejected"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nfcore.config import FinetuneConfig
-from nfcore.devices import device_of
+from nfcore.config.schema import FinetuneConfig
+from nfcore.evaluation.metrics import psnr
 from nfcore.interfaces import RaySource, Views
-from nfcore.light_field import LightField
-from nfcore.metrics import psnr
+from nfcore.interfaces.reporting import Reporter
 from nfcore.pipeline.evaluate import evaluate_student
-from nfcore.reporting import Reporter
-from nfcore.training.choosing import BestWeights
+from nfcore.runtime.devices import device_of
+from nfcore.student.light_field import LightField
+from nfcore.training.best_checkpoint import BestWeights
 from nfcore.training.loop import train
 from nfcore.views.training_views import TrainingViews
 

@@ -8,19 +8,19 @@ from typing import Literal, TypeGuard, get_args
 
 from torch import Tensor
 
-from nfcore.camera_paths import write_path
-from nfcore.cameras import Cameras
-from nfcore.files import atomic_path
-from nfcore.geometry.between import resampled
 from nfcore.geometry.forward_region import ForwardRegion
+from nfcore.geometry.interpolation import resampled
 from nfcore.geometry.orbits import spiral, tour
-from nfcore.images import save_png, side_by_side
 from nfcore.interfaces import Teacher, Views
-from nfcore.light_field import LightField
-from nfcore.pipeline.other_sizes import check_size, render_at
-from nfcore.reporting import Reporter
-from nfcore.scene import Scene
-from nfcore.videos import ENDINGS, save_sequence, save_video
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.atomic import atomic_path
+from nfcore.io.images import save_png, side_by_side
+from nfcore.io.videos import ENDINGS, save_sequence, save_video
+from nfcore.scene.bounds import Scene
+from nfcore.scene.camera_paths import write_path
+from nfcore.scene.cameras import Cameras
+from nfcore.student.light_field import LightField
+from nfcore.student.resampling import check_size, render_at
 from nfcore.views.training_views import render_view, seen_by
 
 #: Ways through a scene that need no file: around it, up and down around it, through given cameras.

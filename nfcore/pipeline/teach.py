@@ -6,15 +6,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nfcore.budget import Budget
 from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.light_field import PartCard
-from nfcore.manager import PluginManager, plugins
+from nfcore.interfaces.budget import Budget
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.options import Options
-from nfcore.reporting import Reporter
-from nfcore.scene import Scene
-from nfcore.states import read_safetensors, write_safetensors
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.manager import PluginManager
+from nfcore.scene.bounds import Scene
+from nfcore.student.light_field import PartCard
 
 
 def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> None:

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from nfcore.errors import NfcoreError
+from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
 from nfcore.report import curves as drawing
 from nfcore.report import exports, figures, pictures, settings
 from nfcore.report.curves import Curve
@@ -18,7 +19,6 @@ from nfcore.report.pictures import ShownView
 from nfcore.report.settings import Group
 from nfcore.runs import Stages
 from nfcore.runs.provenance import Command, Provenance
-from nfcore.runs.view_scores import ViewScore, read_view_scores
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nfcore.config import Choice
+from nfcore.config.schema import Choice
 from nfcore.errors import UserError
 from nfcore.exports.manifest import FloorRecord, Manifest
 from nfcore.report.figures import size

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 
+from nfcore.evaluation.per_view_scores import ViewScore
 from nfcore.runs import Stage
-from nfcore.runs.view_scores import ViewScore
 
 Summary = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import jinja2
 
-from nfcore.error_maps import COLOURS, GREATEST_ERROR
+from nfcore.evaluation.error_maps import COLOURS, GREATEST_ERROR
 from nfcore.report.contents import Contents
 from nfcore.report.figures import day, duration
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from nfcore.error_maps import error_map
-from nfcore.images import to_bytes
+from nfcore.evaluation.error_maps import error_map
+from nfcore.evaluation.metrics import psnr
+from nfcore.evaluation.per_view_scores import ViewScore
 from nfcore.interfaces import Teacher, Views
-from nfcore.light_field import LightField
-from nfcore.metrics import psnr
+from nfcore.io.images import to_bytes
 from nfcore.report.figures import worst_first
-from nfcore.runs.view_scores import ViewScore
+from nfcore.student.light_field import LightField
 from nfcore.views.training_views import render_view
 
 # Pictures up to this side lose nothing; larger ones are compressed, or the report could not be mailed.

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nfcore.components import Kind
-from nfcore.config import Choice, PipelineConfig
+from nfcore.config.schema import Choice, PipelineConfig
+from nfcore.config.setting_sources import flat
 from nfcore.errors import NfcoreError
-from nfcore.manager import PluginManager
 from nfcore.options import parse
-from nfcore.pipeline.origins import flat
+from nfcore.plugin.components import Kind
+from nfcore.plugin.manager import PluginManager
 
 DEFAULT = "default"
 # A run may be scored anew, exported again and go on elsewhere: these settings change after it has begun.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nfcore.files import write_atomic
+from nfcore.io.atomic import write_atomic
 from nfcore.report.contents import gather
 from nfcore.report.page import build_page
 from nfcore.runs import Stages

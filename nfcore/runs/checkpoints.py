@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from nfcore.errors import UserError
-from nfcore.states import State, load_state, save_state
+from nfcore.io.tensors import State, load_state, save_state
 
 #: Seconds between checkpoints, at least.
 LEAST_SECONDS = 15.0

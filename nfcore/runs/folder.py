@@ -8,9 +8,9 @@ from typing import Any, Literal, get_args
 
 import tomli_w
 
-from nfcore.config import PipelineConfig
+from nfcore.config.schema import PipelineConfig
 from nfcore.errors import UserError
-from nfcore.files import read_json, read_toml, write_atomic, write_json
+from nfcore.io.atomic import read_json, read_toml, write_atomic, write_json
 from nfcore.options import parse
 
 #: The stages of a run, in their order.

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
 
 
 class RunHooks:

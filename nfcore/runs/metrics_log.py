@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from nfcore.files import naming, write_atomic
+from nfcore.io.atomic import naming, write_atomic
 
 
 class MetricsLog:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from nfcore.errors import UserError, nearest
 from nfcore.exports.manifest import Manifest
-from nfcore.manager import PluginManager
 from nfcore.measuring.bench import Quality
 from nfcore.measuring.latency import TORCH
 from nfcore.measuring.packages import Package
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs.folder import Run
 
 

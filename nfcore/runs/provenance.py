@@ -11,14 +11,14 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from nfcore import processes
-from nfcore.components import Kind
-from nfcore.config import PipelineConfig
+from nfcore.config.schema import PipelineConfig
 from nfcore.errors import PluginError, UserError
-from nfcore.files import write_json
-from nfcore.manager import PluginManager
+from nfcore.io.atomic import write_json
+from nfcore.plugin.components import Kind
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs.checkpoints import machine
 from nfcore.runs.folder import Run
+from nfcore.runtime import distributed
 
 _LIBRARIES = ("neural-field-core", "torch", "numpy")
 
@@ -85,7 +85,7 @@ def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, arguments
 
 def command_line(arguments: Sequence[str]) -> str:
     """Return this program with ``arguments`` as a shell takes it, also where ``torchrun`` started it."""
-    count = processes.count()
+    count = distributed.count()
     program = ["nfcore"] if count == 1 else ["torchrun", f"--nproc-per-node={count}", "-m", "nfcore"]
     return shlex.join([*program, *arguments])
 

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 
 from torch import Tensor
 
-from nfcore.console import Console, ConsoleReporter
 from nfcore.errors import UserError
-from nfcore.images import save_png
+from nfcore.io.images import save_png
+from nfcore.io.tensors import State
 from nfcore.runs.checkpoints import Checkpoints, doubts
 from nfcore.runs.folder import Run
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.metrics_log import MetricsLog
-from nfcore.states import State
+from nfcore.ui.console import Console, ConsoleReporter
 
 _PREVIEW_SECONDS = 20.0
 

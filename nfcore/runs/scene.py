@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nfcore.cameras import grid_shape
-from nfcore.config import PipelineConfig
+from nfcore.config.schema import PipelineConfig
 from nfcore.interfaces import RaySource
-from nfcore.manager import PluginManager
+from nfcore.plugin.manager import PluginManager
+from nfcore.scene.cameras import grid_shape
 
 
 def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:

@@ -11,36 +11,36 @@ from typing import Any, get_args
 
 import torch
 
-from nfcore import processes
-from nfcore.complexity import macs, parameters
-from nfcore.config import ExportChoice
-from nfcore.console import Console
-from nfcore.devices import choose_device
+from nfcore.config.schema import ALL_VIEWS, ExportChoice
 from nfcore.errors import NfcoreError, UserError
-from nfcore.exports.subject import Subject, evenly_spaced
-from nfcore.fence import reason
-from nfcore.files import sweep
-from nfcore.images import save_png
+from nfcore.evaluation.metrics import available
+from nfcore.evaluation.per_view_scores import by_view, write_view_scores
+from nfcore.evaluation.publications import read_tables
+from nfcore.exports.reference import Subject, evenly_spaced
 from nfcore.interfaces import RaySource, Teacher, Views
-from nfcore.light_field import LightField, build_student
-from nfcore.manager import PluginManager
-from nfcore.metrics import available
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.atomic import sweep
+from nfcore.io.images import save_png
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.render import comparison, save_orbit
-from nfcore.pipeline.sizes import student_card
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
-from nfcore.publications import ALL_VIEWS, read_tables
-from nfcore.reporting import Reporter
+from nfcore.plugin.isolation import reason
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs.folder import Run, Stage
-from nfcore.runs.follower import Follower
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
 from nfcore.runs.scene import open_scene
-from nfcore.runs.view_scores import by_view, write_view_scores
+from nfcore.runs.worker_reporter import Follower
+from nfcore.runtime import distributed
+from nfcore.runtime.devices import choose_device
+from nfcore.student.complexity import macs, parameters
+from nfcore.student.light_field import LightField, build_student
+from nfcore.student.sizes import student_card
 from nfcore.training.divergence import DivergedError
+from nfcore.ui.console import Console
 
 _REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
@@ -93,7 +93,7 @@ class Stages:
             if stage == "evaluate" and self._scored() != self.config.protocol:
                 self.run.forget_one("evaluate")
             self._once(stage, getattr(self, stage))
-        if processes.first():
+        if distributed.first():
             self.run.write_summary()
         if failed:
             raise exports_failed(failed, of=len(self.config.export)) from next(iter(failed.values()))
@@ -108,14 +108,14 @@ class Stages:
 
         With ``failed``, a failure goes there, and the others need not be kept from what comes next.
         """
-        if processes.first():
+        if distributed.first():
             for folder in self.run.written_to(name):
                 sweep(folder)
             if name in self.run.results:  # killed between the result and the end of its checkpoint
                 self.run.checkpoint_of(name).unlink(missing_ok=True)
-        if not processes.agreed(name not in self.run.results):
+        if not distributed.agreed(name not in self.run.results):
             return
-        if processes.first():
+        if distributed.first():
             try:
                 self._do(name, work)
             except Exception as error:
@@ -124,7 +124,7 @@ class Stages:
                 failed[name] = error
         elif name in _SHARED:
             work(Follower(self.run, name))
-        processes.wait()
+        distributed.wait()
 
     def _do(self, name: str, work: Callable[[Reporter], dict[str, Any]]) -> None:
         """Do ``work`` and keep its figures and its time; plugins may watch."""
@@ -283,7 +283,7 @@ class Stages:
         return LightField.load(path, self.manager).to(self.device)
 
     def _save(self, student: LightField, path: Path) -> None:
-        if processes.first():
+        if distributed.first():
             student.save(path, self.manager)
 
     def _need(self, stage: Stage) -> None:

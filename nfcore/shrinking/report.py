@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.measuring.plots import Panel, Point, save_plot
-from nfcore.shrinking.choosing import Limits, Measured
-from nfcore.shrinking.judging import Judge, Score
-from nfcore.shrinking.survey import front_of
+from nfcore.shrinking.candidates import front_of
+from nfcore.shrinking.pareto_selection import Limits, Measured
+from nfcore.shrinking.quality import Judge, Score
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nfcore.shrinking.allocation import Allocation
-from nfcore.shrinking.choosing import Measured
+from nfcore.shrinking.bit_allocation import Allocation
+from nfcore.shrinking.pareto_selection import Measured
 
 #: By how much one measurement may correct the expected error: a single odd picture must not send the search away.
 _GREATEST_CORRECTION = 8.0

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nfcore.cameras import Cameras, ray_grid
-from nfcore.complexity import macs
-from nfcore.deploy import DeployedLightField, DeployedNetwork
+from nfcore.exports.deploy import DeployedLightField, DeployedNetwork
 from nfcore.interfaces import Exporter
-from nfcore.light_field import LightField
-from nfcore.reporting import Reporter
+from nfcore.interfaces.reporting import Reporter
+from nfcore.scene.cameras import Cameras, ray_grid
+from nfcore.student.complexity import macs
+from nfcore.student.light_field import LightField
 
 #: Multiply-adds of each measurement: a quarter of one picture of the paper's student, many views of a small one's.
 _MACS = 12_000_000_000

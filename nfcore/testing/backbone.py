@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nfcore.components import Kind
-from nfcore.light_field import LightField
 from nfcore.options import Options
+from nfcore.plugin.components import Kind
+from nfcore.student.light_field import LightField
 from nfcore.testing.contract import require, sentence
 from nfcore.testing.part import NetworkConformance
 from nfcore.testing.sphere import SCENE

@@ -31,13 +31,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from nfcore.components import Kind
 from nfcore.errors import UserError, nearest
 from nfcore.interfaces import Backbone, Exporter, RayEncoding, RaySource, Teacher, Upsampler
-from nfcore.manager import PluginManager, plugins
 from nfcore.options import Options, parse
+from nfcore.plugin.components import Kind
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.manager import PluginManager
+from nfcore.runtime.threads import single_thread
 from nfcore.testing.contract import Broken, require, sentence
-from nfcore.threads import single_thread
 
 INTERFACES: dict[Kind, type] = {
     "ray_source": RaySource,

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nfcore.cameras import ray_grid
-from nfcore.components import Kind
 from nfcore.errors import UserError
 from nfcore.interfaces import Target
-from nfcore.light_field import LightField
 from nfcore.options import Options
+from nfcore.plugin.components import Kind
+from nfcore.scene.cameras import ray_grid
+from nfcore.student.light_field import LightField
 from nfcore.testing.base import is_short
 from nfcore.testing.contract import require, sentence
 from nfcore.testing.gradients import compare_with_differences

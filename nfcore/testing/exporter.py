@@ -11,14 +11,14 @@ from typing import ClassVar
 import pytest
 import torch
 
-from nfcore.components import Kind
 from nfcore.errors import UserError
 from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.exports.parity import compare
-from nfcore.exports.subject import Subject
+from nfcore.exports.reference import Subject
 from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
-from nfcore.light_field import LightField
 from nfcore.options import parse
+from nfcore.plugin.components import Kind
+from nfcore.student.light_field import LightField
 from nfcore.testing.base import Conformance, is_short
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 from nfcore.testing.student import tiny_student

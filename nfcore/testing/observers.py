@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from nfcore.interfaces import Split, Views
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.tensors import State, load_state, save_state
 from nfcore.options import Options as BaseOptions
-from nfcore.reporting import Reporter
-from nfcore.states import State, load_state, save_state
 from nfcore.testing.contract import require
 from nfcore.testing.sphere import ShadedSphere
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nfcore.deploy import DeployedLightField, fold_norms
-from nfcore.light_field import LightField
-from nfcore.states import read_safetensors, write_safetensors
+from nfcore.exports.deploy import DeployedLightField, fold_norms
+from nfcore.io.tensors import read_safetensors, write_safetensors
+from nfcore.student.light_field import LightField
 from nfcore.testing.base import Conformance, untouched_random_state
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 from nfcore.testing.gradients import compare_with_differences

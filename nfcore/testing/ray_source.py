@@ -8,12 +8,12 @@ from typing import Any, ClassVar, get_args
 import torch
 from torch import Tensor
 
-from nfcore.cameras import Cameras, Rays
-from nfcore.components import Kind
 from nfcore.errors import UserError
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.options import parse
-from nfcore.scene import Scene
+from nfcore.plugin.components import Kind
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras, Rays
 from nfcore.testing.base import Conformance, is_short, untouched_random_state
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 

@@ -10,11 +10,11 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore.cameras import Cameras, Rays
 from nfcore.geometry.orbits import OrbitRegion
 from nfcore.interfaces import RaySource, Rendering, Split, Teacher, Views
 from nfcore.options import Options as BaseOptions
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras, Rays
 
 RADIUS = 0.6
 #: Not white: a component that takes it for white is found out.

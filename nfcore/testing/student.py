@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
-from nfcore.light_field import LightField
 from nfcore.options import Options
-from nfcore.scene import Scene
+from nfcore.scene.bounds import Scene
+from nfcore.student.light_field import LightField
 from nfcore.testing.sphere import SCENE, cameras_around
 
 

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nfcore.budget import Budget
-from nfcore.cameras import Rays
-from nfcore.components import Kind
 from nfcore.errors import UserError
+from nfcore.evaluation.metrics import psnr
 from nfcore.geometry.orbits import look_at
 from nfcore.interfaces import Rendering, Teacher
-from nfcore.metrics import psnr
+from nfcore.interfaces.budget import Budget
+from nfcore.interfaces.reporting import Reporter
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
-from nfcore.reporting import Reporter
+from nfcore.plugin.components import Kind
+from nfcore.scene.cameras import Rays
 from nfcore.testing.base import Conformance, is_short, untouched_random_state
 from nfcore.testing.contract import Broken, once, require, sentence
 from nfcore.testing.observers import Checkpoints, Impatient, Recorder, Watched, require_in_time

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from nfcore.components import Kind
 from nfcore.errors import UserError
-from nfcore.light_field import LightField
 from nfcore.options import Options
+from nfcore.plugin.components import Kind
+from nfcore.student.light_field import LightField
 from nfcore.testing.base import is_short
 from nfcore.testing.contract import once, require, sentence
 from nfcore.testing.part import NetworkConformance

@@ -7,7 +7,7 @@ import math
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from nfcore.config import TrainingConfig
+from nfcore.config.schema import TrainingConfig
 
 # From one or two views the network learns each image's own statistics, which it won't have when it renders:
 # 21.25 dB with batch statistics, 19.06 with the running ones. From four views on they are alike.

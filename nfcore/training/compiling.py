@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from nfcore.cameras import Cameras
 from nfcore.errors import NfcoreError
-from nfcore.fence import reason
+from nfcore.plugin.isolation import reason
+from nfcore.scene.cameras import Cameras
 
 # Where the errors of torch.compile are defined; their classes are no public names.
 _COMPILERS = ("torch._dynamo", "torch._inductor")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from nfcore.errors import NfcoreError
-from nfcore.states import State
+from nfcore.io.tensors import State
 
 _LEARNED, _COLLAPSED = 10**-1.6, 10**-1.0  # squared errors: 16 dB and 10 dB
 

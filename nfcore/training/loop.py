@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore import processes
-from nfcore.budget import Budget
-from nfcore.complexity import macs
-from nfcore.config import TrainingConfig
-from nfcore.devices import device_of
-from nfcore.light_field import LightField
-from nfcore.reporting import Reporter
-from nfcore.states import State, seeded
-from nfcore.threads import single_thread
+from nfcore.config.schema import TrainingConfig
+from nfcore.interfaces.budget import Budget
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.tensors import State, seeded
+from nfcore.runtime import distributed
+from nfcore.runtime.devices import device_of
+from nfcore.runtime.threads import single_thread
+from nfcore.student.complexity import macs
+from nfcore.student.light_field import LightField
 from nfcore.training.averaging import MovingAverage
 from nfcore.training.batch_norm import batch_norms, enough_views
-from nfcore.training.choosing import BestWeights
+from nfcore.training.best_checkpoint import BestWeights
 from nfcore.training.compiling import compiled
 from nfcore.training.divergence import DivergedError, Watch
 from nfcore.training.losses import LOSSES
@@ -79,7 +79,7 @@ def _for_batch_norm(
     if not batch_norms(student):
         return config
     rays = (views.cameras.height // student.scale, views.cameras.width // student.scale)
-    honest = enough_views(config, rays, processes.count())
+    honest = enough_views(config, rays, distributed.count())
     if honest is not config:
         reporter.note(
             f"batch norm needs {honest.batch} views a step, not {config.batch}: "
@@ -91,7 +91,7 @@ def _for_batch_norm(
 def _macs_per_step(student: LightField, views: TrainingViews, config: TrainingConfig) -> float:
     height, width = views.cameras.height, views.cameras.width
     side = (config.crop or max(height, width)) * student.scale
-    return macs(student) * config.batch / processes.count() * min(1.0, side / height) * min(1.0, side / width)
+    return macs(student) * config.batch / distributed.count() * min(1.0, side / height) * min(1.0, side / width)
 
 
 class _Training:
@@ -111,12 +111,12 @@ class _Training:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        parallel = processes.averaging(student)
+        parallel = distributed.averaging(student)
         self.forward = compiled(parallel) if config.compile else parallel
         self.device = device_of(student)
         self.dtype = network_dtype(config.precision, self.device)
-        self.processes = processes.count()
-        self.share = processes.share(config.batch)
+        self.processes = distributed.count()
+        self.share = distributed.share(config.batch)
         self.loss_of = LOSSES[config.loss]
         self.views = views
         self.config = config
@@ -156,7 +156,7 @@ class _Training:
     def _progress(self) -> float:
         """Return how much of the budget is used: by the first process's clock, where there are several."""
         progress = self.clock.progress(self.step)
-        return progress if self.budget.seconds is None else processes.agreed(progress)
+        return progress if self.budget.seconds is None else distributed.agreed(progress)
 
     def _judge(self, progress: float) -> None:
         """Have the weights before this step judged where that is due; a restart does not ask twice."""
@@ -171,7 +171,7 @@ class _Training:
         if self.processes > 1:
             cameras, truth = cameras[self.share], truth[self.share]
             # Jitter differs between the shares, and follows from the step alone, so that all can be interrupted.
-            torch.manual_seed(hash((self.budget.seed, self.step, processes.rank())) & 0xFFFFFFFF)
+            torch.manual_seed(hash((self.budget.seed, self.step, distributed.rank())) & 0xFFFFFFFF)
         truth = truth.to(self.device)
         with autocast(self.dtype, self.device):
             images = self.forward(cameras.to(self.device))
@@ -181,11 +181,13 @@ class _Training:
         self.step += 1
         self.loss = loss.detach()
         if self.crops.learns:
-            self.crops.learn(processes.gathered((images.detach() - truth).square().mean((1, 2, 3))))
+            self.crops.learn(distributed.gathered((images.detach() - truth).square().mean((1, 2, 3))))
         if self.average is not None:
             self.average.update(self.step)
         if self.step % self.report_every == 0 or self.step == self.budget.steps:
-            self.loss, squared_error = processes.mean(torch.stack([self.loss, F.mse_loss(images.detach(), truth)]))
+            self.loss, squared_error = distributed.mean(
+                torch.stack([self.loss, F.mse_loss(images.detach(), truth)])
+            )
             self._report(squared_error, share * self.config.learning_rate)
 
     def _report(self, squared_error: Tensor, rate: float) -> None:

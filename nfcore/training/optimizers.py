@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfcore.config import TrainingConfig
-from nfcore.light_field import LightField
-from nfcore.states import State
+from nfcore.config.schema import TrainingConfig
+from nfcore.io.tensors import State
+from nfcore.student.light_field import LightField
 from nfcore.training.muon import Muon
 
 _BETAS = (0.9, 0.99)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from nfcore.config import TrainingConfig
+from nfcore.config.schema import TrainingConfig
 
 
 def rate_share(config: TrainingConfig, progress: float, one_step: float) -> float:

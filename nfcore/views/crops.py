@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nfcore.cameras import Cameras
-from nfcore.states import State
-from nfcore.views.hardness import Hardness
+from nfcore.io.tensors import State
+from nfcore.scene.cameras import Cameras
+from nfcore.views.error_weighted_sampling import Hardness
 from nfcore.views.training_views import TrainingViews
 
 

@@ -7,11 +7,11 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from nfcore.cameras import Cameras
-from nfcore.devices import device_of
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.states import seeded
+from nfcore.io.tensors import seeded
+from nfcore.runtime.devices import device_of
+from nfcore.scene.cameras import Cameras
 from nfcore.views.render_ahead import RenderAhead
 from nfcore.views.training_views import TrainingViews, opaque_window, render_view
 

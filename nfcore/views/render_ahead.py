@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import torch
 
-from nfcore.threads import single_thread
+from nfcore.runtime.threads import single_thread
 
 # Views that may wait to be fetched: enough that one slow view holds nobody up, few enough to cost no memory.
 _AHEAD = 4

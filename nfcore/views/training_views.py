@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nfcore.cameras import Cameras
-from nfcore.devices import device_of
 from nfcore.interfaces import Rendering, Teacher, Views
+from nfcore.runtime.devices import device_of
+from nfcore.scene.cameras import Cameras
 
 _RAYS_PER_CALL = 1 << 18
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import nfcore
 from nfcore import Budget, Cameras, Exported, ExportedFile, ParityFloor, Rays, Rendering, Reporter, Runner, Scene
-from nfcore.states import read_safetensors, write_safetensors
+from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.testing.sphere import BACKGROUND, RADIUS, ShadedSphere, sphere_rendering
 from nfcore.testing.student import OctavePoints, ResidualBody, TransposedTail, tiny_student
 

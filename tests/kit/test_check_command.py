@@ -17,7 +17,7 @@ from nfcore.errors import UserError
 
 @pytest.fixture
 def run(monkeypatch):
-    monkeypatch.setattr("nfcore.manager._folders", ())
+    monkeypatch.setattr("nfcore.plugin.installed._folders", ())
     app = typer.Typer()
     check.add_to(app)
 

@@ -7,8 +7,9 @@ import inspect
 import pytest
 from collected import CASES
 
-from nfcore import budget, components, options
-from nfcore.interfaces import backbone, encoding, exported, exporter, ray_source, teacher, upsampler
+from nfcore import options
+from nfcore.interfaces import backbone, budget, encoding, exported, exporter, ray_source, teacher, upsampler
+from nfcore.plugin import components
 from nfcore.testing import base
 
 READ = (backbone, encoding, exported, exporter, ray_source, teacher, upsampler, options, components, budget, base)

@@ -115,7 +115,7 @@ def test_batch_norms_are_folded(plain_student, exported):
 def test_the_package_says_what_its_numbers_mean(student, exported):
     description = Package.read(exported(student) / PACKAGE).model.description
     metadata = description.metadata.userDefined
-    assert nfcore.Scene.model_validate_json(metadata["nfcore.scene"]) == student.scene
+    assert nfcore.Scene.model_validate_json(metadata["nfcore.scene.bounds"]) == student.scene
     assert (int(metadata["nfcore.height"]), int(metadata["nfcore.width"])) == (
         student.cameras.height,
         student.cameras.width,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nfcore.geometry.lookup import interpolate
+from nfcore.geometry.trilinear import interpolate
 from nfcore_guided.lattice import corner_weights, corners, locate, vertices
 from nfcore_guided.volumes import FeatureTable, GatheredVolume, Volume
 

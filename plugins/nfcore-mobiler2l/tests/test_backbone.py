@@ -8,7 +8,7 @@ from torch import nn
 
 import nfcore
 from nfcore import UserError
-from nfcore.deploy import fold_norms
+from nfcore.exports.deploy import fold_norms
 
 KINDS = [
     {"layer": layer, "activation": activation, "norm": norm}

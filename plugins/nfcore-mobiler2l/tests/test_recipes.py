@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import nfcore
-from nfcore.pipeline.recipes import read_pipeline
-from nfcore.pipeline.sizes import student_size
-from nfcore.publications import read_tables
+from nfcore.config.resolve import read_pipeline
+from nfcore.evaluation.publications import read_tables
+from nfcore.student.sizes import student_size
 
 
 def pipeline(recipe):

@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, numpy_helper
 
 from nfcore import ParityFloor, UserError
-from nfcore.metrics import psnr
+from nfcore.evaluation.metrics import psnr
 from nfcore_onnx.activations import novel_cameras
 from nfcore_onnx.weights import rounded
 

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import UserError
-from nfcore.pipeline.recipes import configure
-from nfcore.pipeline.sizes import student_size
+from nfcore.config.resolve import configure
+from nfcore.student.sizes import student_size
 
 # R2L's code: 16 points, 3 coordinates, 10 octaves of sin and cos and the coordinate: "example: 48*21=1008".
 CHANNELS = 16 * 3 * 21

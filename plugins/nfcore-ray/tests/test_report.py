@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 from nfcore_ray.messages import Event, Outcome
 from nfcore_ray.plan import plan
 from nfcore_ray.report import as_data, as_markdown, mean_rows

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nfcore.errors import NfcoreError, UserError
-from nfcore.manager import plugins
+from nfcore.plugin.installed import plugins
 from nfcore_ray.plan import plan
 from nfcore_ray.sweep_file import Entry, Resources, SweepFile, checked_address, read_sweep
 

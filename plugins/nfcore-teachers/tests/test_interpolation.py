@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from nfcore.geometry.lookup import interpolate
+from nfcore.geometry.trilinear import interpolate
 from nfcore_teachers.interpolation import corner_offsets, locate
 
 SHAPE = (4, 5, 6)

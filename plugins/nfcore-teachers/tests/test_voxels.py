@@ -3,8 +3,8 @@ import torch
 
 import nfcore
 from nfcore import Budget, Rays, Reporter, UserError
+from nfcore.io.tensors import load_state, save_state
 from nfcore.options import parse
-from nfcore.states import load_state, save_state
 from nfcore_teachers.voxels import Voxels
 
 OPTIONS = Voxels.Options(resolution=24, samples_per_step=3000)

@@ -16,11 +16,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata
 
-from nfcore.console import Console
+from nfcore.config.resolve import configure
 from nfcore.errors import NfcoreError
-from nfcore.manager import PluginManager
-from nfcore.pipeline.recipes import configure
+from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run, StageReporter, Stages
+from nfcore.ui.console import Console
 from nfcore_tensorboard import Logger
 
 

@@ -16,7 +16,7 @@ from nfcore_coreml.conversion import Description
 from nfcore_coreml.toolchain import coremltools
 
 if TYPE_CHECKING:
-    from nfcore.light_field import LightField
+    from nfcore.student.light_field import LightField
 
 Form: TypeAlias = Literal["single", "split", "rays"]
 
@@ -140,7 +140,7 @@ def _metadata(student: LightField) -> dict[str, str]:
         "nfcore.height": str(student.cameras.height),
         "nfcore.width": str(student.cameras.width),
         "nfcore.pixels_per_ray": str(student.scale),
-        "nfcore.scene": student.scene.model_dump_json(),
+        "nfcore.scene.bounds": student.scene.model_dump_json(),
         "nfcore.converter": f"coremltools {coremltools.__version__}, torch {torch.__version__}",
         "nfcore.start_pose": json.dumps(camera.poses[0].tolist()),
         "nfcore.start_intrinsics": json.dumps(camera.intrinsics[0].tolist()),

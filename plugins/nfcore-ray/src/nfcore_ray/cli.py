@@ -25,7 +25,7 @@ def sweep(
 ) -> None:
     """Run many scenes, recipes and seeds as Ray tasks; again, to go on with what is not finished."""
     # Imported here, so that the command line's listings never wait for torch.
-    from nfcore.manager import plugins
+    from nfcore.plugin.installed import plugins
     from nfcore_ray.display import Display
     from nfcore_ray.plan import plan
     from nfcore_ray.report import COLUMNS, as_data, rows

@@ -12,7 +12,7 @@ from pydantic import Field, StringConstraints, field_validator
 
 import nfcore
 from nfcore.errors import UserError
-from nfcore.files import read_toml
+from nfcore.io.atomic import read_toml
 from nfcore.options import parse
 
 #: What names a folder without surprises on any file system.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from nfcore.geometry.lookup import interpolate
+from nfcore.geometry.trilinear import interpolate
 from nfcore_teachers import hash_kernel
 
 #: Equation 4 multiplies coordinates with these; as signed 32-bit numbers, whose products wrap as unsigned ones do.

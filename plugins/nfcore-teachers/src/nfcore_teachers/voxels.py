@@ -19,8 +19,8 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry.lookup import interpolate
 from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
+from nfcore.geometry.trilinear import interpolate
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher

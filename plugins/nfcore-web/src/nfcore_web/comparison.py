@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from nfcore import LightField, Teacher, Views
-from nfcore.error_maps import error_map
-from nfcore.images import to_bytes
-from nfcore.metrics import psnr
+from nfcore.evaluation.error_maps import error_map
+from nfcore.evaluation.metrics import psnr
+from nfcore.io.images import to_bytes
 from nfcore.views.training_views import render_view
 
 

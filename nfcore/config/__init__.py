@@ -1,0 +1,1 @@
+"""Pipelines as data: the schema, recipes in layers, and where each setting came from."""

@@ -1,0 +1,242 @@
+"""From a recipe's name and the user's changes to a pipeline's configuration."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nfcore.config.layers import component_name, laid_over, read_layers, read_recipe, same_component
+from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
+from nfcore.config.setting_sources import Origins
+from nfcore.errors import UserError, nearest
+from nfcore.options import parse
+from nfcore.plugin.components import Kind
+from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.scene_detection import scene_choice
+
+_PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
+
+
+def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
+    """Return the pipeline of a recipe as it stands, whether or not its components are installed.
+
+    Raises:
+        UserError: as ``read_recipe``; or an unknown setting or a wrong value.
+
+    """
+    return parse(PipelineConfig, read_recipe(name, manager), f"recipe {name!r}")
+
+
+@dataclass(frozen=True)
+class Configured:
+    """A pipeline's configuration, and what gave each setting its value.
+
+    Args:
+        config: the configuration.
+        origins: a recipe's name, or an option of the command line, by flat key such as ``distill.steps``;
+            settings that have their default are not in it.
+
+    """
+
+    config: PipelineConfig
+    origins: dict[str, str]
+
+
+def configure(
+    recipe: str,
+    manager: PluginManager,
+    *,
+    scene: str | None = None,
+    teacher: str | None = None,
+    changes: Iterable[str] = (),
+    exports: str | None = None,
+    protocol: str | None = None,
+) -> PipelineConfig:
+    """Return a recipe's configuration with the user's changes.
+
+    Args:
+        recipe: a recipe's name, or the path of a TOML file.
+        manager: where recipes and components are found.
+        scene: a ray source, ``NAME`` or ``NAME:PATH``, or a ``PATH`` whose ray source its files tell.
+        teacher: a teacher's name; the recipe's options for another teacher are dropped.
+        changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
+        exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
+        protocol: a publication whose test views are scored; ``all`` for every test view.
+
+    Raises:
+        UserError: an unknown name, option or value.
+
+    """
+    return configure_with_origins(
+        recipe,
+        manager,
+        scene=scene,
+        teacher=teacher,
+        changes=changes,
+        exports=exports,
+        protocol=protocol,
+    ).config
+
+
+def configure_with_origins(
+    recipe: str,
+    manager: PluginManager,
+    *,
+    scene: str | None = None,
+    teacher: str | None = None,
+    changes: Iterable[str] = (),
+    exports: str | None = None,
+    protocol: str | None = None,
+) -> Configured:
+    """Return what ``configure`` does, and where each value came from."""
+    values: dict[str, Any] = {}
+    origins = Origins()
+
+    def give(origin: str, given: dict[str, Any]) -> None:
+        values.update(given)
+        origins.gave(origin, given, values)
+
+    for name, own in read_layers(recipe, manager):
+        values = laid_over(values, own)
+        origins.gave(f"recipe {name}", own, values)
+    if scene is not None:
+        give("--scene", {"scene": scene_choice(scene, manager)})
+    if teacher is not None and not same_component(teacher, component_name(values.get("teacher"))):
+        give("--teacher", {"teacher": {"name": teacher}})
+    if exports is not None:
+        offered = _table(values, "export")
+        labels = [label.strip() for label in exports.split(",") if label.strip()]
+        added = {_label(label): {"name": label} for label in labels if label not in offered}
+        values["export"] = {label: added.get(label) or offered[label] for label in map(_label, labels)}
+        origins.gave("--export", {"export": added}, values)
+    if protocol is not None:
+        give("--protocol", {"protocol": protocol})
+    for change in changes:
+        given = _apply(values, change, manager)
+        origins.gave("--set", given, values)
+    config = parse(PipelineConfig, values, f"recipe {recipe!r}")
+    check_options(config, manager)
+    return Configured(config, origins.of(config.model_dump(mode="json", exclude_none=True)))
+
+
+def choose_exports(
+    offered: dict[str, ExportChoice],
+    names: Iterable[str],
+    changes: Iterable[str],
+    label: str | None,
+    manager: PluginManager,
+    *,
+    floor: float | None = None,
+) -> dict[str, ExportChoice]:
+    """Return the exports to make: those of ``offered`` or of exporters that ``names`` lists, or all offered.
+
+    Args:
+        offered: the exports of a run by label.
+        names: labels or exporters.
+        changes: ``key=value`` each, options of the exporters.
+        label: another label for the one export that is named.
+        manager: where exporters are found.
+        floor: least PSNR against torch in dB; None leaves it as it was.
+
+    Raises:
+        UserError: nothing to export, an unknown name or option, or a label for several exports.
+
+    """
+    chosen = {_label(name): offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
+    if not chosen:
+        known = nearest("", {component.name for _, component in manager.components("exporter")})
+        raise UserError(f"nothing to export: name an exporter; {known}")
+    values = {
+        name: choice.model_dump() | ({} if floor is None else {"floor": floor}) for name, choice in chosen.items()
+    }
+    for change, value in itertools.product(changes, values.values()):
+        _apply(value, change, manager)
+    if label is not None:
+        if len(values) > 1:
+            raise UserError(f"--as {label}: {len(values)} exports can't have one label; name one exporter")
+        values = dict.fromkeys([label], *values.values())
+    chosen = {name: parse(ExportChoice, value, f"export {name!r}") for name, value in values.items()}
+    for name, choice in chosen.items():
+        parse(manager.load("exporter", choice.name).Options, choice.options, f"export {name!r}")
+    return chosen
+
+
+def _label(name: str) -> str:
+    """Return the label of an export that is named by its exporter, which may be ``distribution/name``."""
+    return name.rpartition("/")[2]
+
+
+def check_options(config: PipelineConfig, manager: PluginManager) -> None:
+    """Check every component's name and options before any work is done.
+
+    Raises:
+        UserError: a component or an option that there isn't, or a value that it does not take.
+
+    """
+    chosen: list[tuple[Kind, str, Any]] = [
+        ("ray_source", "scene", config.scene),
+        ("teacher", "teacher", config.teacher),
+        *((part, f"student.{part}", getattr(config.student, part)) for part in _PARTS),
+        *(("exporter", f"export.{label}", choice) for label, choice in config.export.items()),
+    ]
+    for kind, where, choice in chosen:
+        parse(manager.load(kind, choice.name).Options, choice.options, f"{where} ({choice.name})")
+    if config.protocol != ALL_VIEWS:
+        manager.publication(config.protocol)
+
+
+def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[str, Any]:
+    """Set one ``key=value`` in ``values`` and return it alone, in tables as it lies there."""
+    key, equals, text = change.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise UserError(f"--set {change!r}: write it as key=value, such as distill.steps=100")
+    if path[0] == "student" and len(path) == 2 and path[1] not in ("scale", *_PARTS):
+        path.insert(1, _part_with_option(_table(values, "student"), path[1], manager))
+    node = values
+    for part in path[:-1]:
+        child = node.setdefault(part, {})
+        if isinstance(child, str):  # a component's name alone: make room for its options
+            child = node[part] = {"name": child}
+        if not isinstance(child, dict):
+            raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
+        node = child
+    node[path[-1]] = toml_value(text.strip())
+    return functools.reduce(lambda inner, part: {part: inner}, reversed(path), node[path[-1]])
+
+
+def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
+    """Return the part of the student that has ``option``: ``student.width`` means ``student.backbone.width``."""
+    options = {
+        part: list(manager.load(part, component_name(student[part])).Options.model_fields)
+        for part in _PARTS
+        if part in student
+    }
+    found = [part for part, names in options.items() if option in names]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(
+            f"student.{option} is ambiguous: say " + " or ".join(f"student.{p}.{option}" for p in found)
+        )
+    known = {name for names in options.values() for name in names}
+    raise UserError(f"no part of the student has an option {option!r}; {nearest(option, known)}")
+
+
+def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
+    table = values.get(key, {})
+    if not isinstance(table, dict):
+        raise UserError(f"{key}: must be a table, not {table!r}")
+    return table
+
+
+def toml_value(text: str) -> Any:
+    """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text

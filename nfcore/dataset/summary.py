@@ -1,0 +1,153 @@
+"""What was understood of a data set: counts, sizes, bounds, and what looks wrong, as plain data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from nfcore.geometry.boxes import box_depths
+from nfcore.geometry.orbits import nearest_point_to_axes
+from nfcore.interfaces import RaySource, Split, Views
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras, Rays
+
+#: Novel cameras that are drawn to tell where they are.
+_NOVEL = 256
+#: Rays along each side of a photo that are held against the box.
+_GRID = 12
+
+
+def summarise(source: RaySource, reader: str) -> dict[str, Any]:
+    """Return what ``source``, made by the ray source called ``reader``, has understood, ready for JSON.
+
+    Distances are in scene units, sizes in pixels, angles in degrees. ``warnings`` are sentences, and none where
+    nothing looks wrong.
+    """
+    views = {split: source.views(split) for split in get_args(Split)}
+    train, scene = views["train"], source.scene
+    cameras = train.cameras
+    novel = source.sample_cameras(_NOVEL, torch.Generator().manual_seed(0))
+    return {
+        "scene": source.name,
+        "ray_source": reader,
+        "kind": kind(scene),
+        "views": {split: len(view) for split, view in views.items()},
+        "height": cameras.height,
+        "width": cameras.width,
+        "scales": [s for s in range(1, 17) if cameras.height % s == 0 and cameras.width % s == 0],
+        "alpha": train.alpha is not None,
+        "intrinsics": {name: _range(cameras.intrinsics[:, i]) for i, name in enumerate(("fx", "fy", "cx", "cy"))},
+        "field_of_view": {
+            "horizontal": _range(_angle(cameras.width, cameras.intrinsics[:, 0])),
+            "vertical": _range(_angle(cameras.height, cameras.intrinsics[:, 1])),
+        },
+        "near": scene.near,
+        "far": scene.far,
+        "box": [list(corner) for corner in scene.box],
+        "background": list(scene.background),
+        "cameras": _region(cameras, scene),
+        "pseudo_cameras": _region(novel, scene),
+        "warnings": warnings(scene, train, novel),
+    }
+
+
+def kind(scene: Scene) -> str:
+    """Return ``forward-facing``, ``unbounded`` or ``bounded``."""
+    return "forward-facing" if scene.forward_facing else "unbounded" if scene.unbounded else "bounded"
+
+
+def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
+    """Return what looks wrong about a scene, its training photos and its novel cameras."""
+    cameras = train.cameras
+    found = [
+        _named(
+            train,
+            ~_any_ray_hits(cameras, scene),
+            "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
+            "a wrong box",
+        ),
+        _named(train, train.images.flatten(1).std(1) < 0.01, "are of one colour"),
+    ]
+    if train.alpha is not None:
+        found.append(_named(train, train.alpha.flatten(1).amax(1) < 0.5, "are transparent all over"))
+    if not scene.forward_facing:
+        found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
+        held = cameras.poses[:, :, 1] @ _mean_up(cameras)
+        found.append(_named(train, held < 0, "are held upside down, unlike others"))
+        depth = _centre_depth(cameras, scene)
+        found.append(
+            _named(train, (depth < scene.near) | (depth > scene.far), "have the box outside of near to far")
+        )
+    within = int(_inside(novel.poses[:, :, 3], scene).sum())
+    if within and not scene.forward_facing:
+        found.append(f"{within} of {len(novel)} novel cameras are inside the scene's box")
+    focal = cameras.intrinsics[:, 0]
+    if float(focal.max()) > 2 * float(focal.min()):
+        found.append(f"focal lengths differ more than twofold, {focal.min():.5g} to {focal.max():.5g} pixels")
+    if len(train) < 10:
+        found.append(f"only {len(train)} photos to train on: expect floating specks between the views")
+    return [text for text in found if text]
+
+
+def _named(views: Views, wrong: Tensor, what: str) -> str | None:
+    """Return a sentence about the photos that are ``wrong`` (n,), or None."""
+    names = [name for name, bad in zip(views.names, wrong.tolist(), strict=True) if bad]
+    if not names:
+        return None
+    listed = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} of {len(views)} training photos ({listed}) {what}"
+
+
+def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
+    """Return (n,) whether any of a grid of each camera's rays meets the box."""
+    step = max(1, min(cameras.height, cameras.width) // _GRID)
+    hits = []
+    for index in range(len(cameras)):
+        rays = cameras[index].rays()
+        coarse = Rays(rays.origins[:, ::step, ::step], rays.directions[:, ::step, ::step]).flat()
+        hits.append(_hits_box(coarse, scene).any())
+    return torch.stack(hits)
+
+
+def _hits_box(rays: Rays, scene: Scene) -> Tensor:
+    """Return (n,) whether rays (n, 3) meet the scene's box in front of their origins."""
+    low, high = torch.tensor(scene.box)
+    entry, leave = box_depths(rays.origins, rays.directions, low, high, -1)
+    return (leave > entry)[:, 0]
+
+
+def _inside(points: Tensor, scene: Scene) -> Tensor:
+    low, high = torch.tensor(scene.box)
+    inside: Tensor = ((points > low) & (points < high)).all(-1)
+    return inside
+
+
+def _mean_up(cameras: Cameras) -> Tensor:
+    return cameras.poses[:, :, 1].mean(0)
+
+
+def _centre_depth(cameras: Cameras, scene: Scene) -> Tensor:
+    """Return (n,) the depth of the box's centre."""
+    centre = torch.tensor(scene.box).mean(0)
+    return -((centre - cameras.poses[:, :, 3]) * cameras.poses[:, :, 2]).sum(-1)
+
+
+def _region(cameras: Cameras, scene: Scene) -> dict[str, Any]:
+    """Return where cameras are: lower and upper corner; around something also how far from it."""
+    eyes = cameras.poses[:, :, 3]
+    corners = {"from": eyes.amin(0).tolist(), "to": eyes.amax(0).tolist()}
+    if scene.forward_facing:
+        return corners
+    target = nearest_point_to_axes(cameras.poses)
+    return corners | {"look_at": target.tolist(), "distance": _range((eyes - target).norm(dim=-1))}
+
+
+def _range(values: Tensor) -> list[float]:
+    return [float(values.min()), float(values.max())]
+
+
+def _angle(side: int, focal: Tensor) -> Tensor:
+    return 2 * (0.5 * side / focal).atan() * (180 / math.pi)

@@ -1,0 +1,1 @@
+"""How good pictures are: metrics, error maps, published tables, comparisons of runs."""

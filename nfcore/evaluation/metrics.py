@@ -1,0 +1,152 @@
+"""Image quality: PSNR, SSIM and LPIPS with their published definitions, computed by torchmetrics."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nfcore.errors import NfcoreError
+from nfcore.plugin.isolation import reason
+
+#: Images (n, 3, h, w) and truth of the same shape, both in [0, 1], to one value for each image, (n,).
+Metric = Callable[[Tensor, Tensor], Tensor]
+
+#: How long a download may stand still before it counts as failed.
+_PATIENCE_SECONDS = 10.0
+
+
+def psnr(images: Tensor, truth: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio of each image in dB, (n,).
+
+    Args:
+        images: (n, 3, h, w) in [0, 1].
+        truth: the same shape.
+
+    """
+    ratio = _torchmetrics("functional.image").peak_signal_noise_ratio
+    value: Tensor = ratio(images, truth, data_range=(0.0, 1.0), dim=(1, 2, 3), reduction="none")
+    return value
+
+
+def ssim(images: Tensor, truth: Tensor) -> Tensor:
+    """Return the structural similarity of each image, (n,), each channel on its own.
+
+    Wang et al. 2004, equation 13 and section III-C: an 11 x 11 Gaussian window with sigma 1.5, K1 = 0.01 and
+    K2 = 0.03, averaged over all windows that lie inside the image and over the channels.
+
+    Args:
+        images: (n, 3, h, w) in [0, 1], each side at least 11 pixels.
+        truth: the same shape.
+
+    """
+    similarity = _torchmetrics("functional.image").structural_similarity_index_measure
+    _, windows = similarity(images, truth, data_range=(0.0, 1.0), reduction="none", return_full_image=True)
+    inside: Tensor = windows[..., 5:-5, 5:-5]  # the others reach over the edge, into mirrored pixels
+    return inside.mean((1, 2, 3))
+
+
+def ssim_mobiler2l(images: Tensor, truth: Tensor) -> Tensor:
+    """Return what MobileR2L's code calls SSIM, (n,): only to compare with its tables, it is not the SSIM.
+
+    Its code hands over (height, width, 3) images as if they were (channels, height, width). So each row of pixels
+    is taken for an image of its own, ``width`` high and 3 wide; and the window, 11 x 11 as in ``ssim``, reaches
+    over the edges into zeros. Neighbouring rows are never compared and most of each window is zeros on both
+    sides, which is why it is near 1 where the SSIM is not: on lego .9910 in place of .9507.
+
+    Args:
+        images: (n, 3, h, w) in [0, 1].
+        truth: the same shape.
+
+    """
+    offsets = images.new_tensor(range(-5, 6))
+    bell = (-offsets.square() / (2 * 1.5**2)).exp()
+    bell = bell / bell.sum()
+
+    def blur(values: Tensor) -> Tensor:
+        along_row = F.conv2d(values, bell.reshape(1, 1, 11, 1), padding=(5, 0))
+        return F.conv2d(along_row, bell.reshape(1, 1, 1, 11), padding=(0, 5))
+
+    n, _, height, _ = images.shape
+    x, y = (image.permute(0, 2, 3, 1).flatten(0, 1)[:, None] for image in (images, truth))
+    mean_x, mean_y = blur(x), blur(y)
+    variance_x, variance_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return (luminance * structure).reshape(n, height, -1).mean((1, 2))
+
+
+def lpips(images: Tensor, truth: Tensor) -> Tensor:
+    """Return the learned perceptual distance of each image, (n,), less is nearer.
+
+    Zhang et al. 2018, the published linear weights on AlexNet (version 0.1), the default of R2L's
+    and MobileR2L's code.
+
+    Args:
+        images: (n, 3, h, w) in [0, 1].
+        truth: the same shape.
+
+    Raises:
+        NfcoreError: torchvision, or AlexNet's weights, can't be had here.
+
+    """
+    network = _perceptual_network().to(images.device)
+    values = [network(a[None], b[None], normalize=True) for a, b in zip(images, truth, strict=True)]
+    return images.new_tensor([float(value) for value in values])
+
+
+@functools.cache
+def _perceptual_network() -> nn.Module:
+    try:
+        with _impatient_sockets():
+            network: nn.Module = _torchmetrics("image.lpip").LearnedPerceptualImagePatchSimilarity("alex").net
+    except ModuleNotFoundError:
+        raise NfcoreError("LPIPS needs torchvision: pip install 'neural-field-core[lpips]'") from None
+    except Exception as error:  # urllib, sockets, a truncated file: whatever a download can do
+        raise NfcoreError(f"LPIPS: the weights of AlexNet can't be had: {reason(error)}") from None
+    return network
+
+
+@contextmanager
+def _impatient_sockets() -> Iterator[None]:
+    """Let a download that hangs fail; torchvision gives no other handle on that."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _torchmetrics(module: str) -> Any:
+    try:
+        return importlib.import_module(f"torchmetrics.{module}")
+    except RuntimeError as error:  # it imports torchvision where there is one, and that may be another torch's
+        raise NfcoreError(
+            f"torchmetrics can't be imported: {reason(error)}; a torchvision that does not fit torch does this: "
+            "install both from one index, or remove torchvision"
+        ) from None
+
+
+def available(note: Callable[[str], None]) -> dict[str, Metric]:
+    """Return all metrics that can be computed here, by the names that ``summary.json`` uses.
+
+    Args:
+        note: told in one line why LPIPS is not among them, if it is not.
+
+    """
+    metrics: dict[str, Metric] = {"psnr": psnr, "ssim": ssim, "ssim_mobiler2l": ssim_mobiler2l}
+    try:
+        _perceptual_network()
+    except NfcoreError as error:
+        note(f"not measured: {error}")
+        return metrics
+    return metrics | {"lpips": lpips}

@@ -1,0 +1,100 @@
+"""Trees of tensors and plain values in one safetensors file: checkpoints, without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from nfcore.errors import UserError
+from nfcore.io.atomic import write_atomic
+
+#: Nested dicts (keys: str or int), lists, tensors, numbers, strings, booleans and None.
+State: TypeAlias = Any
+
+
+def save_state(path: Path, state: State) -> None:
+    """Write ``state`` to ``path`` atomically. Tensors that share memory are each written whole."""
+    tensors: dict[str, Tensor] = {}
+    tree = _flatten(state, tensors)
+    write_safetensors(path, tensors, {"tree": json.dumps(tree)})
+
+
+def load_state(path: Path) -> State:
+    """Return what ``save_state`` wrote, bit for bit.
+
+    Raises:
+        UserError: the file is damaged or of another kind.
+
+    """
+    tensors, metadata = read_safetensors(path)
+    if "tree" not in metadata:
+        raise UserError(f"{path}: not a checkpoint of nfcore")
+    try:
+        return _restore(json.loads(metadata["tree"]), tensors)
+    except (LookupError, RecursionError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged checkpoint ({error})") from None
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+    """Write tensors and text to a safetensors file, atomically; views and tensors on a GPU are copied."""
+    own = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    write_atomic(path, safetensors.torch.save(own, metadata or None))
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a safetensors file.
+
+    Raises:
+        UserError: the file is missing, damaged or of another kind.
+
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def _flatten(node: State, tensors: dict[str, Tensor]) -> Any:
+    match node:
+        case Tensor():
+            key = str(len(tensors))
+            tensors[key] = node
+            return {"tensor": key}
+        case dict():
+            return {"dict": [[key, _flatten(value, tensors)] for key, value in node.items()]}
+        case list() | tuple():
+            return {"list": [_flatten(value, tensors) for value in node]}
+        case bool() | int() | float() | str() | None:
+            return {"value": node}
+    raise TypeError(f"a checkpoint can't hold a {type(node).__name__}")
+
+
+def _restore(node: Any, tensors: dict[str, Tensor]) -> State:
+    match node:
+        case {"tensor": key}:
+            return tensors[key]
+        case {"dict": items}:
+            return {key: _restore(value, tensors) for key, value in items}
+        case {"list": items}:
+            return [_restore(value, tensors) for value in items]
+        case {"value": value}:
+            return value
+    raise ValueError("its tree has an unknown node")
+
+
+def seeded(seed: int) -> torch.Generator:
+    """Return a CPU generator that starts from ``seed``."""
+    return torch.Generator().manual_seed(seed)

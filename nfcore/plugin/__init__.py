@@ -1,0 +1,1 @@
+"""Plugins: what they offer, how they are found, loaded in isolation and asked for by name."""

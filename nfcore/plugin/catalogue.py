@@ -1,0 +1,249 @@
+"""The catalogue of known plugins: an entry each, checked, and the index of them that ships with the core.
+
+``python -m nfcore.plugin.catalogue FOLDER`` reads the entries in ``FOLDER/plugins`` and writes
+``FOLDER/index.json`` and ``FOLDER/schema.json`` again. Nothing here asks the network, or imports a plugin
+that is not being checked.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from nfcore.errors import UserError
+from nfcore.io.atomic import read_toml, write_atomic
+from nfcore.options import Options, parse
+from nfcore.plugin.components import INTERFACE_LEVELS, Kind
+from nfcore.plugin.entry_points import canonical
+from nfcore.plugin.manager import PluginManager
+
+_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+# Nothing that a shell would take for more than words, and no option that would change where pip looks.
+_INSTALL = r"^pip install( [\w.\[][\w./:@+=,\[\]#&~-]*)+$"
+
+
+class CataloguedComponent(Options):
+    """One component that a plugin offers."""
+
+    kind: Kind = Field(description="Which interface it implements")
+    name: str = Field(pattern=_NAME, description="How users call it")
+    level: int = Field(1, ge=1, description="The interface level that it was written for")
+    summary: str = Field(min_length=1, max_length=120, description="What it is, in one line")
+
+
+class CataloguedRecipe(Options):
+    """One recipe (named pipeline) that a plugin offers."""
+
+    name: str = Field(pattern=_NAME, description="How users call it")
+    summary: str = Field(min_length=1, max_length=120, description="What it is, in one line")
+
+
+class Entry(Options):
+    """What the catalogue knows of one plugin: what its author says, compared with the installed distribution."""
+
+    distribution: str = Field(pattern=_NAME, description="The distribution's name, as pip normalises it")
+    summary: str = Field(min_length=1, max_length=160, description="The distribution's own summary")
+    install: str = Field(
+        pattern=_INSTALL,
+        description="The pip command that installs it; a path starts at the root of nfcore's sources",
+    )
+    licence: str = Field(min_length=1, max_length=80, description="SPDX expression, such as MIT")
+    maturity: Literal["experimental", "usable", "stable"] = Field(
+        description="experimental: may change or fail; usable: tested, may change; stable: keeps its promises"
+    )
+    home_page: str = Field(
+        pattern=r"^(https://\S+|plugins/[\w-]+)$",
+        description="Where to read more; a folder for nfcore's own plugins",
+    )
+    components: tuple[CataloguedComponent, ...] = Field((), description="The components that it offers")
+    recipes: tuple[CataloguedRecipe, ...] = Field((), description="The recipes that it offers")
+
+    def offers(self) -> list[tuple[str, str]]:
+        """Return the kind (or ``"recipe"``) and the name of everything that the plugin offers."""
+        return [(c.kind, c.name) for c in self.components] + [("recipe", r.name) for r in self.recipes]
+
+
+_INDEX = TypeAdapter(tuple[Entry, ...])
+
+
+@functools.cache
+def index() -> tuple[Entry, ...]:
+    """Return all entries that ship with this core, sorted by distribution."""
+    return _INDEX.validate_json(resources.files("nfcore_registry").joinpath("index.json").read_bytes())
+
+
+def install_hint(kind: str, name: str) -> str | None:
+    """Return how to install what offers ``name``, such as ``nfcore-x has it: pip install nfcore-x``.
+
+    Args:
+        kind: a component kind or ``"recipe"``.
+        name: ``name`` or ``distribution/name``.
+
+    Returns:
+        One line, or None if no catalogued plugin offers that name or what offers it is installed.
+
+    """
+    distribution, _, bare = name.rpartition("/")
+    hints = [
+        f"{entry.distribution} has it: {entry.install}"
+        for entry in index()
+        if (kind, bare) in entry.offers()
+        and canonical(distribution) in ("", entry.distribution)
+        and installed_version(entry.distribution) is None
+    ]
+    return "; ".join(hints) or None
+
+
+def installed_version(distribution: str) -> str | None:
+    """Return the version of an installed distribution, None if it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# -- checking ----------------------------------------------------------------------------------------
+
+
+def read_entry(path: Path) -> Entry:
+    """Return the entry in ``path``.
+
+    Raises:
+        UserError: no such file, not TOML, or not an entry: the text names the field and what would be right.
+
+    """
+    return parse(Entry, read_toml(path), str(path))
+
+
+def check_entry(path: Path, manager: PluginManager) -> list[str]:
+    """Return what is wrong with the catalogue entry in ``path``, a sentence each; nothing if it is right.
+
+    Besides the form, the entry is compared with the plugin as ``manager`` has it, and with the names that other
+    plugins in the catalogue have.
+    """
+    try:
+        entry = read_entry(path)
+    except UserError as error:
+        return [str(error)]
+    others = [other for other in index() if other.distribution != entry.distribution]
+    return [
+        f"{path}: {problem}"
+        for problem in (*_own_problems(entry, path), *_taken(entry, others), *_not_as_installed(entry, manager))
+    ]
+
+
+def _own_problems(entry: Entry, path: Path) -> list[str]:
+    problems = []
+    if path.name != f"{entry.distribution}.toml":
+        problems.append(f"the file of {entry.distribution!r} must be called {entry.distribution}.toml")
+    offers = entry.offers()
+    problems += [
+        f"{kind} {name!r} is there twice" for kind, name in sorted({o for o in offers if offers.count(o) > 1})
+    ]
+    for component in entry.components:
+        level = INTERFACE_LEVELS[component.kind]
+        if component.level != level:
+            problems.append(
+                f"{component.kind} {component.name!r} is for level {component.level} of that interface, "
+                f"this nfcore has level {level}"
+            )
+    return problems
+
+
+def _taken(entry: Entry, others: list[Entry]) -> list[str]:
+    """Return the names that another plugin has: with both installed, neither could be called by its bare name."""
+    return [
+        f"{kind} {name!r} is a name of {other.distribution}: choose another"
+        for kind, name in entry.offers()
+        for other in others
+        if (kind, name) in other.offers()
+    ]
+
+
+def _not_as_installed(entry: Entry, manager: PluginManager) -> list[str]:
+    try:
+        found = metadata.metadata(entry.distribution)
+    except metadata.PackageNotFoundError:
+        return [
+            f"{entry.distribution} is not installed here, so its components can't be compared: {entry.install}"
+        ]
+    broken = [p.problem for p in manager.plugins if p.distribution == entry.distribution and p.problem]
+    if broken:
+        return [f"{entry.distribution} is broken here: {broken[0]}"]
+    offered = {
+        "summary": _first(found, "Summary"),
+        "licence": _first(found, "License-Expression", "License"),
+        "components": [
+            {"kind": c.kind, "name": c.name, "level": c.level, "summary": c.summary}
+            for p, c in manager.components()
+            if p.distribution == entry.distribution
+        ],
+        "recipes": [
+            {"name": r.name, "summary": r.summary}
+            for p, r in manager.recipes()
+            if p.distribution == entry.distribution
+        ],
+    }
+    return [
+        problem
+        for field, value in offered.items()
+        for problem in _differences(field, getattr(entry, field), value)
+    ]
+
+
+def _first(found: metadata.PackageMetadata, *fields: str) -> str | None:
+    return next((value for field in fields for value in found.get_all(field) or ()), None)
+
+
+def _differences(field: str, said: Any, found: Any) -> list[str]:
+    if not isinstance(found, list):
+        return [] if said == found else [f"{field} is {said!r}, the installed distribution says {found!r}"]
+    what = field.removesuffix("s")
+    entries = [dict(item) for item in said]
+    return [
+        f"{what} {_words(item)}: the installed plugin has none such" for item in entries if item not in found
+    ] + [f"{what} {_words(item)} of the installed plugin is missing" for item in found if item not in entries]
+
+
+def _words(item: dict[str, Any]) -> str:
+    return ", ".join(f"{key} = {value!r}" for key, value in item.items())
+
+
+# -- building ----------------------------------------------------------------------------------------
+
+
+def build_index(folder: Path) -> str:
+    """Return the text of ``index.json`` for the entries in ``folder``.
+
+    Raises:
+        UserError: an entry is wrong, or two plugins have one name; what is installed here does not matter.
+
+    """
+    paths = sorted(folder.glob("*.toml"))
+    entries = [read_entry(path) for path in paths]
+    for number, (path, entry) in enumerate(zip(paths, entries, strict=True)):
+        problems = _own_problems(entry, path) + _taken(entry, entries[:number])
+        if problems:
+            raise UserError(f"{path}: {problems[0]}")
+    return json.dumps([entry.model_dump(mode="json") for entry in entries], indent=2, ensure_ascii=False) + "\n"
+
+
+def schema() -> str:
+    """Return the text of ``schema.json``, the JSON schema of an entry."""
+    return json.dumps(Entry.model_json_schema(), indent=2) + "\n"
+
+
+def main(folder: Path) -> None:
+    """Write ``index.json`` and ``schema.json`` in ``folder`` anew from its ``plugins/*.toml``."""
+    write_atomic(folder / "index.json", build_index(folder / "plugins"))
+    write_atomic(folder / "schema.json", schema())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

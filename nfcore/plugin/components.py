@@ -1,0 +1,71 @@
+"""What a plugin offers, described by data so that listing it imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+Kind = Literal["ray_source", "teacher", "encoding", "backbone", "upsampler", "exporter"]
+
+#: All component kinds.
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+#: The current level of each interface. It rises by one when a change breaks what implements the interface.
+INTERFACE_LEVELS: dict[Kind, int] = dict.fromkeys(KINDS, 1)
+
+
+@dataclass(frozen=True)
+class Component:
+    """One implementation of an interface, imported when it is first used.
+
+    Args:
+        kind: which interface it implements.
+        name: how users call it; lower case, words joined by dashes.
+        target: where the class is, ``"package.module:Class"``.
+        summary: one line for listings.
+        level: the interface level that the class was written for.
+        markers: of a ray source, files that tell a folder that it reads, relative to it: one of them is enough.
+
+    """
+
+    kind: Kind
+    name: str
+    target: str
+    summary: str = ""
+    level: int = 1
+    markers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named pipeline: a TOML file in which components are chosen by name.
+
+    Args:
+        name: how users call it.
+        path: the TOML file.
+        summary: one line for listings.
+
+    """
+
+    name: str
+    path: Path
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Published figures to compare with: a TOML file that says how they were measured and gives the tables.
+
+    ``nfcore.evaluation.publications`` describes the file.
+
+    Args:
+        name: how users call it, and the evaluation protocol that it used.
+        path: the TOML file.
+        summary: one line for listings, such as title, authors and venue.
+
+    """
+
+    name: str
+    path: Path
+    summary: str = ""

@@ -1,0 +1,68 @@
+"""The plugins of this process: those installed, less those that the environment excludes.
+
+The composition root: the one place where entry points, manager, catalogue and stale installs meet.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from nfcore.plugin.catalogue import install_hint
+from nfcore.plugin.components import KINDS
+from nfcore.plugin.entry_points import PluginSource, canonical, discover
+from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.stale_installs import stale_installs
+
+
+def named_in(variable: str, environ: Mapping[str, str]) -> set[str]:
+    """Return the distributions that an environment variable lists, comma-separated."""
+    return {canonical(name.strip()) for name in environ.get(variable, "").split(",") if name.strip()}
+
+
+def _excluded_by(source: PluginSource, environ: Mapping[str, str]) -> str | None:
+    """Return the variable that excludes a plugin, or None."""
+    if source.distribution in named_in("NFCORE_PLUGINS_DISABLE", environ):
+        return "NFCORE_PLUGINS_DISABLE"
+    only = named_in("NFCORE_PLUGINS_ONLY", environ)
+    return "NFCORE_PLUGINS_ONLY" if only and source.distribution not in only else None
+
+
+def _selected(sources: list[PluginSource], environ: Mapping[str, str]) -> list[PluginSource]:
+    return [source for source in sources if _excluded_by(source, environ) is None]
+
+
+def _elsewhere(what: str, name: str) -> Iterator[str]:
+    """Yield where a name may be that no plugin offers: in the catalogue, or in an editable install out of date."""
+    kinds = KINDS if what == "component" else (what.replace(" ", "_"),)
+    hints = (install_hint(kind, name) for kind in kinds)
+    yield from dict.fromkeys(hint for hint in hints if hint is not None)
+    yield from map(str, stale_installs())
+
+
+@functools.cache
+def _make(folders: tuple[Path, ...]) -> PluginManager:
+    sources = discover(folders)
+    disabled = [(s, v) for s in sources if (v := _excluded_by(s, os.environ)) is not None]
+    return PluginManager(_selected(sources, os.environ), disabled, _elsewhere)
+
+
+_folders: tuple[Path, ...] = ()
+
+
+def use_plugin_folders(folders: Iterable[Path]) -> None:
+    """Take plugins from source folders too, as ``--plugins-dir`` does."""
+    global _folders
+    _folders = tuple(folders)
+
+
+def plugin_folders() -> tuple[Path, ...]:
+    """Return the source folders that plugins are taken from, in addition to those installed."""
+    return _folders
+
+
+def plugins() -> PluginManager:
+    """Return the manager of all plugins of this process, loaded on the first call."""
+    return _make(_folders)

@@ -1,0 +1,212 @@
+"""Plugins: what each offers, found by kind and name."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from nfcore.errors import PluginError, nearest
+from nfcore.options import Options, parse
+from nfcore.plugin.class_lookup import missing
+from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Component, Kind, Publication, Recipe
+from nfcore.plugin.entry_points import PluginSource, canonical
+from nfcore.plugin.isolation import Fence, Plugin, reason
+
+Offer = TypeVar("Offer", Component, Recipe, Publication)
+
+
+class PluginManager:
+    """Finds plugins, keeps a broken one from harming the others, and makes components by name.
+
+    Args:
+        sources: the plugins to load. One that raises while it is loaded or asked for what it offers is kept
+            in ``plugins`` with its ``problem`` and offers nothing.
+        disabled: plugins that are not loaded, each with the environment variable that says so.
+        explain: yields what else may be the reason why there is no component or recipe of a name; it is given
+            what was asked for, such as ``"ray source"``, and the name.
+
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[PluginSource],
+        disabled: Iterable[tuple[PluginSource, str]] = (),
+        explain: Callable[[str, str], Iterable[str]] = lambda what, name: (),
+    ) -> None:
+        self.disabled = list(disabled)
+        self._explain = explain
+        self._fence = Fence()
+        self.hooks = self._fence.hooks
+        self.plugins = [self._fence.load(source) for source in sources]
+
+    def call_each(self, hook: str, **arguments: Any) -> list[Plugin]:
+        """Call ``hook`` of every plugin, each in its own fence; return those that raised, with their ``problem``.
+
+        A plugin that has raised before is not called again.
+        """
+        sound = [plugin for plugin in self.plugins if plugin.problem is None]
+        return [plugin for plugin in sound if not self._fence.call(plugin, hook, **arguments)]
+
+    def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
+        """Call ``hook`` of one plugin in its fence; return whether all went well, else set its ``problem``."""
+        return self._fence.call(plugin, hook, **arguments)
+
+    # -- components ----------------------------------------------------------------------------------
+
+    def components(self, kind: Kind | None = None) -> list[tuple[Plugin, Component]]:
+        """Return all components (of one kind) with the plugin that offers each, sorted by kind and name."""
+        found = [(p, c) for p in self.plugins for c in p.components if kind in (None, c.kind)]
+        return sorted(found, key=lambda pc: (KINDS.index(pc[1].kind), pc[1].name, pc[0].distribution))
+
+    def find(self, kind: Kind, name: str) -> tuple[Plugin, Component]:
+        """Return the component called ``name``, or ``distribution/name``.
+
+        Raises:
+            PluginError: unknown (with the nearest names), offered by two distributions, or written for
+                another interface level.
+
+        """
+        plugin, component = self._pick(kind.replace("_", " "), name, self.components(kind))
+        problem = _level_problem(plugin, component)
+        if problem:
+            raise PluginError(f"{kind} {name!r} of {plugin} {problem}")
+        return plugin, component
+
+    def problem(self, plugin: Plugin, component: Component) -> str | None:
+        """Return why ``component`` can't be used by its bare name, as far as can be told without importing it."""
+        return (
+            _ambiguity(plugin, component, self.components(component.kind))
+            or _level_problem(plugin, component)
+            or missing(component.target)
+        )
+
+    def load(self, kind: Kind, name: str) -> Any:
+        """Return the class of a component, importing it now.
+
+        Raises:
+            PluginError: as ``find``; or the class can't be imported, with the reason.
+
+        """
+        plugin, component = self.find(kind, name)
+        module, _, attribute = component.target.partition(":")
+        try:
+            return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise PluginError(f"{kind} {name!r} of {plugin} can't be loaded: {reason(error)}") from error
+
+    def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, *context: Any) -> Any:
+        """Return a new component: its class, called with its checked options and what its kind is given."""
+        cls = self.load(kind, name)
+        if not isinstance(options, Options):
+            options = parse(cls.Options, options, f"{kind} {name!r}")
+        return cls(options, *context)
+
+    def name_of(self, kind: Kind, component: object) -> str:
+        """Return the ``distribution/name`` under which the class of ``component`` is offered.
+
+        Raises:
+            PluginError: no plugin offers that class, so that a saved file could not name it.
+
+        """
+        for plugin, candidate in self.components(kind):
+            module, _, attribute = candidate.target.partition(":")
+            place: object = sys.modules.get(module)
+            for part in attribute.split("."):
+                place = getattr(place, part, None)
+            if place is type(component):
+                return f"{plugin.distribution}/{candidate.name}"
+        cls = type(component)
+        raise PluginError(
+            f"no plugin offers {cls.__module__}:{cls.__qualname__} as {kind}; "
+            "give it an entry point to save it by name"
+        )
+
+    # -- recipes -------------------------------------------------------------------------------------
+
+    def recipes(self) -> list[tuple[Plugin, Recipe]]:
+        """Return all recipes with the plugin that offers each, sorted by name."""
+        found = [(p, r) for p in self.plugins for r in p.recipes]
+        return sorted(found, key=lambda pr: (pr[1].name, pr[0].distribution))
+
+    def recipe(self, name: str) -> Recipe:
+        """Return the recipe called ``name`` or ``distribution/name``.
+
+        Raises:
+            PluginError: unknown (with the nearest names) or offered by two distributions.
+
+        """
+        return self._pick("recipe", name, self.recipes())[1]
+
+    def recipe_problem(self, plugin: Plugin, recipe: Recipe) -> str | None:
+        """Return why ``recipe`` can't be used by its bare name, or None."""
+        return _ambiguity(plugin, recipe, self.recipes()) or (
+            None if recipe.path.is_file() else f"{recipe.path}: no such file"
+        )
+
+    # -- publications --------------------------------------------------------------------------------
+
+    def publications(self) -> list[tuple[Plugin, Publication]]:
+        """Return all published figures with the plugin that offers each, sorted by name."""
+        found = [(p, figures) for p in self.plugins for figures in p.publications]
+        return sorted(found, key=lambda pf: (pf[1].name, pf[0].distribution))
+
+    def publication(self, name: str) -> Publication:
+        """Return the published figures called ``name`` or ``distribution/name``.
+
+        Raises:
+            PluginError: unknown (with the nearest names) or offered by two distributions.
+
+        """
+        return self._pick("publication", name, self.publications())[1]
+
+    # -- names ---------------------------------------------------------------------------------------
+
+    def unknown(self, what: str, name: str, known: Iterable[str]) -> PluginError:
+        """Return the error for a name that nobody offers: the nearest ones, and why it may be hidden."""
+        hints = [
+            nearest(name.rpartition("/")[2], known),
+            *(f"{p} is broken: {p.problem}" for p in self.plugins if p.problem),
+            *(f"{s} is disabled by {variable}" for s, variable in self.disabled),
+            *self._explain(what, name),
+        ]
+        return PluginError(f"unknown {what} {name!r}: {'; '.join(hints)}")
+
+    def _pick(self, what: str, name: str, offers: list[tuple[Plugin, Offer]]) -> tuple[Plugin, Offer]:
+        distribution, _, bare = name.rpartition("/")
+        distribution = canonical(distribution)
+        found = [(p, o) for p, o in offers if o.name == bare and distribution in ("", p.distribution)]
+        if len(found) == 1:
+            return found[0]
+        if len({p.distribution for p, _ in found}) == 1:
+            raise PluginError(
+                f"{what} {name!r} is offered more than once by {found[0][0]}: that plugin is at fault"
+            )
+        if found:
+            choices = " or ".join(sorted(f"{p.distribution}/{bare}" for p, _ in found))
+            raise PluginError(f"{what} {name!r} is offered by more than one distribution: say {choices}")
+        raise self.unknown(what, name, {o.name for _, o in offers})
+
+
+def _ambiguity(plugin: Plugin, offer: Offer, offers: list[tuple[Plugin, Offer]]) -> str | None:
+    others: set[str] = {p.distribution for p, o in offers if o is not offer and o.name == offer.name}
+    if plugin.distribution in others:
+        return "its distribution offers that name more than once"
+    if others:
+        full = " or ".join(sorted(f"{d}/{offer.name}" for d in {plugin.distribution, *others}))
+        return f"more than one distribution offers that name: say {full}"
+    return None
+
+
+def _level_problem(plugin: Plugin, component: Component) -> str | None:
+    level = INTERFACE_LEVELS[component.kind]
+    if component.level == level:
+        return None
+    return (
+        f"was written for level {component.level} of that interface; this nfcore has level {level}: "
+        f"install {'a newer' if component.level < level else 'an older'} {plugin.distribution}"
+    )

@@ -1,0 +1,171 @@
+"""A survey of all packages to choose from: each precision of each exporter, and bits for each layer, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from typing import Any
+
+from nfcore.config.schema import Choice
+from nfcore.errors import UserError
+from nfcore.interfaces import Exporter
+from nfcore.interfaces.reporting import Reporter
+from nfcore.measuring.latency import TORCH, Latencies, measure_latency
+from nfcore.measuring.pareto import quality_front
+from nfcore.shrinking.bit_allocation import WHOLE, Allocation, allocations
+from nfcore.shrinking.candidate_cache import Workshop
+from nfcore.shrinking.pareto_selection import Limits, Measured
+from nfcore.shrinking.searching import furthest
+from nfcore.shrinking.sensitivity import Sensitivity, sensitivities
+
+#: How many packages with bits of their own for each layer are exported in search of the smallest.
+_TRIES = 4
+#: Views that the sensitivity of layers is measured on.
+_SENSITIVITY_VIEWS = 4
+
+
+def front_of(measured: Sequence[Measured]) -> list[Measured]:
+    """Return the packages that pass their floor and of which no other is both smaller and better."""
+    scored = [(one, one.score) for one in measured if one.score is not None and not one.refused]
+    return [scored[index][0] for index in quality_front([(one.bytes, score.psnr) for one, score in scored])]
+
+
+def survey(
+    workshop: Workshop,
+    exporters: Sequence[str],
+    limits: Limits,
+    *,
+    options: Mapping[str, Any] | None = None,
+    threads: int = 1,
+    reporter: Reporter | None = None,
+) -> list[Measured]:
+    """Return all that there is to choose from, each exported and run.
+
+    Every variant of every exporter; and where an exporter takes bits for each layer, a few packages along the path
+    of allocations by measured sensitivity, up to the loss that is allowed.
+
+    Args:
+        workshop: makes and measures packages.
+        exporters: their names.
+        limits: what is asked. Latency is measured only if it is asked for, of packages within the other limits.
+        options: that all packages have, such as the oldest system that shall run them.
+        threads: CPU threads for the latency.
+        reporter: told of each package and layer.
+
+    Raises:
+        UserError: an exporter that there isn't, or an option that it does not take.
+
+    """
+    reporter = reporter or Reporter()
+    fixed = dict(options or {})
+    built = {name: workshop.build(_choice(name, fixed)) for name in exporters}
+    choices = [_choice(name, {**variant, **fixed}) for name, one in built.items() for variant in one.variants()]
+    measured: list[Measured] = []
+    reporter.start(len(choices), "package")
+    for choice in choices:
+        measured.append(workshop.measure(choice))
+        reporter.step(len(measured))
+    for name, exporter in built.items():
+        if exporter.bits:
+            measured += _mixed(workshop, name, exporter, fixed, limits.loss, reporter)
+    if limits.seconds is None:
+        return measured
+    return _timed(workshop, measured, replace(limits, seconds=None), threads, reporter)
+
+
+def _mixed(
+    workshop: Workshop,
+    name: str,
+    exporter: Exporter,
+    options: Mapping[str, Any],
+    max_loss: float,
+    reporter: Reporter,
+) -> list[Measured]:
+    """Return packages whose layers have bits of their own, up to the allowed loss."""
+    judge = workshop.judge
+    views = [index * len(judge) // _SENSITIVITY_VIEWS for index in range(_SENSITIVITY_VIEWS)]
+    cameras = judge.cameras[sorted(set(views))]
+    measured_layers = workshop.remembered(
+        "layers",
+        _choice(name, options),
+        lambda: {k: asdict(v) for k, v in sensitivities(workshop.student, exporter, cameras, reporter).items()},
+    )
+    layers = {layer: Sensitivity.from_data(data) for layer, data in measured_layers.items()}
+    path = allocations(layers)
+    base = _taking_bits(workshop, name, exporter, options, path[-1].bits)
+    reporter.start(_TRIES, "package")
+    found: list[Measured] = []
+
+    def measure(allocation: Allocation) -> Measured:
+        bits = dict(allocation.bits)
+        if WHOLE in exporter.bits:  # what is not named there may have fewer: all are named
+            bits = dict.fromkeys(layers, WHOLE) | bits
+        choice = _choice(name, {**base, "bits": bits})
+        measured = replace(workshop.measure(choice), bits=_mean_bits(layers, allocation))
+        found.append(measured)
+        reporter.step(len(found))
+        return measured
+
+    return furthest(path, measure, judge.expected_loss, max_loss, _TRIES)
+
+
+def _taking_bits(
+    workshop: Workshop, name: str, exporter: Exporter, options: Mapping[str, Any], bits: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the options beside which the exporter takes bits for layers: its defaults, or else a variant's."""
+    for variant in ({}, *exporter.variants()):
+        base = {**variant, **options}
+        try:
+            workshop.build(_choice(name, {**base, "bits": dict(bits)}))
+        except UserError:  # such as: only the int8 form has weights in integers
+            continue
+        return base
+    return dict(options)
+
+
+def _mean_bits(layers: Mapping[str, Sensitivity], allocation: Allocation) -> float:
+    total = sum(layer.weights for layer in layers.values())
+    return sum(layer.weights * allocation.bits.get(name, WHOLE) for name, layer in layers.items()) / total
+
+
+def time_packages(
+    workshop: Workshop,
+    measured: Sequence[Measured],
+    threads: Sequence[int],
+    seconds: float = 3.0,
+    reporter: Reporter | None = None,
+) -> Latencies:
+    """Time packages side by side; each is made once more, as only figures of it are kept.
+
+    Returns:
+        Latencies whose labels are the packages' indices as texts. What is not timed here has none.
+
+    """
+    with ExitStack() as stack:
+        packages = [
+            stack.enter_context(workshop.made(one.choice, str(index)))
+            for index, one in enumerate(measured)
+            if one.timed and one.score is not None
+        ]
+        return measure_latency(workshop.student, packages, threads=threads, seconds=seconds, reporter=reporter)
+
+
+def _timed(
+    workshop: Workshop, measured: Sequence[Measured], limits: Limits, threads: int, reporter: Reporter
+) -> list[Measured]:
+    """Return the same with the latency of those that are within the other limits, timed side by side."""
+    wanted = [index for index, one in enumerate(measured) if one.timed and one.exceeded(limits) is None]
+    if not wanted:
+        return list(measured)
+    latencies = time_packages(workshop, [measured[index] for index in wanted], [threads], reporter=reporter)
+    found = list(measured)
+    for row in latencies.rows:
+        if row.label != TORCH:
+            index = wanted[int(row.label)]
+            found[index] = replace(found[index], seconds=row.timing.median)
+    return found
+
+
+def _choice(name: str, options: Mapping[str, Any]) -> Choice:
+    return Choice.model_validate({**options, "name": name})

@@ -1,0 +1,1 @@
+"""The student: a light field, its file, its sizes, its complexity."""

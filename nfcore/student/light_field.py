@@ -1,0 +1,202 @@
+"""The student: encoding, backbone and upsampler as one torch module, in one self-contained file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from nfcore.errors import PluginError, UserError
+from nfcore.interfaces import Backbone, RayEncoding, Upsampler
+from nfcore.io.tensors import read_safetensors, write_safetensors
+from nfcore.plugin.components import Kind
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.manager import PluginManager
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras, grid_shape, ray_grid
+
+FORMAT = 1
+
+
+class LightField(nn.Module):
+    """A neural light field: a camera in, an image out, one network pass for all its rays.
+
+    Args:
+        encoding: rays to features.
+        backbone: features to features, on the ray grid.
+        upsampler: features to RGB, ``upsampler.scale`` pixels per ray.
+        scene: the bounds of the scene.
+        cameras: reference cameras, where the student can be looked through: they fix the image size, and
+            exports are verified and viewers started at them. Saved with the student.
+
+    Raises:
+        UserError: the parts don't fit together, or the image size does not divide into blocks.
+
+    """
+
+    def __init__(
+        self,
+        encoding: RayEncoding,
+        backbone: Backbone,
+        upsampler: Upsampler,
+        *,
+        scene: Scene,
+        cameras: Cameras,
+    ) -> None:
+        super().__init__()
+        for before, after in ((encoding, backbone), (backbone, upsampler)):
+            if before.channels != after.in_channels:
+                raise UserError(
+                    f"{type(before).__name__} gives {before.channels} channels, "
+                    f"{type(after).__name__} takes {after.in_channels}"
+                )
+        grid_shape(cameras.height, cameras.width, upsampler.scale)
+        self.encoding = encoding
+        self.backbone = backbone
+        self.upsampler = upsampler
+        self.scene = scene
+        self.cameras = cameras
+
+    @property
+    def scale(self) -> int:
+        """Pixels per ray along each side."""
+        return self.upsampler.scale
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The ray grid (h, w) for the student's own image size."""
+        return grid_shape(self.cameras.height, self.cameras.width, self.scale)
+
+    def forward(self, cameras: Cameras) -> Tensor:
+        """Return images (n, 3, height, width) in [0, 1] seen by n cameras of any size that the scale divides.
+
+        Rays and encoding are float32; the network follows autocast where that is on.
+        """
+        grid_shape(cameras.height, cameras.width, self.scale)
+        device = cameras.poses.device.type
+        with torch.autocast(device if torch.amp.is_autocast_available(device) else "cpu", enabled=False):
+            rays = ray_grid(cameras.poses, cameras.intrinsics, cameras.height, cameras.width, self.scale)
+            features = self.encoding(*rays)
+        image: Tensor = self.upsampler(self.backbone(features))
+        return image
+
+    @torch.no_grad()
+    def render(self, cameras: Cameras, batch: int = 4) -> Tensor:
+        """Return images (n, 3, height, width) float32 on the CPU, in eval mode, ``batch`` views at a time."""
+        training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        try:
+            parts = [self(cameras[i : i + batch].to(device)) for i in range(0, len(cameras), batch)]
+        finally:
+            self.train(training)
+        return torch.cat(parts).float().cpu()
+
+    def save(self, path: Path, components: PluginManager | None = None) -> None:
+        """Write the student to one safetensors file, atomically: weights, names, options, cameras, bounds.
+
+        Raises:
+            PluginError: a part is of a class that no installed plugin offers by name.
+
+        """
+        manager = components or plugins()
+
+        def part(kind: Kind, module: RayEncoding | Backbone | Upsampler) -> PartCard:
+            return PartCard(name=manager.name_of(kind, module), options=module.options.model_dump(mode="json"))
+
+        card = StudentCard(
+            encoding=part("encoding", self.encoding),
+            backbone=part("backbone", self.backbone),
+            upsampler=part("upsampler", self.upsampler),
+            scale=self.scale,
+            scene=self.scene,
+            height=self.cameras.height,
+            width=self.cameras.width,
+        )
+        cameras = {"cameras.poses": self.cameras.poses, "cameras.intrinsics": self.cameras.intrinsics}
+        write_safetensors(path, self.state_dict() | cameras, {"nfcore": card.model_dump_json()})
+
+    @classmethod
+    def load(cls, path: Path, components: PluginManager | None = None) -> LightField:
+        """Return the student in ``path``, in eval mode. Needs its plugins, but no data set and no teacher.
+
+        Raises:
+            UserError: no such file, damaged, or not a student.
+            PluginError: a component that it names is not installed.
+
+        """
+        tensors, metadata = read_safetensors(path)
+        card = StudentCard.read(metadata, path)
+        missing = {"cameras.poses", "cameras.intrinsics"} - set(tensors)
+        if missing:
+            raise UserError(f"{path}: damaged student: it lacks {', '.join(sorted(missing))}")
+        poses, intrinsics = (tensors.pop(f"cameras.{name}") for name in ("poses", "intrinsics"))
+        try:
+            cameras = Cameras(poses, intrinsics, card.height, card.width)
+            student = build_student(card, cameras, components or plugins())
+        except PluginError:
+            raise
+        except (UserError, RuntimeError, TypeError, ValueError) as error:  # a size below or beyond all sense
+            why = str(error).partition("\n")[0]
+            raise UserError(f"{path}: can't be built as it says: {why}") from error
+        try:
+            student.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise UserError(
+                f"{path}: its weights do not fit its components: {str(error).splitlines()[-1].strip()}"
+            ) from None
+        return student.eval()
+
+
+class PartCard(BaseModel):
+    """One component of a student by name, with its options."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    options: dict[str, object] = {}
+
+
+class StudentCard(BaseModel):
+    """What a student's file says about itself: enough to build it again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = Field(default=FORMAT, description="Version of this file format")
+    encoding: PartCard
+    backbone: PartCard
+    upsampler: PartCard
+    scale: int
+    scene: Scene
+    height: int
+    width: int
+
+    @classmethod
+    def read(cls, metadata: dict[str, str], path: Path) -> StudentCard:
+        """Return the card in a file's metadata, or say why the file is no student."""
+        if "nfcore" not in metadata:
+            raise UserError(f"{path}: not a student of nfcore (its metadata has no entry 'nfcore')")
+        try:
+            written = json.loads(metadata["nfcore"])
+            if written["format"] > FORMAT:  # before its fields are checked: a newer format may have others
+                raise UserError(
+                    f"{path}: written by a newer nfcore (format {written['format']}, this one reads {FORMAT})"
+                )
+            return cls.model_validate(written)
+        except ValidationError as error:
+            raise UserError(f"{path}: damaged student: {error.errors()[0]['msg']}") from None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise UserError(f"{path}: damaged student: its card is no JSON with a format") from None
+
+
+def build_student(card: StudentCard, cameras: Cameras, components: PluginManager) -> LightField:
+    """Return a new, untrained student with the components that ``card`` names."""
+    encoding = components.build("encoding", card.encoding.name, card.encoding.options, card.scene)
+    backbone = components.build("backbone", card.backbone.name, card.backbone.options, encoding.channels)
+    upsampler = components.build(
+        "upsampler", card.upsampler.name, card.upsampler.options, backbone.channels, card.scale
+    )
+    return LightField(encoding, backbone, upsampler, scene=card.scene, cameras=cameras)
