@@ -19,13 +19,13 @@ from benchmarks.students import build
 from nfcore import LightField, Views, plugins
 from nfcore.config.schema import Choice
 from nfcore.measuring.latency import Latencies
-from nfcore.pipeline.finetune import held_out_photos
 from nfcore.runs import Run, open_scene
 from nfcore.shrinking.candidate_cache import Workshop
 from nfcore.shrinking.candidates import front_of, survey, time_packages
 from nfcore.shrinking.pareto_selection import Limits, Measured, smallest
 from nfcore.shrinking.quality import Judge
 from nfcore.testing.student import make_uneven
+from nfcore.views.photo_split import validation_images
 
 LIMITS = Limits(loss=0.05)
 PHOTOS = 8
@@ -51,7 +51,7 @@ def measure(run: str | None = None) -> list[dict[str, Any]]:
 def _of_run(run: Run, folder: Path) -> list[dict[str, Any]]:
     student = LightField.load(run.student, plugins())
     source = open_scene(run.config, plugins())
-    workshop = Workshop(student, Judge(student, held_out_photos(source), PHOTOS), plugins(), folder / "run.json")
+    workshop = Workshop(student, Judge(student, validation_images(source), PHOTOS), plugins(), folder / "run.json")
     names = sorted({component.name for _, component in plugins().components("exporter")})
     found = survey(workshop, names, LIMITS)
     threads = sorted({1, os.cpu_count() or 1})
@@ -62,7 +62,7 @@ def _of_run(run: Run, folder: Path) -> list[dict[str, Any]]:
         test_loss = on_test.score(package.exporter.load(package.folder).render).loss
     cameras = student.cameras
     size = f"{cameras.width}x{cameras.height}"
-    name = f"{source.name}, {size}, {workshop.judge.psnr:.2f} dB on {PHOTOS} held-out photos"
+    name = f"{source.name}, {size}, {workshop.judge.psnr:.2f} dB on {PHOTOS} validation images"
     rows = []
     for index, one in enumerate(found):
         verdict = one.exceeded(LIMITS) or "within the loss"

@@ -15,11 +15,11 @@ from nfcore import Reporter, plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import evaluate_student
-from nfcore.pipeline.finetune import split_photos
 from nfcore.runs import Run, Stages
 from nfcore.runtime.threads import single_thread
 from nfcore.training.loop import train
 from nfcore.ui.console import Console
+from nfcore.views.photo_split import validation_images
 from nfcore.views.pseudo_views import PseudoViews
 
 RECIPE = """
@@ -87,7 +87,9 @@ def _row(name: str, stages: Stages, views: PseudoViews, change: dict[str, Any]) 
     seconds = time.process_time() - began
     row = {
         "option": name,
-        "PSNR, held-out photos": round(evaluate_student(student, split_photos(stages.source)[1]).mean["psnr"], 2),
+        "PSNR, validation images": round(
+            evaluate_student(student, validation_images(stages.source)).mean["psnr"], 2
+        ),
         "CPU ms per step": round(1e3 * seconds / settings.steps, 1),
     }
     print(row, file=sys.stderr, flush=True)

@@ -122,7 +122,7 @@ def test_shrink_judges_by_photos_that_are_neither_trained_on_nor_the_test_views(
     done = nfcore("shrink", "tiny", "--exporter", "packed", "-q", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert judged == [("train0",), ("test0", "test1")]
-    assert "on held-out photos" in done.stdout
+    assert "on validation images" in done.stdout
 
 
 def test_shrink_that_finds_nothing_shows_what_there_was_and_fails(nfcore, tmp_path):

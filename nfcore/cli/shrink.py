@@ -48,13 +48,12 @@ def shrink(
 ) -> None:
     """Choose among precisions, and bits for each layer, the smallest package that loses at most --max-loss.
 
-    The photos that judge are held-out ones; the loss on the test views is reported beside. What was chosen is
+    Quality is judged on validation images; the loss on the test views is reported as well. What was chosen is
     kept as the run's export EXPORTER-small.
     """
     import torch
 
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
-    from nfcore.pipeline.finetune import held_out_photos
     from nfcore.runs import Run, Stages, open_scene
     from nfcore.shrinking.candidate_cache import Workshop
     from nfcore.shrinking.candidates import survey
@@ -63,6 +62,7 @@ def shrink(
     from nfcore.shrinking.report import Kept
     from nfcore.student.light_field import LightField
     from nfcore.ui.console import Console, ConsoleReporter
+    from nfcore.views.photo_split import validation_images
 
     size = None if max_size is None else parse_bytes(max_size)
     limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
@@ -76,7 +76,7 @@ def shrink(
     student = LightField.load(opened.student, plugins())
     with Console(quiet=quiet) as console:
         source = open_scene(opened.config, plugins())
-        judge = Judge(student, held_out_photos(source), photos)
+        judge = Judge(student, validation_images(source), photos)
         workshop = Workshop(student, judge, plugins(), memory)
         reporter = ConsoleReporter(console, "shrink")
         measured = survey(workshop, names, limits, options=options, threads=threads, reporter=reporter)
@@ -148,11 +148,11 @@ def _report(
     front = front_of(measured)
     rows = [_cells(one, limits, one in front, kept is not None and one is kept.chosen) for one in measured]
     columns = ["", "size", "bits", "PSNR photos", "loss dB", "against torch", "ms", "front", ""]
-    print_table(columns, rows, f"{name}: {len(judge)} held-out photos, on which torch has {judge.psnr:.2f} dB")
+    print_table(columns, rows, f"{name}: {len(judge)} validation images, on which torch has {judge.psnr:.2f} dB")
     if kept is not None:
         say(
             f"chosen: {kept.chosen.label}, {megabytes(kept.chosen.bytes)}, loses {_loss(kept.score)} dB on "
-            f"held-out photos and {_loss(kept.on_test)} dB on test views"
+            f"validation images and {_loss(kept.on_test)} dB on test views"
         )
         say(f"export: {run.exports / kept.label}")
     if drawn:

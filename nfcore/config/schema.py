@@ -144,7 +144,7 @@ class FinetuneConfig(TrainingConfig):
     """How the student learns from the photos."""
 
     evaluations: int = Field(
-        4, ge=1, description="How often the student is judged on held-out photos; the best weights are kept"
+        4, ge=1, description="How often the student is judged on validation images; the best weights are kept"
     )
 
 

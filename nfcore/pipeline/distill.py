@@ -11,11 +11,11 @@ from nfcore.config.schema import DistillConfig
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import seeded
-from nfcore.pipeline.finetune import split_photos
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
 from nfcore.training.loop import train
 from nfcore.views.crops import LatePhotos
+from nfcore.views.photo_split import split_photos
 from nfcore.views.pseudo_views import PseudoViews
 from nfcore.views.storage import allocate_views
 
@@ -65,8 +65,7 @@ def distill(
 
 
 def _late_photos(source: RaySource, config: DistillConfig, device: torch.device) -> LatePhotos:
-    photos, _ = split_photos(source)
-    photos.images = photos.images.to(device)
+    photos, _ = split_photos(source, device)
     return LatePhotos(photos, config.photos, 1 - config.photos_from)
 
 

@@ -97,10 +97,10 @@ def quality(summary: Summary) -> Grid | None:
 def notes(summary: Summary) -> Iterator[str]:
     """Yield what fine-tuning was good for."""
     if summary.get("student.finetuning_kept") is False:
-        yield "Fine-tuning gained nothing on held-out photos, so the student is the distilled one."
+        yield "Fine-tuning gained nothing on validation images, so the student is the distilled one."
     elif "student.finetuning_best_step" in summary:
         step = summary["student.finetuning_best_step"]
-        yield f"The student is that of fine-tuning's step {step}, the best on held-out photos."
+        yield f"The student is that of fine-tuning's step {step}, the best on validation images."
 
 
 def worst_first(scores: Sequence[ViewScore]) -> list[ViewScore]:

@@ -20,7 +20,7 @@ class Kept:
     Args:
         label: the export's.
         chosen: the package.
-        score: what held-out photos said of it.
+        score: its quality on the validation images.
         on_test: what test views say of the files that were kept.
 
     """
