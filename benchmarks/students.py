@@ -5,7 +5,8 @@ from __future__ import annotations
 from nfcore import Cameras, LightField, Scene, plugins
 from nfcore.config.resolve import configure
 from nfcore.geometry.orbits import OrbitRegion
-from nfcore.student.light_field import PartCard, StudentCard, build_student
+from nfcore.student.file import PartCard, StudentCard
+from nfcore.student.light_field import build_student
 
 
 def build(recipe: str, image_size: int) -> LightField:

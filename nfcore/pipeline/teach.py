@@ -15,7 +15,7 @@ from nfcore.options import Options
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
-from nfcore.student.light_field import PartCard
+from nfcore.student.file import PartCard
 
 
 def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> None:

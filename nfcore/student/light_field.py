@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
-from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.plugin.components import Kind
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape, ray_grid
-
-FORMAT = 1
+from nfcore.student.file import PartCard, SavedStudent, StudentCard, read_student, write_student
 
 
 class LightField(nn.Module):
@@ -95,7 +91,7 @@ class LightField(nn.Module):
             self.train(training)
         return torch.cat(parts).float().cpu()
 
-    def save(self, path: Path, components: PluginManager | None = None) -> None:
+    def save(self, path: str | Path, components: PluginManager | None = None) -> None:
         """Write the student to one safetensors file, atomically: weights, names, options, cameras, bounds.
 
         Raises:
@@ -116,11 +112,10 @@ class LightField(nn.Module):
             height=self.cameras.height,
             width=self.cameras.width,
         )
-        cameras = {"cameras.poses": self.cameras.poses, "cameras.intrinsics": self.cameras.intrinsics}
-        write_safetensors(path, self.state_dict() | cameras, {"nfcore": card.model_dump_json()})
+        write_student(Path(path), SavedStudent(card, self.cameras, self.state_dict()))
 
     @classmethod
-    def load(cls, path: Path, components: PluginManager | None = None) -> LightField:
+    def load(cls, path: str | Path, components: PluginManager | None = None) -> LightField:
         """Return the student in ``path``, in eval mode. Needs its plugins, but no data set and no teacher.
 
         Raises:
@@ -128,68 +123,21 @@ class LightField(nn.Module):
             PluginError: a component that it names is not installed.
 
         """
-        tensors, metadata = read_safetensors(path)
-        card = StudentCard.read(metadata, path)
-        missing = {"cameras.poses", "cameras.intrinsics"} - set(tensors)
-        if missing:
-            raise UserError(f"{path}: damaged student: it lacks {', '.join(sorted(missing))}")
-        poses, intrinsics = (tensors.pop(f"cameras.{name}") for name in ("poses", "intrinsics"))
+        saved = read_student(Path(path))
         try:
-            cameras = Cameras(poses, intrinsics, card.height, card.width)
-            student = build_student(card, cameras, components or plugins())
+            student = build_student(saved.card, saved.cameras, components or plugins())
         except PluginError:
             raise
         except (UserError, RuntimeError, TypeError, ValueError) as error:  # a size below or beyond all sense
             why = str(error).partition("\n")[0]
             raise UserError(f"{path}: can't be built as it says: {why}") from error
         try:
-            student.load_state_dict(tensors)
+            student.load_state_dict(saved.weights)
         except RuntimeError as error:
             raise UserError(
                 f"{path}: its weights do not fit its components: {str(error).splitlines()[-1].strip()}"
             ) from None
         return student.eval()
-
-
-class PartCard(BaseModel):
-    """One component of a student by name, with its options."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    options: dict[str, object] = {}
-
-
-class StudentCard(BaseModel):
-    """What a student's file says about itself: enough to build it again."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    format: int = Field(default=FORMAT, description="Version of this file format")
-    encoding: PartCard
-    backbone: PartCard
-    upsampler: PartCard
-    scale: int
-    scene: Scene
-    height: int
-    width: int
-
-    @classmethod
-    def read(cls, metadata: dict[str, str], path: Path) -> StudentCard:
-        """Return the card in a file's metadata, or say why the file is no student."""
-        if "nfcore" not in metadata:
-            raise UserError(f"{path}: not a student of nfcore (its metadata has no entry 'nfcore')")
-        try:
-            written = json.loads(metadata["nfcore"])
-            if written["format"] > FORMAT:  # before its fields are checked: a newer format may have others
-                raise UserError(
-                    f"{path}: written by a newer nfcore (format {written['format']}, this one reads {FORMAT})"
-                )
-            return cls.model_validate(written)
-        except ValidationError as error:
-            raise UserError(f"{path}: damaged student: {error.errors()[0]['msg']}") from None
-        except (ValueError, TypeError, KeyError, RecursionError):
-            raise UserError(f"{path}: damaged student: its card is no JSON with a format") from None
 
 
 def build_student(card: StudentCard, cameras: Cameras, components: PluginManager) -> LightField:

@@ -11,7 +11,8 @@ from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape
 from nfcore.student.complexity import macs, parameters
-from nfcore.student.light_field import PartCard, StudentCard, build_student
+from nfcore.student.file import PartCard, StudentCard
+from nfcore.student.light_field import build_student
 
 #: Any scene will do: the size of a student does not depend on it.
 _SCENE = Scene.model_validate({"near": 2.0, "far": 6.0, "box": ((-1, -1, -1), (1, 1, 1))})
