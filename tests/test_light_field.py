@@ -108,6 +108,18 @@ def test_an_image_size_that_the_scale_does_not_divide_is_refused():
         tiny.student(side=18)
 
 
+def test_a_picture_is_what_one_camera_sees_as_bytes():
+    student = tiny.student()
+    picture = student.picture(student.cameras[0])
+    assert (picture.shape, picture.dtype) == ((16, 16, 3), "uint8")
+    assert (
+        abs(picture / 255 - student.render(student.cameras[0])[0].permute(1, 2, 0).numpy()).max()
+        <= 0.5 / 255 + 1e-6
+    )
+    with pytest.raises(UserError, match="one camera, not 2"):
+        student.picture(student.cameras[:2])
+
+
 # -- files that are not what they should be ----------------------------------------------------------
 
 

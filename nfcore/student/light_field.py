@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
+from nfcore.io.images import to_bytes
 from nfcore.plugin.components import Kind
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
@@ -90,6 +93,18 @@ class LightField(nn.Module):
         finally:
             self.train(training)
         return torch.cat(parts).float().cpu()
+
+    def picture(self, camera: Cameras) -> NDArray[np.uint8]:
+        """Return what one camera sees as a numpy picture, (height, width, 3) uint8 RGB.
+
+        >>> student = LightField.load("runs/quickstart/student.safetensors")  # doctest: +SKIP
+        >>> Image.fromarray(student.picture(student.cameras[0])).save("view.png")  # doctest: +SKIP
+        """
+        if len(camera) != 1:
+            raise UserError(
+                f"picture shows one camera, not {len(camera)}: take cameras[0], or render for them all"
+            )
+        return to_bytes(self.render(camera)[0].permute(1, 2, 0))
 
     def save(self, path: str | Path, components: PluginManager | None = None) -> None:
         """Write the student to one safetensors file, atomically: weights, names, options, cameras, bounds.
