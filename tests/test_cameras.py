@@ -31,6 +31,29 @@ def test_the_ray_through_a_pixel_is_the_one_computed_by_hand():
     assert torch.equal(rays.origins[0, 1, 6], torch.tensor([1.0, 2, 3]))
 
 
+def test_a_footprint_is_the_distance_between_neighbouring_pixels_at_depth_one():
+    square = Cameras(POSE, torch.tensor([[10.0, 10, 4, 3]]), 6, 8).rays()
+    neighbours = (square.directions[0, 1, 6] - square.directions[0, 1, 5]).norm()
+    torch.testing.assert_close(square.footprint, neighbours.expand(1, 6, 8))
+    flat = Cameras(POSE, INTRINSICS, 6, 8).rays()  # 1/10 wide, 1/20 high: as large as a square of this side
+    torch.testing.assert_close(flat.footprint, torch.full((1, 6, 8), 0.005**0.5))
+
+
+def test_rays_keep_their_footprint_however_they_are_chosen():
+    cameras = random_cameras()
+    rays = cameras.rays()
+    assert torch.equal(rays[1:, ::2].flat().footprint, rays.footprint[1:, ::2].flatten())
+    assert torch.equal(torch.cat([part.footprint for part in rays.flat().split(100)]), rays.footprint.flatten())
+    assert torch.equal(cameras.pixel_rays(torch.tensor([0, 239, 240])).footprint, rays.footprint[[0, 0, 1], 0, 0])
+    by_hand = Rays(torch.zeros(4, 3), torch.ones(4, 3))
+    assert by_hand.flat().footprint is by_hand[:2].footprint is None
+
+
+def test_cameras_and_rays_are_one_line_in_a_debugger():
+    assert repr(random_cameras()) == "Cameras(3 of 12x20)"
+    assert repr(random_cameras().rays()) == "Rays(3x12x20)"
+
+
 def test_directions_have_z_minus_one_in_camera_space():
     cameras = random_cameras()
     directions = cameras.rays().directions.flatten(1, 2) @ cameras.poses[:, :, :3]

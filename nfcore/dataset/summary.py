@@ -106,9 +106,8 @@ def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
     step = max(1, min(cameras.height, cameras.width) // _GRID)
     hits = []
     for index in range(len(cameras)):
-        rays = cameras[index].rays()
-        coarse = Rays(rays.origins[:, ::step, ::step], rays.directions[:, ::step, ::step]).flat()
-        hits.append(_hits_box(coarse, scene).any())
+        coarse = cameras[index].rays()[:, ::step, ::step]
+        hits.append(_hits_box(coarse.flat(), scene).any())
     return torch.stack(hits)
 
 

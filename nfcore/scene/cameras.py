@@ -17,27 +17,53 @@ from torch import Tensor
 from nfcore.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rays:
-    """A bundle of rays: ``origins`` and ``directions``, both (..., 3) float32, scene units."""
+    """A bundle of rays.
+
+    Args:
+        origins: (..., 3) float32, scene units.
+        directions: (..., 3) float32, scene units; not normalised.
+        footprint: (...) float32, the width of a ray's pixel (or block of pixels) at t = 1, scene units: at depth t
+            it is t times as wide. None for rays that were made by hand, of which no pixel is known.
+
+    Example:
+        >>> pose = torch.eye(4)[None, :3]
+        >>> rays = Cameras(pose, torch.tensor([[100.0, 100.0, 4.0, 3.0]]), height=6, width=8).rays().flat()
+        >>> rays
+        Rays(48)
+        >>> rays.footprint[0].item() * 5  # 5 scene units away, a pixel is 0.05 scene units wide
+        0.04999999888241291
+
+    """
 
     origins: Tensor
     directions: Tensor
+    footprint: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.origins)
 
+    def __repr__(self) -> str:
+        return f"Rays({'x'.join(map(str, self.origins.shape[:-1]))})"
+
+    def __getitem__(self, index: int | slice | Tensor | tuple[int | slice | Tensor, ...]) -> Rays:
+        """Return some of the rays, indexed as a tensor of the shape (...) is."""
+        footprint = None if self.footprint is None else self.footprint[index]
+        return Rays(self.origins[index], self.directions[index], footprint)
+
     def flat(self) -> Rays:
         """Return the same rays as (n, 3)."""
-        return Rays(self.origins.reshape(-1, 3), self.directions.reshape(-1, 3))
+        footprint = None if self.footprint is None else self.footprint.reshape(-1)
+        return Rays(self.origins.reshape(-1, 3), self.directions.reshape(-1, 3), footprint)
 
     def split(self, size: int) -> Iterator[Rays]:
         """Yield consecutive bundles of at most ``size`` rays along the first axis."""
         for start in range(0, len(self), size):
-            yield Rays(self.origins[start : start + size], self.directions[start : start + size])
+            yield self[start : start + size]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cameras:
     """n pinhole cameras that share one image size.
 
@@ -46,6 +72,13 @@ class Cameras:
         intrinsics: (n, 4) float32, focal lengths and principal point fx, fy, cx, cy in pixels.
         height: image height in pixels.
         width: image width in pixels.
+
+    Raises:
+        UserError: the poses or the intrinsics have another shape.
+
+    Example:
+        >>> Cameras(torch.eye(4)[None, :3], torch.tensor([[100.0, 100.0, 4.0, 3.0]]), height=6, width=8)
+        Cameras(1 of 6x8)
 
     """
 
@@ -65,25 +98,41 @@ class Cameras:
     def __len__(self) -> int:
         return len(self.poses)
 
+    def __repr__(self) -> str:
+        return f"Cameras({len(self)} of {self.height}x{self.width})"
+
     def __getitem__(self, index: int | slice | Tensor | list[int]) -> Cameras:
         if isinstance(index, int):
             index = [index]
         return Cameras(self.poses[index], self.intrinsics[index], self.height, self.width)
 
     def rays(self) -> Rays:
-        """Return the rays through all pixel centres, (n, height, width, 3)."""
+        """Return the rays through all pixel centres, (n, height, width, 3), with their footprints."""
         origins, directions = ray_grid(self.poses, self.intrinsics, self.height, self.width)
-        return Rays(origins.permute(0, 2, 3, 1), directions.permute(0, 2, 3, 1))
+        footprint = self._pixel_widths()[:, None, None].expand(-1, self.height, self.width)
+        return Rays(origins.permute(0, 2, 3, 1), directions.permute(0, 2, 3, 1), footprint)
 
     def pixel_rays(self, pixels: Tensor) -> Rays:
-        """Return the rays through the pixels with the given linear indices into (n, height, width), (m, 3)."""
+        """Return the rays through some pixels, with their footprints.
+
+        Args:
+            pixels: (m,) int64, linear indices into (n, height, width).
+
+        Returns:
+            Rays (m, 3).
+
+        """
         per_view = self.height * self.width
         view, pixel = pixels.div(per_view, rounding_mode="floor"), pixels % per_view
         v, u = pixel.div(self.width, rounding_mode="floor") + 0.5, pixel % self.width + 0.5
         right, up, backward, origins = self.poses[view].unbind(2)
         fx, fy, cx, cy = self.intrinsics[view].unbind(1)
         x, y = ((u - cx) / fx)[:, None], (-(v - cy) / fy)[:, None]
-        return Rays(origins, x * right + y * up - backward)
+        return Rays(origins, x * right + y * up - backward, self._pixel_widths()[view])
+
+    def _pixel_widths(self) -> Tensor:
+        """Return (n,) the width of a pixel at depth 1, scene units; of one that is no square, of equal area."""
+        return self.intrinsics[:, :2].prod(1).rsqrt()
 
     def cropped(self, top: Tensor, left: Tensor, height: int, width: int) -> Cameras:
         """Return cameras that see the window of ``height`` x ``width`` pixels whose corner is (top, left).

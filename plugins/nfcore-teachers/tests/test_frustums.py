@@ -5,7 +5,8 @@ import torch
 
 from nfcore import Cameras, Rays, Scene
 from nfcore_teachers.domains import Domain
-from nfcore_teachers.frustums import cone_radius, gaussians
+from nfcore_teachers.frustums import PIXEL_RADIUS, cone_radius, gaussians
+from nfcore_teachers.mip_nerf import MipNerf
 from nfcore_teachers.positional_encoding import encode_gaussians
 
 BOX = Scene(near=1.0, far=9.0, box=((-5, -5, -5), (5, 5, 5)))
@@ -68,3 +69,17 @@ def test_the_cones_are_as_wide_as_the_pixels():
     cameras = Cameras(torch.eye(3, 4)[None], intrinsics, 100, 100)
     # A pixel has the variance 1/12 per axis; a disc of radius r has r^2 / 4.
     assert cone_radius(cameras) ** 2 / 4 == pytest.approx(0.01**2 / 12)
+
+
+def test_mip_nerf_sees_as_wide_a_cone_as_the_ray_has_a_footprint():
+    """A ray without a footprint is as wide as the training photos' pixels."""
+    torch.manual_seed(0)
+    teacher = MipNerf(MipNerf.Options(depth=2, width=16, samples=16), BOX)
+    teacher.radius.fill_(0.01 * PIXEL_RADIUS)
+    rays = Rays(torch.tensor([[0.0, 0.0, 6.0]] * 64), torch.cat([torch.randn(64, 2) / 3, -torch.ones(64, 1)], 1))
+    by_hand, fine, coarse = (
+        teacher.render(Rays(rays.origins, rays.directions, footprint)).rgb
+        for footprint in (None, torch.full((64,), 0.01), torch.full((64,), 0.5))
+    )
+    torch.testing.assert_close(by_hand, fine)
+    assert (coarse - fine).abs().mean() > 100 * (by_hand - fine).abs().mean() + 0.01

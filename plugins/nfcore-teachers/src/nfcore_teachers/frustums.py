@@ -21,7 +21,10 @@ PIXEL_RADIUS = 2 / math.sqrt(12)
 
 def cone_radius(cameras: Cameras) -> float:
     """Return the mean radius of the cameras' pixel cones at depth 1, scene units."""
-    return PIXEL_RADIUS / float(cameras.intrinsics[:, :2].mean())
+    corners = torch.arange(len(cameras), device=cameras.poses.device) * (cameras.height * cameras.width)
+    footprint = cameras.pixel_rays(corners).footprint
+    assert footprint is not None
+    return PIXEL_RADIUS * float(footprint.mean())
 
 
 def gaussians(domain: Domain, paths: Paths, edges: Tensor, radius: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -31,7 +34,7 @@ def gaussians(domain: Domain, paths: Paths, edges: Tensor, radius: Tensor) -> tu
         domain: where they are.
         paths: n paths; their depths must be the rays' ``t``.
         edges: (n, s + 1) distances in rising order.
-        radius: () radius of a cone at depth 1, scene units.
+        radius: () or (n, 1), the radius of each path's cone at depth 1, scene units.
 
     """
     every = torch.arange(len(edges), device=edges.device)

@@ -2,8 +2,8 @@
 
 Mip-NeRF (Barron et al. 2021): conical frustums as Gaussians (equations 7 and 8), their integrated positional
 encoding (equations 13 and 14), one network asked twice with 128 intervals each, of which the second follow the
-blurred weights of the first (equation 18), and softplus and widened sigmoid (supplement). Rays carry no pixel size
-here, so all cones are as wide as the training photos' pixels.
+blurred weights of the first (equation 18), and softplus and widened sigmoid (supplement). A cone is as wide as its
+ray's footprint; a ray made by hand has none, and is as wide as the training photos' pixels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
 from nfcore_teachers.domains import Domain
-from nfcore_teachers.frustums import cone_radius, gaussians
+from nfcore_teachers.frustums import PIXEL_RADIUS, cone_radius, gaussians
 from nfcore_teachers.paths import Paths
 from nfcore_teachers.positional_encoding import encode_gaussians, gaussians_size
 from nfcore_teachers.radiance_network import RadianceNetwork
@@ -104,16 +104,17 @@ class MipNerf(Teacher):
         """Return the first and the second pass's view of ``rays`` (n, 3); differentiable in the weights."""
         directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
         paths = self.domain.paths(rays)
+        radius = self.radius if rays.footprint is None else PIXEL_RADIUS * rays.footprint[:, None]
         near, far = span(self.domain, paths)
         samples = self.options.samples
         edges = resampled(torch.stack([near, far], 1), torch.ones_like(near)[:, None], samples + 1, random)
-        first, weights = self._look(paths, edges, directions)
+        first, weights = self._look(paths, edges, radius, directions)
         edges = resampled(edges, blurred(weights.detach()), samples + 1, random)
-        return first, self._look(paths, edges, directions)[0]
+        return first, self._look(paths, edges, radius, directions)[0]
 
-    def _look(self, paths: Paths, edges: Tensor, directions: Tensor) -> tuple[RayColours, Tensor]:
-        """Return what rays see by intervals between ``edges`` (n, s + 1), and the intervals' weights (n, s)."""
-        distance, mean, variance = gaussians(self.domain, paths, edges, self.radius)
+    def _look(self, paths: Paths, edges: Tensor, radius: Tensor, directions: Tensor) -> tuple[RayColours, Tensor]:
+        """Return what cones see by intervals between ``edges`` (n, s + 1), and the intervals' weights (n, s)."""
+        distance, mean, variance = gaussians(self.domain, paths, edges, radius)
         density, raw = self.network(self._encoded(mean, variance), directions)
         lengths = absorbing(paths, distance, edges.diff(dim=1))
         weights = quadrature(density * self.density_scale, lengths)
