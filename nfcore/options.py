@@ -10,10 +10,33 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from nfcore.errors import UserError, nearest
 
 
-class Options(BaseModel):
-    """Base of every component's options: immutable, unknown names are an error, each field has a description."""
+class StrictModel(BaseModel):
+    """Values that are checked when they are made: immutable, an unknown name is an error, a mistake is one line.
+
+    >>> from nfcore import Scene
+    >>> Scene(near=6, far=2, box=((-1, -1, -1), (1, 1, 1)))
+    Traceback (most recent call last):
+    nfcore.errors.UserError: Scene: near (6.0) must be less than far (2.0)
+
+    Raises:
+        UserError: from the constructor, for an unknown name, a wrong type or a value out of range.
+
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise _mistake(type(self), error, type(self).__qualname__) from None
+
+    # pydantic then makes the models within a model by itself, and a mistake in one keeps its whole path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+
+class Options(StrictModel):
+    """Base of every component's options: immutable, unknown names are an error, each field has a description."""
 
 
 # A line that a person reads names the wrong value, but need not show all of a matrix.
@@ -26,13 +49,19 @@ def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """Return ``values`` as ``model``; a mistake becomes one line that names the option and what would be right.
 
     Raises:
-        UserError: an unknown name, a wrong type or a value out of range.
+        UserError: no mapping, an unknown name, a wrong type or a value out of range.
 
     """
+    if not isinstance(values, Mapping):
+        raise UserError(f"{where}: options are a mapping of names to values, not {_shown(values)}")
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
-        raise UserError("; ".join(_sentence(model, issue, where) for issue in error.errors()[:2])) from None
+        raise _mistake(model, error, where) from None
+
+
+def _mistake(model: type[BaseModel], error: ValidationError, where: str) -> UserError:
+    return UserError("; ".join(_sentence(model, issue, where) for issue in error.errors()[:2]))
 
 
 def _sentence(model: type[BaseModel], issue: Any, where: str) -> str:
@@ -43,7 +72,8 @@ def _sentence(model: type[BaseModel], issue: Any, where: str) -> str:
         return f"{where}: option {path!r} is missing"
     given = issue["input"]
     got = "" if isinstance(given, BaseModel | Mapping) else f", not {_shown(given)}"
-    return f"{where}: {path or 'value'}: {issue['msg'].removeprefix('Value error, ')}{got}"
+    at = f"{path}: " if path else ""  # a mistake of several values together has no place of its own
+    return f"{where}: {at}{issue['msg'].removeprefix('Value error, ')}{got}"
 
 
 def _shown(value: object) -> str:

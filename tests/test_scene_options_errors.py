@@ -6,7 +6,8 @@ import pytest
 from pydantic import Field, ValidationError
 
 import nfcore
-from nfcore import Scene, UserError
+from nfcore import Budget, Scene, UserError
+from nfcore.config.schema import DistillConfig
 from nfcore.errors import nearest
 from nfcore.options import parse
 
@@ -30,12 +31,16 @@ class Outer(nfcore.Options):
         ({"near": 2, "far": 2, "box": BOX}, "must be less than far"),
         ({"near": 0, "far": 2, "box": BOX}, "greater than 0"),
         ({"near": 2, "far": 6, "box": BOX[::-1]}, "lower corner first"),
-        ({"near": 2, "far": 6, "box": BOX, "colour": 1}, "Extra inputs"),
+        ({"near": 2, "far": 6, "box": BOX, "colour": 1}, "'colour'"),
+        ({"near": 2, "far": float("inf"), "box": BOX}, "far.*finite"),
+        ({"near": float("nan"), "far": 6, "box": BOX}, "near"),
+        ({"near": 2, "far": 6, "box": BOX, "background": (255, 255, 255)}, "background.*255"),
     ],
 )
-def test_a_scene_with_bounds_that_make_no_sense_is_refused(values, reason):
-    with pytest.raises(ValidationError, match=reason):
+def test_a_scene_with_bounds_that_make_no_sense_is_refused_in_one_line(values, reason):
+    with pytest.raises(UserError, match=f"^Scene: .*{reason}") as error:
         Scene(**values)
+    assert "\n" not in str(error.value)
 
 
 def test_a_scene_survives_json():
@@ -82,6 +87,27 @@ def test_a_wrong_value_is_answered_with_what_would_be_right(values, said):
         parse(Outer, values, "backbone 'x'")
     assert "\n" not in str(error.value)
     for part in said:
+        assert part in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: DistillConfig(stesp=1), ["DistillConfig", "'stesp'", "'steps'"]),
+        (lambda: Outer(width=1, inner={"octaves": 0}), ["Outer", "inner.octaves", "0"]),
+        (lambda: Outer(width="wide"), ["Outer", "width", "'wide'"]),
+        (lambda: Budget(-1), ["Budget", "steps", "-1"]),
+        (lambda: Budget(1.5), ["Budget", "steps", "1.5"]),
+        (lambda: Budget(1, seconds=0), ["Budget", "seconds", "0"]),
+        (lambda: Budget(1, seed="7"), ["Budget", "seed", "'7'"]),
+        (lambda: parse(Outer, 5, "backbone 'x'"), ["backbone 'x'", "mapping", "5"]),
+    ],
+)
+def test_a_mistake_in_python_reads_as_on_the_command_line(make, named):
+    with pytest.raises(UserError) as error:
+        make()
+    assert "\n" not in str(error.value)
+    for part in named:
         assert part in str(error.value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from nfcore.errors import UserError
 
 @dataclass(frozen=True)
 class Budget:
@@ -16,11 +17,25 @@ class Budget:
             result is not reproducible. None: only ``steps`` counts.
         seed: seed of the stage's generator.
 
+    Raises:
+        UserError: negative or broken steps, or seconds that are not above 0.
+
+    >>> Budget(steps=100).clock().progress(50)
+    0.5
+
     """
 
     steps: int
     seconds: float | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.steps, int) or self.steps < 0:
+            raise UserError(f"Budget: steps: a whole number of 0 or more is needed, not {self.steps!r}")
+        if self.seconds is not None and not (isinstance(self.seconds, int | float) and self.seconds > 0):
+            raise UserError(f"Budget: seconds: a number above 0, or None, is needed, not {self.seconds!r}")
+        if not isinstance(self.seed, int):
+            raise UserError(f"Budget: seed: a whole number is needed, not {self.seed!r}")
 
     def clock(self, spent: float = 0.0) -> Clock:
         """Start the clock of a stage that has already used ``spent`` seconds before it was interrupted."""

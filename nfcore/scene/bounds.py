@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, model_validator
+
+from nfcore.options import StrictModel
 
 Vector = tuple[float, float, float]
+_Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Scene(BaseModel):
+class Scene(StrictModel):
     """The bounds of one scene, in scene units (those of the data set).
 
     ``near`` and ``far`` are depths along the optical axis, the ``t`` of a ray whose direction has z = -1 in
@@ -15,14 +20,21 @@ class Scene(BaseModel):
     seen. A ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1. Its world
     is recentred: the mean camera is at the origin and looks along -z, and the box reaches beyond z = -near. In an
     ``unbounded`` scene something is seen beyond the box, which then holds what the cameras look at.
+
+    >>> Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 1))).background
+    (1.0, 1.0, 1.0)
+
+    Raises:
+        UserError: from the constructor, for bounds that are not finite or make no sense.
+
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     near: float = Field(gt=0, description="Depth of the nearest surface, scene units")
     far: float = Field(gt=0, description="Depth of the farthest surface, scene units")
     box: tuple[Vector, Vector] = Field(description="Lower and upper corner of the scene's box, scene units")
-    background: Vector = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
+    background: tuple[_Share, _Share, _Share] = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
     forward_facing: bool = Field(default=False, description="All cameras look the same way, as in LLFF captures")
     unbounded: bool = Field(default=False, description="Something is seen beyond the box")
 

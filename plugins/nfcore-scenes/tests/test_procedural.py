@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 import torch
-from pydantic import ValidationError
 
 from nfcore import Rays, UserError
 from nfcore_scenes import still_life
@@ -56,7 +55,7 @@ def test_a_size_below_one_pixel_is_refused():
 
 
 def test_too_few_views_are_refused():
-    with pytest.raises(ValidationError, match="train_views"):
+    with pytest.raises(UserError, match="train_views"):
         make(train_views=1)
 
 
