@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nfcore.errors import UserError
 
+
 @dataclass(frozen=True)
 class Budget:
     """The work that a stage may do, and the seed of its random numbers.

@@ -10,6 +10,7 @@ from nfcore.options import StrictModel
 
 Vector = tuple[float, float, float]
 _Share = Annotated[float, Field(ge=0, le=1)]
+_Colour = tuple[_Share, _Share, _Share]
 
 
 class Scene(StrictModel):
@@ -34,7 +35,7 @@ class Scene(StrictModel):
     near: float = Field(gt=0, description="Depth of the nearest surface, scene units")
     far: float = Field(gt=0, description="Depth of the farthest surface, scene units")
     box: tuple[Vector, Vector] = Field(description="Lower and upper corner of the scene's box, scene units")
-    background: tuple[_Share, _Share, _Share] = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
+    background: _Colour = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
     forward_facing: bool = Field(default=False, description="All cameras look the same way, as in LLFF captures")
     unbounded: bool = Field(default=False, description="Something is seen beyond the box")
 
