@@ -65,7 +65,7 @@ class StudentOptimizer:
                 group["lr"] = rate * share
         for moved in self.moved:
             moved.grad = None
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(loss).backward()
         if self.clip is not None:
             for optimizer in self.optimizers:
                 self.scaler.unscale_(optimizer)

@@ -63,7 +63,8 @@ class Weight:
         if precision.scheme == "linear":  # a scale and a zero point for each channel
             return packed + channels * (entry + 1) + 2 * RECORD_BYTES
         palettes = channels // self.group if precision.grouped else 1
-        return packed + palettes * 2**precision.bits * entry + RECORD_BYTES
+        entries: int = 2**precision.bits
+        return packed + palettes * entries * entry + RECORD_BYTES
 
     @property
     def group(self) -> int:
@@ -145,11 +146,11 @@ def weights(package: Package) -> list[Weight]:
         declared = Declared.of(output.type)
         if declared.data_type != MIL_pb2.FLOAT16 or len(declared.shape) < 2:
             continue
-        taker = takers[output.name]
-        if taker == "gather" and declared.shape[-1] > 1:
-            found.append(Weight(output.name, declared.shape, None))
+        taker, shape = takers[output.name], declared.sizes
+        if taker == "gather" and shape[-1] > 1:
+            found.append(Weight(output.name, shape, None))
         elif taker != "gather":
-            found.append(Weight(output.name, declared.shape, OUTPUT_AXIS.get(taker, 0)))
+            found.append(Weight(output.name, shape, OUTPUT_AXIS.get(taker, 0)))
     return found
 
 

@@ -93,18 +93,25 @@ def _cropped_unevenly(operation: Operation) -> bool:
     pads = _numbers(operation, "pad")
     if pads[::2] != pads[1::2]:
         return True
-    wanted, given = _numbers(operation, "output_shape")[2:], operation.shapes.get("x", ())[2:]
-    kernel = operation.shapes.get("weight", ())[2:]
+    wanted = _numbers(operation, "output_shape")[2:]
+    given, kernel = _known_sides(operation, "x"), _known_sides(operation, "weight")
+    if given is None or kernel is None:
+        return False
     strides = _numbers(operation, "strides") or [1] * len(given)
     dilations = _numbers(operation, "dilations") or [1] * len(given)
     pads = pads or [0] * 2 * len(given)
-    if None in given:
-        return False
     natural = [
         (size - 1) * stride + dilation * (width - 1) + 1 - 2 * pad
         for size, stride, dilation, width, pad in zip(given, strides, dilations, kernel, pads[::2], strict=False)
     ]
     return bool(wanted) and natural != wanted
+
+
+def _known_sides(operation: Operation, parameter: str) -> list[int] | None:
+    """Return the sizes after batch and channels; None where one is known only when the program runs."""
+    sides = operation.shapes.get(parameter, ())[2:]
+    known = [side for side in sides if side is not None]
+    return known if len(known) == len(sides) else None
 
 
 def _numbers(operation: Operation, parameter: str) -> list[int]:

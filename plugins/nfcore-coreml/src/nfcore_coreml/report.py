@@ -139,9 +139,8 @@ def _constants_of_weights(package: Package) -> set[str]:
 def _compression(op: str, stored: Mapping[str, MIL_pb2.Value]) -> str:
     """Return how a weight is compressed, in words."""
     if "lut" in stored:
-        shape = Declared.of(
-            stored["lut"].type
-        ).shape  # of one palette (iOS 16), or (..., entries, 1) for each group
+        # Of one palette (iOS 16), or (..., entries, 1) for each group.
+        shape = Declared.of(stored["lut"].type).sizes
         entries, groups = (shape[-2], math.prod(shape[:-2])) if len(shape) > 1 else (shape[0], 1)
         return f"{int(math.log2(entries))}-bit palettes" + (" by group" if groups > 1 else "")
     for name in ("quantized_data", "data"):
@@ -159,7 +158,8 @@ def _add(reading: _Reading, declared: Declared | None, kind: str | None, bits: i
 def _kind(declared: Declared | None) -> str | None:
     if declared is None or declared.data_type not in ELEMENTS:
         return None
-    return MIL_pb2.DataType.Name(declared.data_type).lower().replace("float", "fp")
+    name: str = MIL_pb2.DataType.Name(declared.data_type)
+    return name.lower().replace("float", "fp")
 
 
 def _types(operation: Operation) -> str:

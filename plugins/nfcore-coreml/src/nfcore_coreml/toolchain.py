@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 import tqdm
@@ -49,7 +50,8 @@ def quiet() -> Iterator[None]:
 def _without(*names: str) -> Iterator[None]:
     """Keep coremltools from importing what it takes along where it is installed: loud and not needed here."""
     hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # None is the import system's sign for: not to be had
+    absent: dict[str, Any] = dict.fromkeys(hidden)  # None is the import system's sign for: not to be had
+    sys.modules.update(absent)
     try:
         yield
     finally:

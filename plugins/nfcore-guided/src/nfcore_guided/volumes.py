@@ -75,7 +75,7 @@ class FeatureTable(nn.Module):
         table = state_dict.get(f"{prefix}table")
         if table is not None and table.ndim == 2 and table.shape != self.table.shape:
             self.table = nn.Parameter(self.table.new_zeros(len(table), self.channels))
-        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *args)
         if int(self.occupied.sum()) + 1 == len(self.table):
             self._number()
         else:

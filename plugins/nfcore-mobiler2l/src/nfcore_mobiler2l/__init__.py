@@ -1,5 +1,6 @@
 """MobileR2L: Real-Time Neural Light Field on Mobile Devices (Cao et al., CVPR 2023)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nfcore
@@ -25,7 +26,7 @@ _SUMMARIES = {
 
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the parts of the student."""
     yield nfcore.Component(
         "encoding",
@@ -54,14 +55,14 @@ def nfcore_components():
 
 
 @nfcore.hookimpl
-def nfcore_recipes():
+def nfcore_recipes() -> Iterator[nfcore.Recipe]:
     """Offer the pipelines; each file says which table and row of the paper it is."""
     for name, summary in _SUMMARIES.items():
         yield nfcore.Recipe(name, _HERE / "recipes" / f"{name}.toml", summary=summary)
 
 
 @nfcore.hookimpl
-def nfcore_publications():
+def nfcore_publications() -> Iterator[nfcore.Publication]:
     """Offer the paper's protocol and tables."""
     yield nfcore.Publication(
         "mobiler2l",

@@ -1,5 +1,6 @@
 """R2L: Distilling Neural Radiance Field to Neural Light Field (Wang et al., ECCV 2022)."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nfcore
@@ -8,7 +9,7 @@ _RECIPES = Path(__file__).parent / "recipes"
 
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the network."""
     yield nfcore.Component(
         "backbone",
@@ -19,7 +20,7 @@ def nfcore_components():
 
 
 @nfcore.hookimpl
-def nfcore_recipes():
+def nfcore_recipes() -> Iterator[nfcore.Recipe]:
     """Offer the pipelines."""
     yield nfcore.Recipe(
         "r2l",

@@ -6,6 +6,7 @@ It ends when its standard input does, which is when the one who started it wants
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -74,9 +75,9 @@ class Cluster:
     def __init__(self, address: str | None) -> None:
         if address not in (None, "auto") and not _open(_door(address)):
             raise ConnectionError("nothing listens there")  # Ray would wait for it in silence
-        here = {} if address else {"include_dashboard": False, "object_store_memory": 80 * 2**20}
+        here: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": 80 * 2**20}
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except ConnectionError as error:
             hint = "if it wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
             raise ConnectionError(f"{error}; {hint}") from None

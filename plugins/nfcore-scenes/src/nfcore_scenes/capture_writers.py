@@ -61,17 +61,13 @@ def write_transforms(shoot: Shoot, folder: Path) -> None:
         UserError: ``folder`` exists already, or nerfstudio has no word for the lens's model.
 
     """
-    lens = shoot.lens
-    _write(
-        shoot,
-        folder,
-        lambda new: (
-            write_json(
-                new / "transforms.json", _optics(shoot) | {"w": lens.width, "h": lens.height} | _frames(shoot)
-            ),
-            _write_points(new / "sparse_pc.ply", shoot),
-        ),
-    )
+    size = {"w": shoot.lens.width, "h": shoot.lens.height}
+
+    def write_poses(new: Path) -> None:
+        write_json(new / "transforms.json", _optics(shoot) | size | _frames(shoot))
+        _write_points(new / "sparse_pc.ply", shoot)
+
+    _write(shoot, folder, write_poses)
 
 
 def new_folder(folder: Path) -> None:
@@ -85,7 +81,7 @@ def new_folder(folder: Path) -> None:
         raise UserError(f"{folder} exists already: choose a new folder, nothing is overwritten")
 
 
-def _write(shoot: Shoot, folder: Path, write_poses: Callable[[Path], object]) -> None:
+def _write(shoot: Shoot, folder: Path, write_poses: Callable[[Path], None]) -> None:
     new_folder(folder)
     with atomic_path(folder.resolve()) as new:
         (new / "images").mkdir(parents=True)
@@ -139,7 +135,7 @@ def _optics(shoot: Shoot) -> dict[str, object]:
     if lens.model not in names:
         raise UserError(f"nerfstudio's layout has no {lens.model} lens; there is {', '.join(names)}")
     extra = [lens.params[index] for index in camera.extra_params_idxs()]
-    return {"camera_model": lens.model} | focus | dict(zip(names[lens.model], extra, strict=True))
+    return {"camera_model": lens.model, **focus, **dict(zip(names[lens.model], extra, strict=True))}
 
 
 def _frames(shoot: Shoot) -> dict[str, object]:

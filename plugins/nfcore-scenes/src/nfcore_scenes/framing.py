@@ -38,7 +38,7 @@ def forward_frame(poses: Tensor) -> Tensor:
     As NeRF's LLFF loader recentres: the mean position, looking along the mean axis, with the mean y axis upwards.
     """
     mean = look_at(poses[:, :, 3].mean(0)[None], (poses[:, :, 3] - poses[:, :, 2]).mean(0), poses[:, :, 1].mean(0))
-    return torch.linalg.inv(_square(mean[0]))
+    return _square(mean[0]).inverse()
 
 
 def upright_frame(poses: Tensor) -> Tensor:

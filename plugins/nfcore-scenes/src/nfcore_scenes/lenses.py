@@ -115,10 +115,12 @@ class Lens:
         )
 
     def _slopes(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        rays = self.camera.cam_ray_from_img(np.stack([x, y], 1))
+        # pycolmap's types allow None, which is what a single point without a ray gets.
+        rays = np.asarray(self.camera.cam_ray_from_img(np.stack([x, y], 1)), np.float64)
         # A border beyond the steepest slope, even behind the camera, is as far out as a pinhole may look.
         depth = np.maximum(rays[:, 2:], np.linalg.norm(rays[:, :2], axis=1, keepdims=True) / _STEEPEST)
-        return rays[:, :2] / np.maximum(depth, 1e-12)
+        slopes: npt.NDArray[np.float64] = rays[:, :2] / np.maximum(depth, 1e-12)
+        return slopes
 
     def slopes(self) -> npt.NDArray[np.float64]:
         """Return x / depth and y / depth, right and down, of what each pixel's centre sees, (height, width, 2)."""
@@ -137,7 +139,7 @@ class Lens:
         fx, fy, cx, cy = pinhole
         x, y = np.meshgrid((np.arange(width) + 0.5 - cx) / fx, (np.arange(height) + 0.5 - cy) / fy)
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
-        places = self.camera.img_from_cam(rays).reshape(height, width, 2)
+        places: npt.NDArray[np.float64] = self.camera.img_from_cam(rays).reshape(height, width, 2)
         # So written, what is no number is refused too.
         if not (np.abs(places) <= _FURTHEST * max(self.size)).all():
             raise self._not_undone("in the photo's middle")

@@ -77,9 +77,10 @@ def lens_of(transforms: Transforms, frame: Frame, photo_size: tuple[int, int], w
     height, width = said.get("h", photo_size[0]), said.get("w", photo_size[1])
     fx = said.get("fl_x") or _focal(width, said.get("camera_angle_x"))
     fy = said.get("fl_y") or _focal(height, said.get("camera_angle_y"))
-    if fx is None and fy is None:
+    fx, fy = fx or fy, fy or fx
+    if fx is None or fy is None:
         raise UserError(f"{where} has no focal length: fl_x, or camera_angle_x, is missing")
-    focus = (fx or fy, fy or fx, said.get("cx", width / 2), said.get("cy", height / 2))
+    focus = (fx, fy, said.get("cx", width / 2), said.get("cy", height / 2))
     model, distortion = _distortion(said, where)
     lens = Lens(model, height, width, (*focus, *distortion))
     lens.check(where)

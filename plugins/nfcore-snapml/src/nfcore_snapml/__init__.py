@@ -1,10 +1,12 @@
 """The SnapML exporter."""
 
+from collections.abc import Iterator
+
 import nfcore
 
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the exporter."""
     yield nfcore.Component(
         "exporter",

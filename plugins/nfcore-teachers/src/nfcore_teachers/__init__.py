@@ -1,10 +1,12 @@
 """Teachers: radiance fields that are fitted to the photos."""
 
+from collections.abc import Iterator
+
 import nfcore
 
 
 @nfcore.hookimpl
-def nfcore_components():
+def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the teachers."""
     yield nfcore.Component(
         "teacher",

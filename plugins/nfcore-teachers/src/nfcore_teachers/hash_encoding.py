@@ -6,40 +6,17 @@ does the same in one kernel; this file is the reference.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from nfcore.geometry.trilinear import interpolate
 from nfcore_teachers import hash_kernel
+from nfcore_teachers.hash_levels import Level, grid_levels
 
 #: Equation 4 multiplies coordinates with these; as signed 32-bit numbers, whose products wrap as unsigned ones do.
 PRIMES = (1, 2654435761 - 2**32, 805459861)
 #: The features of a new table are uniform within this (section 4).
 INITIAL = 1e-4
-
-
-@dataclass(frozen=True)
-class Level:
-    """One grid.
-
-    Args:
-        resolution: cells along each side of the unit cube.
-        first: its first row in the table.
-        rows: how many rows it has: one a vertex, or the hash table's size where it has more vertices.
-
-    """
-
-    resolution: int
-    first: int
-    rows: int
-
-    @property
-    def hashed(self) -> bool:
-        """Whether vertices share rows."""
-        return (self.resolution + 1) ** 3 > self.rows
 
 
 class HashEncoding(nn.Module):
@@ -59,14 +36,8 @@ class HashEncoding(nn.Module):
 
     def __init__(self, levels: int, channels: int, log2_table: int, coarsest: int, finest: int) -> None:
         super().__init__()
-        self.levels: list[Level] = []
-        first = 1
-        for level in range(levels):
-            resolution = _resolution(level, levels, coarsest, finest)
-            rows = min(2**log2_table, (resolution + 1) ** 3)
-            self.levels.append(Level(resolution, first, rows))
-            first += rows
-        self.table = nn.Parameter(torch.zeros(first, channels))
+        self.levels = grid_levels(levels, log2_table, coarsest, finest)
+        self.table = nn.Parameter(torch.zeros(self.levels[-1].first + self.levels[-1].rows, channels))
 
     def begin(self, generator: torch.Generator) -> None:
         """Forget all that was learned."""
@@ -106,9 +77,3 @@ def vertices(points: Tensor, level: Level) -> tuple[Tensor, Tensor]:
     u, v, w = (torch.stack([1 - inside, inside]) for inside in scaled - lowest)
     weights = u[:, None] * (v[:, None] * w).flatten(0, 1)
     return (rows.flatten(0, 1) + level.first).t(), weights.flatten(0, 1).t()
-
-
-def _resolution(level: int, levels: int, coarsest: int, finest: int) -> int:
-    """Equations 2 and 3."""
-    growth = math.exp(math.log(finest / coarsest) / max(1, levels - 1))
-    return int(coarsest * growth**level + 1e-6)

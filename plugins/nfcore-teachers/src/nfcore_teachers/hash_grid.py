@@ -201,5 +201,5 @@ class HashGrid(Teacher):
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
     # skip_init: torch's own initialisation would draw from the global generator.
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=False)  # type: ignore[no-untyped-call]
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=False)
     return layer

@@ -9,14 +9,13 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-if TYPE_CHECKING:
-    from nfcore_teachers.hash_encoding import Level
+from nfcore_teachers.hash_levels import Level
 
 #: Points that one program of the kernel looks up, on one level.
 _BLOCK = 256

@@ -85,9 +85,10 @@ class MarchedFit(Fit):
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
         # A hull is carved in the world: only where that is the domain itself.
-        self.carved = views.alpha is not None and domain.box == domain.scene.box
-        if self.carved:
-            cameras, alpha = views.cameras.to(device), views.alpha.to(device)
+        alpha = views.alpha if domain.box == domain.scene.box else None
+        self.carved = alpha is not None
+        if alpha is not None:
+            cameras, alpha = views.cameras.to(device), alpha.to(device)
             teacher.occupancy.carve(cameras, alpha)
             pixels = silhouette_pixels(teacher.occupancy, cameras, alpha).cpu()
         super().__init__(teacher, views, budget, generator, pixels)

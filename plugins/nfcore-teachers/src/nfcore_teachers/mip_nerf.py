@@ -69,11 +69,11 @@ class MipNerf(Teacher):
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
         self.domain = Domain.of(scene)
-        half = self.domain.longest / 2
         centre = [(low + high) / 2 for low, high in zip(*self.domain.box, strict=True)]
         self.register_buffer("centre", torch.tensor(centre), persistent=False)
         self.register_buffer("radius", torch.tensor(0.0))
-        self.half, self.density_scale = half, DENSITY_SCALE / half
+        self.half_side = self.domain.longest / 2
+        self.density_scale = DENSITY_SCALE / self.half_side
         self.network = RadianceNetwork(
             gaussians_size(self.options.octaves), self.options.depth, self.options.width
         )
@@ -122,7 +122,9 @@ class MipNerf(Teacher):
         return composite(self.domain, paths, distance, weights, colour), weights
 
     def _encoded(self, mean: Tensor, variance: Tensor) -> Tensor:
-        return encode_gaussians((mean - self.centre) / self.half, variance / self.half**2, self.options.octaves)
+        return encode_gaussians(
+            (mean - self.centre) / self.half_side, variance / self.half_side**2, self.options.octaves
+        )
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:

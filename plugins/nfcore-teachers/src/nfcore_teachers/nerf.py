@@ -63,10 +63,10 @@ class Nerf(Teacher):
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
         self.domain = Domain.of(scene)
-        half = self.domain.longest / 2
         centre = [(low + high) / 2 for low, high in zip(*self.domain.box, strict=True)]
         self.register_buffer("centre", torch.tensor(centre), persistent=False)
-        self.half, self.density_scale = half, DENSITY_SCALE / half
+        self.half_side = self.domain.longest / 2
+        self.density_scale = DENSITY_SCALE / self.half_side
         size = (points_size(self.options.octaves), self.options.depth, self.options.width)
         self.coarse, self.fine = RadianceNetwork(*size), RadianceNetwork(*size)
         self.begin(torch.Generator().manual_seed(0))
@@ -121,7 +121,7 @@ class Nerf(Teacher):
         return composite(self.domain, paths, distance, weights, torch.sigmoid(raw)), weights
 
     def _encoded(self, points: Tensor) -> Tensor:
-        return encode_points((points - self.centre) / self.half, self.options.octaves)
+        return encode_points((points - self.centre) / self.half_side, self.options.octaves)
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:

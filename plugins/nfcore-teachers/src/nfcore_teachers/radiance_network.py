@@ -69,5 +69,5 @@ class RadianceNetwork(nn.Module):
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:
     # skip_init: torch's own initialisation would draw from the global generator.
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)
     return layer

@@ -116,8 +116,8 @@ class Voxels(Teacher):
         self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         hidden = self.options.hidden
         # skip_init: torch's own initialisation would draw from the global generator.
-        self.hidden_layer: nn.Linear = skip_init(nn.Linear, self.options.features + BASIS_SIZE, hidden)  # type: ignore[no-untyped-call]
-        self.colour_layer: nn.Linear = skip_init(nn.Linear, hidden, 3)  # type: ignore[no-untyped-call]
+        self.hidden_layer: nn.Linear = skip_init(nn.Linear, self.options.features + BASIS_SIZE, hidden)
+        self.colour_layer: nn.Linear = skip_init(nn.Linear, hidden, 3)
         self.begin(8, torch.Generator().manual_seed(0))
 
     def begin(self, resolution: int, generator: torch.Generator) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -46,8 +47,9 @@ class StageLog:
     def settings(self, settings: Mapping[str, bool | float | str], figures: Mapping[str, object]) -> None:
         """Add the settings for TensorBoard's table of runs (HParams), to be compared by the figures."""
         scored = {f"figures/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
+        event_file: Any = self._at(self.step).file_writer  # torch's own types say None
         for summary in hparams(dict(settings), scored):
-            self._at(self.step).file_writer.add_summary(summary)
+            event_file.add_summary(summary)
 
     def finish(self, figures: Mapping[str, object]) -> None:
         """Add the figures that are numbers at the last step, and close the files."""

@@ -66,7 +66,8 @@ class Package:
             UserError: the program has no main function.
 
         """
-        return self._function.inputs
+        inputs: Sequence[MIL_pb2.NamedValueType] = self._function.inputs
+        return inputs
 
     @property
     def block(self) -> MIL_pb2.Block:
@@ -108,7 +109,7 @@ def _model_file(path: Path) -> Path:
         raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json is missing")
     try:
         manifest = json.loads(manifest_file.read_text())
-        relative = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
+        relative: str = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
         file = path / "Data" / relative
     except (OSError, ValueError, KeyError, TypeError):
         raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json names no root model") from None

@@ -146,10 +146,11 @@ class Program:
                 raise self._refused(step.op, [name for name, _ in step.outputs], error) from error
             for name in step.dead:
                 values.pop(name, None)
-        missing = [name for name in self.outputs if name not in values]
+        results = {name: value for name in self.outputs if isinstance(value := values.get(name), Tensor)}
+        missing = [name for name in self.outputs if name not in results]
         if missing:
             raise nfcore.UserError(f"{self._path}: damaged Core ML package: nothing computes {missing[0]!r}")
-        return {name: values[name] for name in self.outputs}
+        return results
 
     def _takes(self, inputs: Mapping[str, Tensor]) -> bool:
         return inputs.keys() == self.inputs.keys() and all(

@@ -153,10 +153,10 @@ def split(
 ) -> Sequence[Tensor]:
     """Return parts of the given sizes, or ``num_splits`` equal ones; MIL demands one of the two."""
     if split_sizes is not None:
-        return x.split(ints(split_sizes), int(axis))
+        return torch.split(x, ints(split_sizes), int(axis))
     if num_splits is None:
         raise ValueError("neither num_splits nor split_sizes is given")
-    return x.split(x.shape[int(axis)] // int(num_splits), int(axis))
+    return torch.split(x, x.shape[int(axis)] // int(num_splits), int(axis))
 
 
 def squeeze(x: Tensor, axes: Vector | None = None) -> Tensor:

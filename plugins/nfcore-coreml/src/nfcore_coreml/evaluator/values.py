@@ -86,17 +86,27 @@ class Declared:
         return cls(tensor.dataType, tuple(sizes))
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape of a value whose sizes are all known before the program runs, as a constant's are.
+
+        Raises:
+            ValueError: a size is known only when the program runs.
+
+        """
+        known = tuple(size for size in self.shape if size is not None)
+        if len(known) < len(self.shape):
+            raise ValueError(f"the shape of {self} is known only when the program runs")
+        return known
+
+    @property
     def size(self) -> int:
         """The number of elements.
 
         Raises:
-            ValueError: it is known only when the program runs.
+            ValueError: a size is known only when the program runs.
 
         """
-        known = [size for size in self.shape if size is not None]
-        if len(known) < len(self.shape):
-            raise ValueError(f"{self} has no size of its own")
-        return math.prod(known)
+        return math.prod(self.sizes)
 
     def fits(self, shape: Sequence[int]) -> bool:
         """Return whether a tensor of ``shape`` is what is declared."""
