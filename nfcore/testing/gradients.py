@@ -1,31 +1,45 @@
-"""Gradients against finite differences, in the direction of a random change of each tensor."""
+"""Gradients against finite differences, in a random direction for each tensor."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nfcore.testing.contract import require
 
-#: Step of the central difference and share by which the derivative may be off, where the module computes in double
-#: precision, and where it insists on single.
-_DOUBLE, _SINGLE = (1e-6, 1e-3), (1e-2, 0.1)
+#: Steps of the central difference as shares of a tensor's size, and the share by which a derivative may be off:
+#: where the module computes in double precision, and where it insists on single.
+_DOUBLE, _SINGLE = ((1e-5, 1e-6, 1e-7, 1e-8), 1e-3), ((1e-1, 1e-2, 1e-3, 1e-4), 0.1)
+#: Rounding errors of a sum of outputs, in units of the last place: those of all layers before add up.
+_ULPS = 50.0
+#: How far weights are moved before the test, as a share of their tensor's size.
+_MOVED = 0.05
 
 
-def compare_with_differences(module: nn.Module, inputs: tuple[Tensor, ...], *, of_inputs: bool) -> None:
-    """Break the sentence that is being tested unless autograd and finite differences agree.
+def compare_with_differences(
+    module: nn.Module, inputs: tuple[Tensor, ...], *, of_inputs: bool, stops_gradients: bool = False
+) -> None:
+    """Break the rule that is being tested unless autograd and finite differences agree.
 
-    Each tensor's derivative is taken along a random direction, of a random weighted sum of the outputs.
+    Each tensor's derivative is taken along a random direction, of a random weighted sum of the outputs. The step
+    is the one at which the difference quotient changes least: a network of sines with high frequencies needs a
+    smaller one than a linear layer.
 
     Args:
         module: in eval mode; its weights that require gradients are tested.
         inputs: what its ``forward`` takes.
         of_inputs: whether gradients of the inputs are promised too.
+        stops_gradients: whether ``detach()`` is meant: what it returns is then a constant, in both derivatives.
 
     """
-    module = copy.deepcopy(module).double()
+    module = _moved(copy.deepcopy(module)).double()
     inputs = tuple(tensor.double().clone().requires_grad_(of_inputs) for tensor in inputs)
     targets: dict[str, Tensor] = {
         name: weight for name, weight in module.named_parameters() if weight.requires_grad
@@ -35,10 +49,15 @@ def compare_with_differences(module: nn.Module, inputs: tuple[Tensor, ...], *, o
     if not targets:
         return
     generator = torch.Generator().manual_seed(5)
-    output = module(*inputs)
+    constants = _Constants() if stops_gradients else None
+    with _held(constants):
+        output = module(*inputs)
+    require(
+        constants is None or constants.values,
+        found="stops_gradients = True, but forward detaches nothing",
+        right="detach() where no gradient may flow, x + (q(x) - x).detach() for a straight-through estimator",
+    )
     weights = torch.randn(output.shape, generator=generator, dtype=torch.float64)
-    step, tolerance = _DOUBLE if output.dtype == torch.float64 else _SINGLE
-
     loss = (output * weights).sum()
     require(
         loss.requires_grad,
@@ -46,28 +65,105 @@ def compare_with_differences(module: nn.Module, inputs: tuple[Tensor, ...], *, o
         right="no detach(), numpy or torch.no_grad() in forward",
     )
     gradients = torch.autograd.grad(loss, list(targets.values()), allow_unused=True)
+
+    @torch.no_grad()
+    def weighted_sum() -> float:
+        with _held(constants):
+            return float((module(*inputs) * weights).sum())
+
+    steps, tolerance = _DOUBLE if output.dtype == torch.float64 else _SINGLE
+    rounding = _ULPS * torch.finfo(output.dtype).eps * float((output * weights).detach().abs().sum())
     for (name, tensor), gradient in zip(targets.items(), gradients, strict=True):
         direction = torch.randn(tensor.shape, generator=generator, dtype=torch.float64).to(tensor.dtype)
-        expected = _difference_quotient(module, inputs, weights, tensor, direction, step)
+        direction *= _size(tensor)
         found = 0.0 if gradient is None else float((gradient * direction).sum())
-        scale = max(abs(expected), abs(found))
-        # A sum of n values has a rounding error that the quotient divides by the step.
-        noise = 1e-6 * max(1.0, abs(float(loss.detach()))) if step == _DOUBLE[0] else 0.05 * scale + 1e-2
+        expected, step = _difference_quotient(weighted_sum, tensor, direction, steps, 0.1 * tolerance)
         require(
-            abs(found - expected) <= tolerance * scale + noise,
-            found=f"the gradient of {name} gives {found:.6g}, finite differences give {expected:.6g}",
-            right="no detach(), rounding or assignment to .data on the way from it to the output",
+            abs(found - expected) <= tolerance * max(abs(expected), abs(found)) + rounding / step,
+            found=f"the gradient of {name} is {found:.6g}, finite differences are {expected:.6g}",
+            right="no detach(), rounding or assignment to .data between it and the output; if stopping gradients "
+            "is meant: stops_gradients = True in the test class",
         )
 
 
 @torch.no_grad()
 def _difference_quotient(
-    module: nn.Module, inputs: tuple[Tensor, ...], weights: Tensor, tensor: Tensor, direction: Tensor, step: float
-) -> float:
-    values = []
-    original = tensor.clone()
-    for sign in (1, -1):
-        tensor.copy_(original + sign * step * direction)
-        values.append(float((module(*inputs) * weights).sum()))
+    value: Any, tensor: Tensor, direction: Tensor, steps: tuple[float, ...], settled: float
+) -> tuple[float, float]:
+    """Return the central difference quotient at the step where it changes least, and that step.
+
+    Args:
+        value: returns the function's value for what ``tensor`` holds.
+        tensor: where the derivative is taken; restored afterwards.
+        direction: along which it is taken.
+        steps: in descending order.
+        settled: a relative change from one step to the next that is small enough to look no further.
+
+    """
+    original = tensor.detach().clone()
+    quotients: list[float] = []
+    for step in steps:
+        values = []
+        for sign in (1, -1):
+            tensor.copy_(original + sign * step * direction)
+            values.append(value())
+        quotients.append((values[0] - values[1]) / (2 * step))
+        if len(quotients) > 1 and abs(quotients[-1] - quotients[-2]) <= settled * abs(quotients[-1]):
+            break
     tensor.copy_(original)
-    return (values[0] - values[1]) / (2 * step)
+    changes = [abs(after - before) for before, after in pairwise(quotients)]
+    best = changes.index(min(changes)) + 1
+    return quotients[best], steps[best]
+
+
+class _Constants(TorchFunctionMode):
+    """Records what is detached in the first call of a function, and returns the same in all later calls.
+
+    A function's derivative with stopped gradients is that of the function in which these values are constants.
+    """
+
+    _STOPS = (torch.Tensor.detach, torch.detach, torch.Tensor.data.__get__)  # type: ignore[attr-defined]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: list[Tensor] = []
+        self._next: int | None = None
+
+    def start(self) -> None:
+        """Begin the next call of the function."""
+        self._next = 0 if self.values else None
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func not in self._STOPS:
+            return func(*args, **(kwargs or {}))
+        if self._next is None:
+            self.values.append(func(*args, **(kwargs or {})).clone())
+            return self.values[-1].clone()
+        self._next += 1
+        return self.values[self._next - 1].clone()
+
+
+@contextmanager
+def _held(constants: _Constants | None) -> Iterator[None]:
+    if constants is None:
+        yield
+        return
+    constants.start()
+    with constants:
+        yield
+
+
+def _moved(module: nn.Module) -> nn.Module:
+    """Move all weights a little, so that none is at a place where a derivative jumps, such as zero.
+
+    A tensor's own size is the measure: what is little for a layer's bias would drown SIREN's hidden weights.
+    """
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(_MOVED * _size(parameter) * torch.randn_like(parameter))
+    return module
+
+
+def _size(tensor: Tensor) -> float:
+    """Return the root mean square of a tensor's values, 1 where all are zero."""
+    return float(tensor.detach().double().square().mean().sqrt()) or 1.0

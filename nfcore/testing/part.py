@@ -6,8 +6,9 @@ import copy
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +21,8 @@ from nfcore.testing.gradients import compare_with_differences
 
 #: Differences that come from rounding alone, where float32 sums are done in another order.
 ROUNDING = 1e-4
+#: Arithmetic in half precision may be off by this many times what rounding weights and input costs.
+_FEW = 4.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,17 @@ class Exported:
 
 
 class PartConformance(Conformance):
-    """The standard tests of the parts of a student."""
+    """The standard tests of the parts of a student.
+
+    Attributes:
+        stops_gradients: whether the part stops gradients on purpose, as straight-through estimators and detached
+            amplitudes do. What its ``forward`` detaches then counts as a constant; all other gradients are tested
+            as ever.
+
+    """
+
+    settings = Conformance.settings | {"stops_gradients"}
+    stops_gradients: ClassVar[bool] = False
 
     @abstractmethod
     def make(self) -> Any:
@@ -183,13 +196,22 @@ class PartConformance(Conformance):
 
 
 class NetworkConformance(PartConformance):
-    """The standard tests of backbones and upsamplers: the part of the student that learns."""
+    """The standard tests of backbones and upsamplers: the part of the student that learns.
+
+    Attributes:
+        half_precision: False for a network that is never exported in half precision: one with an operation that
+            has none, such as complex numbers. It is then not required to run in it.
+
+    """
+
+    settings = PartConformance.settings | {"half_precision"}
+    half_precision: ClassVar[bool] = True
 
     @sentence("differentiable")
     def test_its_gradients_agree_with_finite_differences(self) -> None:
         """With respect to its input and to each of its weights."""
-        part = make_smooth(self.make())
-        compare_with_differences(part, self.inputs(), of_inputs=True)
+        part, inputs = self.make(), self.inputs()
+        compare_with_differences(part, inputs, of_inputs=True, stops_gradients=self.stops_gradients)
 
     @sentence("Features and images are finite for any finite input.")
     @torch.no_grad()
@@ -207,18 +229,26 @@ class NetworkConformance(PartConformance):
     @sentence("Backbone and upsampler run in half precision too.")
     @torch.no_grad()
     def test_it_runs_in_half_precision(self) -> None:
-        """Exports for phones halve the network's weights and its input."""
-        part = self.make()
-        expected = part(*self.inputs())
-        output = copy.deepcopy(part).half()(*(tensor.half() for tensor in self.inputs()))
+        """Exports for phones halve the network's weights and its input.
+
+        It may be off by 2%, and by a few times as much as rounding its weights and input alone costs: a network
+        of sines with high frequencies loses more to any rounding.
+        """
+        if not self.half_precision:
+            pytest.skip("not required: half_precision = False")
+        part, inputs = self.make(), self.inputs()
+        expected = part(*inputs)
+        halved, inputs = copy.deepcopy(part).half(), tuple(tensor.half() for tensor in inputs)
+        output = halved(*inputs)
         require(
             output.dtype == torch.float16,
             found=f"float16 weights and features give {output.dtype}",
             right="an output of the input's dtype",
         )
+        rounded = copy.deepcopy(halved).float()(*(tensor.float() for tensor in inputs))
+        bound = 0.02 * max(1.0, float(expected.abs().max())) + _FEW * _difference(rounded, expected)
         difference = _difference(output.float(), expected)
-        bound = 0.02 * max(1.0, float(expected.abs().max()))
-        require(difference <= bound, found=f"it is off by {difference:.2g}", right=f"at most {bound:.2g}, 2%")
+        require(difference <= bound, found=f"it is off by {difference:.2g}", right=f"at most {bound:.2g}")
 
     @sentence("directly follows its convolution")
     @torch.no_grad()
@@ -232,14 +262,6 @@ class NetworkConformance(PartConformance):
             found=f"with its norms folded it is off by up to {difference:.2g}",
             right="in an nn.Sequential, a layer before a norm that is used nowhere else",
         )
-
-
-def make_smooth(module: nn.Module) -> nn.Module:
-    """Move all weights a little, so that none is at a place where a derivative jumps, such as zero."""
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    return module
 
 
 def _seeded(seed: int, make: Any) -> Any:
