@@ -8,7 +8,8 @@ import torch
 
 from nfcore import Cameras
 from nfcore.views.crops import CropRule, Crops, CropSampler, LatePhotos, sample_crops
-from nfcore.views.training_views import TrainingViews, opaque_window, render_view
+from nfcore.views.teacher_views import render_view
+from nfcore.views.training_views import TrainingViews, opaque_window
 
 
 def assert_each_image_is_what_its_camera_sees(views: TrainingViews) -> None:
@@ -19,10 +20,10 @@ def assert_each_image_is_what_its_camera_sees(views: TrainingViews) -> None:
 
 def test_a_rendered_view_has_the_cameras_size(generator):
     camera = tiny.cameras(tiny.REGION.sample(1, generator), 6, 10)
-    rgb, opacity = render_view(tiny.fitted_teacher(), camera)
+    seen = render_view(tiny.fitted_teacher(), camera)
     rays = camera.rays()
-    torch.testing.assert_close(rgb, tiny.sky(rays.directions)[0])
-    assert torch.equal(opacity, tiny.passes_ball(rays)[0])
+    torch.testing.assert_close(seen.rgb, tiny.sky(rays.directions)[0])
+    assert torch.equal(seen.opacity, tiny.passes_ball(rays)[0])
 
 
 # -- windows -----------------------------------------------------------------------------------------

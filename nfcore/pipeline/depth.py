@@ -18,7 +18,7 @@ from nfcore.io.atomic import atomic_path, write_atomic
 from nfcore.scene.bounds import Scene
 from nfcore.scene.camera_paths import write_path
 from nfcore.scene.cameras import Cameras
-from nfcore.views.training_views import seen_by
+from nfcore.views.teacher_views import render_view
 
 # Views, and the longer side of each in pixels, from which the range of the colours is taken.
 _PROBES, _PROBE_SIDE = 8, 64
@@ -33,7 +33,7 @@ def depth_views(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = 
     reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
     for index in range(len(cameras)):
-        seen = seen_by(teacher, cameras[index])
+        seen = render_view(teacher, cameras[index])
         yield Rendering(seen.rgb.cpu(), seen.opacity.cpu(), seen.depth.cpu())
         reporter.step(index + 1)
 
@@ -47,7 +47,7 @@ def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
     factor = min(1.0, _PROBE_SIDE / max(cameras.height, cameras.width))
     height, width = (max(1, round(factor * side)) for side in (cameras.height, cameras.width))
     small = cameras[chosen].resized(height, width)
-    seen = [seen_by(teacher, small[index]) for index in range(len(small))]
+    seen = [render_view(teacher, small[index]) for index in range(len(small))]
     depths = torch.cat([view.depth[view.opacity > _OPAQUE].cpu() for view in seen])
     if not len(depths):
         return teacher.scene.near, teacher.scene.far

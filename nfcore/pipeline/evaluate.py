@@ -14,7 +14,7 @@ from nfcore.interfaces.reporting import Reporter
 from nfcore.runtime.devices import device_of
 from nfcore.scene.cameras import Cameras
 from nfcore.student.light_field import LightField
-from nfcore.views.training_views import render_view
+from nfcore.views.teacher_views import render_view
 
 #: What is measured where no metrics are named.
 STANDARD: Mapping[str, Metric] = {"psnr": psnr, "ssim": ssim}
@@ -33,7 +33,7 @@ def evaluate_teacher(
     """Return the quality of ``teacher`` on ``views`` by ``metrics``."""
 
     def render(camera: Cameras) -> Tensor:
-        return render_view(teacher, camera)[0].permute(2, 0, 1)[None]
+        return render_view(teacher, camera).rgb.permute(2, 0, 1)[None]
 
     return _evaluate(render, device_of(teacher), views, reporter or Reporter(), metrics)
 

@@ -21,7 +21,7 @@ from nfcore.scene.camera_paths import write_path
 from nfcore.scene.cameras import Cameras
 from nfcore.student.light_field import LightField
 from nfcore.student.resampling import check_size, render_at
-from nfcore.views.training_views import render_view, seen_by
+from nfcore.views.teacher_views import render_view
 
 #: Ways through a scene that need no file: around it, up and down around it, through given cameras.
 PathName = Literal["orbit", "spiral", "test", "reference"]
@@ -34,7 +34,7 @@ def comparison(student: LightField, teacher: Teacher, views: Views, index: int) 
     """Return student, teacher and truth side by side, (h, 3w, 3), at one of the ``views``."""
     camera = views.cameras[index]
     image = student.render(camera)[0].permute(1, 2, 0)
-    return side_by_side([image, render_view(teacher, camera)[0], views.images[index]])
+    return side_by_side([image, render_view(teacher, camera).rgb, views.images[index]])
 
 
 def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = None) -> Cameras:
@@ -97,7 +97,7 @@ def teacher_frames(teacher: Teacher, cameras: Cameras, reporter: Reporter | None
     reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
     for index in range(len(cameras)):
-        yield seen_by(teacher, cameras[index]).rgb.cpu()
+        yield render_view(teacher, cameras[index]).rgb.cpu()
         reporter.step(index + 1)
 
 

@@ -21,7 +21,7 @@ from nfcore.interfaces import Teacher, Views
 from nfcore.io.images import to_bytes
 from nfcore.report.figures import worst_first
 from nfcore.student.light_field import LightField
-from nfcore.views.training_views import render_view
+from nfcore.views.teacher_views import render_view
 
 # Pictures up to this side lose nothing; larger ones are compressed, or the report could not be mailed.
 _LOSSLESS = 400
@@ -95,7 +95,7 @@ def shown_views(
         camera, photo = views.cameras[index], views.images[index]
         rendered: dict[str, Tensor] = {}
         if teacher is not None:
-            rendered["teacher"] = render_view(teacher, camera)[0].cpu()
+            rendered["teacher"] = render_view(teacher, camera).rgb.cpu()
         if student is not None:
             rendered["student"] = student.render(camera)[0].permute(1, 2, 0).cpu()
         pictures = [Picture("photo", "Photo", data_uri(to_bytes(photo)))]

@@ -173,7 +173,7 @@ class TeacherConformance(Conformance):
                     right=f"{right} of torch.float32",
                 )
 
-    @sentence("(n, 3) float32 in [0, 1], composited on the scene's background.")
+    @sentence("(..., 3) float32 in [0, 1], composited on the scene's background.")
     def test_colour_and_opacity_are_in_0_to_1(self) -> None:
         """From wherever the scene is looked at."""
         seen = self.render(cameras_around(4, 12, 12, seed=5).rays().flat())

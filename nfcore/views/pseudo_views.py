@@ -13,7 +13,8 @@ from nfcore.io.tensors import seeded
 from nfcore.runtime.devices import device_of
 from nfcore.scene.cameras import Cameras
 from nfcore.views.render_ahead import RenderAhead
-from nfcore.views.training_views import TrainingViews, opaque_window, render_view
+from nfcore.views.teacher_views import render_view
+from nfcore.views.training_views import TrainingViews, opaque_window
 
 # Below this opacity everywhere a view is empty. Far below what bounds an object: the thinnest fog is something.
 _EMPTY = 1e-3
@@ -100,7 +101,8 @@ class PseudoViews(TrainingViews):
         device = device_of(self.teacher)
         # Which GPU is the current one is another matter in each thread; a teacher's own kernels go to that one.
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-            rgb, opacity = render_view(self.teacher, self.path[index])
-        if not (torch.isfinite(rgb).all() and torch.isfinite(opacity).all()):
+            seen = render_view(self.teacher, self.path[index])
+        if not (torch.isfinite(seen.rgb).all() and torch.isfinite(seen.opacity).all()):
             raise NfcoreError(f"the teacher renders NaN at pseudo view {index}: teach it again, with another seed")
-        return (rgb * 255).round().to(torch.uint8), opaque_window(opacity), bool((opacity > _EMPTY).any())
+        something = bool((seen.opacity > _EMPTY).any())
+        return (seen.rgb * 255).round().to(torch.uint8), opaque_window(seen.opacity), something

@@ -1,15 +1,12 @@
-"""The views that a student is trained on, and one view as a teacher sees it."""
+"""The views that a student is trained on."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from nfcore.interfaces import Rendering, Teacher, Views
-from nfcore.runtime.devices import device_of
+from nfcore.interfaces import Views
 from nfcore.scene.cameras import Cameras
-
-_RAYS_PER_CALL = 1 << 18
 
 
 class TrainingViews:
@@ -49,24 +46,6 @@ class TrainingViews:
 
     def prepare(self, step: int) -> None:
         """Have the views ready that training may draw from at ``step``; for photos, all of them always are."""
-
-
-@torch.no_grad()
-def seen_by(teacher: Teacher, camera: Cameras) -> Rendering:
-    """Return what the teacher sees through one camera: RGB (h, w, 3) in [0, 1], opacity and depth (h, w)."""
-    parts = [teacher.render(rays) for rays in camera.to(device_of(teacher)).rays().flat().split(_RAYS_PER_CALL)]
-    shape = (camera.height, camera.width)
-    return Rendering(
-        rgb=torch.cat([part.rgb for part in parts]).clamp(0, 1).reshape(*shape, 3),
-        opacity=torch.cat([part.opacity for part in parts]).reshape(shape),
-        depth=torch.cat([part.depth for part in parts]).reshape(shape),
-    )
-
-
-def render_view(teacher: Teacher, camera: Cameras) -> tuple[Tensor, Tensor]:
-    """Return what the teacher sees through one camera: RGB (h, w, 3) in [0, 1] and opacity (h, w)."""
-    seen = seen_by(teacher, camera)
-    return seen.rgb, seen.opacity
 
 
 def opaque_window(opacity: Tensor, threshold: float = 0.01) -> Tensor:

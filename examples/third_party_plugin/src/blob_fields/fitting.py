@@ -103,8 +103,7 @@ class BlobFit:
     def preview(self) -> Tensor:
         """Return the first training view as the Gaussians show it, (height, width, 3) on the CPU."""
         camera = self.views.cameras[0]
-        rgb = self.teacher.render(camera.to(self.device).rays().flat()).rgb
-        return rgb.view(camera.height, camera.width, 3).cpu()
+        return self.teacher.render_views(camera.to(self.device)).rgb[0].cpu()
 
     def state(self, step: int, spent: float) -> dict[str, Any]:
         """Return all that ``restore`` needs to go on after ``step`` steps, as if nothing had happened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -9,15 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Cameras, NfcoreError, Space, Teacher
+from nfcore.views.teacher_views import render_view
 from nfcore_guided.lattice import vertices
 
 #: Optical depth of a cell at which it is opaque: denser ones would only make the density's blur uneven.
 OPAQUE = 16.0
 #: Field samples per vertex, at random within its cell: the mean is a prefilter.
 SAMPLES = 4
-#: Points that a field, and rays that a renderer, is asked for at once.
+#: Points that a field is asked for at once.
 CHUNK = 1 << 16
-#: Rays that are rendered to survey a teacher that is no volume.
+#: Pixels, of all views together, that are rendered to survey a teacher that is no volume.
 RAYS = 300_000
 #: Normally distributed first features where the teacher gives none: their deviation.
 DEVIATION = 0.1
@@ -55,7 +57,7 @@ def survey(teacher: Teacher, space: Space, cameras: Cameras, resolution: int) ->
     cell = _cell_sides(space, places, resolution)
     found = _from_field(teacher, space, places, cell, resolution, generator)
     if found is None:
-        found = _from_renders(teacher, space, cameras, cell, resolution, generator)
+        found = _from_renders(teacher, space, cameras, cell, resolution)
     density, features = found
     if not density.isfinite().all() or (features is not None and not features.isfinite().all()):
         raise NfcoreError("the teacher answers NaN where its geometry is read: teach it again, with another seed")
@@ -97,10 +99,16 @@ def _from_field(
     return torch.cat(densities), torch.cat(features) if features else None
 
 
+def _of_few_pixels(cameras: Cameras) -> Cameras:
+    """Return the same cameras with pictures so small that they have ``RAYS`` pixels in all."""
+    share = min(1.0, math.sqrt(RAYS / (len(cameras) * cameras.height * cameras.width)))
+    return cameras.resized(*(max(1, round(share * side)) for side in (cameras.height, cameras.width)))
+
+
 def _from_renders(
-    teacher: Teacher, space: Space, cameras: Cameras, cell: Tensor, resolution: int, generator: torch.Generator
+    teacher: Teacher, space: Space, cameras: Cameras, cell: Tensor, resolution: int
 ) -> tuple[Tensor, Tensor]:
-    """Return density and mean colour (as logits) from where the teacher's rays pass and where they end.
+    """Return density and mean colour (as logits) from where the light of whole views passes and where it ends.
 
     The density of a cell is the light that is absorbed in it by the length that light travels through it: the
     maximum likelihood estimate of an absorption rate. A ray is absorbed at its expected depth.
@@ -118,12 +126,10 @@ def _from_renders(
             number = number * resolution + ((coordinate.clamp(-1, 1) + 1) * ((resolution - 1) / 2)).round().long()
         return number
 
-    pixels = len(cameras) * cameras.height * cameras.width
-    chosen = torch.randperm(pixels, generator=generator)[:RAYS]
-    for part in chosen.split(CHUNK // 8):
-        rays = cameras.pixel_rays(part)
-        seen = teacher.render(rays)
-        opacity, depth, rgb = (x.float().cpu() for x in (seen.opacity, seen.depth, seen.rgb))
+    small = _of_few_pixels(cameras)
+    for index in range(len(small)):
+        rays, seen = small[index].rays().flat(), render_view(teacher, small[index])
+        opacity, depth, rgb = (x.float().cpu().flatten(0, 1) for x in (seen.opacity, seen.depth, seen.rgb))
         speed = rays.directions.norm(dim=1, keepdim=True)
         starts = space.depths(rays.origins, rays.directions, edges)
         centres = space.depths(rays.origins, rays.directions, middles)

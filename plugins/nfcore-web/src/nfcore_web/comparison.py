@@ -16,7 +16,7 @@ from nfcore import LightField, Teacher, Views
 from nfcore.evaluation.error_maps import error_map
 from nfcore.evaluation.metrics import psnr
 from nfcore.io.images import to_bytes
-from nfcore.views.training_views import render_view
+from nfcore.views.teacher_views import render_view
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def compare_views(
         shown = {"student": student.render(camera)[0].permute(1, 2, 0)}
         if teacher is not None:
             with torch.no_grad():
-                shown["teacher"] = render_view(teacher, camera)[0].cpu()
+                shown["teacher"] = render_view(teacher, camera).rgb.cpu()
         pictures = {"photo": png(to_bytes(photo))}
         scores = {}
         for name, image in shown.items():
