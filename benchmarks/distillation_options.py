@@ -23,7 +23,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "16 crops of 12x12 rays": {},
     "4 whole views": {"batch": 4, "crop": None},
     "shift = true": {"shift": True},
-    "anywhere = 1": {"anywhere": 1.0},
     "hard = 0.3": {"hard": 0.3},
     "hard = 0.6": {"hard": 0.6},
     "photos = 0.6": {"photos": 0.6},

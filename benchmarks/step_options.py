@@ -47,12 +47,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "optimizer = muon, learning_rate = 8e-3": {"optimizer": "muon", "learning_rate": 8e-3},
     "loss = charbonnier": {"loss": "charbonnier"},
     "loss = l1": {"loss": "l1"},
-    "ema = 0.99": {"ema": 0.99},
-    "ema = 0.99, schedule = constant": {"ema": 0.99, "schedule": "constant"},
-    "schedule = constant": {"schedule": "constant"},
-    "clip = 0.02": {"clip": 0.02},
     "precision = bf16": {"precision": "bf16"},
-    "compile = true": {"compile": True},
 }
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import tiny
 import torch
 
-from nfcore import NfcoreError, Reporter, processes
+from nfcore import NfcoreError, Reporter
 from nfcore.config.schema import TrainingConfig
 from nfcore.pipeline.evaluate import evaluate_student
+from nfcore.runtime import distributed
 from nfcore.training.best_checkpoint import BestWeights
 from nfcore.training.loop import train
 from nfcore.views.training_views import TrainingViews
@@ -35,7 +36,7 @@ class Losses(Reporter):
 
 def outcome(settings: dict) -> dict:
     """Train with ``settings``; return losses, notes, weights, the judged scores, or the error."""
-    student = tiny.student(width=16, norm=settings.pop("norm", False), seed=processes.rank())
+    student = tiny.student(width=16, norm=settings.pop("norm", False), seed=distributed.rank())
     held_out = SOURCE.views("test")
     best = BestWeights(lambda judged: evaluate_student(judged, held_out).mean["psnr"], 3)
     reporter = Losses()
@@ -56,6 +57,6 @@ def outcome(settings: dict) -> dict:
 
 if __name__ == "__main__":
     cases, folder = json.loads(sys.argv[1]), Path(sys.argv[2])
-    with processes.joined():
+    with distributed.joined():
         results = [outcome(settings) for settings in cases]
-        (folder / f"{processes.rank()}.json").write_text(json.dumps(results))
+        (folder / f"{distributed.rank()}.json").write_text(json.dumps(results))

@@ -18,17 +18,15 @@ from nfcore.runs import Run, Stage
 
 STAGES = get_args(Stage)
 KILLS = 3
-# With momentum in the optimiser, a moving average, jitter from the default generator and a running error of tiles.
+# With momentum in the optimiser, jitter from the default generator and a running error of tiles.
 CHANGES = [
     "teacher.name=patient-sky",
     "teach.steps=20",
     "distill.steps=16",
     "distill.hard=0.5",
     "distill.photos=0.5",
-    "distill.ema=0.9",
     "student.encoding.jitter=0.05",
     "student.backbone.norm=true",
-    "finetune.ema=0.9",
 ]
 
 

@@ -14,11 +14,12 @@ import pytest
 import torch
 from shared_training import outcome
 
-from nfcore import UserError, processes
+from nfcore import UserError
+from nfcore.runtime import distributed
 
 CASES = {
     "plain": {"steps": 60, "batch": 4},
-    "every option": {"steps": 60, "batch": 4, "optimizer": "muon", "ema": 0.9, "loss": "charbonnier", "clip": 0.5},
+    "every option": {"steps": 60, "batch": 4, "optimizer": "muon", "schedule": "exponential"},
     "hard crops": {"steps": 30, "batch": 4, "hard": 0.5, "shift": True},
     "a batch that does not divide": {"steps": 10, "batch": 3},
     "batch norm": {"steps": 10, "batch": 2, "norm": True},
@@ -112,20 +113,20 @@ def test_a_time_limit_ends_all_processes_at_the_same_step(shared):
 
 
 def test_one_process_shares_with_nobody():
-    assert (processes.count(), processes.rank(), processes.first()) == (1, 0, True)
-    assert processes.share(5) == slice(0, 5)
-    assert processes.agreed(0.25) == 0.25
+    assert (distributed.count(), distributed.rank(), distributed.first()) == (1, 0, True)
+    assert distributed.share(5) == slice(0, 5)
+    assert distributed.agreed(0.25) == 0.25
     values = torch.arange(3.0)
-    assert processes.mean(values) is processes.gathered(values) is values
+    assert distributed.mean(values) is distributed.gathered(values) is values
     module = torch.nn.Linear(1, 1)
-    assert processes.averaging(module) is module
-    processes.wait()
+    assert distributed.averaging(module) is module
+    distributed.wait()
 
 
 def test_a_batch_smaller_than_the_number_of_processes_names_one_size(monkeypatch):
-    monkeypatch.setattr(processes, "count", lambda: 4)
+    monkeypatch.setattr(distributed, "count", lambda: 4)
     with pytest.raises(UserError, match=r"batch = 3 does not divide among 4 processes: take 4$"):
-        processes.share(3)
+        distributed.share(3)
 
 
 # -- a whole run -------------------------------------------------------------------------------------

@@ -129,17 +129,6 @@ def test_a_crops_window_is_where_it_was_cut_from(photos, generator):
         assert torch.equal(image, photos.images[view, top:bottom, left:right].permute(2, 0, 1).float() / 255)
 
 
-def test_crops_anywhere_ignore_the_window(generator):
-    views = tiny.Ring(tiny.Ring.Options(), 32).views("train")
-    alpha = torch.zeros_like(views.alpha)
-    alpha[:, :4, :4] = 1
-    photos = TrainingViews.of_photos(type(views)(views.cameras, views.images, alpha, views.names))
-    for anywhere, least, most in ((0.0, 0.0, 0.0), (1.0, 0.8, 1.0)):
-        crops = sample_crops(photos, 300, CropRule(300, 4, 1, anywhere=anywhere), generator)
-        outside = (crops.windows[:, :2] >= 4).any(1).float().mean()
-        assert least <= outside <= most
-
-
 # -- photos towards the end --------------------------------------------------------------------------
 
 

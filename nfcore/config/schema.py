@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from nfcore.config.removed_options import without_removed
 from nfcore.interfaces.budget import Budget
 from nfcore.options import Options
 
@@ -73,13 +74,15 @@ class StageConfig(Options):
 class TrainingConfig(StageConfig):
     """How the student is trained in one stage."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, values: Any) -> Any:
+        return without_removed(values)
+
     batch: int = Field(8, ge=1, description="Views (or crops, each from its own view) per step")
     crop: int | None = Field(None, ge=1, description="Side of the square crops in rays; none takes whole views")
     shift: bool = Field(
         False, description="Lay the ray grid at any pixel, not only at multiples of the scale (augmentation)"
-    )
-    anywhere: float = Field(
-        0.1, ge=0, le=1, description="Share of crops anywhere in a view; the others overlap the object's window"
     )
     hard: float = Field(
         0.0, ge=0, le=1, description="Share of crops drawn from tiles in proportion to the student's error there"
@@ -95,20 +98,11 @@ class TrainingConfig(StageConfig):
         None, gt=0, description="Highest learning rate of the encoding's weights; none takes learning_rate"
     )
     final_learning_rate: float = Field(0.005, gt=0, le=1, description="Last rate as a share of the highest")
-    schedule: Literal["cosine", "exponential", "constant"] = Field(
-        "cosine", description="From the highest rate to the last; constant stays at the highest"
-    )
+    schedule: Literal["cosine", "exponential"] = Field("cosine", description="From the highest rate to the last")
     warmup: float = Field(0.08, ge=0, lt=1, description="Share of the steps in which the rate rises from zero")
     weight_decay: float = Field(1e-2, ge=0, description="Decoupled decay of the network's weight matrices")
-    clip: float | None = Field(None, gt=0, description="Longest gradient; a longer one is shortened. None: any")
-    ema: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the moving average of the weights, which is what counts; 0: none"
-    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto", description="Arithmetic of the network; auto takes bf16 where the hardware gains by it"
-    )
-    compile: bool = Field(
-        False, description="Compile the student with torch.compile: a slow first step, and quicker ones after it"
     )
 
 

@@ -53,4 +53,4 @@ class DivergedError(NfcoreError):
     """
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}: lower learning_rate, set clip=1 or precision=fp32")
+        super().__init__(f"{what}: lower learning_rate or set precision=fp32")

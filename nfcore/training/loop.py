@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
@@ -18,10 +18,8 @@ from nfcore.runtime.devices import device_of
 from nfcore.runtime.threads import single_thread
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
-from nfcore.training.averaging import MovingAverage
 from nfcore.training.batch_norm import batch_norms, enough_views
 from nfcore.training.best_checkpoint import BestWeights
-from nfcore.training.compiling import compiled
 from nfcore.training.divergence import DivergedError, Watch
 from nfcore.training.losses import LOSSES
 from nfcore.training.optimizers import StudentOptimizer
@@ -50,8 +48,8 @@ def train(
     Towards the end ``photos``, if any, take the place of some views.
 
     On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
-    ``reporter.restore()``, unless ``config.seconds`` is set. With a moving average, the average is the result.
-    With ``best``, the best weights are: it judges the student now and then.
+    ``reporter.restore()``, unless ``config.seconds`` is set. With ``best``, the result is the best weights:
+    it judges the student now and then.
 
     Where ``torchrun`` started several processes, all draw the same batches, each takes its share of every one, and
     the gradients are averaged: the loss is that of one process, up to rounding and to the jitter of encodings.
@@ -111,8 +109,7 @@ class _Training:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        parallel = distributed.averaging(student)
-        self.forward = compiled(parallel) if config.compile else parallel
+        self.forward = distributed.averaging(student)
         self.device = device_of(student)
         self.dtype = network_dtype(config.precision, self.device)
         self.processes = distributed.count()
@@ -125,13 +122,10 @@ class _Training:
         self.reporter = reporter
         self.best = best
         self.generator = seeded(budget.seed)
-        rule = CropRule(
-            config.batch, config.crop, student.scale, config.shift, anywhere=config.anywhere, hard=config.hard
-        )
+        rule = CropRule(config.batch, config.crop, student.scale, config.shift, config.hard)
         self.crops = CropSampler(views, rule, self.generator, photos)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.optimizer = StudentOptimizer(student, config, scaler)
-        self.average = MovingAverage(student, config.ema) if config.ema else None
         self.step = 0
         self.clock = budget.clock()
         self.loss = torch.zeros(())
@@ -148,8 +142,6 @@ class _Training:
             self._step(progress)
             self.reporter.checkpoint(self.step, self._state)
         self._judge(1.0)
-        if self.average is not None:
-            self.average.keep()
         if self.best is not None:
             self.best.keep(self.student)
 
@@ -160,9 +152,7 @@ class _Training:
 
     def _judge(self, progress: float) -> None:
         """Have the weights before this step judged where that is due; a restart does not ask twice."""
-        if self.best is None or not self.best.due(progress) or self.step in self.best.scores:
-            return
-        with self._averaged():
+        if self.best is not None and self.best.due(progress) and self.step not in self.best.scores:
             self.best.consider(self.student, self.step, progress)
 
     def _step(self, progress: float) -> None:
@@ -182,8 +172,6 @@ class _Training:
         self.loss = loss.detach()
         if self.crops.learns:
             self.crops.learn(distributed.gathered((images.detach() - truth).square().mean((1, 2, 3))))
-        if self.average is not None:
-            self.average.update(self.step)
         if self.step % self.report_every == 0 or self.step == self.budget.steps:
             self.loss, squared_error = distributed.mean(
                 torch.stack([self.loss, F.mse_loss(images.detach(), truth)])
@@ -203,14 +191,9 @@ class _Training:
             raise DivergedError(f"the loss is {loss} at step {self.step}")
         return loss
 
-    def _averaged(self) -> AbstractContextManager[None]:
-        """Have the student hold what would be its result now."""
-        return self.average.in_place() if self.average else nullcontext()
-
     def _preview(self) -> Tensor:
         """Return one view as the student sees it now, beside what it should be."""
-        with self._averaged():
-            image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
+        image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
         return torch.cat([image, self.views.images[0].float().cpu() / 255], dim=1)
 
     def _state(self) -> State:
@@ -223,7 +206,6 @@ class _Training:
             "watch": self.watch.state(),
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state(),
-            "average": self.average.state() if self.average else None,
             "best": self.best.state() if self.best else None,
             "crops": self.crops.state(),
             "generator": self.generator.get_state(),
@@ -236,8 +218,6 @@ class _Training:
         self.watch.restore(state["watch"])
         self.student.load_state_dict(state["student"])
         self.optimizer.restore(state["optimizer"])
-        if self.average is not None:
-            self.average.restore(state["average"])
         if self.best is not None:
             self.best.restore(state["best"])
         self.crops.restore(state["crops"])

@@ -25,13 +25,12 @@ class StudentOptimizer:
 
     Args:
         student: on its device, with the memory layout that it will keep.
-        config: ``optimizer``, the learning rates, ``weight_decay``, ``clip``.
+        config: ``optimizer``, the learning rates, ``weight_decay``.
         scaler: scales the loss up while gradients are in half precision; disabled otherwise.
 
     """
 
     def __init__(self, student: LightField, config: TrainingConfig, scaler: torch.amp.GradScaler) -> None:
-        self.clip = config.clip
         self.scaler = scaler
         encoding = [p for p in student.encoding.parameters() if p.requires_grad]
         network = [
@@ -66,10 +65,6 @@ class StudentOptimizer:
         for moved in self.moved:
             moved.grad = None
         self.scaler.scale(loss).backward()
-        if self.clip is not None:
-            for optimizer in self.optimizers:
-                self.scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(self.moved, self.clip)
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()

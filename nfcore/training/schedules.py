@@ -20,10 +20,6 @@ def rate_share(config: TrainingConfig, progress: float, one_step: float) -> floa
         return (progress + one_step) / (config.warmup + one_step)
     after = (progress - config.warmup) / (1 - config.warmup)
     last = config.final_learning_rate
-    match config.schedule:
-        case "cosine":
-            return last + (1 - last) * (1 + math.cos(math.pi * after)) / 2
-        case "exponential":
-            return math.pow(last, after)
-        case "constant":
-            return 1.0
+    if config.schedule == "cosine":
+        return last + (1 - last) * (1 + math.cos(math.pi * after)) / 2
+    return math.pow(last, after)

@@ -12,6 +12,9 @@ from nfcore.scene.cameras import Cameras
 from nfcore.views.error_weighted_sampling import Hardness
 from nfcore.views.training_views import TrainingViews
 
+# Share of crops drawn from a whole view; the others overlap what is opaque in it, which is where the error is.
+_ANYWHERE = 0.1
+
 
 @dataclass(frozen=True)
 class CropRule:
@@ -22,8 +25,6 @@ class CropRule:
         side: side in rays; None takes whole views (less one ray where they are shifted).
         scale: pixels per ray along each side.
         shift: let crops begin at any pixel, not only at multiples of ``scale``.
-        anywhere: share of crops that may lie anywhere in the view; the others overlap what stands before the
-            background, which is where the error is.
         hard: share of crops drawn from tiles in proportion to the student's running error on them.
 
     """
@@ -32,7 +33,6 @@ class CropRule:
     side: int | None
     scale: int
     shift: bool = False
-    anywhere: float = 0.1
     hard: float = 0.0
 
 
@@ -166,7 +166,7 @@ def sample_crops(
     size = tuple(_side(side, rule) for side in (height, width))
     index = torch.randint(len(views), (count,), generator=generator)
     chosen = views.windows[index]
-    free = torch.rand(count, generator=generator) < rule.anywhere
+    free = torch.rand(count, generator=generator) < _ANYWHERE
     chosen[free] = torch.tensor([0, 0, height, width])
     if hardness:
         hard = int((torch.rand(count, generator=generator) < rule.hard).sum())
