@@ -1,12 +1,23 @@
 """The hooks that a plugin may implement. A plugin's module imports ``nfcore`` and nothing heavy.
 
-An implementation may leave out arguments that it does not need.
+An implementation may leave out arguments that it does not need. Each plugin's hooks are called by themselves, so
+that one that raises costs the others nothing. Of what ``nfcore.hookimpl`` can be told, two work as pluggy's:
+``specname`` (the function's name is not its hook's) and ``optionalhook`` (a hook that this nfcore lacks is no
+error). ``wrapper``, ``hookwrapper``, ``tryfirst`` and ``trylast`` would reach into other plugins' calls: a
+plugin that asks for one of them is refused with a line that says so.
 
 The run hooks, ``nfcore_stage_started`` and those after it, let a plugin follow a run: log it, draw it, send it
 somewhere. All of them are called one after another from the thread that does the stages, which waits for them:
 hand long work to a thread of your own. They only watch: each call gets copies, and what it draws from torch's
 default generator changes nothing in the run. A plugin whose run hook raises is switched off for the rest of the
 run, with one line that says why.
+
+Example:
+    >>> import nfcore
+    >>> @nfcore.hookimpl(specname="nfcore_components")
+    ... def my_components():
+    ...     yield nfcore.Component("teacher", "mine", "my_package.teacher:Mine", level=2)
+
 """
 
 from __future__ import annotations

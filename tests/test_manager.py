@@ -255,6 +255,39 @@ def test_a_hook_that_exits_when_it_is_called_breaks_its_plugin_alone():
     assert manager.plugins[0].problem == "SystemExit: told to leave"
 
 
+@pytest.mark.parametrize("marker", ["wrapper", "hookwrapper", "tryfirst", "trylast"])
+def test_a_marker_that_would_reach_into_other_plugins_is_refused_by_name(marker):
+    class Reaching:
+        @nfcore.hookimpl(**{marker: True})
+        def nfcore_components(self):
+            yield
+
+    manager = PluginManager([source(Reaching(), "reaching-dist"), source(tiny_plugin)])
+    assert manager.plugins[0].problem.startswith(f"nfcore_components is marked {marker}=True")
+    assert [component.name for _, component in manager.components("teacher")] == ["sky"]
+    with pytest.raises(PluginError, match=f"reaching-dist 1.0 is broken: nfcore_components is marked {marker}"):
+        manager.find("teacher", "reaching")
+
+
+def test_a_hook_may_have_a_name_of_its_own_and_be_of_another_version():
+    class Renamed:
+        @nfcore.hookimpl(specname="nfcore_components")
+        def first(self):
+            yield Component("backbone", "one", "tiny:Mixing")
+
+        @nfcore.hookimpl(specname="nfcore_components")
+        def second(self):
+            yield Component("backbone", "two", "tiny:Mixing")
+
+        @nfcore.hookimpl(optionalhook=True)
+        def nfcore_hook_of_another_version(self):
+            raise RuntimeError("nobody calls this")
+
+    manager = PluginManager([source(Renamed())])
+    assert manager.plugins[0].problem is None
+    assert {component.name for _, component in manager.components("backbone")} == {"one", "two"}
+
+
 def test_a_plugin_that_raised_is_not_called_again():
     calls: list[str] = []
 

@@ -21,6 +21,11 @@ from nfcore.plugin.entry_points import PluginSource
 Offer = TypeVar("Offer", Component, Recipe, Publication)
 File = TypeVar("File", Recipe, Publication)
 
+# Other plugins' calls are none of a plugin's business: what would change them is refused, not ignored.
+_ALONE = "each plugin's hooks are called by themselves, so there is nothing to wrap"
+_UNORDERED = "plugins are called in no order that can be chosen"
+_REFUSED_MARKERS = {"wrapper": _ALONE, "hookwrapper": _ALONE, "tryfirst": _UNORDERED, "trylast": _UNORDERED}
+
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -76,7 +81,14 @@ class Fence:
 
     def _register(self, thing: object, name: str) -> None:
         """Register a plugin's hooks; refuse a thing that has none before pluggy holds it against the others."""
-        if not any(self.hooks.parse_hookimpl_opts(thing, attribute) for attribute in dir(thing)):
+        hooks = [
+            (attribute, options)
+            for attribute in dir(thing)
+            if (options := self.hooks.parse_hookimpl_opts(thing, attribute)) is not None
+        ]
+        for attribute, options in hooks:
+            _refuse_markers(attribute, options)
+        if not hooks:
             near = [attribute for attribute in dir(thing) if attribute.startswith("nfcore_")]
             raise PluginError(
                 f"{near[0]} lacks its @nfcore.hookimpl" if near else f"{reprlib.repr(thing)} has no hook of nfcore"
@@ -109,6 +121,13 @@ class Fence:
             plugin.problem = reason(error)
             return False
         return True
+
+
+def _refuse_markers(name: str, options: pluggy.HookimplOpts) -> None:
+    """Refuse what pluggy's marker can ask for and a plugin that is called by itself can't have."""
+    for marker, why in _REFUSED_MARKERS.items():
+        if options.get(marker):
+            raise PluginError(f"{name} is marked {marker}=True, but {why}: remove the marker")
 
 
 def _checked(component: Component) -> Component:
