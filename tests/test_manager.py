@@ -226,7 +226,7 @@ def test_a_component_is_built_with_its_checked_options_and_context(manager):
     body = manager.build("backbone", "mixing", {"width": 5}, 3)
     assert (body.options.width, body.in_channels) == (5, 3)
     assert manager.build("backbone", "mixing", tiny.Mixing.Options(width=6), 3).options.width == 6
-    with pytest.raises(UserError, match="backbone 'mixing': unknown option 'wdth'; did you mean 'width'"):
+    with pytest.raises(UserError, match=r"backbone .*mixing.*wdth.*width"):
         manager.build("backbone", "mixing", {"wdth": 5}, 3)
 
 

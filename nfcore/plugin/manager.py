@@ -6,14 +6,20 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from nfcore.errors import PluginError, nearest
-from nfcore.options import Options, parse
+from nfcore.errors import PluginError, UserError, nearest
+from nfcore.options import Options
+from nfcore.plugin.building import make
 from nfcore.plugin.class_lookup import missing
 from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Component, Kind, Publication, Recipe
 from nfcore.plugin.entry_points import PluginSource, canonical
+from nfcore.plugin.identity import Identity, mark
 from nfcore.plugin.isolation import Fence, Plugin, reason
+
+if TYPE_CHECKING:
+    from nfcore.interfaces import Backbone, Exporter, RayEncoding, RaySource, Teacher, Upsampler
+    from nfcore.scene.bounds import Scene
 
 Offer = TypeVar("Offer", Component, Recipe, Publication)
 
@@ -65,10 +71,13 @@ class PluginManager:
         """Return the component called ``name``, or ``distribution/name``.
 
         Raises:
+            UserError: there is no such kind.
             PluginError: unknown (with the nearest names), offered by two distributions, or written for
                 another interface level.
 
         """
+        if kind not in KINDS:
+            raise UserError(f"unknown kind of component {kind!r}; {nearest(str(kind), KINDS)}")
         plugin, component = self._pick(kind.replace("_", " "), name, self.components(kind))
         problem = _level_problem(plugin, component)
         if problem:
@@ -99,12 +108,71 @@ class PluginManager:
         except BaseException as error:
             raise PluginError(f"{kind} {name!r} of {plugin} can't be loaded: {reason(error)}") from error
 
-    def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, *context: Any) -> Any:
-        """Return a new component: its class, called with its checked options and what its kind is given."""
+    @overload
+    def build(
+        self,
+        kind: Literal["ray_source"],
+        name: str,
+        options: Mapping[str, Any] | Options,
+        image_size: int | None = None,
+        /,
+    ) -> RaySource: ...
+    @overload
+    def build(
+        self, kind: Literal["teacher"], name: str, options: Mapping[str, Any] | Options, scene: Scene, /
+    ) -> Teacher: ...
+    @overload
+    def build(
+        self, kind: Literal["encoding"], name: str, options: Mapping[str, Any] | Options, scene: Scene, /
+    ) -> RayEncoding: ...
+    @overload
+    def build(
+        self, kind: Literal["backbone"], name: str, options: Mapping[str, Any] | Options, in_channels: int, /
+    ) -> Backbone: ...
+    @overload
+    def build(
+        self,
+        kind: Literal["upsampler"],
+        name: str,
+        options: Mapping[str, Any] | Options,
+        in_channels: int,
+        scale: int,
+        /,
+    ) -> Upsampler: ...
+    @overload
+    def build(self, kind: Literal["exporter"], name: str, options: Mapping[str, Any] | Options, /) -> Exporter: ...
+    def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, /, *context: Any) -> Any:
+        """Return a new component: its class, called with its checked options and what its kind is given.
+
+        >>> plugins().build("backbone", "residual-conv", {"width": 64}, 312)  # doctest: +SKIP
+
+        Args:
+            kind: which interface it implements.
+            name: its name, or ``distribution/name``.
+            options: as a mapping, or as the class's own ``Options``.
+            context: a ray source may be given ``image_size``, a teacher and an encoding are given the ``scene``,
+                a backbone ``in_channels``, an upsampler ``in_channels`` and ``scale``, an exporter nothing.
+
+        Raises:
+            UserError: wrong options or a wrong context, or the class refuses them.
+            PluginError: as ``load``; or the class is none that its kind can be built from.
+
+        """
         cls = self.load(kind, name)
-        if not isinstance(options, Options):
-            options = parse(cls.Options, options, f"{kind} {name!r}")
-        return cls(options, *context)
+        identity = self.identity(kind, name)
+        component = make(cls, identity, options, context)
+        mark(component, identity)
+        return component
+
+    def identity(self, kind: Kind, name: str) -> Identity:
+        """Return what errors call a component: its name, its distribution and that one's version.
+
+        Raises:
+            PluginError: as ``find``.
+
+        """
+        plugin, component = self.find(kind, name)
+        return Identity(kind, component.name, plugin.distribution, plugin.source.version)
 
     def name_of(self, kind: Kind, component: object) -> str:
         """Return the ``distribution/name`` under which the class of ``component`` is offered.

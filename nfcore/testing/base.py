@@ -35,6 +35,7 @@ from nfcore.errors import UserError, nearest
 from nfcore.interfaces import Backbone, Exporter, RayEncoding, RaySource, Teacher, Upsampler
 from nfcore.options import Options, parse
 from nfcore.plugin.components import Kind
+from nfcore.plugin.identity import Identity
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.runtime.threads import single_thread
@@ -60,6 +61,10 @@ class OneClass(PluginManager):
     def load(self, kind: Kind, name: str) -> Any:
         """Return the class, whatever it is called."""
         return self.cls
+
+    def identity(self, kind: Kind, name: str) -> Identity:
+        """Return what errors call the class."""
+        return Identity(kind, self.cls.__name__, self.cls.__module__.partition(".")[0], "(not installed)")
 
     def name_of(self, kind: Kind, component: object) -> str:
         """Return the class's name."""

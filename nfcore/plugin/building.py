@@ -1,0 +1,69 @@
+"""A component made from its class, its options and what its kind is given; each mistake in one line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from nfcore.errors import NfcoreError, PluginError, UserError
+from nfcore.options import Options, parse
+from nfcore.plugin.components import Kind
+from nfcore.plugin.identity import Identity
+from nfcore.plugin.isolation import reason
+
+#: What each kind is given after its options; a ray source may be given nothing.
+CONTEXT: dict[Kind, tuple[str, ...]] = {
+    "ray_source": ("image_size",),
+    "teacher": ("scene",),
+    "encoding": ("scene",),
+    "backbone": ("in_channels",),
+    "upsampler": ("in_channels", "scale"),
+    "exporter": (),
+}
+_OPTIONAL = {"image_size"}
+
+
+def make(cls: Any, identity: Identity, options: Mapping[str, Any] | Options, context: tuple[Any, ...]) -> Any:
+    """Return ``cls`` called with its checked options and ``context``.
+
+    Args:
+        cls: the component's class, as the plugin names it.
+        identity: its kind, and how errors name it.
+        options: as a mapping, or as the class's own ``Options``.
+        context: what its kind is given, see ``CONTEXT``.
+
+    Raises:
+        UserError: wrong options or a wrong context, or the class refuses them.
+        PluginError: the class is none that its kind can be built from.
+
+    """
+    where, kind = str(identity), identity.kind
+    checked = _checked(cls, where, options)
+    expected = ", ".join(("options", *CONTEXT[kind]))
+    least = sum(name not in _OPTIONAL for name in CONTEXT[kind])
+    if not least <= len(context) <= len(CONTEXT[kind]):
+        given = "nothing" if not context else f"{len(context)} more"
+        raise UserError(f"{where} is built with ({expected}), not with options and {given}")
+    try:
+        inspect.signature(cls).bind(checked, *context)
+    except TypeError as error:
+        raise PluginError(f"{where} can't be built with ({expected}), as its kind is: {error}") from None
+    try:
+        return cls(checked, *context)
+    except NfcoreError:
+        raise
+    except Exception as error:
+        raise UserError(f"{where} can't be built: {reason(error)}") from error
+
+
+def _checked(cls: Any, where: str, options: Mapping[str, Any] | Options) -> Options:
+    model = getattr(cls, "Options", None)
+    if not (isinstance(cls, type) and isinstance(model, type) and issubclass(model, Options)):
+        raise PluginError(f"{where}: {cls!r} is no class with Options, a subclass of nfcore.Options")
+    if not isinstance(options, Options):
+        return parse(model, options, where)
+    if not isinstance(options, model):
+        other, own = type(options).__qualname__, model.__qualname__
+        raise UserError(f"{where}: its options are a mapping or {own}, not {other}")
+    return options
