@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from nfcore import Budget, LightField, plugins
-from nfcore.config.schema import DistillConfig
+from nfcore.config import DistillConfig
 from nfcore.pipeline import distill, evaluate_student, export, teach
 
 

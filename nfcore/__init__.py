@@ -1,15 +1,35 @@
 """nfcore: posed photos in, a neural light field that renders in real time on a phone out.
 
-This module lists the whole public surface; besides the hooks in ``nfcore.hookspecs`` and the kit
-``nfcore.testing`` nothing else is promised, and a test holds every change of it against CHANGELOG.md. Names are
-imported on first use, so that ``import nfcore`` costs no more than pluggy: plugins and the command line's listings
-never wait for torch.
+This module and the packages below list the whole public surface in their ``__all__``; besides the hooks in
+``nfcore.hookspecs`` nothing else is promised: modules within a package may move and change at any time. A test
+holds every change of what is listed against CHANGELOG.md.
+
+- ``nfcore.cli``: what a plugin's own commands share with nfcore's
+- ``nfcore.config``: pipelines as data
+- ``nfcore.evaluation``: metrics, error maps
+- ``nfcore.geometry``: regions to look from, warps, hulls, directions' harmonics, look-ups in grids
+- ``nfcore.io``: files that are written whole or not at all; tensors, images
+- ``nfcore.pipeline``: one function for each stage
+- ``nfcore.plugin``: the plugin manager
+- ``nfcore.runs``: runs in their folders
+- ``nfcore.runtime``: devices, threads
+- ``nfcore.scene``: camera paths
+- ``nfcore.student``: a student's parts, size and cost
+- ``nfcore.testing``: the conformance kit
+- ``nfcore.ui``: progress in the terminal
+- ``nfcore.views``: pictures that a teacher draws
+
+Names are imported on first use, so that ``import nfcore`` costs next to nothing: plugins and the command line's
+listings never wait for torch.
 """
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from nfcore.errors import NfcoreError as NfcoreError
@@ -53,61 +73,42 @@ if TYPE_CHECKING:
     from nfcore.scene.cameras import Rays as Rays
     from nfcore.scene.cameras import ray_grid as ray_grid
     from nfcore.student.light_field import LightField as LightField
-
-_HOME = {
-    "Backbone": "interfaces",
-    "Budget": "interfaces.budget",
-    "Cameras": "scene.cameras",
-    "Component": "plugin.components",
-    "DeployedLightField": "exports.deploy",
-    "Exported": "interfaces",
-    "ExportedFile": "interfaces",
-    "Exporter": "interfaces",
-    "Field": "interfaces",
-    "LightField": "student.light_field",
-    "NfcoreError": "errors",
-    "Options": "options",
-    "OrbitRegion": "geometry.orbits",
-    "ParityFloor": "interfaces",
-    "PluginError": "errors",
-    "Port": "interfaces",
-    "Publication": "plugin.components",
-    "RayEncoding": "interfaces",
-    "RaySource": "interfaces",
-    "Rays": "scene.cameras",
-    "Recipe": "plugin.components",
-    "Rendering": "interfaces",
-    "Reporter": "interfaces.reporting",
-    "Runner": "interfaces",
-    "Scene": "scene.bounds",
-    "Space": "geometry.spaces",
-    "Split": "interfaces",
-    "Target": "interfaces",
-    "Teacher": "interfaces",
-    "Upsampler": "interfaces",
-    "UserError": "errors",
-    "VerificationUnavailable": "interfaces",
-    "Views": "interfaces",
-    "camera_ports": "interfaces.exported",
-    "camera_render": "exports.deploy",
-    "features_port": "interfaces.exported",
-    "hookimpl": "hookspecs",
-    "image_port": "interfaces.exported",
-    "plugins": "plugin.installed",
-    "ray_grid": "scene.cameras",
-    "ray_ports": "interfaces.exported",
-}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'nfcore' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"nfcore.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.errors": ("NfcoreError", "PluginError", "UserError"),
+            "nfcore.exports.deploy": ("DeployedLightField", "camera_render"),
+            "nfcore.geometry.orbits": ("OrbitRegion",),
+            "nfcore.geometry.spaces": ("Space",),
+            "nfcore.hookspecs": ("hookimpl",),
+            "nfcore.interfaces": (
+                "Backbone",
+                "Exported",
+                "ExportedFile",
+                "Exporter",
+                "Field",
+                "ParityFloor",
+                "Port",
+                "RayEncoding",
+                "RaySource",
+                "Rendering",
+                "Runner",
+                "Split",
+                "Target",
+                "Teacher",
+                "Upsampler",
+                "VerificationUnavailable",
+                "Views",
+            ),
+            "nfcore.interfaces.budget": ("Budget",),
+            "nfcore.interfaces.exported": ("camera_ports", "features_port", "image_port", "ray_ports"),
+            "nfcore.interfaces.reporting": ("Reporter",),
+            "nfcore.options": ("Options",),
+            "nfcore.plugin.components": ("Component", "Publication", "Recipe"),
+            "nfcore.plugin.installed": ("plugins",),
+            "nfcore.scene.bounds": ("Scene",),
+            "nfcore.scene.cameras": ("Cameras", "Rays", "ray_grid"),
+            "nfcore.student.light_field": ("LightField",),
+        },
+    )

@@ -1,19 +1,20 @@
 """The public surface as text: one line for each name, with its signature, so that a change of it can be seen.
 
-It is what ``nfcore/__init__.py`` and ``nfcore/testing/__init__.py`` list, the hooks, and the interfaces' levels.
+It is what ``nfcore`` and the packages that its docstring names list, the hooks, and the interfaces' levels.
 At a release, ``python tests/public_surface.py > tests/public_surface.txt`` makes the new surface the one that
 changes are measured against.
 """
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
-from importlib import metadata
+from types import ModuleType
 
 import nfcore
-import nfcore.testing
 from nfcore import hookspecs
 from nfcore.plugin.components import INTERFACE_LEVELS
 
@@ -23,12 +24,20 @@ def surface() -> dict[str, str]:
     found = {f"level of {kind}": str(level) for kind, level in INTERFACE_LEVELS.items()}
     for name in nfcore.__all__:
         found |= _described(name, getattr(nfcore, name))
-    for name in nfcore.testing.__all__:
-        found |= _described(f"testing.{name}", getattr(nfcore.testing, name))
+    for package, module in packages().items():
+        found[f"nfcore.{package}"] = "package"
+        for name in module.__all__:
+            found |= _described(f"nfcore.{package}.{name}", getattr(module, name))
     for name, hook in vars(hookspecs).items():
         if name.startswith("nfcore_"):
             found[name] = f"hook {inspect.signature(hook)}"
     return dict(sorted(found.items()))
+
+
+def packages() -> dict[str, ModuleType]:
+    """Return the public packages, by their name within ``nfcore``."""
+    names = re.findall(r"^- ``nfcore\.(\w+)``: ", nfcore.__doc__ or "", re.MULTILINE)
+    return {name: importlib.import_module(f"nfcore.{name}") for name in names}
 
 
 def _described(name: str, value: object) -> Iterator[tuple[str, str]]:
@@ -64,4 +73,4 @@ def _members(name: str, cls: type) -> Iterator[tuple[str, str]]:
 
 if __name__ == "__main__":
     lines = [f"{name}: {signature}\n" for name, signature in surface().items()]
-    sys.stdout.write(f"version: {metadata.version('neural-field-core')}\n{''.join(lines)}")
+    sys.stdout.write(f"version: {nfcore.__version__}\n{''.join(lines)}")

@@ -28,7 +28,7 @@ def released() -> dict[str, str]:
 def unsaid(old: dict[str, str], new: dict[str, str], changes: str) -> list[str]:
     """What was added, removed or changed without standing in ``changes`` between backticks.
 
-    Members need not be named where their class is new or gone.
+    Members need not be named where their class or package is new or gone.
     """
     changed = {name for name in old | new if old.get(name) != new.get(name)}
     come_or_gone = old.keys() ^ new.keys()
@@ -58,7 +58,8 @@ def test_the_surface_that_changes_are_measured_against_is_that_of_the_last_relea
         ({"C": "class", "C.f": "()"}, {"C": "class", "C.f": "(x)"}, ["C.f"]),
         ({"C": "class"}, {"C": "class", "C.f": "(x)"}, ["C.f"]),
         ({}, {"C": "class", "C.f": "()"}, ["C"]),
-        ({"testing.C": "class", "testing.C.f": "()"}, {}, ["testing.C"]),
+        ({"nfcore.p.C": "class", "nfcore.p.C.f": "()"}, {}, ["nfcore.p.C"]),
+        ({}, {"nfcore.p": "package", "nfcore.p.C": "class", "nfcore.p.C.f": "()"}, ["nfcore.p"]),
         ({"level of teacher": "1"}, {"level of teacher": "2"}, ["level of teacher"]),
     ],
 )
@@ -70,6 +71,7 @@ def test_an_added_removed_or_changed_name_is_missed_until_it_is_said(old, new, m
 def test_the_surface_shows_what_callers_rely_on():
     shown = surface()
     assert {name.partition(".")[0] for name in shown} >= set(nfcore.__all__)
+    assert shown["nfcore.geometry.look_at"].startswith("(")
     assert "cameras: 'Cameras', batch: 'int' = 4" in shown["LightField.render"]
     assert shown["Teacher.fit"].startswith("abstract (self, source")
     assert shown["LightField.scale"].startswith("property")

@@ -2,7 +2,7 @@
 
 import torch
 
-from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
+from nfcore.geometry.harmonics import BASIS_SIZE, spherical_harmonics
 
 
 def test_the_basis_is_orthonormal_on_the_sphere():

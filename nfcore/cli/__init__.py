@@ -1,4 +1,7 @@
-"""The ``nfcore`` command. Nothing heavy is imported before a command that needs it runs."""
+"""The ``nfcore`` command, and what commands of plugins share with it.
+
+Nothing heavy is imported before a command that needs it runs.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,25 @@ from typing import Annotated
 import typer
 
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
+from nfcore.cli.completion import runs as complete_runs
 from nfcore.cli.group import PluginGroup, use_plugins_dir
+from nfcore.cli.options import QuietOption, RunArgument, StudentArgument, ThreadsOption, run_folder
+from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import NfcoreError
+
+__all__ = [
+    "JsonOption",
+    "QuietOption",
+    "RunArgument",
+    "StudentArgument",
+    "ThreadsOption",
+    "complete_runs",
+    "main",
+    "print_json",
+    "print_table",
+    "run_folder",
+    "say",
+]
 
 app = typer.Typer(
     name="nfcore",

@@ -1,1 +1,35 @@
 """Pipelines as data: the schema, recipes in layers, and where each setting came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from nfcore.config.resolve import configure as configure
+    from nfcore.config.schema import Choice as Choice
+    from nfcore.config.schema import DistillConfig as DistillConfig
+    from nfcore.config.schema import ExportChoice as ExportChoice
+    from nfcore.config.schema import FinetuneConfig as FinetuneConfig
+    from nfcore.config.schema import PipelineConfig as PipelineConfig
+    from nfcore.config.schema import StageConfig as StageConfig
+    from nfcore.config.schema import StudentConfig as StudentConfig
+    from nfcore.options import parse as parse
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.config.resolve": ("configure",),
+            "nfcore.config.schema": (
+                "Choice",
+                "DistillConfig",
+                "ExportChoice",
+                "FinetuneConfig",
+                "PipelineConfig",
+                "StageConfig",
+                "StudentConfig",
+            ),
+            "nfcore.options": ("parse",),
+        },
+    )

@@ -1,1 +1,28 @@
 """Files that are written whole or not at all: text, tensors, images, videos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from nfcore.io.atomic import atomic_path as atomic_path
+    from nfcore.io.atomic import read_json as read_json
+    from nfcore.io.atomic import read_toml as read_toml
+    from nfcore.io.atomic import write_atomic as write_atomic
+    from nfcore.io.atomic import write_json as write_json
+    from nfcore.io.images import save_png as save_png
+    from nfcore.io.images import to_bytes as to_bytes
+    from nfcore.io.tensors import State as State
+    from nfcore.io.tensors import load_state as load_state
+    from nfcore.io.tensors import save_state as save_state
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.io.atomic": ("atomic_path", "read_json", "read_toml", "write_atomic", "write_json"),
+            "nfcore.io.images": ("save_png", "to_bytes"),
+            "nfcore.io.tensors": ("State", "load_state", "save_state"),
+        },
+    )

@@ -1,7 +1,5 @@
 """The stages from photos to exports, one file each, and the configuration that composes them by name."""
 
-from nfcore.config.schema import PipelineConfig
-from nfcore.evaluation.scores import Evaluation
 from nfcore.exports.reference import Subject
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
@@ -10,9 +8,7 @@ from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 
 __all__ = [
-    "Evaluation",
     "ExportRejectedError",
-    "PipelineConfig",
     "Subject",
     "distill",
     "evaluate_student",

@@ -1,1 +1,25 @@
 """Plugins: what they offer, how they are found, loaded in isolation and asked for by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from nfcore.plugin.components import KINDS as KINDS
+    from nfcore.plugin.components import Kind as Kind
+    from nfcore.plugin.installed import plugin_folders as plugin_folders
+    from nfcore.plugin.installed import use_plugin_folders as use_plugin_folders
+    from nfcore.plugin.isolation import reason as reason
+    from nfcore.plugin.manager import PluginManager as PluginManager
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.plugin.components": ("KINDS", "Kind"),
+            "nfcore.plugin.installed": ("plugin_folders", "use_plugin_folders"),
+            "nfcore.plugin.isolation": ("reason",),
+            "nfcore.plugin.manager": ("PluginManager",),
+        },
+    )

@@ -1,1 +1,21 @@
 """The machine that work runs on: devices, threads, memory, processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from nfcore.runtime.devices import choose_device as choose_device
+    from nfcore.runtime.devices import device_of as device_of
+    from nfcore.runtime.threads import limited_threads as limited_threads
+    from nfcore.runtime.threads import single_thread as single_thread
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.runtime.devices": ("choose_device", "device_of"),
+            "nfcore.runtime.threads": ("limited_threads", "single_thread"),
+        },
+    )

@@ -1,1 +1,6 @@
 """What is known of a scene: its bounds, its cameras and the paths along them."""
+
+from nfcore.scene.bounds import Vector
+from nfcore.scene.camera_paths import CameraPath, read_path, write_path
+
+__all__ = ["CameraPath", "Vector", "read_path", "write_path"]

@@ -73,7 +73,7 @@ _ABOUT: dict[Kind, _About] = {
     ),
 }
 #: Names that the templates import: a component's class must not hide one of them.
-_IMPORTED = {*nfcore.__all__, "Annotated", "Field", "Path", "Template", "Tensor", "Unit"}
+_IMPORTED = {*dir(nfcore), "Annotated", "Field", "Path", "Template", "Tensor", "Unit"}
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _free_name(name: str, kind: Kind, components: PluginManager) -> str:
 def _values(name: str, kind: Kind, component: str) -> dict[str, str]:
     about = _ABOUT[kind]
     cls = _camel(component)
-    major, minor = metadata.version("neural-field-core").split(".")[:2]
+    major, minor = nfcore.__version__.split(".")[:2]
     return {
         "name": name,
         "package": name.replace("-", "_"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.cli import JsonOption, print_json, print_table, say
 
 if TYPE_CHECKING:
     from nfcore_coreml.evaluator import Package

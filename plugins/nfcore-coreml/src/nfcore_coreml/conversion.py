@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 import nfcore
-from nfcore.io.atomic import atomic_path
+from nfcore.io import atomic_path
 from nfcore_coreml.evaluator import Package
 from nfcore_coreml.evaluator.package import MANIFEST
 from nfcore_coreml.toolchain import coremltools, quiet

@@ -20,7 +20,7 @@ from nfcore_coreml.report import report
 from nfcore_coreml.running import runner
 
 if TYPE_CHECKING:
-    from nfcore.student.light_field import LightField
+    from nfcore import LightField
 
 _SYSTEMS = {"iOS16": "iOS 16 and macOS 13", "iOS17": "iOS 17 and macOS 14", "iOS18": "iOS 18 and macOS 15"}
 

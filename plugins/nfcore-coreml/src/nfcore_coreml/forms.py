@@ -16,7 +16,7 @@ from nfcore_coreml.conversion import Description
 from nfcore_coreml.toolchain import coremltools
 
 if TYPE_CHECKING:
-    from nfcore.student.light_field import LightField
+    from nfcore import LightField
 
 Form: TypeAlias = Literal["single", "split", "rays"]
 

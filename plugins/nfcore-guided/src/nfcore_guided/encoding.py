@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import nfcore
 from nfcore import Cameras, RayEncoding, Scene, Space, Target, Teacher
-from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
+from nfcore.geometry import BASIS_SIZE, spherical_harmonics
 from nfcore_guided.march import march
 from nfcore_guided.planes import TriPlanes
 from nfcore_guided.survey import DEVIATION, survey

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nfcore.geometry.trilinear import interpolate
+from nfcore.geometry import interpolate
 from nfcore_guided.lattice import corner_weights, corners, locate
 
 

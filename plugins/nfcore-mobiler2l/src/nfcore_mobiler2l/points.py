@@ -9,8 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 import nfcore
-from nfcore import RayEncoding, Scene
-from nfcore.geometry.spaces import Space
+from nfcore import RayEncoding, Scene, Space
 
 
 class Points(RayEncoding):

@@ -23,7 +23,7 @@ from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from torch import Tensor
 
 from nfcore import Cameras, LightField
-from nfcore.geometry.nearby_region import NearbyRegion
+from nfcore.geometry import NearbyRegion
 from nfcore_onnx.weights import Layer, name_in
 
 #: Pixels along the longer side of the images that ranges are measured in: all activations are kept at once.

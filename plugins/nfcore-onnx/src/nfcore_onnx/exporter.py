@@ -30,7 +30,7 @@ from nfcore import (
     image_port,
     ray_ports,
 )
-from nfcore.evaluation.metrics import psnr
+from nfcore.evaluation import psnr
 from nfcore_onnx.activations import in_small, novel_cameras, quantized
 from nfcore_onnx.allotment import allot
 from nfcore_onnx.files import FILE, FORMS, NETWORK, OF_RAYS, RAYS, TENSORS, notes, open_session, text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 
 import onnxruntime
 
+import nfcore
 from nfcore import LightField, UserError
 from nfcore_onnx.graph import first_line
 
@@ -66,7 +66,7 @@ def text(student: LightField, name: str) -> str:
 def notes(student: LightField, precision: str) -> dict[str, str]:
     """Return what a file says about itself, by name."""
     return {
-        "nfcore_version": version("neural-field-core"),
+        "nfcore_version": nfcore.__version__,
         "precision": precision,
         "image_width": str(student.cameras.width),
         "image_height": str(student.cameras.height),

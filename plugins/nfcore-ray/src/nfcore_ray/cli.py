@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nfcore.cli.options import QuietOption
-from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.errors import NfcoreError
+from nfcore import NfcoreError
+from nfcore.cli import JsonOption, QuietOption, print_json, print_table, say
 
 
 def sweep(
@@ -25,7 +24,7 @@ def sweep(
 ) -> None:
     """Run many scenes, recipes and seeds as Ray tasks; again, to go on with what is not finished."""
     # Imported here, so that the command line's listings never wait for torch.
-    from nfcore.plugin.installed import plugins
+    from nfcore import plugins
     from nfcore_ray.display import Display
     from nfcore_ray.plan import plan
     from nfcore_ray.report import COLUMNS, as_data, rows

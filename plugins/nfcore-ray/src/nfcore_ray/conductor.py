@@ -18,7 +18,7 @@ from typing import Any, Literal
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from nfcore.plugin.isolation import reason
+from nfcore.plugin import reason
 from nfcore_ray.messages import Event, Orders, Outcome, Task
 from nfcore_ray.task import do
 

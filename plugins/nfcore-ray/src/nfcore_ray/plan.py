@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from nfcore import UserError
+from nfcore.config import PipelineConfig
 from nfcore.config.resolve import configure_with_origins
-from nfcore.config.schema import PipelineConfig
-from nfcore.errors import UserError
-from nfcore.plugin.manager import PluginManager
+from nfcore.plugin import PluginManager
 from nfcore.runs import Run, Stage
 from nfcore_ray.sweep_file import Entry, SweepFile
 

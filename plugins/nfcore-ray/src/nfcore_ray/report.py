@@ -6,7 +6,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from nfcore.io.atomic import write_atomic, write_json
+from nfcore.io import write_atomic, write_json
 from nfcore_ray.messages import STATE
 from nfcore_ray.standing import Standing, counted
 

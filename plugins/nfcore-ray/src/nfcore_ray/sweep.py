@@ -8,9 +8,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from nfcore.errors import NfcoreError, UserError
-from nfcore.io.atomic import write_atomic
-from nfcore.plugin.installed import plugin_folders
+from nfcore import NfcoreError, UserError
+from nfcore.io import write_atomic
+from nfcore.plugin import plugin_folders
 from nfcore_ray.conductor_process import ConductorProcess
 from nfcore_ray.display import Display
 from nfcore_ray.messages import STATE, Event, Orders, Task

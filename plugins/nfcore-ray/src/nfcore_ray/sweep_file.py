@@ -11,9 +11,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, field_validator
 
 import nfcore
-from nfcore.errors import UserError
-from nfcore.io.atomic import read_toml
-from nfcore.options import parse
+from nfcore import UserError
+from nfcore.config import parse
+from nfcore.io import read_toml
 
 #: What names a folder without surprises on any file system.
 _NAME = r"^\w[\w.-]*$"

@@ -11,10 +11,9 @@ from contextlib import suppress
 
 from filelock import FileLock, Timeout
 
-from nfcore.errors import NfcoreError, UserError
-from nfcore.io.atomic import write_json
-from nfcore.plugin.installed import plugins, use_plugin_folders
-from nfcore.plugin.isolation import reason
+from nfcore import NfcoreError, UserError, plugins
+from nfcore.io import write_json
+from nfcore.plugin import reason, use_plugin_folders
 from nfcore_ray.messages import Outcome, Task
 
 # A worker that is being killed holds its run's lock until the system has taken it away.
@@ -78,11 +77,10 @@ def _do(task: Task) -> None:
 def _do_all_stages(task: Task) -> None:
     import torch
 
-    from nfcore.config.schema import PipelineConfig
-    from nfcore.options import parse
+    from nfcore.config import PipelineConfig, parse
     from nfcore.report import write_report
     from nfcore.runs import Run, Stages, open_scene, provenance
-    from nfcore.ui.console import Console
+    from nfcore.ui import Console
 
     torch.set_num_threads(task.cpus)
     folder = task.folder / task.name

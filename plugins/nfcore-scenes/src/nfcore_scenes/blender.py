@@ -13,8 +13,8 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, OrbitRegion, Scene, Split, UserError, Views
-from nfcore.geometry.visual_hull import hull_box
-from nfcore.options import parse
+from nfcore.config import parse
+from nfcore.geometry import hull_box
 from nfcore_scenes.folders import inside, photo_file
 from nfcore_scenes.json_poses import read_json, rigid_pose
 from nfcore_scenes.photos import load_photos, photo_size, scaled_size

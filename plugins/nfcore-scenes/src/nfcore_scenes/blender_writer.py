@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from nfcore import Cameras, RaySource, Split, UserError, Views
-from nfcore.io.atomic import atomic_path, write_json
+from nfcore.io import atomic_path, write_json
 
 
 def write_blender(source: RaySource, folder: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from nfcore import Scene
-from nfcore.geometry.visual_hull import hull_box
-from nfcore.options import parse
+from nfcore.config import parse
+from nfcore.geometry import hull_box
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture
 from nfcore_scenes.framing import Box, Depths, depths_around, forward_box, outer_box

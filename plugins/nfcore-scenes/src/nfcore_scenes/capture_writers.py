@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nfcore import UserError
-from nfcore.io.atomic import atomic_path, write_json
+from nfcore.io import atomic_path, write_json
 from nfcore_scenes.blender_writer import picture
 from nfcore_scenes.colmap_library import pycolmap
 from nfcore_scenes.photo_shoot import Shoot

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore import Cameras, Rays
-from nfcore.geometry.orbits import look_at, nearest_point_to_axes, upright
+from nfcore.geometry import look_at, nearest_point_to_axes, upright
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 

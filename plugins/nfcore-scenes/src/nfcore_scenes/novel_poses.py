@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 
 from nfcore import Cameras
-from nfcore.geometry.forward_region import ForwardRegion
-from nfcore.geometry.nearby_region import NearbyRegion
+from nfcore.geometry import ForwardRegion, NearbyRegion
 
 
 def novel_cameras(train: Cameras, forward_facing: bool, n: int, generator: torch.Generator) -> Cameras:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from nfcore.io.atomic import atomic_path
+from nfcore.io import atomic_path
 
 #: Raise it when the same photos are prepared differently: what older versions have kept is then not taken.
 _VERSION = 1

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore import Rays
-from nfcore.geometry.orbits import look_at
+from nfcore.geometry import look_at
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.procedural import Procedural
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import Cameras, OrbitRegion, Rays, Rendering, Scene, Split, UserError, Views
-from nfcore.runtime.threads import single_thread
+from nfcore.runtime import single_thread
 from nfcore_scenes import still_life
 from nfcore_scenes.shading import shade
 from nfcore_scenes.solids import length

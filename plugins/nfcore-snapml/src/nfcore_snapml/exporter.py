@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -144,13 +143,13 @@ def _describe(model: ModelProto, name: str, student: LightField, camera: nfcore.
     for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del item.metadata_props[:]
         item.doc_string = ""
-    model.producer_name, model.producer_version = "nfcore", version("neural-field-core")
+    model.producer_name, model.producer_version = "nfcore", nfcore.__version__
     graph.name = name.removesuffix(".onnx")
     for value in (*graph.input, *graph.output):
         value.doc_string = MEANINGS[value.name]
     rows, columns = student.grid
     notes = {
-        "nfcore_version": version("neural-field-core"),
+        "nfcore_version": nfcore.__version__,
         "image_width": str(student.cameras.width),
         "image_height": str(student.cameras.height),
         "grid_width": str(columns),

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from nfcore import Rays, Scene, Space
-from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
-from nfcore.scene.bounds import Vector
+from nfcore.geometry import far_face_ratios, slope, to_ndc, to_near_plane
+from nfcore.scene import Vector
 from nfcore_teachers.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
 
 _CUBE: tuple[Vector, Vector] = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from nfcore import Budget, Cameras, NfcoreError, Rays, Reporter, Teacher, Views
-from nfcore.io.tensors import State
+from nfcore.io import State
 from nfcore_teachers.pixels import PixelBatches
 
 #: Steps between reports, memory of the reported error, and the longer side of a preview in pixels.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from nfcore.geometry.trilinear import interpolate
+from nfcore.geometry import interpolate
 from nfcore_teachers import hash_kernel
 from nfcore_teachers.hash_levels import Level, grid_levels
 

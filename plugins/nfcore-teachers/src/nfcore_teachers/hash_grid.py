@@ -19,7 +19,7 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry.spherical_harmonics import spherical_harmonics
+from nfcore.geometry import spherical_harmonics
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit

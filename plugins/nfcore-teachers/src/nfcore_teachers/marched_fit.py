@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Budget, Views
-from nfcore.io.tensors import State
+from nfcore.io import State
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.fitting import Fit
 from nfcore_teachers.marching import Marcher

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nfcore import Cameras, Scene
-from nfcore.geometry.visual_hull import visual_hull
+from nfcore.geometry import visual_hull
 from nfcore_teachers.domains import domain_box, domain_proportions
 from nfcore_teachers.interpolation import Shape
 

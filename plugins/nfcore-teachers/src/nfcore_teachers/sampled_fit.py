@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from nfcore import Budget, Views
-from nfcore.io.tensors import State
+from nfcore.io import State
 from nfcore_teachers.fitting import Fit
 
 #: Steps in which the step size rises from nothing.

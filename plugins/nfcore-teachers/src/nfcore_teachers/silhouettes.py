@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Cameras
-from nfcore.geometry.visual_hull import SILHOUETTE_ALPHA
+from nfcore.geometry import SILHOUETTE_ALPHA
 from nfcore_teachers.occupancy import OccupancyGrid
 
 

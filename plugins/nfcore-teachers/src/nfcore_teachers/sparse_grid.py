@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nfcore import Scene
-from nfcore.geometry.trilinear import interpolate
+from nfcore.geometry import interpolate
 from nfcore_teachers.domains import domain_box
 from nfcore_teachers.interpolation import Shape, corner_offsets, locate
 from nfcore_teachers.occupancy import OccupancyGrid, dilated, proportional_shape

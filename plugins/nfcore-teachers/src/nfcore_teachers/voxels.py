@@ -19,8 +19,7 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry.spherical_harmonics import BASIS_SIZE, spherical_harmonics
-from nfcore.geometry.trilinear import interpolate
+from nfcore.geometry import BASIS_SIZE, interpolate, spherical_harmonics
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from nfcore.cli import completion
+from nfcore.cli import complete_runs, run_folder, say
 
 
 def view(
@@ -16,7 +16,7 @@ def view(
         typer.Argument(
             metavar="RUN",
             help="A run's folder or name, a student's .safetensors file, or an exported page.",
-            autocompletion=completion.runs,
+            autocompletion=complete_runs,
         ),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
@@ -27,11 +27,10 @@ def view(
     import threading
     import webbrowser
 
-    from nfcore.cli.output import say
     from nfcore_web.server import Server
     from nfcore_web.site import Site
 
-    site = Site(_place(run), views)
+    site = Site(run_folder(run), views)
     with Server(site.find, port) as server:
         worker = threading.Thread(target=site.work, daemon=True)
         worker.start()
@@ -44,9 +43,3 @@ def view(
             # torch in a thread does not survive the end of the interpreter: its picture is finished first.
             site.close()
             worker.join()
-
-
-def _place(run: Path) -> Path:
-    """Return a run that is given by its name under ``runs/``, or the path as it is."""
-    named = Path("runs") / run
-    return named if not run.exists() and len(run.parts) == 1 and named.is_dir() else run

@@ -13,10 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from nfcore import LightField, Teacher, Views
-from nfcore.evaluation.error_maps import error_map
-from nfcore.evaluation.metrics import psnr
-from nfcore.io.images import to_bytes
-from nfcore.views.teacher_views import render_view
+from nfcore.evaluation import error_map, psnr
+from nfcore.io import to_bytes
+from nfcore.views import render_view
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import nfcore
 from nfcore import LightField, NfcoreError
-from nfcore.config.schema import StageConfig
-from nfcore.evaluation.error_maps import GREATEST_ERROR
-from nfcore.pipeline.teach import load_teacher
+from nfcore.config import StageConfig
+from nfcore.evaluation import GREATEST_ERROR
+from nfcore.pipeline import load_teacher
 from nfcore.runs import Run, open_scene
 from nfcore_web.comparison import ComparedView, compare_views
 from nfcore_web.exporter import FILE
