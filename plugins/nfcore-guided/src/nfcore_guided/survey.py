@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Cameras, NfcoreError, Space, Teacher
-from nfcore.views.teacher_views import render_view
+from nfcore.views import render_view
 from nfcore_guided.lattice import vertices
 
 #: Optical depth of a cell at which it is opaque: denser ones would only make the density's blur uneven.
