@@ -23,9 +23,9 @@ import nfcore
 
 @nfcore.hookimpl
 def nfcore_components():
-    yield nfcore.Component("encoding", "{name}-points", "{package}.points:Points", summary="Points along each ray")
+    yield nfcore.Component("encoding", "{name}-points", "{package}.points:Points", summary="Points", level=2)
     yield nfcore.Component("backbone", "{name}-body", "{package}.body:Body", summary="Residual blocks")
-    yield nfcore.Component("teacher", "{name}-field", "{package}.field:Field", summary="A radiance field")
+    yield nfcore.Component("teacher", "{name}-field", "{package}.field:Field", summary="A radiance field", level=2)
 '''
 
 

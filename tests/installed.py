@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from nfcore.plugin.components import INTERFACE_LEVELS
+
 NFCORE = Path(sys.executable).with_name("nfcore")
 VERSION = "1.2"
 
@@ -22,6 +24,7 @@ def nfcore_components():
 
 def offering(*arguments: object, **named: object) -> str:
     """The source of a plugin module that offers one component, described by ``nfcore.Component``'s arguments."""
+    named = {"level": INTERFACE_LEVELS.get(arguments[0], 1)} | named
     words = [*map(repr, arguments), *(f"{name}={value!r}" for name, value in named.items())]
     return PLUGIN.format(component=", ".join(words))
 

@@ -60,7 +60,7 @@ class Plugin:
     @staticmethod
     @nfcore.hookimpl
     def nfcore_components():
-        yield nfcore.Component("teacher", "patient-sky", "killed_run:PatientSky")
+        yield nfcore.Component("teacher", "patient-sky", "killed_run:PatientSky", level=2)
 
 
 def manager() -> PluginManager:

@@ -17,7 +17,7 @@ from tiny_plugin import nfcore_recipes
 @nfcore.hookimpl
 def nfcore_components():
     yield from tiny_plugin.nfcore_components()
-    yield nfcore.Component("exporter", "packed", "tiny_sizes:Packed")
+    yield nfcore.Component("exporter", "packed", "tiny_sizes:Packed", level=2)
 """
 
 

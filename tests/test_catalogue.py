@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import nfcore
-from nfcore import UserError, catalogue
+from nfcore import UserError
 from nfcore.cli import search
+from nfcore.plugin import catalogue
 from nfcore.plugin.catalogue import Entry, build_index, check_entry, index, install_hint, read_entry, schema
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
@@ -39,8 +40,8 @@ licence = "MIT"
 maturity = "experimental"
 home_page = "https://example.org/tiny"
 components = [
-    { kind = "ray_source", name = "ring", summary = "A ring" },
-    { kind = "teacher", name = "sky", summary = "The sky" },
+    { kind = "ray_source", name = "ring", level = 2, summary = "A ring" },
+    { kind = "teacher", name = "sky", level = 2, summary = "The sky" },
 ]
 recipes = [{ name = "tiny", summary = "All of it" }]
 """
@@ -168,7 +169,11 @@ WRONG = {
     "a substitution": (PIP, "pip install $(whoami)", "install"),
     "another index": (PIP, "pip install --index-url x tiny-dist", "install"),
     "nothing to install": (PIP, "pip install", "install"),
-    "a newer interface": (SKY, f"{SKY}, level = 2", "level 2 of that interface, this nfcore has level 1"),
+    "a newer interface": (
+        f"{SKY}, level = 2",
+        f"{SKY}, level = 9",
+        "level 9 of that interface, this nfcore has level 2",
+    ),
     "a name twice": ('"ray_source", name = "ring"', f'"teacher", {SKY}', "teacher 'sky' is there twice"),
     "a name that another has": (SKY, 'name = "voxels"', "'voxels' is a name of nfcore-teachers"),
     "a recipe that another has": ('name = "tiny"', 'name = "quickstart"', "recipe 'quickstart' is a name of"),
@@ -215,8 +220,8 @@ class Offering:
 
     @nfcore.hookimpl
     def nfcore_components(self):
-        yield nfcore.Component("ray_source", "ring", "tiny:Ring", summary="A ring")
-        yield nfcore.Component("teacher", "sky", "tiny:Sky", summary="The sky")
+        yield nfcore.Component("ray_source", "ring", "tiny:Ring", summary="A ring", level=2)
+        yield nfcore.Component("teacher", "sky", "tiny:Sky", summary="The sky", level=2)
 
     @nfcore.hookimpl
     def nfcore_recipes(self):
@@ -247,10 +252,10 @@ DIFFERENT = {
     "component": (
         '"ring"',
         '"disc"',
-        "name = 'disc', level = 1, summary = 'A ring': the installed",
+        "name = 'disc', level = 2, summary = 'A ring': the installed",
     ),
     "missing": (
-        '    { kind = "teacher", name = "sky", summary = "The sky" },\n',
+        '    { kind = "teacher", name = "sky", level = 2, summary = "The sky" },\n',
         "",
         "'The sky' of the",
     ),

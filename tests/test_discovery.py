@@ -44,7 +44,7 @@ class Teacher: ...
 
 @nfcore.hookimpl
 def nfcore_components():
-    yield nfcore.Component("teacher", "from-folder", "{module}:Teacher")
+    yield nfcore.Component("teacher", "from-folder", "{module}:Teacher", level=2)
 """
 
 

@@ -38,7 +38,7 @@ def fails():
 
 
 def fails_late():
-    yield Component("teacher", "early", "tiny:Sky")
+    yield Component("teacher", "early", "tiny:Sky", level=2)
     raise RuntimeError("half way")
 
 
@@ -111,7 +111,10 @@ def test_a_keyboard_interrupt_is_not_a_broken_plugin():
 
 
 def test_two_entry_points_of_one_distribution_are_two_plugins():
-    teacher, exporter = Component("teacher", "sky", "tiny:Sky"), Component("exporter", "copy", "tiny:Copy")
+    teacher, exporter = (
+        Component("teacher", "sky", "tiny:Sky", level=2),
+        Component("exporter", "copy", "tiny:Copy", level=2),
+    )
     manager = PluginManager(
         [source(offering(teacher), name="one"), source(offering(exporter), name="two")],
     )
@@ -124,8 +127,8 @@ def test_two_entry_points_of_one_distribution_are_two_plugins():
 
 @pytest.fixture
 def doubled():
-    sky = Component("teacher", "sky", "tiny:Sky")
-    ring = Component("teacher", "sky", "tiny:Ring")
+    sky = Component("teacher", "sky", "tiny:Sky", level=2)
+    ring = Component("teacher", "sky", "tiny:Ring", level=2)
     recipe = tuple(Recipe("quick", Path(name)) for name in ("one.toml", "two.toml"))
     return PluginManager(
         [
@@ -151,7 +154,7 @@ def test_a_name_with_its_distribution_is_never_ambiguous(doubled):
 
 
 def test_a_name_offered_twice_by_one_distribution_is_not_answered_with_a_choice_of_one():
-    sky = Component("teacher", "sky", "tiny:Sky")
+    sky = Component("teacher", "sky", "tiny:Sky", level=2)
     manager = PluginManager([source(offering(sky), name="one"), source(offering(sky), name="two")])
     with pytest.raises(PluginError) as error:
         manager.find("teacher", "sky")
@@ -191,14 +194,14 @@ def test_a_class_that_no_plugin_offers_has_no_name(manager):
 # -- loading -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("level", "advice"), [(0, "a newer"), (2, "an older")])
+@pytest.mark.parametrize(("level", "advice"), [(1, "a newer"), (3, "an older")])
 def test_another_interface_level_is_reported_before_the_code_is_imported(level, advice):
     target = "a_module_that_must_not_be_imported:Teacher"
     manager = PluginManager([source(offering(Component("teacher", "old", target, level=level)))])
     with pytest.raises(PluginError) as error:
         manager.load("teacher", "old")
     assert f"written for level {level}" in str(error.value)
-    assert "this nfcore has level 1" in str(error.value)
+    assert "this nfcore has level 2" in str(error.value)
     assert f"install {advice} tiny-dist" in str(error.value)
 
 
@@ -215,7 +218,7 @@ def test_a_class_that_can_not_be_imported_names_its_plugin_and_the_reason(tmp_pa
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "broken_target.py").write_text("raise RuntimeError('driver missing')")
     (tmp_path / "leaving_target.py").write_text("raise SystemExit('bye')")
-    manager = PluginManager([source(offering(Component("teacher", "x", target)))])
+    manager = PluginManager([source(offering(Component("teacher", "x", target, level=2)))])
     with pytest.raises(PluginError) as error:
         manager.load("teacher", "x")
     assert str(error.value).startswith("teacher 'x' of tiny-dist 1.0 can't be loaded: ")
@@ -327,11 +330,11 @@ def test_a_distribution_is_known_by_any_spelling_of_its_name():
 def test_problems_of_components_are_told_without_importing_them():
     target = "a_module_that_must_not_be_imported:Teacher"
     offers = {
-        "dist-a": Component("teacher", "twin", "tiny:Sky"),
-        "dist-b": Component("teacher", "twin", "tiny:Sky"),
+        "dist-a": Component("teacher", "twin", "tiny:Sky", level=2),
+        "dist-b": Component("teacher", "twin", "tiny:Sky", level=2),
         "dist-c": Component("teacher", "old", target, level=0),
-        "dist-d": Component("teacher", "lost", target),
-        "dist-e": Component("teacher", "fine", "tiny:Sky"),
+        "dist-d": Component("teacher", "lost", target, level=2),
+        "dist-e": Component("teacher", "fine", "tiny:Sky", level=2),
     }
     manager = PluginManager([source(offering(component), name) for name, component in offers.items()])
     problems = {p.distribution: manager.problem(p, c) for p, c in manager.components()}

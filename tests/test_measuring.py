@@ -193,7 +193,7 @@ class Plugin:
     @staticmethod
     @nfcore.hookimpl
     def nfcore_components():
-        yield nfcore.Component("exporter", "greedy", "greedy:Greedy")
+        yield nfcore.Component("exporter", "greedy", "greedy:Greedy", level=2)
 """
 
 

@@ -27,10 +27,10 @@ from tiny_plugin import nfcore_recipes
 
 @nfcore.hookimpl
 def nfcore_components():
-    yield nfcore.Component("teacher", "sky", "tiny:Sky", summary="The sky")
+    yield nfcore.Component("teacher", "sky", "tiny:Sky", summary="The sky", level=2)
     yield nfcore.Component("backbone", "mixing", "tiny:Mixing")
     yield nfcore.Component("upsampler", "mixing", "tiny:Shuffle")
-    yield nfcore.Component("exporter", "optionless", "tiny_plugin:Path")
+    yield nfcore.Component("exporter", "optionless", "tiny_plugin:Path", level=2)
 """
 
 
@@ -46,7 +46,7 @@ def test_a_component_is_shown_with_its_origin_and_its_options(path):
         "name": "sky",
         "distribution": "tiny-dist",
         "version": "1.2",
-        "level": 1,
+        "level": 2,
         "target": "tiny:Sky",
         "summary": "The sky",
         "description": "Knows the sky but for its brightness, which it takes from the photos.",
@@ -75,7 +75,9 @@ def test_a_component_is_shown_with_its_origin_and_its_options(path):
 )
 def test_a_name_that_several_kinds_have_means_them_all(kinds, name):
     mixing, shuffle = (Component(kind, "mixing", "tiny:Mixing") for kind in ("backbone", "upsampler"))
-    manager = PluginManager([source(offering_all(mixing, shuffle, Component("teacher", "sky", "tiny:Sky")))])
+    manager = PluginManager(
+        [source(offering_all(mixing, shuffle, Component("teacher", "sky", "tiny:Sky", level=2)))]
+    )
     assert [component.kind for _, component in matching(manager, name)] == kinds
 
 

@@ -15,7 +15,7 @@ from nfcore.plugin.scene_detection import recognised, scene_choice
 
 
 def reading(name: str, *markers: str) -> Component:
-    return Component("ray_source", name, "tiny:Ring", markers=markers)
+    return Component("ray_source", name, "tiny:Ring", markers=markers, level=2)
 
 
 def manager(**plugins: list[Component]) -> PluginManager:

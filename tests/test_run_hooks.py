@@ -217,7 +217,7 @@ def test_what_else_the_plugin_offers_still_works_after_its_logger_was_switched_o
     class Both(Recorder):
         @nfcore.hookimpl
         def nfcore_components(self):
-            yield nfcore.Component("teacher", "sky", "tiny:Sky")
+            yield nfcore.Component("teacher", "sky", "tiny:Sky", level=2)
 
         @nfcore.hookimpl
         def nfcore_stage_started(self, run, stage):

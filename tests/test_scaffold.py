@@ -99,7 +99,7 @@ def test_a_name_that_can_not_be_had_is_refused_before_anything_is_written(tmp_pa
     from test_manager import offering
     from tiny import source
 
-    plugin = offering(Component("teacher", "taken", "tiny:Sky"))
+    plugin = offering(Component("teacher", "taken", "tiny:Sky", level=2))
     with pytest.raises(UserError, match=said):
         write_plugin(name, kind, tmp_path / "out", PluginManager([source(plugin, "some-dist")]))
     assert not list(tmp_path.iterdir())

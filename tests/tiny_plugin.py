@@ -7,12 +7,12 @@ import nfcore
 
 @nfcore.hookimpl
 def nfcore_components():
-    yield nfcore.Component("ray_source", "ring", "tiny:Ring")
-    yield nfcore.Component("teacher", "sky", "tiny:Sky")
-    yield nfcore.Component("encoding", "directions", "tiny:Directions")
+    yield nfcore.Component("ray_source", "ring", "tiny:Ring", level=2)
+    yield nfcore.Component("teacher", "sky", "tiny:Sky", level=2)
+    yield nfcore.Component("encoding", "directions", "tiny:Directions", level=2)
     yield nfcore.Component("backbone", "mixing", "tiny:Mixing")
     yield nfcore.Component("upsampler", "shuffle", "tiny:Shuffle")
-    yield nfcore.Component("exporter", "copy", "tiny:Copy")
+    yield nfcore.Component("exporter", "copy", "tiny:Copy", level=2)
 
 
 @nfcore.hookimpl

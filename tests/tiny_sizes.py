@@ -85,7 +85,7 @@ class _Plugin:
     @staticmethod
     @nfcore.hookimpl
     def nfcore_components():
-        yield nfcore.Component("exporter", "packed", "tiny_sizes:Packed")
+        yield nfcore.Component("exporter", "packed", "tiny_sizes:Packed", level=2)
 
 
 def source() -> PluginSource:

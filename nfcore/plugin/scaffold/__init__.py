@@ -20,7 +20,7 @@ from string import Template
 import nfcore
 from nfcore.errors import UserError, nearest
 from nfcore.io.atomic import atomic_path
-from nfcore.plugin.components import KINDS, Kind
+from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Kind
 from nfcore.plugin.manager import PluginManager
 
 
@@ -148,6 +148,7 @@ def _values(name: str, kind: Kind, component: str) -> dict[str, str]:
         "name": name,
         "package": name.replace("-", "_"),
         "entry_point": component,
+        "level": str(INTERFACE_LEVELS[kind]),
         "component": component,
         "cls": cls if cls not in _IMPORTED else cls + _camel(kind),
         "kind": kind,

@@ -14,12 +14,14 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "blobs",
         "blob_fields.blobs:Blobs",
         summary="A mixture of Gaussians with line integrals in closed form",
+        level=2,
     )
     yield nfcore.Component(
         "encoding",
         "plucker-fourier",
         "blob_fields.plucker_fourier:PluckerFourier",
         summary="Plücker coordinates of the ray through random Fourier features",
+        level=2,
     )
 
 

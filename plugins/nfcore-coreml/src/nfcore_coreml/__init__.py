@@ -19,6 +19,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "coreml",
         "nfcore_coreml.exporter:CoreML",
         summary="ML Program for iOS 16 and later, 16 to 4 bits a weight, ray arithmetic in fp32",
+        level=2,
     )
 
 

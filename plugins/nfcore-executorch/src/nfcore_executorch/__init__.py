@@ -13,4 +13,5 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "executorch",
         "nfcore_executorch.exporter:ExecuTorch",
         summary="One .pte for ExecuTorch, lowered to XNNPACK: fp32 on the CPUs of phones",
+        level=2,
     )

@@ -16,6 +16,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "guided",
         "nfcore_guided.encoding:Guided",
         summary="K points at the quantiles of the teacher's density, with learned features at each",
+        level=2,
     )
 
 

@@ -33,6 +33,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "points",
         "nfcore_mobiler2l.points:Points",
         summary="K points along each ray, positional encoding with L octaves",
+        level=2,
     )
     yield nfcore.Component(
         "backbone",

@@ -13,4 +13,5 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "onnx",
         "nfcore_onnx.exporter:ONNX",
         summary="From camera or rays to image, fp32, fp16, int8 weights or W8A8, dynamic batch",
+        level=2,
     )

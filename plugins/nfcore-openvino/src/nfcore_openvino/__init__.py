@@ -13,4 +13,5 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "openvino",
         "nfcore_openvino.exporter:OpenVINO",
         summary="OpenVINO IR with fp32, fp16 or int8 weights; quick on CPUs",
+        level=2,
     )

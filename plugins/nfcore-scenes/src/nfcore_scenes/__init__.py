@@ -20,6 +20,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "nfcore_scenes.blender:Blender",
         summary="NeRF-synthetic layout: transforms_{train,val,test}.json and RGBA images",
         markers=("transforms_train.json",),
+        level=2,
     )
     yield nfcore.Component(
         "ray_source",
@@ -27,6 +28,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "nfcore_scenes.llff:Llff",
         summary="LLFF layout: poses_bounds.npy beside images, images_4, ...",
         markers=("poses_bounds.npy",),
+        level=2,
     )
     yield nfcore.Component(
         "ray_source",
@@ -36,6 +38,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         markers=tuple(
             f"{folder}cameras.{end}" for folder in ("sparse/0/", "sparse/", "") for end in ("bin", "txt")
         ),
+        level=2,
     )
     yield nfcore.Component(
         "ray_source",
@@ -43,12 +46,14 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "nfcore_scenes.transforms:TransformsJson",
         summary="transforms.json of nerfstudio or Instant-NGP; any lens, undistorted on reading",
         markers=("transforms.json",),
+        level=2,
     )
     yield nfcore.Component(
         "ray_source",
         "procedural",
         "nfcore_scenes.procedural:Procedural",
         summary="A scene made by code, with known geometry; needs no download",
+        level=2,
     )
 
 

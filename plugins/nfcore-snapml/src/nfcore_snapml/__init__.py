@@ -13,4 +13,5 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "snapml",
         "nfcore_snapml.exporter:SnapML",
         summary="Sampler.onnx, Embedder.onnx and the network with SnapML's GELU, as Snap's lenses take them",
+        level=2,
     )

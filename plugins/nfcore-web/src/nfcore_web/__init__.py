@@ -19,6 +19,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "web",
         "nfcore_web.exporter:Web",
         summary="One HTML file that renders in a browser: WebGPU or WebAssembly, no network",
+        level=2,
     )
 
 
