@@ -43,7 +43,7 @@ def odd(monkeypatch) -> PluginManager:
 
     @nfcore.hookimpl
     def nfcore_components():
-        return [Component("teacher", name, f"odd_module:{name}") for name in names]
+        return [Component("teacher", name, f"odd_module:{name}", level=2) for name in names]
 
     return PluginManager([source(types.SimpleNamespace(nfcore_components=nfcore_components), "odd-dist")])
 
