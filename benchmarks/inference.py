@@ -28,10 +28,10 @@ def _measure(recipe: str, size: int) -> list[dict[str, Any]]:
     choices = {name: Choice(name=name) for name in RUNTIMES if name in installed}
     with tempfile.TemporaryDirectory() as folder:
         packages = export_all(student, choices, Path(folder))
-        found = measure_latency(student, packages, threads=sorted({1, os.cpu_count() or 1}))
+        found = measure_latency({"student": student}, packages, threads=sorted({1, os.cpu_count() or 1}))
     rows = []
     for row in found.rows:
-        in_torch = found.of(TORCH, row.threads)
+        in_torch = found.of(TORCH["student"], row.threads)
         assert in_torch is not None
         low, high = row.timing.quartiles
         rows.append(

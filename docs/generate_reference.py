@@ -44,7 +44,7 @@ INTERFACES: dict[Kind, str] = {
 COMPANIONS: dict[Kind, tuple[str, ...]] = {
     "ray_source": ("Views",),
     "teacher": ("Rendering",),
-    "exporter": ("Runner", "ParityFloor", "VerificationUnavailable"),
+    "exporter": ("Runner", "Tolerance", "VerificationUnavailable"),
 }
 
 

@@ -37,15 +37,16 @@ if TYPE_CHECKING:
     from nfcore.errors import UserError as UserError
     from nfcore.exports.deploy import DeployedLightField as DeployedLightField
     from nfcore.exports.deploy import camera_render as camera_render
+    from nfcore.exports.fitted_teacher import FittedTeacher as FittedTeacher
     from nfcore.geometry.orbits import OrbitRegion as OrbitRegion
     from nfcore.geometry.spaces import Space as Space
     from nfcore.hookspecs import hookimpl as hookimpl
     from nfcore.interfaces import Backbone as Backbone
+    from nfcore.interfaces import Exportable as Exportable
     from nfcore.interfaces import Exported as Exported
     from nfcore.interfaces import ExportedFile as ExportedFile
     from nfcore.interfaces import Exporter as Exporter
     from nfcore.interfaces import Field as Field
-    from nfcore.interfaces import ParityFloor as ParityFloor
     from nfcore.interfaces import Port as Port
     from nfcore.interfaces import RayEncoding as RayEncoding
     from nfcore.interfaces import RaySource as RaySource
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces import Split as Split
     from nfcore.interfaces import Target as Target
     from nfcore.interfaces import Teacher as Teacher
+    from nfcore.interfaces import Tolerance as Tolerance
     from nfcore.interfaces import Upsampler as Upsampler
     from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
     from nfcore.interfaces import Views as Views
@@ -79,16 +81,17 @@ else:
         {
             "nfcore.errors": ("NfcoreError", "PluginError", "UserError"),
             "nfcore.exports.deploy": ("DeployedLightField", "camera_render"),
+            "nfcore.exports.fitted_teacher": ("FittedTeacher",),
             "nfcore.geometry.orbits": ("OrbitRegion",),
             "nfcore.geometry.spaces": ("Space",),
             "nfcore.hookspecs": ("hookimpl",),
             "nfcore.interfaces": (
                 "Backbone",
+                "Exportable",
                 "Exported",
                 "ExportedFile",
                 "Exporter",
                 "Field",
-                "ParityFloor",
                 "Port",
                 "RayEncoding",
                 "RaySource",
@@ -97,6 +100,7 @@ else:
                 "Split",
                 "Target",
                 "Teacher",
+                "Tolerance",
                 "Upsampler",
                 "VerificationUnavailable",
                 "Views",

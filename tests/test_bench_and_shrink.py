@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def nfcore(command, made, monkeypatch, tmp_path):
             '[project]\nname = "own-dist"\nversion = "1"\n[project.entry-points.nfcore]\np = "plugin_sizes"\n'
         )
         (folder / "plugin_sizes.py").write_text(PLUGIN)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     monkeypatch.setenv("NFCORE_PLUGINS_ONLY", "own-dist")
     monkeypatch.setattr("nfcore.measuring.peak._SIDE", 32)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -66,13 +67,13 @@ def test_figures_are_json_for_scripts(export):
     assert figures["copy"]["verified_by"] == "a copy"
 
 
-@pytest.mark.parametrize(("floor", "code"), [("39", 0), ("41", 1)])
-def test_the_floor_is_an_option(export, tmp_path, floor, code):
-    done = export("copy", "--set", "error=0.01", "--floor", floor)
+@pytest.mark.parametrize(("option", "psnr", "code"), [("--required-psnr", "39", 0), ("--floor", "41", 1)])
+def test_the_required_psnr_is_an_option(export, tmp_path, option, psnr, code):
+    done = export("copy", "--set", "error=0.01", option, psnr)
     assert done.returncode == code
     folder = tmp_path / "student-exports" / ("rejected" if code else "") / "copy"
-    assert Manifest.read(folder).floor.psnr == float(floor)
-    assert ("differs from torch: 40.0 dB where at least 41.0 are due" in done.stderr) == bool(code)
+    assert Manifest.read(folder).tolerance.psnr == float(psnr)
+    assert ("differs from torch: 40.0 dB where at least 41.0 are required" in done.stderr) == bool(code)
 
 
 def test_what_can_be_made_is_made_where_something_fails(export, tmp_path, monkeypatch):
@@ -126,14 +127,14 @@ def test_what_a_run_was_asked_for_and_is_kept_as_rejected_fails_until_it_holds(n
     for named in (second, ()):
         assert nfcore("export", "tiny", *named).returncode == 1
         assert (tmp_path / "runs/tiny/exports/rejected/second").is_dir()
-    assert nfcore("export", "tiny", *second, "--floor", "39").returncode == 0
+    assert nfcore("export", "tiny", *second, "--required-psnr", "39").returncode == 0
 
 
-@pytest.mark.parametrize("floor", ["0", "-3", "high"])
-def test_a_floor_that_is_none_is_a_mistake(export, floor):
-    done = export("copy", "--floor", floor)
+@pytest.mark.parametrize("psnr", ["0", "-3", "high"])
+def test_a_required_psnr_that_is_none_is_a_mistake(export, psnr):
+    done = export("copy", "--required-psnr", psnr)
     assert done.returncode == 2
-    assert "floor" in done.stderr
+    assert re.search("required.psnr", done.stderr)
 
 
 def test_the_place_for_what_failed_is_no_name_for_an_export(export):

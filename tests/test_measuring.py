@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from nfcore import NfcoreError, Runner, UserError
 from nfcore.config.schema import Choice
 from nfcore.measuring.bench import Bench, Quality, Row, bench
-from nfcore.measuring.latency import TORCH, measure_latency
+from nfcore.measuring.latency import measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
 from nfcore.measuring.pareto import pareto_front, quality_front
@@ -100,22 +100,22 @@ def quick_peak(monkeypatch):
 
 def test_torch_and_each_export_are_timed_on_each_number_of_threads(tmp_path, quick_peak):
     packages = [package(tmp_path, "small", precision=4), package(tmp_path, "large")]
-    found = measure_latency(tiny.student(), packages, threads=[1, 2], seconds=0.01)
+    found = measure_latency({"student": tiny.student()}, packages, threads=[1, 2], seconds=0.01)
     labels = [(row.label, row.threads) for row in found.rows]
     assert sorted(labels) == sorted(itertools.product(["torch", "small", "large"], [1, 2]))
     assert all(len(row.timing.seconds) >= 5 for row in found.rows)
     assert found.untimed == {}
     row = found.of("small", 2)
     assert row.share_of_peak == pytest.approx(2 * found.macs / row.timing.median / found.peak[2])
-    assert found.of(TORCH, 1).note.startswith("eager, channels ")
+    assert found.of("torch", 1).note.startswith("eager, channels ")
 
 
 def test_an_emulated_export_has_no_time_and_one_that_cannot_run_says_why(tmp_path, quick_peak, monkeypatch):
     emulated = package(tmp_path, "emulated", timed=False)
     elsewhere = package(tmp_path, "elsewhere")
     monkeypatch.setattr(elsewhere.exporter, "load", tiny.Copy(tiny.Copy.Options(runs_here=False)).load)
-    found = measure_latency(tiny.student(), [emulated, elsewhere], threads=[1], seconds=0.01)
-    assert [row.label for row in found.rows] == [TORCH]
+    found = measure_latency({"student": tiny.student()}, [emulated, elsewhere], threads=[1], seconds=0.01)
+    assert [row.label for row in found.rows] == ["torch"]
     assert found.untimed["emulated"].startswith("not timed")
     assert found.untimed["elsewhere"] == "it takes a telephone"
 
@@ -130,7 +130,7 @@ def test_an_export_runs_on_the_threads_that_it_was_loaded_for(tmp_path, quick_pe
         return load(folder, threads)
 
     monkeypatch.setattr(one.exporter, "load", watched)
-    measure_latency(tiny.student(), [one], threads=[1, 2], seconds=0.01)
+    measure_latency({"student": tiny.student()}, [one], threads=[1, 2], seconds=0.01)
     assert loaded == [1, 2]
 
 
@@ -179,7 +179,7 @@ import nfcore
 class Greedy(nfcore.Exporter):
     class Options(nfcore.Options):
         mebibytes: int = 1
-    parity_floor = nfcore.ParityFloor(psnr=60)
+    tolerance = nfcore.Tolerance(psnr=60)
     def export(self, student, folder):
         raise NotImplementedError
     def load(self, folder, threads=None):
@@ -278,7 +278,7 @@ def test_what_was_not_measured_is_absent_from_the_data_never_zero():
 def test_a_bench_has_a_row_for_torch_and_each_export_with_what_is_known_of_it(tmp_path, quick_peak):
     packages = [package(tmp_path, "small", precision=4), package(tmp_path, "emulated", timed=False)]
     quality = {"torch": Quality(30.0), "small": Quality(29.0, 44.0)}
-    found = bench(tiny.student(), packages, quality, threads=[1, 2], seconds=0.01, memory=False)
+    found = bench({"student": tiny.student()}, packages, quality, threads=[1, 2], seconds=0.01, memory=False)
     assert [(row.label, row.threads) for row in found.rows] == [
         ("torch", 1),
         ("torch", 2),

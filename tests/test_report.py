@@ -179,7 +179,7 @@ def test_settings_show_values_origins_and_the_defaults_of_components(manager, mi
     assert shown["teach.seconds"] == ("none", "default")
     assert shown["student.backbone.width"] == ("8", "recipe tiny")
     assert shown["student.backbone.norm"] == ("false", "default")
-    assert shown["export.exact.floor"] == ("none", "default")
+    assert shown["export.exact.required_psnr"] == ("none", "default")
 
 
 def test_what_a_later_command_changed_is_not_taken_for_a_default(manager):

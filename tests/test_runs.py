@@ -471,7 +471,7 @@ def test_a_failed_export_leaves_the_others_and_the_run_can_go_on(run, manager, c
         "export.wrong.name=copy",
         "export.wrong.error=0.1",
         "export.strict.name=copy",
-        "export.strict.floor=141",
+        "export.strict.required_psnr=141",
     ]
     exports = configure("tiny", manager, changes=changes).export
     first = {label: exports[label] for label in ("wrong", "strict")}

@@ -53,8 +53,8 @@ class Planted(nfcore.Exporter):
         self.plant = plant
 
     @property
-    def parity_floor(self) -> nfcore.ParityFloor:
-        return self.right.exporter.parity_floor
+    def tolerance(self) -> nfcore.Tolerance:
+        return self.right.exporter.tolerance
 
     def export(self, student: nfcore.LightField, folder: Path) -> Exported:
         shutil.copytree(self.right.folder, folder, dirs_exist_ok=True)

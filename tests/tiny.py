@@ -7,6 +7,7 @@ against the function ``sky``.
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import nfcore
-from nfcore import Cameras, OrbitRegion, ParityFloor, Rays, Rendering, Runner, Scene, Views
+from nfcore import Cameras, OrbitRegion, Rays, Rendering, Runner, Scene, Tolerance, Views
 from nfcore.plugin.entry_points import PluginSource
 from nfcore.plugin.manager import PluginManager
 
@@ -149,20 +150,20 @@ class Shuffle(nfcore.Upsampler):
         return F.pixel_shuffle(self.conv(features), self.scale).sigmoid()
 
 
-class Copy(nfcore.Exporter):
+class Copy(nfcore.Exporter[nfcore.LightField]):
     """Writes the student's own file and runs it with torch, off by ``error`` on request."""
 
     class Options(nfcore.Options):
         error: float = Field(0.0, description="Added to every colour value when the files are run")
         runs_here: bool = Field(True, description="Whether this platform can run the files")
-        psnr: float = Field(60.0, description="Floor, dB")
-        max_error: float = Field(1e-6, description="Floor, greatest difference")
+        psnr: float = Field(60.0, description="Tolerance: least PSNR, dB")
+        max_error: float = Field(1e-6, description="Tolerance: greatest difference")
 
     options: Options
 
     @property
-    def parity_floor(self) -> ParityFloor:
-        return ParityFloor(psnr=self.options.psnr, max_error=self.options.max_error)
+    def tolerance(self) -> Tolerance:
+        return Tolerance(psnr=self.options.psnr, max_error=self.options.max_error)
 
     def export(self, student: nfcore.LightField, folder: Path) -> nfcore.Exported:
         student.save(folder / "copy.safetensors", manager())
@@ -179,6 +180,38 @@ class Copy(nfcore.Exporter):
             return student.render(Cameras(poses, intrinsics, *size)) + self.options.error
 
         return Runner("a copy", render)
+
+
+class Bake(nfcore.Exporter[nfcore.FittedTeacher]):
+    """Writes the teacher's one number and draws the sky with it: what bakes a teacher, in small."""
+
+    class Options(nfcore.Options):
+        error: float = Field(0.0, description="Added to every colour value when the files are run")
+
+    options: Options
+    takes = "teacher"
+    tolerance = Tolerance(psnr=80.0, max_error=1e-5)
+
+    def export(self, model: nfcore.FittedTeacher, folder: Path, /) -> nfcore.Exported:
+        size = model.cameras.height, model.cameras.width
+        brightness = float(model.teacher.options.gain * model.teacher.brightness.detach())
+        (folder / "sky.json").write_text(json.dumps({"brightness": brightness, "size": size}))
+        file = nfcore.ExportedFile.camera_to_image("sky.json", model.cameras)
+        return nfcore.Exported((file,), precision="fp32", target="any painter")
+
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
+        baked = json.loads((folder / "sky.json").read_text())
+
+        def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
+            rays = Cameras(poses, intrinsics, *baked["size"]).rays()
+            return (baked["brightness"] * sky(rays.directions)).permute(0, 3, 1, 2) + self.options.error
+
+        return Runner("a painter", render)
+
+
+def copier(**options: object) -> Copy:
+    """The exporter ``copy`` with these options."""
+    return Copy(Copy.Options(**options))
 
 
 def source(plugin: object, distribution: str = "tiny-dist", name: str = "tiny") -> PluginSource:

@@ -13,6 +13,7 @@ def nfcore_components():
     yield nfcore.Component("backbone", "mixing", "tiny:Mixing")
     yield nfcore.Component("upsampler", "shuffle", "tiny:Shuffle")
     yield nfcore.Component("exporter", "copy", "tiny:Copy", level=2)
+    yield nfcore.Component("exporter", "bake", "tiny:Bake", level=2)
 
 
 @nfcore.hookimpl

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Exported, ExportedFile, ParityFloor, Port, Runner
+from nfcore import Exported, ExportedFile, Port, Runner, Tolerance
 from nfcore.plugin.entry_points import PluginSource
 from nfcore.plugin.manager import PluginManager
 
@@ -33,8 +33,8 @@ class Packed(nfcore.Exporter):
     bits = (8, 4, 2)
 
     @property
-    def parity_floor(self) -> ParityFloor:
-        return ParityFloor(psnr=self.options.floor)
+    def tolerance(self) -> Tolerance:
+        return Tolerance(psnr=self.options.floor)
 
     @classmethod
     def variants(cls) -> Sequence[Mapping[str, object]]:

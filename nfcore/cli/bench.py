@@ -1,4 +1,4 @@
-"""``nfcore bench``: what each export of a run costs here and what it is worth, side by side."""
+"""``nfcore bench``: what each export of a run costs here and what it is worth, in one table."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
+    from nfcore.interfaces.exporter import Takes
     from nfcore.measuring.bench import Bench, Row
 
 
@@ -38,25 +39,26 @@ def bench(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the exports of a run and torch beside them: time, memory, size, quality; table, bench.json, plot."""
+    """Measure the exports of a run next to torch: time, memory, size, quality; table, bench.json, plot."""
     from nfcore.io.atomic import write_json
     from nfcore.measuring.bench import bench as measure
     from nfcore.runs import Run
+    from nfcore.runs.exportables import exportable, exportable_file
     from nfcore.runs.packages import packages_of, quality_of
-    from nfcore.student.light_field import LightField
     from nfcore.ui.console import Console, ConsoleReporter
 
     opened = Run(run_folder(run))
     packages = packages_of(opened, plugins(), exports or ())
+    exported: list[Takes] = sorted({package.takes for package in packages}) or ["student"]
     with Console(quiet=quiet) as console:
         measured = measure(
-            LightField.load(opened.student, plugins()),
+            {takes: exportable(opened, takes, plugins()) for takes in exported},
             packages,
             quality_of(opened, packages),
             threads=sorted(set(threads or (1, os.cpu_count() or 1))),
             seconds=seconds,
             memory=memory,
-            student_file=opened.student,
+            files={takes: exportable_file(opened, takes) for takes in exported},
             reporter=ConsoleReporter(console, "bench"),
         )
     data = {"run": opened.folder.resolve().name, **measured.as_data()}
@@ -72,7 +74,8 @@ def bench(
 
 def _print(measured: Bench) -> None:
     peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s on {_threads(count)}" for count, rate in measured.peak.items())
-    title = f"{measured.macs / 1e9:.3g} GMAC an image; a matrix product here: {peaks}"
+    work = "" if measured.macs is None else f"{measured.macs / 1e9:.3g} GMAC an image; "
+    title = f"{work}a matrix product here: {peaks}"
     columns = [
         "",
         "threads",

@@ -196,8 +196,13 @@ def export(
         str | None, typer.Option("--as", help="Name of the export; the exporter's by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the exports of a student file.")] = None,
-    floor: Annotated[
-        float | None, typer.Option(help="Least PSNR against torch, dB; the exporter's own floor by default.")
+    required_psnr: Annotated[
+        float | None,
+        typer.Option(
+            "--required-psnr",
+            "--floor",  # its name in 0.1
+            help="Least PSNR against torch, dB; the exporter's own tolerance by default.",
+        ),
     ] = None,
     again: AgainOption = False,
     threads: ThreadsOption = None,
@@ -210,7 +215,7 @@ def export(
     if student.is_file():
         from nfcore.cli.student import export_student
 
-        chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), floor=floor)
+        chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
         export_student(student, chosen, out or student.parent / f"{student.stem}-exports", as_json, quiet=quiet)
         return
     from nfcore.runs import Run
@@ -218,7 +223,7 @@ def export(
     folder = run_folder(student)
     run = Run(folder)
     before = run.config.export
-    chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), floor=floor)
+    chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
     run.set_config(run.config.model_copy(update={"export": before | chosen}))
     for name, choice in chosen.items():
         if again or choice != before.get(name):

@@ -8,7 +8,7 @@ from nfcore.cli.output import print_json, say
 from nfcore.cli.summary import print_exports
 from nfcore.config.schema import ExportChoice
 from nfcore.exports.manifest import Manifest
-from nfcore.exports.reference import Subject
+from nfcore.exports.reference import Reference
 from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.render import save_orbit, save_view
 from nfcore.plugin.installed import plugins
@@ -35,7 +35,7 @@ def export_student(
         NfcoreError: an export failed.
 
     """
-    subject = Subject(LightField.load(path), file=path)
+    reference = Reference(LightField.load(path), file=path, photos="a student's file has no photos")
     made: dict[str, Manifest] = {}
     failed: dict[str, Exception] = {}
     with Console(quiet=quiet) as console:
@@ -43,7 +43,9 @@ def export_student(
             exporter = plugins().build("exporter", choice.name, choice.options)
             reporter = ConsoleReporter(console, f"export.{label}")
             try:
-                made[label] = export(subject, exporter, folder / label, reporter, floor=choice.floor)
+                made[label] = export(
+                    reference, exporter, folder / label, reporter, required_psnr=choice.required_psnr
+                )
             except Exception as error:  # whatever an exporter raises, the others are made
                 failed[label] = error
     figures = {label: manifest.figures() for label, manifest in made.items()}

@@ -130,7 +130,7 @@ def choose_exports(
     label: str | None,
     manager: PluginManager,
     *,
-    floor: float | None = None,
+    required_psnr: float | None = None,
 ) -> dict[str, ExportChoice]:
     """Return the exports to make: those of ``offered`` or of exporters that ``names`` lists, or all offered.
 
@@ -140,7 +140,7 @@ def choose_exports(
         changes: ``key=value`` each, options of the exporters.
         label: another label for the one export that is named.
         manager: where exporters are found.
-        floor: least PSNR against torch in dB; None leaves it as it was.
+        required_psnr: least PSNR against torch in dB; None leaves it as it was.
 
     Raises:
         UserError: nothing to export, an unknown name or option, or a label for several exports.
@@ -150,9 +150,8 @@ def choose_exports(
     if not chosen:
         known = nearest("", {component.name for _, component in manager.components("exporter")})
         raise UserError(f"nothing to export: name an exporter; {known}")
-    values = {
-        name: choice.model_dump() | ({} if floor is None else {"floor": floor}) for name, choice in chosen.items()
-    }
+    required = {} if required_psnr is None else {"required_psnr": required_psnr}
+    values = {name: choice.model_dump() | required for name, choice in chosen.items()}
     for change, value in itertools.product(changes, values.values()):
         _apply(value, change, manager)
     if label is not None:

@@ -36,16 +36,25 @@ Chosen = Annotated[Choice, BeforeValidator(_choice)]
 
 
 class ExportChoice(Choice):
-    """An exporter by name with its options, and what is due of its files."""
+    """An exporter by name with its options, and how near to torch its files must come."""
 
-    floor: float | None = Field(
+    required_psnr: float | None = Field(
         default=None,
         gt=0,
-        description="Least PSNR against torch, dB; none: the exporter's own floor at its precision",
+        description="Least PSNR against torch, dB; none: the exporter's own tolerance at its precision",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_0_1(cls, given: object) -> object:
+        """Take ``floor`` for ``required_psnr``: nfcore 0.1 called it that."""
+        if isinstance(given, dict) and "floor" in given:
+            given = dict(given) | {"required_psnr": given["floor"]}
+            del given["floor"]
+        return given
 
-#: An exporter's name alone, or a table with its name, its options and the floor.
+
+#: An exporter's name alone, or a table with its name, its options and what is required.
 ChosenExport = Annotated[ExportChoice, BeforeValidator(_choice)]
 
 
@@ -161,5 +170,6 @@ class PipelineConfig(Options):
         "all", description="Test views that are scored: all, or those that a publication scores, by its name"
     )
     export: dict[str, ChosenExport] = Field(
-        default={}, description="Exports: a label each, with exporter, options, and floor in dB against torch"
+        default={},
+        description="Exports: a label each, with exporter, options, and required_psnr in dB",
     )

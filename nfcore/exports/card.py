@@ -1,4 +1,4 @@
-"""The model card of an export: its manifest as a page that a person reads, in the form of Hugging Face's cards."""
+"""The model card of an export: its manifest as a page for people, in the form of Hugging Face's cards."""
 
 from __future__ import annotations
 
@@ -6,9 +6,18 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import JsonValue
 
-from nfcore.exports.manifest import MANIFEST, PICTURE, FileRecord, Manifest, PortRecord
+from nfcore.exports.manifest import MANIFEST, PICTURE, Manifest, ModelRecord
+from nfcore.interfaces import ExportedFile, Port, Tolerance
+from nfcore.interfaces.exporter import Takes
 
 _SHOWN = 12  # hexadecimal digits of a hash that a person reads
+
+_METHOD: dict[Takes, str] = {"student": "Neural light field", "teacher": "Radiance field"}
+_INTRO: dict[Takes, str] = {
+    "student": "A neural light field: one pass through a network turns a camera into the image that it sees of "
+    "one scene, without ray marching on the device that shows it.",
+    "teacher": "A radiance field of one scene, converted to what the device that shows it can draw.",
+}
 
 _CONVENTIONS = """\
 World: right-handed, in the scene units of the data set. Poses are camera to world with OpenGL axes: x right, y up,
@@ -42,13 +51,14 @@ def card(manifest: Manifest) -> str:
 
 
 def _front_matter(manifest: Manifest) -> str:
-    tags = ("neural-light-field", "novel-view-synthesis", manifest.exporter.name.rpartition("/")[2])
+    method = _METHOD[manifest.model.kind].lower().replace(" ", "-")
+    tags = (method, "novel-view-synthesis", manifest.exporter.name.rpartition("/")[2])
     lines = ["library_name: nfcore", "pipeline_tag: image-to-3d", "tags:", *(f"- {tag}" for tag in tags)]
     return "\n".join(["---", *lines, "---"])
 
 
 def _title(manifest: Manifest) -> str:
-    scene = manifest.student.scene or "Neural light field"
+    scene = manifest.model.scene or _METHOD[manifest.model.kind]
     return f"{scene}: {manifest.target}, {manifest.precision}"
 
 
@@ -59,19 +69,19 @@ def _rejection(manifest: Manifest) -> str:
 
 
 def _picture(manifest: Manifest) -> str:
-    pose = "at one of its test poses"
+    model, pose = manifest.model.kind, "at one of its test poses"
     if manifest.parity is None:
         return (
-            f"![The student]({PICTURE})\n\nThe student in PyTorch {pose}. This export was not run: see *Limits*."
+            f"![The {model}]({PICTURE})\n\nThe {model} in PyTorch {pose}. This export was not run: see *Limits*."
         )
     return (
-        f"![The student beside the export]({PICTURE})\n\n"
-        f"Left: the student in PyTorch. Right: this export {pose}, run by {manifest.verified_by}."
+        f"![The {model} and the export]({PICTURE})\n\n"
+        f"Left: the {model} in PyTorch. Right: this export {pose}, run by {manifest.verified_by}."
     )
 
 
 def _about(manifest: Manifest) -> str:
-    image, student = manifest.image, manifest.student
+    image, model = manifest.image, manifest.model
     rows = [
         (
             "image",
@@ -80,17 +90,13 @@ def _about(manifest: Manifest) -> str:
         ("precision", manifest.precision),
         ("target", manifest.target),
         ("size", f"{manifest.bytes / 1e6:.2f} MB"),
-        ("encoding, backbone, upsampler", f"`{student.encoding}`, `{student.backbone}`, `{student.upsampler}`"),
-        ("trained parameters", f"{student.parameters:,}"),
-        ("work for one image", f"{student.macs / 1e9:.3g} GMAC"),
+        (", ".join(model.components), ", ".join(f"`{name}`" for name in model.components.values())),
+        ("trained parameters", f"{model.parameters:,}"),
+        *([] if model.macs is None else [("work for one image", f"{model.macs / 1e9:.3g} GMAC")]),
         ("made by", _made_by(manifest)),
-        ("from", _origin(manifest)),
+        ("from", _made_from(model)),
     ]
-    intro = (
-        "A neural light field: one pass through a network turns a camera into the image that it sees of one "
-        "scene, without ray marching on the device that shows it."
-    )
-    return f"{intro}\n\n{_table(('', ''), rows)}"
+    return f"{_INTRO[model.kind]}\n\n{_table(('', ''), rows)}"
 
 
 def _made_by(manifest: Manifest) -> str:
@@ -102,15 +108,14 @@ def _made_by(manifest: Manifest) -> str:
     )
 
 
-def _origin(manifest: Manifest) -> str:
-    student = manifest.student
-    if student.file is None or student.sha256 is None:
-        return "a student in memory"
-    return f"`{student.file}`, SHA-256 `{student.sha256[:_SHOWN]}...`"
+def _made_from(model: ModelRecord) -> str:
+    if model.file is None or model.sha256 is None:
+        return f"a {model.kind} in memory"
+    return f"`{model.file}`, SHA-256 `{model.sha256[:_SHOWN]}...`"
 
 
-def _file(file: FileRecord) -> str:
-    def rows(ports: Iterable[PortRecord], way: str) -> list[tuple[str, ...]]:
+def _file(file: ExportedFile) -> str:
+    def rows(ports: Iterable[Port], way: str) -> list[tuple[str, ...]]:
         return [(way, f"`{p.name}`", _shape(p.shape), p.dtype, p.meaning) for p in ports]
 
     table = _table(
@@ -131,7 +136,7 @@ def _closeness(manifest: Manifest) -> str:
         (f"against PyTorch, {parity.poses} poses: PSNR, least", f"{parity.least_psnr:.1f} dB"),
         ("PSNR, mean", f"{parity.mean_psnr:.1f} dB"),
         ("greatest difference of a colour in [0, 1]", f"{parity.max_error:.1e}"),
-        ("due", _due(manifest)),
+        ("required", _required(manifest.tolerance)),
     ]
     if photos is not None:
         rows += [
@@ -141,16 +146,15 @@ def _closeness(manifest: Manifest) -> str:
     return f"Measured by {manifest.verified_by}.\n\n{_table(('', ''), rows)}"
 
 
-def _due(manifest: Manifest) -> str:
-    floor = manifest.floor
-    error = "" if floor.max_error >= 1 else f", differences of at most {floor.max_error:.0e}"
-    return f"at least {floor.psnr:g} dB{error}"
+def _required(tolerance: Tolerance) -> str:
+    error = "" if tolerance.max_error >= 1 else f", differences of at most {tolerance.max_error:.0e}"
+    return f"at least {tolerance.psnr:g} dB{error}"
 
 
 def _limits(manifest: Manifest) -> list[str]:
     limits = [
         "It knows one scene, and nothing of it beyond where its training cameras have been.",
-        "What its student gets wrong it gets wrong too: see the PSNR against photos.",
+        f"What its {manifest.model.kind} gets wrong it gets wrong too: see the PSNR against photos.",
     ]
     return [*limits, *(_ended(f"Not verified: {what}") for what in manifest.not_verified)]
 

@@ -7,21 +7,21 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from nfcore.errors import UserError
+from nfcore.interfaces.exported import ExportedFile
+from nfcore.interfaces.exporter import Takes, Tolerance
 from nfcore.io.atomic import write_json
+from nfcore.plugin.components import Kind
 
-if TYPE_CHECKING:
-    from nfcore.interfaces import ExportedFile, Port
-
-#: The manifest's own file, and what else the core writes beside an exporter's files.
+#: The manifest's own file, and what else the core writes next to an exporter's files.
 MANIFEST, CARD, PICTURE = "manifest.json", "README.md", "picture.png"
 OF_THE_CORE = (MANIFEST, CARD, PICTURE)
 
-FORMAT = 1
+FORMAT = 2
 _SHOWN = 12  # hexadecimal digits of a hash that a person reads
 
 
@@ -29,24 +29,6 @@ class _Record(BaseModel):
     """A part of the manifest: unknown names are an error, nothing changes afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PortRecord(_Record):
-    """A tensor that goes into a file or comes out of it."""
-
-    name: str = Field(description="The name by which the file knows it")
-    shape: tuple[int | str, ...] = Field(description="Its axes; a text names a free one, such as batch")
-    dtype: str = Field(description="Type of its values, such as float32")
-    meaning: str = Field(description="What its axes are, its units and its range")
-
-
-class FileRecord(_Record):
-    """A file, or a package that is a folder, that takes tensors and gives tensors."""
-
-    name: str = Field(description="Path within the export's folder")
-    bytes: int = Field(description="Size; of a package, that of all files in it")
-    inputs: tuple[PortRecord, ...] = Field(description="What goes in, in order")
-    outputs: tuple[PortRecord, ...] = Field(description="What comes out, in order")
 
 
 class ContentRecord(_Record):
@@ -65,17 +47,18 @@ class ImageRecord(_Record):
     pixels_per_ray: int = Field(ge=1, description="Pixels per ray along each side")
 
 
-class StudentRecord(_Record):
-    """The student that was exported."""
+class ModelRecord(_Record):
+    """The student or the teacher that was exported."""
 
+    kind: Takes = Field(description="Which of the two it is")
     file: str | None = Field(description="Name of its file; none if it was exported from memory")
     sha256: str | None = Field(description="SHA-256 of its file; none if it was exported from memory")
     scene: str | None = Field(description="Name of the scene that it shows, where that is known")
-    encoding: str = Field(description="Its encoding, by distribution and name")
-    backbone: str = Field(description="Its backbone, by distribution and name")
-    upsampler: str = Field(description="Its upsampler, by distribution and name")
+    components: dict[Kind, str] = Field(description="Its parts by kind, each with distribution and name")
     parameters: int = Field(description="Trained parameters")
-    macs: int = Field(description="Multiply-accumulate operations of an image, those of convolutions and products")
+    macs: int | None = Field(
+        description="Multiply-accumulate operations of a student's image, those of convolutions and products"
+    )
 
 
 class ExporterRecord(_Record):
@@ -85,13 +68,6 @@ class ExporterRecord(_Record):
     version: str | None = Field(description="Version of that distribution")
     options: dict[str, JsonValue] = Field(description="All of its options, with those that nobody chose")
     nfcore: str = Field(description="Version of nfcore")
-
-
-class FloorRecord(_Record):
-    """What was due against torch."""
-
-    psnr: float = Field(description="Least PSNR over all compared images, dB")
-    max_error: float = Field(description="Greatest difference of a colour value in [0, 1]")
 
 
 class Parity(_Record):
@@ -112,23 +88,23 @@ class PhotoQuality(_Record):
 
 
 class Manifest(_Record):
-    """All that is known of an export, in ``manifest.json`` beside its files.
+    """All that is known of an export, in ``manifest.json`` next to its files.
 
-    What was not measured is null, never zero. The same student exported again gives the same bytes but for
+    What was not measured is null, never zero. The same model exported again gives the same bytes but for
     ``created`` and ``seconds``.
     """
 
     format: int = Field(default=FORMAT, description="Version of this file's form")
     label: str = Field(description="The export's name: that of its folder")
     created: datetime = Field(description="When it was exported, UTC")
-    student: StudentRecord = Field(description="What was exported")
+    model: ModelRecord = Field(description="What was exported")
     exporter: ExporterRecord = Field(description="What exported it")
     image: ImageRecord = Field(description="The image that comes out")
     precision: str = Field(description="Of the network's weights and arithmetic")
     target: str = Field(description="What the files are for: a format with its version, and systems")
-    files: tuple[FileRecord, ...] = Field(description="What is called, in the order of calling")
+    files: tuple[ExportedFile, ...] = Field(description="What is called, in the order of calling")
     contents: tuple[ContentRecord, ...] = Field(description="Every file of the exporter, sorted by path")
-    floor: FloorRecord = Field(description="What was due against torch")
+    tolerance: Tolerance = Field(description="How far from torch the files may be")
     verified_by: str | None = Field(description="What ran the files; none if they were not run")
     parity: Parity | None = Field(description="Against torch; none if it was not measured")
     photos: PhotoQuality | None = Field(description="Against photos; none if it was not measured")
@@ -141,6 +117,10 @@ class Manifest(_Record):
     def bytes(self) -> int:
         """Size of all files of the exporter."""
         return sum(content.bytes for content in self.contents)
+
+    def size_of(self, file: ExportedFile) -> int:
+        """Return the bytes of a file, or of all files in a package that is a folder."""
+        return sum(c.bytes for c in self.contents if c.path == file.name or c.path.startswith(f"{file.name}/"))
 
     def figures(self) -> dict[str, int | float | str]:
         """Return what ``summary.json`` says of the export: what was measured, without what was not."""
@@ -183,14 +163,14 @@ class Manifest(_Record):
         if isinstance(form, int) and form > FORMAT:
             raise UserError(f"{path}: written by a newer nfcore (format {form}, this one reads {FORMAT})")
         try:
-            return cls.model_validate(written)
+            return cls.model_validate(_upgraded(written) if form == 1 else written)
         except ValidationError as error:
             issue = error.errors()[0]
             where = ".".join(str(part) for part in issue["loc"]) or "manifest"
             raise UserError(f"{path}: damaged manifest: {where}: {issue['msg']}") from None
 
     def check_contents(self, folder: Path) -> None:
-        """Check that the files in ``folder`` are those that the manifest speaks of.
+        """Check that the files in ``folder`` are those that the manifest lists.
 
         Raises:
             UserError: a file is missing or has another content; names it.
@@ -199,10 +179,10 @@ class Manifest(_Record):
         for content in self.contents:
             path = folder / content.path
             if not path.is_file():
-                raise UserError(f"{path}: missing, though {MANIFEST} lists it; export the student anew")
+                raise UserError(f"{path}: missing, though {MANIFEST} lists it; export it again")
             if (found := sha256(path)) != content.sha256:
                 raise UserError(
-                    f"{path}: not the file that {MANIFEST} speaks of (SHA-256 {found[:_SHOWN]}..., not "
+                    f"{path}: not the file that {MANIFEST} lists (SHA-256 {found[:_SHOWN]}..., not "
                     f"{content.sha256[:_SHOWN]}...)"
                 )
 
@@ -225,17 +205,17 @@ def contents(folder: Path) -> tuple[ContentRecord, ...]:
     return tuple(ContentRecord(path=name, bytes=path.stat().st_size, sha256=sha256(path)) for name, path in files)
 
 
-def file_record(file: ExportedFile, folder: Path) -> FileRecord:
-    """Return what a manifest says of a file, or of a package that is a folder, in the export's ``folder``."""
-
-    def port(port: Port) -> PortRecord:
-        return PortRecord(name=port.name, shape=port.shape, dtype=port.dtype, meaning=port.meaning)
-
-    path = folder / file.name
-    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
-    return FileRecord(
-        name=file.name,
-        bytes=sum(part.stat().st_size for part in parts),
-        inputs=tuple(port(value) for value in file.inputs),
-        outputs=tuple(port(value) for value in file.outputs),
-    )
+def _upgraded(written: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest of nfcore 0.1 in the form of today's."""
+    new = dict(written) | {"format": FORMAT}
+    if isinstance(student := new.pop("student", None), dict):
+        parts: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
+        new["model"] = {name: value for name, value in student.items() if name not in parts} | {
+            "kind": "student",
+            "components": {kind: student[kind] for kind in parts if kind in student},
+        }
+    if "floor" in new:
+        new["tolerance"] = new.pop("floor")
+    if isinstance(files := new.get("files"), list) and all(isinstance(file, dict) for file in files):
+        new["files"] = [{name: value for name, value in file.items() if name != "bytes"} for file in files]
+    return new

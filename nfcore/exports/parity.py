@@ -9,9 +9,9 @@ from torch import Tensor
 
 from nfcore.errors import NfcoreError
 from nfcore.evaluation.metrics import psnr
-from nfcore.exports.manifest import FloorRecord, Parity, PhotoQuality
-from nfcore.exports.reference import Subject
-from nfcore.interfaces import Runner
+from nfcore.exports.manifest import Parity, PhotoQuality
+from nfcore.exports.reference import Reference
+from nfcore.interfaces import Runner, Tolerance
 from nfcore.interfaces.reporting import Reporter
 
 #: dB: what bit-equal images count as; float32 holds no finer difference.
@@ -19,7 +19,7 @@ EQUAL = 140.0
 
 
 class NoImageError(NfcoreError):
-    """Exported files gave something that is no image of the student's size."""
+    """Exported files gave something that is no image of the model's size."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Comparison:
 
     Args:
         parity: against torch.
-        photos: against the photos, beside torch; None without photos.
+        photos: against the photos, with torch's own; None without photos.
         images: of torch and of the export, (3, h, w) each, at the first test pose.
 
     """
@@ -39,8 +39,8 @@ class Comparison:
 
 
 @torch.no_grad()
-def compare(subject: Subject, runner: Runner, reporter: Reporter | None = None) -> Comparison:
-    """Run exported files at the test poses of ``subject``, one by one, and compare them with torch and the photos.
+def compare(reference: Reference, runner: Runner, reporter: Reporter | None = None) -> Comparison:
+    """Run exported files at the test poses of ``reference`` and compare them with torch and the photos.
 
     Raises:
         NoImageError: an image has another shape, or holds NaN or infinity.
@@ -48,16 +48,16 @@ def compare(subject: Subject, runner: Runner, reporter: Reporter | None = None) 
     """
     reporter = reporter or Reporter()
     against_torch, greatest, against_photos, torch_against_photos = [], 0.0, [], []
-    for index, ours in enumerate(subject.images):
-        camera = subject.cameras[index]
+    for index, ours in enumerate(reference.images):
+        camera = reference.cameras[index]
         theirs = runner.render(camera.poses, camera.intrinsics).float().cpu()
         _require_image(theirs, ours)
         if index == 0:
             shown = ours[0], theirs[0]
         greatest = max(greatest, float((ours - theirs).abs().max()))
         against_torch.append(min(EQUAL, float(psnr(theirs, ours))))
-        if subject.photos is not None and index < len(subject.photos):
-            photo = subject.photos.images[index].permute(2, 0, 1)[None]
+        if reference.photos is not None and index < len(reference.photos):
+            photo = reference.photos.images[index].permute(2, 0, 1)[None]
             against_photos.append(float(psnr(theirs.clamp(0, 1), photo)))
             torch_against_photos.append(float(psnr(ours.clamp(0, 1), photo)))
         reporter.step(index + 2, psnr=min(against_torch))
@@ -75,12 +75,12 @@ def compare(subject: Subject, runner: Runner, reporter: Reporter | None = None) 
     return Comparison(parity, photos, shown)
 
 
-def shortfall(parity: Parity, floor: FloorRecord) -> str | None:
-    """Return by what ``parity`` misses ``floor``, or None."""
-    if parity.least_psnr < floor.psnr:
-        return f"{parity.least_psnr:.1f} dB where at least {floor.psnr:.1f} are due"
-    if parity.max_error > floor.max_error:
-        return f"by up to {parity.max_error:.2g} where at most {floor.max_error:.2g} is allowed"
+def shortfall(parity: Parity, tolerance: Tolerance) -> str | None:
+    """Return by what ``parity`` misses ``tolerance``, or None."""
+    if parity.least_psnr < tolerance.psnr:
+        return f"{parity.least_psnr:.1f} dB where at least {tolerance.psnr:.1f} are required"
+    if parity.max_error > tolerance.max_error:
+        return f"by up to {parity.max_error:.2g} where at most {tolerance.max_error:.2g} is allowed"
     return None
 
 

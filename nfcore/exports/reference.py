@@ -1,4 +1,4 @@
-"""A student that is to be exported: where it comes from, and the images that its exports are held against."""
+"""A model that is to be exported: where it comes from, and the images that its exports are compared with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import PluginError
-from nfcore.exports.manifest import StudentRecord, sha256
+from nfcore.exports.manifest import ModelRecord, sha256
 from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.orbits import tour
-from nfcore.interfaces import Views
+from nfcore.interfaces import Exportable, Views
+from nfcore.interfaces.exporter import Takes
 from nfcore.plugin.components import Kind
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
@@ -24,57 +25,63 @@ from nfcore.student.light_field import LightField
 POSES = 8
 
 
-class Subject:
-    """A student with its origin and its test poses. What torch renders there is rendered once for all exports.
+class Reference:
+    """A model with its origin and its test poses. What torch renders there is rendered once for all exports.
 
-    The test poses are those of the photos where there are any, else the student's reference cameras, spread
-    evenly; where these are fewer than eight, poses between them are added.
+    The test poses are those of the photos where there are any, else the model's reference cameras, spread
+    evenly; where these are fewer than ``poses``, poses between them are added.
 
     Args:
-        student: the student to export.
+        model: the student or the teacher to export.
         file: where it was loaded from.
         scene: the name of the scene that it shows.
-        photos: test photos of its image size, or why there are none.
+        photos: photos of its image size to compare with, or why there are none.
         components: where the names of its parts are found.
+        poses: how many poses to compare at.
 
     """
 
     def __init__(
         self,
-        student: LightField,
+        model: Exportable,
         *,
         file: Path | None = None,
         scene: str | None = None,
-        photos: Views | str = "a student's file brings no photos",
+        photos: Views | str = "there are none here",
         components: PluginManager | None = None,
+        poses: int = POSES,
     ) -> None:
-        self.student = student
+        self.model = model
         self.file = file
         self.scene = scene
         self.components = components or plugins()
-        self.photos = None if isinstance(photos, str) else photos.chosen(_spread(len(photos), POSES))
+        self.photos = None if isinstance(photos, str) else photos.chosen(_spread(len(photos), poses))
         self.no_photos = photos if isinstance(photos, str) else None
-        seen = evenly_spaced(student.cameras, POSES) if self.photos is None else self.photos.cameras
-        self.cameras = _with_more(seen, student)
+        seen = evenly_spaced(model.cameras, poses) if self.photos is None else self.photos.cameras
+        self.cameras = _with_more(seen, model, poses)
+
+    @property
+    def kind(self) -> Takes:
+        """Whether the model is a student or a teacher."""
+        return "student" if isinstance(self.model, LightField) else "teacher"
 
     @functools.cached_property
     def images(self) -> list[Tensor]:
         """What torch renders at the test poses: (1, 3, h, w) float32 each, on the CPU."""
-        return [self.student.render(self.cameras[i]) for i in range(len(self.cameras))]
+        return [self.model.render(self.cameras[i]) for i in range(len(self.cameras))]
 
     @functools.cached_property
-    def record(self) -> StudentRecord:
-        """What manifests say of the student."""
-        student = self.student
-        return StudentRecord(
+    def record(self) -> ModelRecord:
+        """What manifests say of the model."""
+        model = self.model
+        return ModelRecord(
+            kind=self.kind,
             file=None if self.file is None else self.file.name,
             sha256=None if self.file is None else sha256(self.file),
             scene=self.scene,
-            encoding=component_name(self.components, "encoding", student.encoding),
-            backbone=component_name(self.components, "backbone", student.backbone),
-            upsampler=component_name(self.components, "upsampler", student.upsampler),
-            parameters=parameters(student),
-            macs=macs(student),
+            components={kind: component_name(self.components, kind, part) for kind, part in model.parts.items()},
+            parameters=sum(parameters(part) for part in model.parts.values()),
+            macs=macs(model) if isinstance(model, LightField) else None,
         )
 
 
@@ -96,21 +103,21 @@ def _spread(there: int, count: int) -> list[int]:
     return [i * there // count for i in range(count)] if there > count else list(range(there))
 
 
-def _with_more(cameras: Cameras, student: LightField) -> Cameras:
-    """Return ``cameras``, and as many poses between the student's reference cameras as it takes to make eight."""
-    missing = POSES - len(cameras)
+def _with_more(cameras: Cameras, model: Exportable, poses: int) -> Cameras:
+    """Return ``cameras``, and poses between the model's reference cameras until there are ``poses``."""
+    missing = poses - len(cameras)
     if missing <= 0:
         return cameras
     # Every other pose of an odd loop: one that goes there and back passes no place twice.
     length = 2 * missing + 1
-    if student.scene.forward_facing:
-        poses = ForwardRegion.around(student.cameras).loop(length)[1::2]
+    known = model.cameras
+    if model.scene.forward_facing:
+        between = ForwardRegion.around(known).loop(length)[1::2]
     else:
-        poses = tour(student.cameras, length)[1::2]
-    intrinsics = student.cameras.intrinsics[:1].expand(missing, -1)
+        between = tour(known, length)[1::2]
     return Cameras(
-        torch.cat([cameras.poses, poses]),
-        torch.cat([cameras.intrinsics, intrinsics]),
+        torch.cat([cameras.poses, between]),
+        torch.cat([cameras.intrinsics, known.intrinsics[:1].expand(missing, -1)]),
         cameras.height,
         cameras.width,
     )

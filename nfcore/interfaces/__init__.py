@@ -2,19 +2,20 @@
 
 from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding, Target
+from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported, ExportedFile, Port
-from nfcore.interfaces.exporter import Exporter, ParityFloor, Runner, VerificationUnavailable
+from nfcore.interfaces.exporter import Exporter, Runner, Tolerance, VerificationUnavailable
 from nfcore.interfaces.ray_source import RaySource, Split, Views
 from nfcore.interfaces.teacher import Field, Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
 
 __all__ = [
     "Backbone",
+    "Exportable",
     "Exported",
     "ExportedFile",
     "Exporter",
     "Field",
-    "ParityFloor",
     "Port",
     "RayEncoding",
     "RaySource",
@@ -23,6 +24,7 @@ __all__ = [
     "Split",
     "Target",
     "Teacher",
+    "Tolerance",
     "Upsampler",
     "VerificationUnavailable",
     "Views",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from nfcore.scene.cameras import Cameras
+from pydantic import ConfigDict
+
+from nfcore.scene.cameras import Cameras
+
+_STRICT = ConfigDict(extra="forbid")  # where they are read from a manifest
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Port:
         meaning: axes, units and range, for a person who has the file alone.
 
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     name: str
     shape: tuple[int | str, ...]
@@ -38,6 +43,8 @@ class ExportedFile:
         outputs: what comes out, in order.
 
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     name: str
     inputs: tuple[Port, ...]

@@ -1,4 +1,4 @@
-"""Exporters: a student to files for one target, and a way to run those files here."""
+"""Exporters: a student or a teacher to files for one target, and a way to run those files here."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar, Generic, Literal, TypeVar
 
 from torch import Tensor
 
+from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported
 from nfcore.options import Options as BaseOptions
 
-if TYPE_CHECKING:
-    from nfcore.student.light_field import LightField
+#: What an exporter can be made for.
+Takes = Literal["student", "teacher"]
+
+Model = TypeVar("Model", bound=Exportable)
 
 
 class VerificationUnavailable(Exception):  # noqa: N818 - it is an answer, not an error
@@ -39,8 +42,8 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class ParityFloor:
-    """What exported files must reach against torch, or the export has failed.
+class Tolerance:
+    """How far exported files may be from torch; an export that is farther has failed.
 
     Args:
         psnr: least PSNR over all compared images, dB.
@@ -52,8 +55,11 @@ class ParityFloor:
     max_error: float = 1.0
 
 
-class Exporter(ABC):
-    """Writes a student for one target. The core runs the files and compares them with torch.
+class Exporter(ABC, Generic[Model]):
+    """Writes a model for one target. The core runs the files and compares them with torch.
+
+    Most exporters take a student: ``class ONNX(nfcore.Exporter[nfcore.LightField])``. One that bakes the teacher
+    (SNeRG, MobileNeRF, a mesh) is an ``nfcore.Exporter[nfcore.FittedTeacher]`` with ``takes = "teacher"``.
 
     Args:
         options: an instance of this class's ``Options``.
@@ -62,8 +68,12 @@ class Exporter(ABC):
 
     Options: ClassVar[type[BaseOptions]] = BaseOptions
 
+    #: What ``export`` is given: the run's student, an ``nfcore.LightField``, or its teacher, an
+    #: ``nfcore.FittedTeacher``.
+    takes: ClassVar[Takes] = "student"
+
     #: Bits per weight that an option ``bits`` takes for single layers, by their names in the student, such as
-    #: ``{"backbone.layers.3": 4}``. Empty: there is no such option.
+    #: ``{"backbone.layers.3": 4}``. Empty: there is no such option. Only for exporters that take a student.
     bits: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, options: BaseOptions) -> None:
@@ -71,15 +81,16 @@ class Exporter(ABC):
 
     @property
     @abstractmethod
-    def parity_floor(self) -> ParityFloor:
-        """What these files must reach against torch, at the precision that the options ask for."""
+    def tolerance(self) -> Tolerance:
+        """How far these files may be from torch, at the precision that the options ask for."""
 
     @abstractmethod
-    def export(self, student: LightField, folder: Path) -> Exported:
-        """Write the files for ``student`` into the empty ``folder`` and say what they are.
+    def export(self, model: Model, folder: Path, /) -> Exported:
+        """Write the files for ``model`` into the empty ``folder`` and say what they are.
 
-        Needs neither data set nor teacher. The files take a pose and intrinsics and give RGB; ray arithmetic is
-        float32 in any precision. The core writes ``manifest.json``, ``README.md`` and ``picture.png`` beside them.
+        Needs no data set, and for a student no teacher. The files take a pose and intrinsics and return RGB; ray
+        arithmetic is float32 in any precision. The core writes ``manifest.json``, ``README.md`` and
+        ``picture.png`` next to them.
         """
 
     @abstractmethod
@@ -87,7 +98,7 @@ class Exporter(ABC):
         """Load what ``export`` wrote, from the files alone.
 
         Args:
-            folder: what ``export`` wrote; other files may lie beside.
+            folder: what ``export`` wrote; it may hold other files too.
             threads: of the CPU to run with, where it runs on one; None leaves it to the runtime.
 
         Raises:

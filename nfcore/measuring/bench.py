@@ -1,4 +1,4 @@
-"""A bench: what each export of a student costs here and what it is worth, as rows of one table."""
+"""A bench: what each export of a run costs here and what it is worth, as rows of one table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nfcore.config.schema import Choice
+from nfcore.interfaces import Exportable
+from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
 from nfcore.measuring.pareto import quality_front
-from nfcore.student.light_field import LightField
 
 #: Bytes of a weight in the student's own file.
 _FLOAT32 = 4
@@ -24,7 +26,7 @@ class Quality:
 
     Args:
         photos: mean PSNR against photos that nothing was trained on.
-        torch: PSNR against the student in torch, or None where that was not measured (or is torch itself).
+        torch: PSNR against the same model in torch, or None where that was not measured (or is torch itself).
 
     """
 
@@ -37,7 +39,7 @@ class Row:
     """One export on one number of threads; None is what was not measured.
 
     Args:
-        label: the export's, or ``torch``.
+        label: the export's, or that of torch.
         threads: CPU threads.
         bytes: size of its files; of torch's, its weights in float32.
         milliseconds: one image, the median over the rounds.
@@ -46,7 +48,7 @@ class Row:
         share_of_peak: multiply-adds a second, of those of a matrix product on as many threads.
         memory: bytes that loading and running it adds to a process, at their peak.
         psnr: mean PSNR against the photos, dB.
-        psnr_vs_torch: PSNR against the student in torch, dB.
+        psnr_vs_torch: PSNR against the same model in torch, dB.
         note: in which form it ran, or why it has no time.
 
     """
@@ -66,17 +68,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured of a student's exports, side by side.
+    """What was measured of a run's exports, in the same rounds.
 
     Args:
         rows: torch first, then the exports in the order in which they were given.
-        macs: multiply-adds of one image.
+        macs: multiply-adds of one image of the student; None where only a teacher's exports were measured.
         peak: floating-point operations a second of a matrix product, by number of threads.
 
     """
 
     rows: tuple[Row, ...]
-    macs: int
+    macs: int | None
     peak: Mapping[int, float]
 
     @property
@@ -98,7 +100,7 @@ class Bench:
     def as_data(self) -> dict[str, Any]:
         """Return all of it as JSON values; what was not measured is absent."""
         return {
-            "macs": self.macs,
+            **({} if self.macs is None else {"macs": self.macs}),
             "peak_flops": {str(threads): round(rate) for threads, rate in self.peak.items()},
             "rows": [{key: value for key, value in asdict(row).items() if value is not None} for row in self.rows],
             "front": {
@@ -109,34 +111,34 @@ class Bench:
 
 
 def bench(
-    student: LightField,
+    models: Mapping[Takes, Exportable],
     packages: Sequence[Package],
     quality: Mapping[str, Quality],
     *,
     threads: Sequence[int],
     seconds: float = 3.0,
     memory: bool = True,
-    student_file: Path | None = None,
+    files: Mapping[Takes, Path] | None = None,
     reporter: Reporter | None = None,
 ) -> Bench:
-    """Measure ``packages`` and torch beside them.
+    """Measure ``packages``, and what they were made from in torch.
 
     Args:
-        student: the student that was exported.
-        packages: its exports.
-        quality: what is known of their pictures, by label; ``torch`` is the student itself.
+        models: what was exported, the student or the teacher or both.
+        packages: their exports.
+        quality: what is known of their pictures, by label; those of ``TORCH`` are the models themselves.
         threads: numbers of CPU threads.
         seconds: about how long each is timed on each number of threads.
         memory: whether to measure that too, each export in a process of its own.
-        student_file: from where that process loads the student; None leaves torch's memory unmeasured.
+        files: from where that process loads the models; torch's memory is not measured without.
         reporter: told of each round, then of each process.
 
     """
     reporter = reporter or Reporter()
-    latencies = measure_latency(student, packages, threads=threads, seconds=seconds, reporter=reporter)
-    held = _memory(student, packages, student_file, latencies, max(threads), reporter) if memory else {}
-    weights = sum(tensor.numel() for tensor in student.state_dict().values())
-    sizes = {TORCH: _FLOAT32 * weights} | {package.label: package.bytes for package in packages}
+    latencies = measure_latency(models, packages, threads=threads, seconds=seconds, reporter=reporter)
+    held = _memory(models, packages, files or {}, latencies, max(threads), reporter) if memory else {}
+    sizes = {TORCH[takes]: _FLOAT32 * _weights(model) for takes, model in models.items()}
+    sizes |= {package.label: package.bytes for package in packages}
     rows = []
     for label, size in sizes.items():
         known = quality.get(label, Quality())
@@ -169,24 +171,30 @@ def _figures(latency: Latency | None, reason: str) -> dict[str, Any]:
     }
 
 
+def _weights(model: Exportable) -> int:
+    return sum(tensor.numel() for part in model.parts.values() for tensor in part.state_dict().values())
+
+
 def _memory(
-    student: LightField,
+    models: Mapping[Takes, Exportable],
     packages: Sequence[Package],
-    student_file: Path | None,
+    files: Mapping[Takes, Path],
     latencies: Latencies,
     threads: int,
     reporter: Reporter,
 ) -> dict[str, int]:
     """Return the peak memory of torch and of each package that has a time, by label."""
-    camera = student.cameras[0].to("cpu")
-    jobs = {package.label: (package.folder, package.choice) for package in packages}
-    timed = {label: job for label, job in jobs.items() if label not in latencies.untimed}
-    reporter.start(len(timed) + (student_file is not None), "process")
+    jobs: dict[str, tuple[Takes, Path, Choice | Takes]] = {
+        **{TORCH[takes]: (takes, file, takes) for takes, file in files.items()},
+        **{
+            package.label: (package.takes, package.folder, package.choice)
+            for package in packages
+            if package.label not in latencies.untimed
+        },
+    }
+    reporter.start(len(jobs), "process")
     held = {}
-    if student_file is not None:
-        held[TORCH] = peak_memory(student_file, None, camera, threads)
-        reporter.step(1)
-    for label, (folder, choice) in timed.items():
-        held[label] = peak_memory(folder, choice, camera, threads)
+    for label, (takes, path, what) in jobs.items():
+        held[label] = peak_memory(path, what, models[takes].cameras[0].to("cpu"), threads)
         reporter.step(len(held))
     return held

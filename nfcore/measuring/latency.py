@@ -1,8 +1,8 @@
-"""Latency: exports of one student and torch itself, on one and on several threads, in interleaved rounds."""
+"""Latency: exports of one model and torch itself, on one and on several threads, in interleaved rounds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.exports.deploy import DeployedLightField
+from nfcore.interfaces import Exportable
+from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.packages import Package, load_for_timing
 from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
@@ -19,8 +21,8 @@ from nfcore.scene.cameras import Cameras
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
 
-#: What the rows of torch are called.
-TORCH = "torch"
+#: What the rows of the student and of the teacher in torch are called.
+TORCH: dict[Takes, str] = {"student": "torch", "teacher": "teacher in torch"}
 _PEAK = "matrix product"
 
 
@@ -29,10 +31,11 @@ class Latency:
     """What one image takes.
 
     Args:
-        label: the export's, or ``torch``.
+        label: the export's, or that of torch.
         threads: CPU threads.
         timing: of each round.
-        share_of_peak: its multiply-adds a second, of those of a matrix product on as many threads; in [0, 1].
+        share_of_peak: a student's multiply-adds a second, of those of a matrix product on as many threads; in
+            [0, 1]. None for what was made from a teacher.
         note: in which form it ran, where there is a choice.
 
     """
@@ -40,26 +43,27 @@ class Latency:
     label: str
     threads: int
     timing: Timing
-    share_of_peak: float
+    share_of_peak: float | None
     note: str = ""
 
 
 @dataclass(frozen=True)
 class Latencies:
-    """What was measured side by side.
+    """What was measured in the same rounds.
 
     Args:
-        rows: one for each export and number of threads, and for torch.
+        rows: one for each export and number of threads, and for each model in torch.
         untimed: exports that have no time here, each with the reason.
         peak: floating-point operations a second of a float32 matrix product, by number of threads.
-        macs: multiply-adds of one image: those of convolutions and matrix products.
+        macs: multiply-adds of one of the student's images: those of convolutions and matrix products; None where
+            only a teacher's exports were measured.
 
     """
 
     rows: tuple[Latency, ...]
     untimed: dict[str, str]
     peak: dict[int, float]
-    macs: int
+    macs: int | None
 
     def of(self, label: str, threads: int) -> Latency | None:
         """Return the row of one export, or None where it has no time."""
@@ -68,51 +72,55 @@ class Latencies:
 
 @torch.no_grad()
 def measure_latency(
-    student: LightField,
+    models: Mapping[Takes, Exportable],
     packages: Sequence[Package],
     *,
     threads: Sequence[int],
     seconds: float = 3.0,
     reporter: Reporter | None = None,
 ) -> Latencies:
-    """Time one image of ``student`` in torch and in each package, at its first reference camera.
+    """Time one image of each model in torch and of each package, at the model's first reference camera.
 
     Every round runs every package on every number of threads once, and a matrix product as the machine's peak; at
     least five rounds after two that warm up, and as many as take ``seconds`` for each.
 
     Args:
-        student: the student that was exported.
-        packages: its exports.
+        models: what was exported, the student or the teacher or both.
+        packages: their exports.
         threads: numbers of CPU threads.
         seconds: about how long each package is run on each number of threads.
         reporter: told of each round.
 
     """
     reporter = reporter or Reporter()
-    camera = student.cameras[0].to("cpu")
+    camera = {takes: model.cameras[0].to("cpu") for takes, model in models.items()}
+    in_torch = {takes: _in_torch(model, camera[takes], max(threads)) for takes, model in models.items()}
     candidates: dict[tuple[str, int], Callable[[], object]] = {}
     untimed: dict[str, str] = {}
-    in_torch, form = _torch_module(student, camera, max(threads))
     for count in threads:
         candidates[_PEAK, count] = matrix_product(count)
-        candidates[TORCH, count] = partial(_run, in_torch, camera, count)
+        for takes, (render, _) in in_torch.items():
+            candidates[TORCH[takes], count] = partial(_run, render, camera[takes], count)
         for package in packages:
             runner = load_for_timing(package, count)
             if isinstance(runner, str):
                 untimed[package.label] = runner
             else:
-                candidates[package.label, count] = partial(_run, runner.render, camera, count)
+                candidates[package.label, count] = partial(_run, runner.render, camera[package.takes], count)
     timings = interleaved(candidates, rounds_within(candidates, seconds), reporter)
     peak = {count: FLOATING_POINT_OPERATIONS / timings[_PEAK, count].median for count in threads}
-    work = macs(student)
+    student = models.get("student")
+    work = macs(student) if isinstance(student, LightField) else None
+    notes = {TORCH[takes]: form for takes, (_, form) in in_torch.items()}
+    of_teacher = {TORCH["teacher"], *(package.label for package in packages if package.takes == "teacher")}
+
+    def share_of_peak(label: str, count: int) -> float | None:
+        if work is None or label in of_teacher:
+            return None
+        return 2 * work / timings[label, count].median / peak[count]
+
     rows = tuple(
-        Latency(
-            label,
-            count,
-            timing,
-            2 * work / timing.median / peak[count],
-            form if label == TORCH else "",
-        )
+        Latency(label, count, timing, share_of_peak(label, count), notes.get(label, ""))
         for (label, count), timing in timings.items()
         if label != _PEAK
     )
@@ -124,11 +132,14 @@ def _run(render: Callable[[Tensor, Tensor], Tensor], camera: Cameras, threads: i
         return render(camera.poses, camera.intrinsics)
 
 
-def _torch_module(student: LightField, camera: Cameras, threads: int) -> tuple[nn.Module, str]:
-    """Return the student as exporters get it, in the memory layout that is quicker here, and its name."""
+def _in_torch(model: Exportable, camera: Cameras, threads: int) -> tuple[Callable[[Tensor, Tensor], Tensor], str]:
+    """Return what renders ``model`` in torch, and the name of its form: for a student the quicker layout here."""
+    if not isinstance(model, LightField):
+        size = (camera.height, camera.width)
+        return lambda poses, intrinsics: model.render(Cameras(poses, intrinsics, *size)), ""
     forms = {
-        "eager, channels first": DeployedLightField(student),
-        "eager, channels last": _channels_last(DeployedLightField(student)),
+        "eager, channels first": DeployedLightField(model),
+        "eager, channels last": _channels_last(DeployedLightField(model)),
     }
     timings = interleaved({name: partial(_run, form, camera, threads) for name, form in forms.items()}, rounds=3)
     quicker = min(timings, key=lambda name: timings[name].median)
@@ -136,7 +147,7 @@ def _torch_module(student: LightField, camera: Cameras, threads: int) -> tuple[n
 
 
 def _channels_last(deployed: DeployedLightField) -> DeployedLightField:
-    """Let the network's images lie in memory with the channels of a pixel side by side."""
+    """Keep the network's images in memory with the channels of a pixel next to each other."""
     for module in deployed.image.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

@@ -1,6 +1,6 @@
 """Peak memory: what one export, loaded and run once, adds to a fresh process that has nothing else to do.
 
-In the process that times all exports side by side they would share an allocator, and none could be told apart.
+In the process that times all exports they would share an allocator, and none could be told apart.
 So each has a process of its own, ``python -m nfcore.measuring.memory``, which is told on standard input as JSON
 what to run, and prints the bytes.
 """
@@ -16,23 +16,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from nfcore.config.schema import Choice
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import Exporter
+from nfcore.interfaces.exporter import Takes
 from nfcore.plugin.installed import plugin_folders, plugins, use_plugin_folders
 from nfcore.scene.cameras import Cameras
 
 _KIB = 1024
 
 
-def peak_memory(folder: Path, choice: Choice | None, camera: Cameras, threads: int) -> int:
-    """Return the bytes that loading and running one export once adds to a process, at their peak.
+def peak_memory(path: Path, what: Choice | Takes, camera: Cameras, threads: int) -> int:
+    """Return the peak bytes that loading one export, or a model in torch, and running it once adds to a process.
 
     Args:
-        folder: the export's files, or a student's file where there is no exporter.
-        choice: the exporter; None runs the student in torch.
+        path: the folder of the export's files, or the model's file.
+        what: the exporter; or which model to run in torch.
         camera: one camera.
         threads: CPU threads.
 
@@ -41,18 +40,19 @@ def peak_memory(folder: Path, choice: Choice | None, camera: Cameras, threads: i
 
     """
     job = {
-        "folder": str(folder),
-        "choice": None if choice is None else {"name": choice.name, "options": choice.options},
+        "path": str(path),
+        "what": {"name": what.name, "options": what.options} if isinstance(what, Choice) else what,
         "plugins": [str(path) for path in plugin_folders()],
         "pose": camera.poses.tolist(),
         "intrinsics": camera.intrinsics.tolist(),
+        "size": [camera.height, camera.width],
         "threads": threads,
     }
     command = [sys.executable, "-m", "nfcore.measuring.memory"]
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True)  # noqa: S603
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise NfcoreError(f"{folder}: the process that measures its memory failed, it said: {said}")
+        raise NfcoreError(f"{path}: the process that measures its memory failed, it said: {said}")
     return int(done.stdout.splitlines()[-1])
 
 
@@ -63,25 +63,28 @@ def main() -> None:
     job = json.loads(sys.stdin.read())
     torch.set_num_threads(job["threads"])
     use_plugin_folders([Path(path) for path in job["plugins"]])
-    camera = torch.tensor(job["pose"]), torch.tensor(job["intrinsics"])
-    load = _loader(Path(job["folder"]), job["choice"], job["threads"])
+    camera = Cameras(torch.tensor(job["pose"]), torch.tensor(job["intrinsics"]), *job["size"])
+    run = _job(Path(job["path"]), job["what"], job["threads"])
     before = _forget_peak()
     with torch.no_grad():
-        load()(*camera)
+        run(camera)
     sys.stdout.write(f"{max(_peak() - before, 0)}\n")
 
 
-def _loader(
-    folder: Path, choice: dict[str, Any] | None, threads: int
-) -> Callable[[], Callable[[Tensor, Tensor], Tensor]]:
-    """Return what loads the export; the libraries that it needs are imported by now and do not count."""
-    if choice is not None:
-        exporter: Exporter = plugins().build("exporter", choice["name"], choice["options"])
-        return lambda: exporter.load(folder, threads=threads).render
-    from nfcore.exports.deploy import DeployedLightField
-    from nfcore.student.light_field import LightField
+def _job(path: Path, what: dict[str, Any] | Takes, threads: int) -> Callable[[Cameras], object]:
+    """Return what loads and runs the export or the model; the libraries that it needs are imported by now."""
+    if isinstance(what, dict):
+        exporter: Exporter[Any] = plugins().build("exporter", what["name"], what["options"])
+        return lambda camera: exporter.load(path, threads=threads).render(camera.poses, camera.intrinsics)
+    if what == "student":
+        from nfcore.exports.deploy import DeployedLightField
+        from nfcore.student.light_field import LightField
 
-    return lambda: DeployedLightField(LightField.load(folder))
+        return lambda camera: DeployedLightField(LightField.load(path))(camera.poses, camera.intrinsics)
+    from nfcore.exports.fitted_teacher import FittedTeacher
+    from nfcore.pipeline.teach import load_teacher
+
+    return lambda camera: FittedTeacher(load_teacher(path), camera).render(camera)
 
 
 def _forget_peak() -> int:

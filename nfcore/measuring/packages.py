@@ -1,18 +1,20 @@
-"""What is measured: exported files in a folder with what loads them, and what loading gave."""
+"""What is measured: exported files in a folder with the exporter that loads them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nfcore.config.schema import Choice
 from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.interfaces import Exporter, Runner, VerificationUnavailable
+from nfcore.interfaces.exporter import Takes
 
 
 @dataclass(frozen=True)
 class Package:
-    """One export of a student.
+    """One export of a student or a teacher.
 
     Args:
         label: its name in tables.
@@ -24,14 +26,19 @@ class Package:
 
     label: str
     choice: Choice
-    exporter: Exporter
+    exporter: Exporter[Any]
     folder: Path
 
     @property
+    def takes(self) -> Takes:
+        """Whether it was made from a student or from a teacher."""
+        return self.exporter.takes
+
+    @property
     def bytes(self) -> int:
-        """Size of all files, weights beside a graph included; what the core writes beside them does not count."""
-        beside = {self.folder / name for name in OF_THE_CORE}
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file() and file not in beside)
+        """Size of all files, a graph's separate weights included; what the core writes next to them not."""
+        added = {self.folder / name for name in OF_THE_CORE}
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file() and file not in added)
 
 
 def load_for_timing(package: Package, threads: int | None) -> Runner | str:

@@ -1,6 +1,6 @@
 """The stages from photos to exports, one file each, and the configuration that composes them by name."""
 
-from nfcore.exports.reference import Subject
+from nfcore.exports.reference import Reference
 from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import ExportRejectedError, export
@@ -9,7 +9,7 @@ from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 
 __all__ = [
     "ExportRejectedError",
-    "Subject",
+    "Reference",
     "distill",
     "evaluate_student",
     "evaluate_teacher",

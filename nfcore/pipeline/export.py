@@ -1,4 +1,4 @@
-"""Export: a student to files for one target, run and compared with torch before anyone relies on them."""
+"""Export: a student or a teacher to files for one target, run and compared with torch before anyone uses them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -21,22 +22,19 @@ from nfcore.exports.manifest import (
     OF_THE_CORE,
     PICTURE,
     ExporterRecord,
-    FloorRecord,
     ImageRecord,
     Manifest,
     contents,
-    file_record,
 )
 from nfcore.exports.parity import Comparison, compare, shortfall
-from nfcore.exports.reference import Subject, component_name
-from nfcore.interfaces import Exported, Exporter, VerificationUnavailable
+from nfcore.exports.reference import Reference, component_name
+from nfcore.interfaces import Exportable, Exported, Exporter, Tolerance, VerificationUnavailable
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.atomic import atomic_path, write_atomic
 from nfcore.io.images import save_png, side_by_side
 from nfcore.plugin.isolation import reason
-from nfcore.student.light_field import LightField
 
-#: Where exports that failed are kept, beside those that did not.
+#: Where exports that failed are kept, next to those that did not.
 REJECTED = "rejected"
 
 
@@ -49,47 +47,52 @@ class ExportsFailedError(NfcoreError):
 
 
 def export(
-    student: LightField | Subject,
-    exporter: Exporter,
+    model: Exportable | Reference,
+    exporter: Exporter[Any],
     folder: Path,
     reporter: Reporter | None = None,
     *,
-    floor: float | None = None,
+    required_psnr: float | None = None,
 ) -> Manifest:
-    """Write ``student`` to ``folder``, run the files, compare them with torch, and write down what was found.
+    """Write ``model`` to ``folder``, run the files, compare them with torch, and write down what was found.
 
-    ``folder`` is replaced only by an export that is whole and reaches its floor; one that does not is kept
-    beside it under ``rejected/``. Both have manifest, model card and picture beside the exporter's files.
+    ``folder`` is replaced only by an export that is complete and within its tolerance; one that is not is kept
+    next to it under ``rejected/``. Both have manifest, model card and picture next to the exporter's files.
 
     Args:
-        student: the student; as a ``Subject`` with its origin and photos, and to export it several times.
+        model: a student, or a ``FittedTeacher`` for an exporter that takes a teacher; as a ``Reference`` with its
+            file and photos, and to export it several times.
         exporter: writes and loads the files.
-        folder: where they shall be; its name is the export's.
+        folder: where to write them; its name is the export's.
         reporter: is told of the progress.
-        floor: least PSNR against torch in dB that is due, in place of the exporter's own floor.
+        required_psnr: least PSNR against torch in dB, in place of the exporter's own tolerance.
 
     Raises:
-        UserError: the folder's name is that of the place for exports that failed.
-        ExportRejectedError: the files can't be run, or differ from torch by more than the floor allows.
+        UserError: the folder's name is that of the place for exports that failed, or the exporter takes the other
+            kind of model.
+        ExportRejectedError: the files can't be run, or differ from torch by more than the tolerance.
         NfcoreError: what else the exporter raises.
 
     """
     if folder.name == REJECTED:
         raise UserError(f"{folder}: exports that failed are kept under this name: choose another")
-    subject = student if isinstance(student, Subject) else Subject(student)
+    reference = model if isinstance(model, Reference) else Reference(model)
+    if exporter.takes != reference.kind:
+        name = component_name(reference.components, "exporter", exporter)
+        raise UserError(f"exporter {name!r} takes a {exporter.takes}, not a {reference.kind}")
     reporter = reporter or Reporter()
-    reporter.start(1 + len(subject.cameras), "view")
-    due = _floor(exporter, floor)
+    reporter.start(1 + len(reference.cameras), "view")
+    tolerance = exporter.tolerance if required_psnr is None else Tolerance(psnr=required_psnr)
     found = _Findings()
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         with found.timed("export"):
-            exported = exporter.export(subject.student, temporary)
+            exported = exporter.export(reference.model, temporary)
         _check_written(exported, temporary, exporter)
         reporter.step(1)
-        _verify(subject, exporter, temporary, due, found, reporter)
-        manifest = _manifest(subject, exporter, exported, temporary, due, found)
-        _write_beside(manifest, subject, found.comparison, temporary)
+        _verify(reference, exporter, temporary, tolerance, found, reporter)
+        manifest = _manifest(reference, exporter, exported, temporary, tolerance, found)
+        _write_core_files(manifest, reference, found.comparison, temporary)
         rejected = folder.parent / REJECTED / folder.name
         if manifest.rejected is not None:
             with atomic_path(rejected) as kept:
@@ -124,58 +127,56 @@ class _Findings:
 
 
 def _verify(
-    subject: Subject,
-    exporter: Exporter,
+    reference: Reference,
+    exporter: Exporter[Any],
     folder: Path,
-    due: FloorRecord,
+    tolerance: Tolerance,
     found: _Findings,
     reporter: Reporter,
 ) -> None:
     """Run the files in ``folder`` and compare them; whatever they raise rejects the export."""
-    subject.images  # noqa: B018 - rendered here, so that the time of the first export does not include them
+    reference.images  # noqa: B018 - rendered here, so that the time of the first export does not include them
     try:
         with found.timed("load"):
             runner = exporter.load(folder)
         found.verified_by = runner.verified_by
         with found.timed("compare"):
-            found.comparison = compare(subject, runner, reporter)
+            found.comparison = compare(reference, runner, reporter)
     except VerificationUnavailable as why:
         found.unavailable = str(why)
     except Exception as error:  # an exporter's runtime may raise anything: a file that it can't run is wrong
         found.error = error
         found.rejected = f"can't be run: {reason(error)}"
     else:
-        missing = shortfall(found.comparison.parity, due)
+        missing = shortfall(found.comparison.parity, tolerance)
         found.rejected = missing and f"differs from torch: {missing}"
 
 
 def _manifest(
-    subject: Subject,
-    exporter: Exporter,
+    reference: Reference,
+    exporter: Exporter[Any],
     exported: Exported,
     folder: Path,
-    due: FloorRecord,
+    tolerance: Tolerance,
     found: _Findings,
 ) -> Manifest:
-    student, comparison = subject.student, found.comparison
+    model, comparison = reference.model, found.comparison
     not_verified = list(exported.unverified)
-    if subject.no_photos is not None:
-        not_verified.append(f"PSNR against photos: {subject.no_photos}")
+    if reference.no_photos is not None:
+        not_verified.append(f"PSNR against photos: {reference.no_photos}")
     if found.unavailable is not None:
         not_verified.insert(0, found.unavailable)
     return Manifest(
         label=folder.name,
         created=datetime.now(UTC).replace(microsecond=0),
-        student=subject.record,
-        exporter=_exporter_record(subject, exporter),
-        image=ImageRecord(
-            width=student.cameras.width, height=student.cameras.height, pixels_per_ray=student.scale
-        ),
+        model=reference.record,
+        exporter=_exporter_record(reference, exporter),
+        image=ImageRecord(width=model.cameras.width, height=model.cameras.height, pixels_per_ray=model.scale),
         precision=exported.precision,
         target=exported.target,
-        files=tuple(file_record(file, folder) for file in exported.files),
+        files=exported.files,
         contents=contents(folder),
-        floor=due,
+        tolerance=tolerance,
         verified_by=found.verified_by,
         parity=None if comparison is None else comparison.parity,
         photos=None if comparison is None else comparison.photos,
@@ -192,14 +193,16 @@ def _as_json(report: Mapping[str, object]) -> dict[str, JsonValue]:
     return values
 
 
-def _write_beside(manifest: Manifest, subject: Subject, comparison: Comparison | None, folder: Path) -> None:
-    images = (subject.images[0][0],) if comparison is None else comparison.images
+def _write_core_files(
+    manifest: Manifest, reference: Reference, comparison: Comparison | None, folder: Path
+) -> None:
+    images = (reference.images[0][0],) if comparison is None else comparison.images
     save_png(folder / PICTURE, side_by_side([image.permute(1, 2, 0) for image in images]))
     write_atomic(folder / CARD, card(manifest))
     manifest.write(folder)
 
 
-def _check_written(exported: Exported, folder: Path, exporter: Exporter) -> None:
+def _check_written(exported: Exported, folder: Path, exporter: Exporter[Any]) -> None:
     """Check that the exporter wrote what it says, and nothing in the place of what the core writes."""
     name = type(exporter).__name__
     for file in exported.files:
@@ -207,19 +210,11 @@ def _check_written(exported: Exported, folder: Path, exporter: Exporter) -> None
             raise NfcoreError(f"the exporter {name} says that it wrote {file.name!r}, and did not")
     for own in OF_THE_CORE:
         if (folder / own).exists():
-            raise NfcoreError(f"the exporter {name} wrote {own!r}, which is the core's: it needs another name")
+            raise NfcoreError(f"the exporter {name} wrote {own!r}, a name that the core uses: give it another")
 
 
-def _floor(exporter: Exporter, least: float | None) -> FloorRecord:
-    """Return what is due: the exporter's floor, or PSNR alone where a user chose it."""
-    if least is not None:
-        return FloorRecord(psnr=least, max_error=1.0)
-    floor = exporter.parity_floor
-    return FloorRecord(psnr=floor.psnr, max_error=floor.max_error)
-
-
-def _exporter_record(subject: Subject, exporter: Exporter) -> ExporterRecord:
-    name = component_name(subject.components, "exporter", exporter)
+def _exporter_record(reference: Reference, exporter: Exporter[Any]) -> ExporterRecord:
+    name = component_name(reference.components, "exporter", exporter)
     distribution = name.partition("/")[0]
     try:
         release = version(distribution)

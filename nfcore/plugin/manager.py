@@ -140,7 +140,9 @@ class PluginManager:
         /,
     ) -> Upsampler: ...
     @overload
-    def build(self, kind: Literal["exporter"], name: str, options: Mapping[str, Any] | Options, /) -> Exporter: ...
+    def build(
+        self, kind: Literal["exporter"], name: str, options: Mapping[str, Any] | Options, /
+    ) -> Exporter[Any]: ...
     def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, /, *context: Any) -> Any:
         """Return a new component: its class, called with its checked options and what its kind is given.
 

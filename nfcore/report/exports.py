@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nfcore.config.schema import Choice
 from nfcore.errors import UserError
-from nfcore.exports.manifest import FloorRecord, Manifest
+from nfcore.exports.manifest import Manifest
+from nfcore.interfaces import Tolerance
 from nfcore.report.figures import size
 
 
@@ -54,7 +55,7 @@ def _shown(label: str, folder: Path) -> ShownExport:
         manifest = Manifest.read(folder)
     except UserError as error:
         return ShownExport(label, problem=str(error))
-    files = tuple((file.name, size(file.bytes)) for file in manifest.files)
+    files = tuple((file.name, size(manifest.size_of(file))) for file in manifest.files)
     problem = f"Rejected: {manifest.rejected}" if manifest.rejected else ""
     facts = tuple(_facts(manifest))
     return ShownExport(label, size(manifest.bytes), facts, manifest.not_verified, files, problem)
@@ -72,7 +73,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
             f"no colour value off by more than {parity.max_error:.1e}",
         )
         yield "Against torch", f"{parity.least_psnr:.1f} dB at least, {mean}, {error}; {parity.poses} poses"
-        yield "Due", _due(manifest.floor)
+        yield "Required", _required(manifest.tolerance)
     if photos := manifest.photos:
         yield (
             "On photos",
@@ -80,6 +81,6 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         )
 
 
-def _due(floor: FloorRecord) -> str:
-    parts = [f"{floor.psnr:.1f} dB"] if floor.psnr > 0 else []
-    return ", ".join([*parts, f"off by {floor.max_error:.1e} at most"] if floor.max_error < 1 else parts)
+def _required(tolerance: Tolerance) -> str:
+    parts = [f"{tolerance.psnr:.1f} dB"] if tolerance.psnr > 0 else []
+    return ", ".join([*parts, f"off by {tolerance.max_error:.1e} at most"] if tolerance.max_error < 1 else parts)

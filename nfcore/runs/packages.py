@@ -35,19 +35,20 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
 def quality_of(run: Run, packages: Iterable[Package]) -> dict[str, Quality]:
     """Return what is known of the pictures of a run's exports, by label, and of torch's on the same photos.
 
-    Where no export was held against photos, torch has what the run's evaluation says.
+    Where no export was compared with photos, torch has what the run's evaluation says.
 
     Raises:
         UserError: an export has no manifest, or a damaged one.
 
     """
-    in_torch = run.results.get("evaluate", {}).get("student.test.psnr")
-    known = {}
+    scores = run.results.get("evaluate", {})
+    known = {TORCH[takes]: Quality(scores.get(f"{takes}.test.psnr")) for takes in TORCH}
     for package in packages:
         manifest = Manifest.read(package.folder)
         photos, parity = manifest.photos, manifest.parity
         known[package.label] = Quality(
             None if photos is None else photos.psnr, None if parity is None else parity.least_psnr
         )
-        in_torch = in_torch if photos is None else photos.torch_psnr
-    return {TORCH: Quality(in_torch)} | known
+        if photos is not None:
+            known[TORCH[package.takes]] = Quality(photos.torch_psnr)
+    return known

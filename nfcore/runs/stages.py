@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, get_args
@@ -12,12 +12,13 @@ from typing import Any, get_args
 import torch
 
 from nfcore.config.schema import ALL_VIEWS, ExportChoice
-from nfcore.errors import NfcoreError, UserError
+from nfcore.errors import NfcoreError, PluginError, UserError
 from nfcore.evaluation.metrics import available
 from nfcore.evaluation.per_view_scores import by_view, write_view_scores
 from nfcore.evaluation.publications import read_tables
-from nfcore.exports.reference import Subject, evenly_spaced
+from nfcore.exports.reference import Reference, evenly_spaced
 from nfcore.interfaces import RaySource, Teacher, Views
+from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.atomic import sweep
 from nfcore.io.images import save_png
@@ -29,6 +30,7 @@ from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
+from nfcore.runs.exportables import MADE_BY, REFERENCE_CAMERAS, exportable, exportable_file
 from nfcore.runs.folder import Run, Stage
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.reporter import StageReporter
@@ -42,7 +44,6 @@ from nfcore.student.sizes import student_card
 from nfcore.training.divergence import DivergedError
 from nfcore.ui.console import Console
 
-_REFERENCE_CAMERAS = 25
 # The stages in which several processes train one student; the others are done by the first alone.
 _SHARED = ("distill", "finetune")
 
@@ -69,6 +70,7 @@ class Stages:
         self.console = console
         self.device = choose_device(self.config.device)
         self.hooks = RunHooks(run.folder, manager, console.note)
+        self._references: dict[Takes, Reference] = {}
 
     def due(self, stage: Stage) -> bool:
         """Whether there is anything to do for ``stage``."""
@@ -86,7 +88,9 @@ class Stages:
         """
         failed: dict[str, Exception] = {}
         if stage == "export" and self.config.export:
-            self._need("finetune")
+            for choice in self.config.export.values():
+                with suppress(PluginError):  # a missing exporter fails alone, below
+                    self._need(MADE_BY[self.manager.load("exporter", choice.name).takes])
             for label, choice in self.config.export.items():
                 self._once(f"export.{label}", partial(self.export, label, choice), failed)
         elif stage != "export":
@@ -199,7 +203,7 @@ class Stages:
 
     def new_student(self) -> LightField:
         """Return the untrained student that the configuration describes."""
-        cameras = evenly_spaced(self.source.views("test").cameras, _REFERENCE_CAMERAS)
+        cameras = evenly_spaced(self.source.views("test").cameras, REFERENCE_CAMERAS)
         card = student_card(self.config.student, self.source.scene, cameras.height, cameras.width)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
@@ -251,18 +255,19 @@ class Stages:
         return {}
 
     def export(self, label: str, choice: ExportChoice, reporter: Reporter) -> dict[str, Any]:
-        """Export the student once and compare the files with torch and the photos."""
+        """Export the student, or the teacher, once and compare the files with torch and the photos."""
         exporter = self.manager.build("exporter", choice.name, choice.options)
+        reference = self._references.get(exporter.takes) or self._reference(exporter.takes)
+        self._references[exporter.takes] = reference
         folder = self.run.exports / label
-        manifest = export(self.subject, exporter, folder, reporter, floor=choice.floor)
+        manifest = export(reference, exporter, folder, reporter, required_psnr=choice.required_psnr)
         return {f"export.{label}.{name}": value for name, value in manifest.figures().items()}
 
-    @cached_property
-    def subject(self) -> Subject:
-        """The student as it is exported: on the CPU, with the test photos where they are at hand."""
-        return Subject(
-            LightField.load(self.run.student, self.manager),
-            file=self.run.student,
+    def _reference(self, takes: Takes) -> Reference:
+        """Return what is exported, with the test photos where they are at hand."""
+        return Reference(
+            exportable(self.run, takes, self.manager),
+            file=exportable_file(self.run, takes),
             scene=self.run.results.get("teach", {}).get("scene"),
             photos=self._photos(),
             components=self.manager,

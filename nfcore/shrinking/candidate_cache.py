@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from nfcore.config.schema import Choice
-from nfcore.interfaces import Exporter, ParityFloor, VerificationUnavailable
+from nfcore.interfaces import Exporter, Tolerance, VerificationUnavailable
 from nfcore.io.atomic import write_json
 from nfcore.measuring.packages import Package
 from nfcore.plugin.isolation import reason
@@ -81,9 +81,9 @@ class Workshop:
         with tempfile.TemporaryDirectory(prefix="nfcore-shrink-") as folder:
             yield self._export(choice, label, Path(folder))[0]
 
-    def build(self, choice: Choice) -> Exporter:
+    def build(self, choice: Choice) -> Exporter[Any]:
         """Return the exporter of a choice."""
-        exporter: Exporter = self.manager.build("exporter", choice.name, choice.options)
+        exporter: Exporter[Any] = self.manager.build("exporter", choice.name, choice.options)
         return exporter
 
     def _new(self, choice: Choice) -> Measured:
@@ -97,7 +97,7 @@ class Workshop:
             return Measured(choice, precision, size, refused=f"it can't be run here: {why}")
         except Exception as error:  # one exporter that fails must not keep the others from being measured
             return Measured(choice, "not made", 0, refused=reason(error))
-        short = _shortfall(score, package.exporter.parity_floor)
+        short = _shortfall(score, package.exporter.tolerance)
         return Measured(choice, precision, size, score, refused=short, timed=runner.timed)
 
     def _export(self, choice: Choice, label: str, folder: Path) -> tuple[Package, str]:
@@ -113,7 +113,7 @@ class Workshop:
         return remembered if isinstance(remembered, dict) else {}
 
 
-def _shortfall(score: Score, floor: ParityFloor) -> str | None:
+def _shortfall(score: Score, floor: Tolerance) -> str | None:
     if score.psnr_vs_torch < floor.psnr:
         return f"{score.psnr_vs_torch:.1f} dB against torch, its floor is {floor.psnr:g}"
     if score.max_error > floor.max_error:

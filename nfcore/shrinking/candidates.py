@@ -9,7 +9,8 @@ from typing import Any
 
 from nfcore.config.schema import Choice
 from nfcore.errors import UserError
-from nfcore.interfaces import Exporter
+from nfcore.interfaces import Exportable, Exporter
+from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, measure_latency
 from nfcore.measuring.pareto import quality_front
@@ -77,7 +78,7 @@ def survey(
 def _mixed(
     workshop: Workshop,
     name: str,
-    exporter: Exporter,
+    exporter: Exporter[Any],
     options: Mapping[str, Any],
     max_loss: float,
     reporter: Reporter,
@@ -111,7 +112,7 @@ def _mixed(
 
 
 def _taking_bits(
-    workshop: Workshop, name: str, exporter: Exporter, options: Mapping[str, Any], bits: Mapping[str, int]
+    workshop: Workshop, name: str, exporter: Exporter[Any], options: Mapping[str, Any], bits: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the options beside which the exporter takes bits for layers: its defaults, or else a variant's."""
     for variant in ({}, *exporter.variants()):
@@ -148,7 +149,8 @@ def time_packages(
             for index, one in enumerate(measured)
             if one.timed and one.score is not None
         ]
-        return measure_latency(workshop.student, packages, threads=threads, seconds=seconds, reporter=reporter)
+        models: dict[Takes, Exportable] = {"student": workshop.student}
+        return measure_latency(models, packages, threads=threads, seconds=seconds, reporter=reporter)
 
 
 def _timed(
@@ -161,7 +163,7 @@ def _timed(
     latencies = time_packages(workshop, [measured[index] for index in wanted], [threads], reporter=reporter)
     found = list(measured)
     for row in latencies.rows:
-        if row.label != TORCH:
+        if row.label != TORCH["student"]:
             index = wanted[int(row.label)]
             found[index] = replace(found[index], seconds=row.timing.median)
     return found

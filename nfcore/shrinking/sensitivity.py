@@ -44,7 +44,7 @@ class Sensitivity:
 
 @torch.no_grad()
 def sensitivities(
-    student: LightField, exporter: Exporter, cameras: Cameras, reporter: Reporter | None = None
+    student: LightField, exporter: Exporter[LightField], cameras: Cameras, reporter: Reporter | None = None
 ) -> dict[str, Sensitivity]:
     """Return what each of the exporter's bit widths does to each layer of the network, by the layer's module name.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,11 @@ class LightField(nn.Module):
     def scale(self) -> int:
         """Pixels per ray along each side."""
         return self.upsampler.scale
+
+    @property
+    def parts(self) -> Mapping[Kind, nn.Module]:
+        """Encoding, backbone and upsampler, by their kinds."""
+        return {"encoding": self.encoding, "backbone": self.backbone, "upsampler": self.upsampler}
 
     @property
     def grid(self) -> tuple[int, int]:

@@ -14,8 +14,8 @@ import torch
 from nfcore.errors import UserError
 from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.exports.parity import compare
-from nfcore.exports.reference import Subject
-from nfcore.interfaces import Exported, ParityFloor, Runner, VerificationUnavailable
+from nfcore.exports.reference import Reference
+from nfcore.interfaces import Exported, Runner, Tolerance, VerificationUnavailable
 from nfcore.options import parse
 from nfcore.plugin.components import Kind
 from nfcore.student.light_field import LightField
@@ -23,7 +23,7 @@ from nfcore.testing.base import Conformance, is_short
 from nfcore.testing.contract import Broken, describe, once, require, sentence
 from nfcore.testing.student import tiny_student
 
-#: A floor below both of these would let a wrong export pass: 30 dB is a visible difference.
+#: A tolerance beyond both of these would let a wrong export pass: 30 dB is a visible difference.
 LEAST_PSNR, GREATEST_ERROR = 30.0, 0.1
 
 
@@ -125,13 +125,13 @@ class ExporterConformance(Conformance):
             right="inputs and outputs of each file, the precision and the target",
         )
 
-    @sentence("The core writes ``manifest.json``, ``README.md`` and ``picture.png`` beside them.")
+    @sentence("The core writes ``manifest.json``, ``README.md`` and ``picture.png`` next to them.")
     def test_it_leaves_the_names_of_the_core_alone(self) -> None:
         """The core would refuse the export."""
         taken = [name for name in OF_THE_CORE if (self.exported().folder / name).exists()]
         require(not taken, found=f"{', '.join(taken)} written by the exporter", right="another name")
 
-    @sentence("what ``export`` wrote; other files may lie beside.")
+    @sentence("what ``export`` wrote; it may hold other files too.")
     def test_its_files_run_with_the_cores_beside_them(self) -> None:
         """As they lie in any export that is delivered."""
         exported = self.exported()
@@ -234,32 +234,32 @@ class ExporterConformance(Conformance):
                 right=f"{right} of torch.float32",
             )
 
-    @sentence("What exported files must reach against torch, or the export has failed.")
-    def test_its_files_reach_its_parity_floor(self) -> None:
+    @sentence("How far exported files may be from torch; an export that is farther has failed.")
+    def test_its_files_are_within_its_tolerance(self) -> None:
         """Seen by cameras one of which the exporter had for an example."""
         exported = self.exported()
         runner = self.load(exported.folder)
-        floor = self.floor
-        parity = compare(Subject(exported.student), runner).parity
+        tolerance = self.tolerance
+        parity = compare(Reference(exported.student), runner).parity
         require(
-            parity.least_psnr >= floor.psnr and parity.max_error <= floor.max_error,
+            parity.least_psnr >= tolerance.psnr and parity.max_error <= tolerance.max_error,
             found=f"{parity.least_psnr:.1f} dB and differences up to {parity.max_error:.2g} against torch",
-            right=f"at least {floor.psnr:g} dB and at most {floor.max_error:g}, its own floor",
+            right=f"at least {tolerance.psnr:g} dB and at most {tolerance.max_error:g}, its own tolerance",
         )
 
     @property
-    def floor(self) -> ParityFloor:
-        """The exporter's floor."""
-        floor: ParityFloor = self.build().parity_floor
-        return floor
+    def tolerance(self) -> Tolerance:
+        """The exporter's tolerance."""
+        tolerance: Tolerance = self.build().tolerance
+        return tolerance
 
-    @sentence("What these files must reach against torch, at the precision that the options ask for.")
-    def test_its_parity_floor_asks_for_something(self) -> None:
-        """A floor that anything reaches verifies nothing."""
-        floor = self.floor
+    @sentence("How far these files may be from torch, at the precision that the options ask for.")
+    def test_its_tolerance_asks_for_something(self) -> None:
+        """One that anything is within verifies nothing."""
+        tolerance = self.tolerance
         require(
-            floor.psnr >= LEAST_PSNR or floor.max_error <= GREATEST_ERROR,
-            found=f"{floor}",
+            tolerance.psnr >= LEAST_PSNR or tolerance.max_error <= GREATEST_ERROR,
+            found=f"{tolerance}",
             right=f"psnr of at least {LEAST_PSNR:g} dB or max_error of at most {GREATEST_ERROR:g}",
         )
 

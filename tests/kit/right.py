@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import nfcore
-from nfcore import Budget, Cameras, Exported, ExportedFile, ParityFloor, Rays, Rendering, Reporter, Runner, Scene
+from nfcore import Budget, Cameras, Exported, ExportedFile, Rays, Rendering, Reporter, Runner, Scene, Tolerance
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.testing.sphere import BACKGROUND, RADIUS, ShadedSphere, sphere_rendering
 from nfcore.testing.student import OctavePoints, ResidualBody, TransposedTail, tiny_student
@@ -101,8 +101,8 @@ class Exporter(nfcore.Exporter):
     file = "weights.safetensors"
 
     @property
-    def parity_floor(self) -> ParityFloor:
-        return ParityFloor(psnr=100, max_error=1e-5)
+    def tolerance(self) -> Tolerance:
+        return Tolerance(psnr=100, max_error=1e-5)
 
     def export(self, student: nfcore.LightField, folder: Path) -> Exported:
         size = {"height": str(student.cameras.height), "width": str(student.cameras.width)}

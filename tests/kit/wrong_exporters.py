@@ -7,7 +7,7 @@ from dataclasses import replace
 import right
 from wrong_options import wrong_options
 
-from nfcore import Exported, ExportedFile, ParityFloor, Runner, UserError, camera_ports, image_port
+from nfcore import Exported, ExportedFile, Runner, Tolerance, UserError, camera_ports, image_port
 from nfcore.testing import ExporterConformance
 
 
@@ -95,7 +95,7 @@ class Darker(right.Exporter):
 
 
 class NoFloor(right.Exporter):
-    parity_floor = ParityFloor()
+    tolerance = Tolerance()
 
 
 class SaysNothing(right.Exporter):
@@ -132,8 +132,8 @@ WRONG = {
     "test_its_files_run_from_another_folder": KnowsItsPlace,
     "test_its_files_run_with_one_thread": BoundToItsThreads,
     "test_its_runner_renders_float32_images_of_any_number_of_cameras": OneCamera,
-    "test_its_files_reach_its_parity_floor": Darker,
-    "test_its_parity_floor_asks_for_something": NoFloor,
+    "test_its_files_are_within_its_tolerance": Darker,
+    "test_its_tolerance_asks_for_something": NoFloor,
     "test_its_runner_says_what_it_is": SaysNothing,
     "test_missing_files_are_a_clear_error": RawErrorIfMissing,
     "test_a_damaged_file_is_a_clear_error": RawErrorIfDamaged,

@@ -28,7 +28,7 @@ def element_types(package: Package, *ops: str) -> set[int]:
 
 
 def test_the_saved_package_matches_torch_on_several_poses(student, exported, psnr):
-    assert psnr(student, exported(student)).min() > CoreML(CoreML.Options()).parity_floor.psnr
+    assert psnr(student, exported(student)).min() > CoreML(CoreML.Options()).tolerance.psnr
 
 
 def test_the_students_have_contrast_so_that_parity_means_something(student):

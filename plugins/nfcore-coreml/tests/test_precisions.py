@@ -147,7 +147,7 @@ def test_single_layers_have_bits_of_their_own(plain_student, tmp_path):
 
 
 def test_the_coarsest_layer_sets_the_floor():
-    assert CoreML(CoreML.Options(bits={"backbone.layers.0": 6})).parity_floor.psnr == 40
+    assert CoreML(CoreML.Options(bits={"backbone.layers.0": 6})).tolerance.psnr == 40
 
 
 def test_a_split_export_is_compressed_by_the_same_names(plain_student, tmp_path):

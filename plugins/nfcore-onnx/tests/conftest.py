@@ -135,7 +135,7 @@ def misses_floor(exporter):
     """Say whether the file in a folder misses the parity floor against torch, from all cameras of the student."""
 
     def misses(student, folder, **options) -> bool:
-        floor = exporter(**options).parity_floor
+        floor = exporter(**options).tolerance
         image = exporter(**options).load(folder).render(student.cameras.poses, student.cameras.intrinsics)
         error = image - student.render(student.cameras)
         psnr = -10 * error.square().mean().log10()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from onnx import TensorProto, numpy_helper
 
-from nfcore import ParityFloor, UserError
+from nfcore import Tolerance, UserError
 from nfcore.evaluation.metrics import psnr
 from nfcore_onnx.activations import novel_cameras
 from nfcore_onnx.weights import rounded
@@ -28,7 +28,7 @@ def weights(model, ending):
 
 
 def test_int8_weights_reach_their_floor_in_every_kind_of_student(student, exporter, exported):
-    assert exporter(precision="int8").parity_floor == ParityFloor(psnr=50)
+    assert exporter(precision="int8").tolerance == Tolerance(psnr=50)
     assert least_psnr(student, exported(student, precision="int8"), exporter) >= 50
 
 
@@ -129,7 +129,7 @@ def test_w8a8_computes_in_eight_bits_and_says_what_it_loses(papers, exporter, tm
     cameras = novel_cameras(papers, 4, seed=1)
     images = exporter().load(tmp_path).render(cameras.poses, cameras.intrinsics)
     assert float(psnr(images, papers.render(cameras)).min()) == pytest.approx(said, abs=0.01)
-    assert exporter(precision="w8a8").parity_floor == ParityFloor(psnr=30)
+    assert exporter(precision="w8a8").tolerance == Tolerance(psnr=30)
 
 
 def test_w8a8_of_a_split_student_quantises_the_network_alone(papers, exporter, tmp_path):

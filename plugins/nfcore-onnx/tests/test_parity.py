@@ -8,7 +8,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from nfcore import ParityFloor
+from nfcore import Tolerance
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -29,8 +29,8 @@ def test_each_pose_gives_torchs_image_in_any_batch(student, exporter, exported, 
 
 
 def test_the_floors_are_what_rounding_leaves(exporter):
-    assert exporter().parity_floor == ParityFloor(psnr=80, max_error=1e-4)
-    assert exporter(precision="fp16").parity_floor == ParityFloor(psnr=70)
+    assert exporter().tolerance == Tolerance(psnr=80, max_error=1e-4)
+    assert exporter(precision="fp16").tolerance == Tolerance(psnr=70)
 
 
 def test_it_is_verified_by_onnx_runtime(student, exporter, exported):

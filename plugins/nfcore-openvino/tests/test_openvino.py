@@ -11,7 +11,7 @@ import torch
 from openvino import opset13
 
 import nfcore
-from nfcore import ParityFloor, UserError
+from nfcore import Tolerance, UserError
 from nfcore.testing import tiny_student
 from nfcore_openvino.weights import round_to_int8
 
@@ -88,10 +88,10 @@ def test_it_gives_torchs_images(student, exporter, exported, options, least):
 
 
 def test_the_floors_are_those_of_the_precisions(exporter):
-    assert exporter().parity_floor == ParityFloor(psnr=90, max_error=2e-3)
-    assert exporter(precision="fp16").parity_floor == ParityFloor(psnr=70)
-    assert exporter(precision="int8").parity_floor == ParityFloor(psnr=50)
-    assert exporter(inference="bf16").parity_floor == ParityFloor(psnr=35)
+    assert exporter().tolerance == Tolerance(psnr=90, max_error=2e-3)
+    assert exporter(precision="fp16").tolerance == Tolerance(psnr=70)
+    assert exporter(precision="int8").tolerance == Tolerance(psnr=50)
+    assert exporter(inference="bf16").tolerance == Tolerance(psnr=35)
 
 
 def test_variants_become_smaller_and_are_options(exporter, exported):

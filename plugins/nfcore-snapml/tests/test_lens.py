@@ -13,7 +13,7 @@ import torch
 from onnx import numpy_helper
 
 import nfcore
-from nfcore import Cameras, DeployedLightField, NfcoreError, ParityFloor, UserError
+from nfcore import Cameras, DeployedLightField, NfcoreError, Tolerance, UserError
 
 FILES = ("Sampler.onnx", "Embedder.onnx", "Network.onnx")
 
@@ -42,7 +42,7 @@ def widened(cameras):
 def test_in_a_row_they_give_the_image_of_the_canonical_module(student, exporter, exported, intrinsics):
     options = {"intrinsics": intrinsics}
     assert off(student, exporter(**options).load(exported(student, **options))) <= 1e-4
-    assert exporter(**options).parity_floor == ParityFloor(psnr=80, max_error=1e-4)
+    assert exporter(**options).tolerance == Tolerance(psnr=80, max_error=1e-4)
 
 
 def test_as_an_input_intrinsics_may_be_any(student, exporter, exported):

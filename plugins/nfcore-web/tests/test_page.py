@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nfcore
-from nfcore import Cameras, OrbitRegion, ParityFloor, UserError
+from nfcore import Cameras, OrbitRegion, Tolerance, UserError
 from nfcore_web import page as pages
 from nfcore_web.model import share_weights, whole
 from nfcore_web.region import region
@@ -81,8 +81,8 @@ def test_a_graph_made_whole_again_is_the_model_that_it_came_from(tmp_path, expor
 
 
 def test_the_floors_are_what_rounding_leaves(exported):
-    assert exported().exporter.parity_floor == ParityFloor(psnr=50)
-    assert exported(weights="fp32").exporter.parity_floor == ParityFloor(psnr=80, max_error=1e-3)
+    assert exported().exporter.tolerance == Tolerance(psnr=50)
+    assert exported(weights="fp32").exporter.tolerance == Tolerance(psnr=80, max_error=1e-3)
 
 
 def test_it_is_verified_by_what_runs_it(exported):

@@ -30,7 +30,7 @@ _UNVERIFIED = (
 )
 
 
-class CoreML(nfcore.Exporter):
+class CoreML(nfcore.Exporter[nfcore.LightField]):
     """An ML Program of one fixed image size, activations in fp16, rays and encoding in fp32; or two programs.
 
     The package takes ``pose`` (1, 3, 4), ``intrinsics`` (1, 4) and gives ``image`` (1, 3, H, W), all fp32. Split,
@@ -114,10 +114,10 @@ class CoreML(nfcore.Exporter):
     options: Options
 
     @property
-    def parity_floor(self) -> nfcore.ParityFloor:
+    def tolerance(self) -> nfcore.Tolerance:
         """That of the coarsest weights: from 70 dB for fp16, which leaves 77, to 28 for 4 bits, which leave 33."""
         used = [self.options.scheme, *(LAYER_PRECISIONS[bits] for bits in self.options.bits.values())]
-        return nfcore.ParityFloor(psnr=min(precision.floor for precision in used))
+        return nfcore.Tolerance(psnr=min(precision.floor for precision in used))
 
     @classmethod
     def variants(cls) -> Sequence[Mapping[str, object]]:

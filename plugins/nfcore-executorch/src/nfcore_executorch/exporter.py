@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 import nfcore
-from nfcore import DeployedLightField, Exported, ExportedFile, LightField, NfcoreError, ParityFloor, Runner, Target
+from nfcore import DeployedLightField, Exported, ExportedFile, LightField, NfcoreError, Runner, Target, Tolerance
 from nfcore_executorch.program import Program
 from nfcore_executorch.toolchain import (
     ExecutorchProgramManager,
@@ -26,7 +26,7 @@ FILE = "light_field.pte"
 TARGET = Target(volumes=False)
 
 
-class ExecuTorch(nfcore.Exporter):
+class ExecuTorch(nfcore.Exporter[LightField]):
     """One program from camera to image, fp32, of one camera and one image size.
 
     XNNPACK takes what it can, which is all of the network; what is left runs in ExecuTorch's portable operators,
@@ -34,7 +34,7 @@ class ExecuTorch(nfcore.Exporter):
     and the file stays as large as before.
     """
 
-    parity_floor = ParityFloor(psnr=80, max_error=1e-4)
+    tolerance = Tolerance(psnr=80, max_error=1e-4)
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.pte``.

@@ -20,9 +20,9 @@ from nfcore import (
     Exported,
     ExportedFile,
     LightField,
-    ParityFloor,
     Runner,
     Target,
+    Tolerance,
     UserError,
     camera_ports,
     camera_render,
@@ -55,7 +55,7 @@ class _Part:
     module: nn.Module
 
 
-class ONNX(nfcore.Exporter):
+class ONNX(nfcore.Exporter[LightField]):
     """From camera to image; the batch is free, the image size is the student's.
 
     One graph in one file, or two halves: ``rays.onnx`` computes the features of the rays, ``network.onnx`` the
@@ -120,15 +120,15 @@ class ONNX(nfcore.Exporter):
         return rounded(weight, bits)
 
     @property
-    def parity_floor(self) -> ParityFloor:
+    def tolerance(self) -> Tolerance:
         """What rounding leaves, and a wrong graph does not.
 
         fp32: 1e-4 and 80 dB. fp16: 70 dB, ten bits of mantissa through 60 layers. int8: 50 dB. w8a8: 30 dB; 31 to
         45 are what students get.
         """
         if self.options.precision == "fp32":
-            return ParityFloor(psnr=80, max_error=1e-4)
-        return ParityFloor(psnr={"fp16": 70, "int8": 50, "w8a8": 30}[self.options.precision])
+            return Tolerance(psnr=80, max_error=1e-4)
+        return Tolerance(psnr={"fp16": 70, "int8": 50, "w8a8": 30}[self.options.precision])
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write the file or files of the form; the same student, the same bytes.

@@ -20,8 +20,8 @@ from nfcore import (
     ExportedFile,
     LightField,
     NfcoreError,
-    ParityFloor,
     Runner,
+    Tolerance,
     UserError,
     VerificationUnavailable,
     camera_ports,
@@ -44,7 +44,7 @@ _OPSET = 18
 _COUNTED = re.compile(r"[A-Z]\w*_\d+")
 
 
-class OpenVINO(nfcore.Exporter):
+class OpenVINO(nfcore.Exporter[LightField]):
     """From camera to image, converted from what the exporter ``onnx`` writes; the batch is free, the size is not.
 
     Each model is an ``.xml`` with the graph and a ``.bin`` with its weights. int8 weights are unfolded when the
@@ -71,17 +71,17 @@ class OpenVINO(nfcore.Exporter):
         return tuple({"precision": precision} for precision in ("fp32", "fp16", "int8"))
 
     @property
-    def parity_floor(self) -> ParityFloor:
+    def tolerance(self) -> Tolerance:
         """fp32: 90 dB and 2e-3; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits.
 
         OpenVINO approximates exponentials and quotients. An encoding that places points where opacity accumulates
         makes 5e-4 of that in single pixels on edges; students without one stay within 1e-5.
         """
         if self.options.inference == "bf16":
-            return ParityFloor(psnr=35)
+            return Tolerance(psnr=35)
         if self.options.precision == "fp32":
-            return ParityFloor(psnr=90, max_error=2e-3)
-        return ParityFloor(psnr=70 if self.options.precision == "fp16" else 50)
+            return Tolerance(psnr=90, max_error=2e-3)
+        return Tolerance(psnr=70 if self.options.precision == "fp16" else 50)
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.xml`` and ``.bin``, or, for bf16, ``rays`` and ``network`` of both kinds.

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 import nfcore
-from nfcore import DeployedLightField, Exported, ExportedFile, LightField, ParityFloor, Port, Runner, UserError
+from nfcore import DeployedLightField, Exported, ExportedFile, LightField, Port, Runner, Tolerance, UserError
 from nfcore_snapml.graphs import GELU, OPERATOR_SET, convert
 from nfcore_snapml.halves import Embedder, Sampler
 from nfcore_snapml.lens import EMBEDDER, INTRINSICS, NAMES, NETWORK, SAMPLER, Lens
@@ -39,7 +39,7 @@ UNVERIFIED = (
 )
 
 
-class SnapML(nfcore.Exporter):
+class SnapML(nfcore.Exporter[LightField]):
     """``Sampler.onnx``, ``Embedder.onnx``, ``Network.onnx``: pose to points to features to image.
 
     The form of MobileR2L's reference code, with its names and shapes, for Snap's lens project. The student's
@@ -59,9 +59,9 @@ class SnapML(nfcore.Exporter):
     options: Options
 
     @property
-    def parity_floor(self) -> ParityFloor:
+    def tolerance(self) -> Tolerance:
         """1e-4 and 80 dB: rounding only."""
-        return ParityFloor(psnr=80, max_error=1e-4)
+        return Tolerance(psnr=80, max_error=1e-4)
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write the three files; the same student, the same bytes.

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import nfcore
-from nfcore import Cameras, Exported, ExportedFile, LightField, ParityFloor, Runner, UserError
+from nfcore import Cameras, Exported, ExportedFile, LightField, Runner, Tolerance, UserError
 from nfcore_web.model import share_weights, whole
 from nfcore_web.page import build_page, model_of
 from nfcore_web.region import region
@@ -33,7 +33,7 @@ _COMPARED = 4
 _SURROUNDINGS = (0.075, 0.08, 0.095)
 
 
-class Web(nfcore.Exporter):
+class Web(nfcore.Exporter[LightField]):
     """One HTML file: model, runtime (ONNX Runtime Web) and controls; opens from a disk, without a network.
 
     WebGPU runs it where the browser has it, WebAssembly with SIMD elsewhere, with threads when the page is served
@@ -56,9 +56,9 @@ class Web(nfcore.Exporter):
     options: Options
 
     @property
-    def parity_floor(self) -> ParityFloor:
+    def tolerance(self) -> Tolerance:
         """fp32: rounding only; fp16: what ten bits of mantissa in the weights leave."""
-        return ParityFloor(psnr=80, max_error=1e-3) if self.options.weights == "fp32" else ParityFloor(psnr=50)
+        return Tolerance(psnr=80, max_error=1e-3) if self.options.weights == "fp32" else Tolerance(psnr=50)
 
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.html`` for ``student`` into ``folder``.
