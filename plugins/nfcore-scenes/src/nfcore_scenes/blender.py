@@ -14,10 +14,10 @@ from torch import Tensor
 import nfcore
 from nfcore import Cameras, OrbitRegion, Scene, Split, UserError, Views
 from nfcore.config import parse
+from nfcore.dataset import load_photos, photo_size, scaled_size
 from nfcore.geometry import hull_box
 from nfcore_scenes.folders import inside, photo_file
 from nfcore_scenes.json_poses import read_json, rigid_pose
-from nfcore_scenes.photos import load_photos, photo_size, scaled_size
 
 Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Unit = Annotated[float, Field(ge=0, le=1)]

@@ -6,10 +6,10 @@ from torch import Tensor
 
 from nfcore import Scene
 from nfcore.config import parse
+from nfcore.dataset import Box, Depths, depths_around, forward_box, outer_box
 from nfcore.geometry import hull_box
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture
-from nfcore_scenes.framing import Box, Depths, depths_around, forward_box, outer_box
 
 #: Photos of which less than this share is transparent are not cut out.
 _LEAST_TRANSPARENT = 0.01

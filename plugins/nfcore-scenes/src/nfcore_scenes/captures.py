@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from nfcore import Cameras, Split, UserError, Views
+from nfcore.dataset import composited, photo_has_alpha, photo_sizes, scaled_size
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_cache import content_key, kept
-from nfcore_scenes.photos import composited, photo_has_alpha, photo_sizes, scaled_size
 from nfcore_scenes.undistortion import undistorted
 
 #: How far, as a share, a photo's shape may be from its camera's: halving odd sides rounds.
@@ -139,33 +139,6 @@ def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:
         [side - side % multiple for side in (height, width)],
     )
     return slice(top, top + rows), slice(left, left + columns)
-
-
-def hold_out(
-    photos: Sequence[PosedPhoto], test_every: int, val_every: int, where: str
-) -> dict[Split, tuple[PosedPhoto, ...]]:
-    """Split photos as LLFF does: every n-th, from the first, is a test view; with ``val`` so, of those left.
-
-    Args:
-        photos: all photos, in order.
-        test_every: n for the test views.
-        val_every: n for the validation views; 0 takes none.
-        where: the data set, for the error.
-
-    Raises:
-        UserError: fewer than two photos are left to train on.
-
-    """
-    test = tuple(photos[::test_every])
-    rest = [photo for index, photo in enumerate(photos) if index % test_every]
-    val = tuple(rest[::val_every]) if val_every else ()
-    train = tuple(photo for index, photo in enumerate(rest) if not val_every or index % val_every)
-    if len(train) < 2:
-        raise UserError(
-            f"{where}: {len(photos)} posed photos leave {len(train)} to train on, with test_every = {test_every} "
-            f"and hold_out = {val_every}: at least 2 are needed"
-        )
-    return {"train": train, "val": val, "test": test}
 
 
 def _with_the_files_size(photo: PosedPhoto) -> PosedPhoto:

@@ -10,23 +10,24 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, Scene, Split, UserError, Views
-from nfcore_scenes.bounds import forward_scene, scene_around
-from nfcore_scenes.capture_options import CaptureOptions
-from nfcore_scenes.captures import Capture, PosedPhoto, hold_out
-from nfcore_scenes.colmap_files import Model, read_model
-from nfcore_scenes.folders import image_folder
-from nfcore_scenes.framing import (
+from nfcore.dataset import (
     NEAR_ROOM,
     Depths,
     depth_range,
     depths_of,
     forward_frame,
+    hold_out,
     inner_box,
     looks_forward,
-    moved,
     moved_points,
+    moved_poses,
     upright_frame,
 )
+from nfcore_scenes.bounds import forward_scene, scene_around
+from nfcore_scenes.capture_options import CaptureOptions
+from nfcore_scenes.captures import Capture, PosedPhoto
+from nfcore_scenes.colmap_files import Model, read_model
+from nfcore_scenes.folders import image_folder
 from nfcore_scenes.novel_poses import novel_cameras
 
 #: Where a model may lie in the data set's folder.
@@ -67,7 +68,7 @@ class Colmap(nfcore.RaySource):
         if forward is None:
             forward = looks_forward(poses, nearest)
         frame = forward_frame(poses) if forward else upright_frame(poses)
-        poses, points = moved(frame, poses), moved_points(frame, model.points)
+        poses, points = moved_poses(frame, poses), moved_points(frame, model.points)
         photos = self._photos(model, poses)
         self._capture = Capture(
             hold_out(photos, options.test_every, options.hold_out, str(folder)), image_size, options

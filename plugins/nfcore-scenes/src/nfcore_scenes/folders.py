@@ -7,14 +7,14 @@ import re
 from pathlib import Path, PureWindowsPath
 
 from nfcore import UserError
-from nfcore_scenes.photos import SUFFIXES, photo_sizes
+from nfcore.dataset import PHOTO_SUFFIXES, photo_sizes
 
 _SCALED = re.compile(r"images_\d+")
 
 
 def photo_files(folder: Path) -> list[Path]:
     """Return the photos in ``folder``, sorted by name."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in PHOTO_SUFFIXES and file.is_file())
 
 
 def image_folder(scene: Path, image_size: int | None) -> Path:
@@ -34,7 +34,7 @@ def image_folder(scene: Path, image_size: int | None) -> Path:
             if photos:
                 sizes.setdefault(max(photo_sizes(photos[0])[0]), folder)
     if not sizes:
-        raise UserError(f"{scene} has no folder images, or images_N, with photos ({', '.join(SUFFIXES)})")
+        raise UserError(f"{scene} has no folder images, or images_N, with photos ({', '.join(PHOTO_SUFFIXES)})")
     enough = [size for size in sizes if image_size is not None and size >= image_size]
     return sizes[min(enough) if enough else max(sizes)]
 
@@ -60,8 +60,8 @@ def photo_file(folder: Path, photo: str) -> Path:
         UserError: there is no such file.
 
     """
-    candidates = [folder / f"{photo}{suffix}" for suffix in ("", *SUFFIXES)]
+    candidates = [folder / f"{photo}{suffix}" for suffix in ("", *PHOTO_SUFFIXES)]
     try:
         return next(candidate for candidate in candidates if candidate.is_file())
     except (StopIteration, OSError):  # OSError: a name that the file system can't hold
-        raise UserError(f"photo {folder / photo} is missing (tried {', '.join(SUFFIXES)})") from None
+        raise UserError(f"photo {folder / photo} is missing (tried {', '.join(PHOTO_SUFFIXES)})") from None

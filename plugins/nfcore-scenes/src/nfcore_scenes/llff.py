@@ -11,18 +11,19 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, Scene, Split, UserError, Views
-from nfcore_scenes.bounds import forward_scene, scene_around
-from nfcore_scenes.capture_options import CaptureOptions
-from nfcore_scenes.captures import Capture, PosedPhoto, hold_out
-from nfcore_scenes.folders import image_folder, photo_files
-from nfcore_scenes.framing import (
+from nfcore.dataset import (
     Depths,
     forward_frame,
+    hold_out,
     inner_box,
     looks_forward,
-    moved,
+    moved_poses,
     upright_frame,
 )
+from nfcore_scenes.bounds import forward_scene, scene_around
+from nfcore_scenes.capture_options import CaptureOptions
+from nfcore_scenes.captures import Capture, PosedPhoto
+from nfcore_scenes.folders import image_folder, photo_files
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.novel_poses import novel_cameras
 
@@ -69,7 +70,7 @@ class Llff(nfcore.RaySource):
         forward = options.forward_facing
         if forward is None:
             forward = looks_forward(poses, nearest)
-        poses = moved(forward_frame(poses) if forward else upright_frame(poses), poses)
+        poses = moved_poses(forward_frame(poses) if forward else upright_frame(poses), poses)
         posed = [
             PosedPhoto(photo.name, photo, pose, _lens(size, photo))
             for photo, pose, size in zip(photos, poses, sizes, strict=True)

@@ -12,25 +12,26 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, Scene, Split, UserError, Views
-from nfcore_scenes.bounds import forward_scene, scene_around
-from nfcore_scenes.capture_options import CaptureOptions
-from nfcore_scenes.captures import Capture, PosedPhoto, hold_out
-from nfcore_scenes.folders import inside, photo_file
-from nfcore_scenes.framing import (
+from nfcore.dataset import (
     NEAR_ROOM,
     Box,
     Depths,
     depth_range,
     depths_around,
     forward_frame,
+    hold_out,
     inner_box,
     looks_forward,
-    moved,
+    moved_poses,
+    photo_sizes,
     visible_depths,
 )
+from nfcore_scenes.bounds import forward_scene, scene_around
+from nfcore_scenes.capture_options import CaptureOptions
+from nfcore_scenes.captures import Capture, PosedPhoto
+from nfcore_scenes.folders import inside, photo_file
 from nfcore_scenes.json_poses import read_json, rigid_pose
 from nfcore_scenes.novel_poses import novel_cameras
-from nfcore_scenes.photos import photo_sizes
 from nfcore_scenes.points import read_points
 from nfcore_scenes.transforms_file import Frame, Transforms, lens_of
 
@@ -73,7 +74,7 @@ class TransformsJson(nfcore.RaySource):
         if forward is None:
             forward = looks_forward(poses, nearest)
         if forward:
-            poses = moved(forward_frame(poses), poses)
+            poses = moved_poses(forward_frame(poses), poses)
             photos = [replace(photo, pose=pose) for photo, pose in zip(photos, poses, strict=True)]
         self._capture = Capture(self._split(transforms, photos), image_size, options)
         if forward:

@@ -8,14 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.nn import functional as F
 
+from nfcore.dataset import read_pixels, resample_photo
 from nfcore_scenes.lenses import Lens
-from nfcore_scenes.photos import read_pixels
-
-#: Rows that are looked up at a time: bounds the memory for photos of many megapixels.
-_ROWS = 256
 
 
 def undistorted(
@@ -43,7 +38,7 @@ def undistorted(
         (height, width, 3) RGB or (height, width, 4) straight RGBA, 8-bit.
 
     Raises:
-        UserError: as ``nfcore_scenes.photos.read_pixels``.
+        UserError: as ``nfcore.dataset.read_pixels``.
 
     """
     pixels = torch.from_numpy(read_pixels(file, lens.size, lens.size))
@@ -52,29 +47,7 @@ def undistorted(
         alpha = pixels[..., 3:] if pixels.shape[-1] == 4 else torch.ones_like(seen)
         pixels = torch.cat([pixels[..., :3], alpha * (seen > 0)], -1)
     if lens.distorts or lens.size != full_size:
-        pixels = _looked_up(pixels, lens, pinhole, full_size, "bicubic" if full_size == size else "bilinear")
+        places = torch.from_numpy(lens.source_pixels(pinhole, *full_size))
+        pixels = resample_photo(pixels, places, "bicubic" if full_size == size else "bilinear")
     picture = Image.fromarray((pixels * 255).round().numpy().astype(np.uint8))
     return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BOX))
-
-
-def _looked_up(
-    pixels: Tensor,
-    lens: Lens,
-    pinhole: tuple[float, float, float, float],
-    size: tuple[int, int],
-    mode: str,
-) -> Tensor:
-    """Return the pinhole's view (height, width, c) of straight RGB or RGBA ``pixels`` (h, w, c)."""
-    if pixels.shape[-1] == 4:
-        pixels = torch.cat([pixels[..., :3] * pixels[..., 3:], pixels[..., 3:]], -1)
-    places = torch.from_numpy(lens.source_pixels(pinhole, *size))
-    grid = 2 * places / torch.tensor([lens.width, lens.height]) - 1
-    image = pixels.permute(2, 0, 1)[None]
-    bands = [
-        F.grid_sample(image, band[None], mode=mode, padding_mode="border", align_corners=False)[0]
-        for band in grid.split(_ROWS)
-    ]
-    found = torch.cat(bands, 1).clamp(0, 1).permute(1, 2, 0)
-    if found.shape[-1] == 4:
-        found = torch.cat([(found[..., :3] / found[..., 3:].clamp_min(1e-6)).clamp_max(1), found[..., 3:]], -1)
-    return found

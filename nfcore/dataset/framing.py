@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore import Cameras, Rays
-from nfcore.geometry import look_at, nearest_point_to_axes, upright
+from nfcore.geometry.orbits import look_at, nearest_point_to_axes, upright
+from nfcore.scene.cameras import Cameras, Rays
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 #: Axes of a forward-facing capture are at most this far from their mean, as a cosine (45 degrees).
 _FORWARD = 0.7
-#: What lies within this share of the nearest camera's distance from the target is what the cameras look at.
+#: What is within this share of the nearest camera's distance from the target is what the cameras look at.
 _REACH = 0.6
-#: Points are noisy: all but this share of what is seen lies between near and far, and those leave some room.
+#: Points are noisy: all but this share of what is seen is between near and far, and those leave some room.
 _OUTLIERS = 0.001
 NEAR_ROOM, _FAR_ROOM = 0.75, 1.1
 #: Half the side of the least box, as a share of the same distance.
@@ -53,7 +53,7 @@ def upright_frame(poses: Tensor) -> Tensor:
     return _square(torch.cat([rotation, -(rotation @ nearest_point_to_axes(poses))[:, None]], 1))
 
 
-def moved(frame: Tensor, poses: Tensor) -> Tensor:
+def moved_poses(frame: Tensor, poses: Tensor) -> Tensor:
     """Return ``poses`` (n, 3, 4) after a rigid transform (4, 4)."""
     return frame[:3, :3] @ poses + torch.cat([torch.zeros(3, 3, dtype=frame.dtype), frame[:3, 3:]], 1)
 
@@ -71,7 +71,7 @@ def looks_forward(poses: Tensor, nearest: float) -> bool:
         nearest: depth of the nearest surface, scene units.
 
     """
-    recentred = moved(forward_frame(poses), poses)
+    recentred = moved_poses(forward_frame(poses), poses)
     alike = bool((F.normalize(recentred[:, :, 2], dim=-1)[:, 2] > _FORWARD).all())
     spread = (recentred[:, :, 3]).norm(dim=-1).max()
     # Around a thing, cameras are spread as far as it is away.

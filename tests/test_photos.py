@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nfcore import UserError
-from nfcore_scenes.photos import load_photos, photo_size, read_pixels, scaled_size
+from nfcore.dataset import load_photos, photo_size, read_pixels, scaled_size
 
 WHITE = (1.0, 1.0, 1.0)
 

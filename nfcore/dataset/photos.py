@@ -14,13 +14,13 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
-from nfcore import UserError
+from nfcore.errors import UserError
 
 #: What is decoded. Naming the formats keeps Pillow's rarer decoders away from files that others made.
 FORMATS = ("PNG", "JPEG", "WEBP")
 
 #: Endings of such files, in the order in which they are tried where a data set leaves them out.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 #: How Pillow holds 16-bit grey; it makes 8-bit RGB of 16-bit RGB itself.
