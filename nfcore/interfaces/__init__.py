@@ -5,7 +5,7 @@ from nfcore.interfaces.encoding import RayEncoding, Target
 from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported, ExportedFile, Port
 from nfcore.interfaces.exporter import Exporter, Runner, Tolerance, VerificationUnavailable
-from nfcore.interfaces.ray_source import RaySource, Split, Views
+from nfcore.interfaces.ray_source import Points, RaySource, Split, Views
 from nfcore.interfaces.teacher import Field, Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
 
@@ -16,6 +16,7 @@ __all__ = [
     "ExportedFile",
     "Exporter",
     "Field",
+    "Points",
     "Port",
     "RayEncoding",
     "RaySource",

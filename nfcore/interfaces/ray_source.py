@@ -48,6 +48,26 @@ class Views:
         )
 
 
+@dataclass(frozen=True, repr=False)
+class Points:
+    """Sparse points on the surfaces of a scene, as structure from motion finds them.
+
+    Args:
+        positions: (n, 3) finite float32, scene units: the world that the cameras are in.
+        colours: (n, 3) float32 RGB in [0, 1].
+
+    """
+
+    positions: Tensor
+    colours: Tensor
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __repr__(self) -> str:
+        return f"Points({len(self)})"
+
+
 class RaySource(ABC):
     """One scene's posed views and bounds, and novel poses for pseudo views.
 
@@ -71,6 +91,10 @@ class RaySource(ABC):
         self.options = options
         self.image_size = image_size
 
+    def __repr__(self) -> str:
+        size = "" if self.image_size is None else f", image_size={self.image_size}"
+        return f"{type(self).__name__}({self.name!r}{size})"
+
     @property
     @abstractmethod
     def name(self) -> str:
@@ -80,6 +104,14 @@ class RaySource(ABC):
     @abstractmethod
     def scene(self) -> Scene:
         """Depth range, box and background; the same value on every access."""
+
+    @property
+    def points(self) -> Points | None:
+        """Sparse points with colours, or None, the default, where the data set has none.
+
+        What begins from points, such as Gaussians, begins from these. The same value on every access.
+        """
+        return None
 
     @abstractmethod
     def views(self, split: Split) -> Views:

@@ -128,6 +128,26 @@ def test_every_photo_is_what_its_camera_sees(written):
         assert -10 * error.log10() >= 45, views.names[index]
 
 
+def test_sparse_points_are_where_the_photos_show_their_colours(written):
+    source, points = written.source, written.source.points
+    assert (points is not None) == isinstance(source, Colmap)
+    if points is None:
+        return
+    assert points.positions.shape == points.colours.shape and len(points) > 100
+    assert points.positions.dtype == points.colours.dtype == torch.float32
+    views = source.views("train")
+    difference = torch.full((len(views), len(points)), torch.inf)  # where a photo does not see a point
+    for index, (pose, (fx, fy, cx, cy)) in enumerate(
+        zip(views.cameras.poses, views.cameras.intrinsics, strict=True)
+    ):
+        x, y, z = ((points.positions - pose[:, 3]) @ pose[:, :3]).unbind(1)
+        u, v = (cx - fx * x / z).long(), (cy + fy * y / z).long()
+        inside = (z < 0) & (u >= 0) & (u < READ) & (v >= 0) & (v < READ)
+        shown = views.images[index][v[inside], u[inside]]
+        difference[index, inside] = (shown - points.colours[inside]).abs().mean(1)
+    assert difference.amin(0).median() < 0.03  # texture is finer than the photos' pixels
+
+
 def test_the_box_holds_the_things_and_near_and_far_enclose_them(written):
     """The scene is 2.3 wide and 1.2 high at most; its box is neither much larger nor does it cut anything off.
 

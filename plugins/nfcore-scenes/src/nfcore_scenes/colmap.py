@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Cameras, Scene, Split, UserError, Views
+from nfcore import Cameras, Points, Scene, Split, UserError, Views
 from nfcore.dataset import (
     NEAR_ROOM,
     Depths,
@@ -69,6 +69,7 @@ class Colmap(nfcore.RaySource):
             forward = looks_forward(poses, nearest)
         frame = forward_frame(poses) if forward else upright_frame(poses)
         poses, points = moved_poses(frame, poses), moved_points(frame, model.points)
+        self._points = Points(points.float(), model.colours.float() / 255) if len(points) else None
         photos = self._photos(model, poses)
         self._capture = Capture(
             hold_out(photos, options.test_every, options.hold_out, str(folder)), image_size, options
@@ -105,6 +106,11 @@ class Colmap(nfcore.RaySource):
     def scene(self) -> Scene:
         """Depth range and box from the reconstruction's points."""
         return self._scene
+
+    @property
+    def points(self) -> Points | None:
+        """The reconstruction's points that photos agree on, in the scene's world."""
+        return self._points
 
     def views(self, split: Split) -> Views:
         """Return the posed photos of one split; see ``nfcore.RaySource.views``."""

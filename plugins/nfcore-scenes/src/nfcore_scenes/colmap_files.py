@@ -44,6 +44,7 @@ class Model:
     Args:
         photos: sorted by name.
         points: (m, 3) float64, those that are reliable.
+        colours: (m, 3) uint8, RGB of the points.
         seen_point: (k,) indices of points, and
         seen_by: (k,) indices of the photos that see them.
 
@@ -51,6 +52,7 @@ class Model:
 
     photos: tuple[Registered, ...]
     points: Tensor
+    colours: Tensor
     seen_point: Tensor
     seen_by: Tensor
 
@@ -129,8 +131,10 @@ def _pose(image: pycolmap.Image, where: str) -> Tensor:
     return torch.from_numpy(matrix * np.array([1.0, -1.0, -1.0, 1.0]))
 
 
-def _reliable_points(reconstruction: pycolmap.Reconstruction, images: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return points (m, 3) that 3 photos agree on, or all if those are few; and who sees them."""
+def _reliable_points(
+    reconstruction: pycolmap.Reconstruction, images: list[int]
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return points (m, 3) that 3 photos agree on, or all if those are few; their colours; and who sees them."""
     every = [point for point in reconstruction.points3D.values() if np.isfinite(point.xyz).all()]
     good = [point for point in every if point.track.length() >= 3 and point.error <= 2]
     chosen = good if len(good) >= 100 else every
@@ -142,8 +146,9 @@ def _reliable_points(reconstruction: pycolmap.Reconstruction, images: list[int])
         if element.image_id in order
     ]
     points = torch.from_numpy(np.array([point.xyz for point in chosen], np.float64).reshape(-1, 3))
+    colours = torch.from_numpy(np.array([point.color for point in chosen], np.uint8).reshape(-1, 3))
     pairs = torch.tensor(seen, dtype=torch.int64).reshape(-1, 2)
-    return points, pairs[:, 0], pairs[:, 1]
+    return points, colours, pairs[:, 0], pairs[:, 1]
 
 
 def check_lengths(folder: Path) -> None:
