@@ -13,6 +13,7 @@ import tiny
 import torch
 
 from nfcore import NfcoreError
+from nfcore.interfaces.boundaries import ContractError
 from nfcore.views import storage
 from nfcore.views.crops import CropRule, sample_crops
 from nfcore.views.pseudo_views import PseudoViews
@@ -117,7 +118,7 @@ def test_crops_come_only_from_views_that_are_there(generator):
 def test_a_teacher_that_renders_nan_is_an_error_that_names_the_view(workers):
     with (
         closing(pseudo_views(tiny.fitted_teacher(gain=float("nan")), workers=workers)) as views,
-        pytest.raises(NfcoreError, match="NaN at pseudo view 0"),
+        pytest.raises(ContractError, match=r"teacher\.finite.*pseudo view 0"),
     ):
         views.prepare(0)
 

@@ -9,6 +9,7 @@ import torch
 
 from nfcore.config.schema import DistillConfig
 from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces.boundaries import calling, check_novel, check_source
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import seeded
 from nfcore.runtime.devices import device_of
@@ -18,6 +19,7 @@ from nfcore.views.crops import LatePhotos
 from nfcore.views.photo_split import split_photos
 from nfcore.views.pseudo_views import PseudoViews
 from nfcore.views.storage import allocate_views
+from nfcore.views.teacher_views import check_teacher
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
 # they replace one another, they go on coming for almost as long as the student learns. But no step waits for more
@@ -52,11 +54,17 @@ def distill(
         scratch: folder for a temporary file with pseudo views, which ``config.view_disk`` allows; None: no file.
 
     Raises:
-        NfcoreError: no room for the views, a teacher that renders NaN or nothing, a loss that diverges.
+        ContractError: source, teacher or a part of the student breaks a rule.
+        NfcoreError: no room for the views, a teacher that renders nothing, a loss that diverges.
 
     """
-    cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
-    student.encoding.prepare(teacher, source.scene, cameras)
+    check_source(source)
+    with calling(source, "sample_cameras"):
+        cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
+    check_novel(source, cameras, _CAMERAS, source.views("train").cameras)
+    check_teacher(teacher, cameras)
+    with calling(student.encoding, "prepare"):
+        student.encoding.prepare(teacher, source.scene, cameras)
     reporter = reporter or Reporter()
     with closing(_pseudo_views(student, teacher, source, config, seed, scratch, reporter)) as views:
         views.prepare(0)

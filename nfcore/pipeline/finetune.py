@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nfcore.config.schema import FinetuneConfig
 from nfcore.evaluation.metrics import psnr
 from nfcore.interfaces import RaySource
+from nfcore.interfaces.boundaries import check_source
 from nfcore.interfaces.reporting import Reporter
 from nfcore.pipeline.evaluate import evaluate_student
 from nfcore.runtime.devices import device_of
@@ -50,6 +51,7 @@ def finetune(
     A small student soon overfits the photos. So it ends with the weights that scored best on the validation
     images, of those before the first step and those at ``config.evaluations`` evenly spaced steps.
     """
+    check_source(source)
     reporter = reporter or Reporter()
     training, validation = split_photos(source, device_of(student))
 

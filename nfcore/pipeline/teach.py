@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces.boundaries import calling, check_source
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import read_safetensors, write_safetensors
@@ -16,13 +17,17 @@ from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.student.file import PartCard
+from nfcore.views.teacher_views import check_teacher
 
 
 def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> None:
     """Fit ``teacher`` to the training views of ``source``, in place; it ends in eval mode."""
+    check_source(source)
     teacher.train()
-    teacher.fit(source, budget, reporter or Reporter())
+    with calling(teacher, "fit"):
+        teacher.fit(source, budget, reporter or Reporter())
     teacher.eval()
+    check_teacher(teacher, source.views("train").cameras)
 
 
 class TeacherCard(Options):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nfcore.config.schema import PipelineConfig
 from nfcore.interfaces import RaySource
+from nfcore.interfaces.boundaries import check_source
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.cameras import grid_shape
 
@@ -12,11 +13,13 @@ def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
     """Return the ray source that ``config`` names, with its photos read and its size fitting the student.
 
     Raises:
+        ContractError: the ray source breaks a rule, such as images in 0..255.
         UserError: the data set is missing or wrong, or the student's scale does not divide the photos' size.
 
     """
     choice = config.scene
     source: RaySource = manager.build("ray_source", choice.name, choice.options, config.image_size)
+    check_source(source)
     for split in ("train", "test"):
         cameras = source.views(split).cameras
         grid_shape(cameras.height, cameras.width, config.student.scale)

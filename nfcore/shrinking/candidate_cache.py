@@ -16,6 +16,7 @@ import torch
 
 from nfcore.config.schema import Choice
 from nfcore.interfaces import Exporter, Tolerance, VerificationUnavailable
+from nfcore.interfaces.boundaries import check_exported, check_runner
 from nfcore.io.atomic import write_json
 from nfcore.measuring.packages import Package
 from nfcore.plugin.isolation import reason
@@ -91,7 +92,7 @@ class Workshop:
             with tempfile.TemporaryDirectory(prefix="nfcore-shrink-") as folder:
                 package, precision = self._export(choice, "", Path(folder))
                 size = package.bytes
-                runner = package.exporter.load(package.folder)
+                runner = check_runner(package.exporter, package.exporter.load(package.folder))
                 score = self.judge.score(runner.render)
         except VerificationUnavailable as why:
             return Measured(choice, precision, size, refused=f"it can't be run here: {why}")
@@ -102,7 +103,7 @@ class Workshop:
 
     def _export(self, choice: Choice, label: str, folder: Path) -> tuple[Package, str]:
         exporter = self.build(choice)
-        exported = exporter.export(self.student, folder)
+        exported = check_exported(exporter, exporter.export(self.student, folder), folder)
         return Package(label, choice, exporter, folder), exported.precision
 
     def _read(self) -> dict[str, Any]:

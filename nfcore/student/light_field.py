@@ -10,15 +10,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nfcore.errors import PluginError, UserError
+from nfcore.errors import NfcoreError, PluginError, UserError
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
+from nfcore.interfaces.boundaries import channels_of, is_image
 from nfcore.io.images import to_bytes
 from nfcore.plugin.components import Kind
+from nfcore.plugin.identity import named
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
+from nfcore.runtime.devices import device_of
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape, ray_grid
 from nfcore.student.file import PartCard, SavedStudent, StudentCard, read_student, write_student
+from nfcore.student.watching import first_fault, has_diverged
 
 
 class LightField(nn.Module):
@@ -48,10 +52,9 @@ class LightField(nn.Module):
     ) -> None:
         super().__init__()
         for before, after in ((encoding, backbone), (backbone, upsampler)):
-            if before.channels != after.in_channels:
+            if channels_of(before) != after.in_channels:
                 raise UserError(
-                    f"{type(before).__name__} gives {before.channels} channels, "
-                    f"{type(after).__name__} takes {after.in_channels}"
+                    f"{named(before)} returns {before.channels} channels, {named(after)} takes {after.in_channels}"
                 )
         grid_shape(cameras.height, cameras.width, upsampler.scale)
         self.encoding = encoding
@@ -90,15 +93,30 @@ class LightField(nn.Module):
 
     @torch.no_grad()
     def render(self, cameras: Cameras, batch: int = 4) -> Tensor:
-        """Return images (n, 3, height, width) float32 on the CPU, in eval mode, ``batch`` views at a time."""
+        """Return images (n, 3, height, width) float32 on the CPU, in eval mode, ``batch`` views at a time.
+
+        Raises:
+            NfcoreError: an image is not finite and in [0, 1]; names the part that caused it.
+
+        """
         training = self.training
         self.eval()
-        device = next(self.parameters()).device
+        device = device_of(self)
         try:
-            parts = [self(cameras[i : i + batch].to(device)) for i in range(0, len(cameras), batch)]
+            return torch.cat(
+                [self._images(cameras[i : i + batch].to(device)) for i in range(0, len(cameras), batch)]
+            )
         finally:
             self.train(training)
-        return torch.cat(parts).float().cpu()
+
+    def _images(self, cameras: Cameras) -> Tensor:
+        images: Tensor = self(cameras).float().cpu()
+        if not is_image(images):
+            fault = first_fault(self, self.parts, cameras)
+            if fault is not None and not has_diverged(self.parts, fault):
+                raise fault
+            raise NfcoreError("the student's image is not finite: its training has diverged; train it again")
+        return images
 
     def picture(self, camera: Cameras) -> NDArray[np.uint8]:
         """Return what one camera sees as a numpy picture, (height, width, 3) uint8 RGB.
@@ -164,8 +182,8 @@ class LightField(nn.Module):
 def build_student(card: StudentCard, cameras: Cameras, components: PluginManager) -> LightField:
     """Return a new, untrained student with the components that ``card`` names."""
     encoding = components.build("encoding", card.encoding.name, card.encoding.options, card.scene)
-    backbone = components.build("backbone", card.backbone.name, card.backbone.options, encoding.channels)
+    backbone = components.build("backbone", card.backbone.name, card.backbone.options, channels_of(encoding))
     upsampler = components.build(
-        "upsampler", card.upsampler.name, card.upsampler.options, backbone.channels, card.scale
+        "upsampler", card.upsampler.name, card.upsampler.options, channels_of(backbone), card.scale
     )
     return LightField(encoding, backbone, upsampler, scene=card.scene, cameras=cameras)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from typing import NoReturn
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.config.schema import TrainingConfig
+from nfcore.interfaces.boundaries import ContractError, is_image
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import State, seeded
+from nfcore.plugin.identity import named
 from nfcore.runtime import distributed
 from nfcore.runtime.devices import device_of
 from nfcore.runtime.threads import single_thread
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
+from nfcore.student.watching import first_fault, has_diverged, watched
 from nfcore.training.batch_norm import batch_norms, enough_views
 from nfcore.training.best_checkpoint import BestWeights
 from nfcore.training.divergence import DivergedError, Watch
@@ -126,6 +130,7 @@ class _Training:
         self.crops = CropSampler(views, rule, self.generator, photos)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.optimizer = StudentOptimizer(student, config, scaler)
+        self.watching = True
         self.step = 0
         self.clock = budget.clock()
         self.loss = torch.zeros(())
@@ -162,11 +167,20 @@ class _Training:
             cameras, truth = cameras[self.share], truth[self.share]
             # Jitter differs between the shares, and follows from the step alone, so that all can be interrupted.
             torch.manual_seed(hash((self.budget.seed, self.step, distributed.rank())) & 0xFFFFFFFF)
-        truth = truth.to(self.device)
-        with autocast(self.dtype, self.device):
-            images = self.forward(cameras.to(self.device))
+        cameras, truth = cameras.to(self.device), truth.to(self.device)
+        # What the parts return is checked in the first step; later only whether the loss is finite and, now and
+        # then, whether the image is one: a fault is then traced to the part that caused it.
+        watching = watched(self.student.parts) if self.watching else nullcontext()
+        try:
+            with watching, autocast(self.dtype, self.device):
+                images = self.forward(cameras)
+        except ContractError as fault:
+            self._fail("image", fault)
+        self.watching = False
         images = images.float()
         loss = self.loss_of(images, truth)
+        if self.device.type == "cpu" and self.processes == 1 and not bool(loss.isfinite()):
+            self._fail("loss", first_fault(self.student, self.student.parts, cameras))
         self.optimizer.step(loss, share)
         self.step += 1
         self.loss = loss.detach()
@@ -176,7 +190,16 @@ class _Training:
             self.loss, squared_error = distributed.mean(
                 torch.stack([self.loss, F.mse_loss(images.detach(), truth)])
             )
+            if not is_image(images):
+                self._fail("image", first_fault(self.student, self.student.parts, cameras))
             self._report(squared_error, share * self.config.learning_rate)
+
+    def _fail(self, what: str, fault: ContractError | None) -> NoReturn:
+        """Raise the fault of the part that it began in, or say that the training has diverged."""
+        if fault is not None and not has_diverged(self.student.parts, fault):
+            raise fault
+        where = "" if fault is None else f", first in what {named(fault.component)} returns"
+        raise DivergedError(f"the {what} is not finite at step {self.step}{where}")
 
     def _report(self, squared_error: Tensor, rate: float) -> None:
         loss = self._finite_loss()

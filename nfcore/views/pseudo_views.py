@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces.boundaries import ContractError
 from nfcore.io.tensors import seeded
 from nfcore.runtime.devices import device_of
 from nfcore.scene.cameras import Cameras
@@ -101,8 +102,9 @@ class PseudoViews(TrainingViews):
         device = device_of(self.teacher)
         # Which GPU is the current one is another matter in each thread; a teacher's own kernels go to that one.
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
-            seen = render_view(self.teacher, self.path[index])
-        if not (torch.isfinite(seen.rgb).all() and torch.isfinite(seen.opacity).all()):
-            raise NfcoreError(f"the teacher renders NaN at pseudo view {index}: teach it again, with another seed")
+            try:
+                seen = render_view(self.teacher, self.path[index])
+            except ContractError as fault:
+                raise ContractError(fault.component, fault.rule, f"{fault.found} at pseudo view {index}") from None
         something = bool((seen.opacity > _EMPTY).any())
         return (seen.rgb * 255).round().to(torch.uint8), opaque_window(seen.opacity), something

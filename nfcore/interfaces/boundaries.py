@@ -1,0 +1,260 @@
+"""What components return is checked where it reaches the core: a breach names component, version and rule."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from torch import Tensor, nn
+
+from nfcore.errors import NfcoreError, PluginError
+from nfcore.interfaces.backbone import Backbone
+from nfcore.interfaces.encoding import RayEncoding
+from nfcore.interfaces.exported import Exported
+from nfcore.interfaces.exporter import Exporter, Runner, VerificationUnavailable
+from nfcore.interfaces.ray_source import RaySource, Split, Views
+from nfcore.interfaces.rules import RULES
+from nfcore.interfaces.teacher import Rendering, Teacher
+from nfcore.interfaces.upsampler import Upsampler
+from nfcore.plugin.identity import named
+from nfcore.plugin.isolation import reason
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras
+
+# Colours may leave [0, 1] by as much as arithmetic in half precision rounds.
+_ROUNDING = 1e-3
+# What a component raises of these is not its own fault: no memory, no room on the disk, an honest answer.
+_NOT_ITS_FAULT = (NfcoreError, OSError, MemoryError, torch.OutOfMemoryError, VerificationUnavailable)
+
+
+class ContractError(PluginError):
+    """A component broke a rule of its contract.
+
+    Args:
+        component: the one that did.
+        rule: the rule's id, see ``RULES``.
+        found: what was found in its place.
+
+    """
+
+    def __init__(self, component: object, rule: str, found: str) -> None:
+        self.component = component
+        self.rule = rule
+        self.found = found
+        super().__init__(f"{named(component)} breaks {rule} ({RULES[rule]}): {found}")
+
+
+@contextmanager
+def calling(component: object, what: str) -> Iterator[None]:
+    """Let whatever ``component`` raises while it does ``what`` name it, and the line of its code.
+
+    Raises:
+        PluginError: in the place of what the component raised.
+
+    """
+    try:
+        yield
+    except _NOT_ITS_FAULT:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{named(component)} failed in {what}: {reason(error)}{_line(component, error)}"
+        ) from error
+
+
+def _line(component: object, error: Exception) -> str:
+    """Return the innermost line of the component's own package that ``error`` came through, if any."""
+    package = type(component).__module__.partition(".")[0]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package]
+    if not own:
+        return ""
+    code = own[-1].f_code
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame is own[-1]]
+    return f" ({Path(code.co_filename).name}:{lines[-1]})"
+
+
+# -- ray sources -------------------------------------------------------------------------------------------
+
+
+def check_source(source: RaySource) -> None:
+    """Check the scene and the photos of all splits; a source that was found right is not looked at again."""
+    if getattr(source, _CHECKED, False):
+        return
+    with calling(source, "scene"):
+        scene = source.scene
+    if not isinstance(scene, Scene):
+        raise ContractError(source, "ray_source.scene", f"scene is {_kind_of(scene)}")
+    for split, least in zip(get_args(Split), (2, 0, 1), strict=True):
+        with calling(source, f"views({split!r})"):
+            views = source.views(split)
+        check_views(source, views, split)
+        if len(views) < least:
+            raise ContractError(source, "ray_source.splits", f"{len(views)} views in {split}")
+    with_attribute = getattr(source, "__dict__", None)
+    if with_attribute is not None:
+        with_attribute[_CHECKED] = True
+
+
+_CHECKED = "_nfcore_checked"
+
+
+def check_views(source: RaySource, views: object, split: str) -> None:
+    """Check the photos of one split: ``ray_source.*``."""
+    if not isinstance(views, Views):
+        raise ContractError(source, "ray_source.views", f"{split} is {_kind_of(views)}")
+    check_cameras(source, "ray_source.cameras-finite", views.cameras, split)
+    cameras, n = views.cameras, len(views.cameras)
+    names = list(views.names)
+    if len(names) != n or len(set(names)) != n or not all(isinstance(name, str) for name in names):
+        raise ContractError(source, "ray_source.names", f"{split} has {len(set(names))} names of {n} photos")
+    shape = (n, cameras.height, cameras.width)
+    _check_form(
+        source, "ray_source.image-shape", "ray_source.image-dtype", f"{split} images", views.images, (*shape, 3)
+    )
+    _check_values(source, "ray_source.image-finite", "ray_source.image-range", f"{split} images", views.images)
+    if views.alpha is not None:
+        rule = "ray_source.alpha"
+        _check_form(source, rule, rule, f"{split} alpha", views.alpha, shape)
+        _check_values(source, rule, rule, f"{split} alpha", views.alpha)
+
+
+def check_novel(source: RaySource, cameras: object, count: int, like: Cameras) -> None:
+    """Check ``count`` novel cameras of the size of ``like``: ``ray_source.novel-cameras``."""
+    rule = "ray_source.novel-cameras"
+    check_cameras(source, rule, cameras, "sample_cameras")
+    assert isinstance(cameras, Cameras)
+    if len(cameras) != count:
+        raise ContractError(source, rule, f"{len(cameras)} cameras where {count} were asked for")
+    sizes = [(c.height, c.width) for c in (cameras, like)]
+    if sizes[0] != sizes[1]:
+        raise ContractError(source, rule, "{}x{} pixels where photos have {}x{}".format(*sizes[0], *sizes[1]))
+
+
+def check_cameras(source: RaySource, rule: str, cameras: object, what: str) -> None:
+    """Check that cameras are finite float32, with focal lengths above 0."""
+    if not isinstance(cameras, Cameras):
+        raise ContractError(source, rule, f"{what}: cameras are {_kind_of(cameras)}")
+    for name, value in (("poses", cameras.poses), ("intrinsics", cameras.intrinsics)):
+        if value.dtype != torch.float32 or not value.isfinite().all():
+            raise ContractError(source, rule, f"{what}: {name} of {value.dtype}, {_not_finite(value)}")
+    if not (cameras.intrinsics[:, :2] > 0).all():
+        raise ContractError(
+            source, rule, f"{what}: a focal length of {float(cameras.intrinsics[:, :2].min()):.4g}"
+        )
+
+
+# -- teachers ----------------------------------------------------------------------------------------------
+
+
+def check_rendering(teacher: Teacher, seen: object, shape: Sequence[int], what: str = "") -> None:
+    """Check what a teacher renders for rays or views of ``shape``: ``teacher.*``."""
+    if not isinstance(seen, Rendering):
+        raise ContractError(teacher, "teacher.rendering", f"{_kind_of(seen)}{what}")
+    for name, right in (("rgb", (*shape, 3)), ("opacity", tuple(shape)), ("depth", tuple(shape))):
+        value = getattr(seen, name)
+        _check_form(teacher, "teacher.shape", "teacher.dtype", name + what, value, right)
+        in_range = None if name == "depth" else "teacher.range"
+        _check_values(teacher, "teacher.finite", in_range, name + what, value)
+
+
+# -- the parts of a student --------------------------------------------------------------------------------
+
+
+def check_part(part: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+    """Check what an encoding, a backbone or an upsampler returns for ``inputs``: shape, dtype, finite, range."""
+    batch, _, rows, columns = inputs[0].shape
+    if isinstance(part, RayEncoding):
+        kind, what, shape = "encoding", "features", (batch, part.channels, rows, columns)
+    elif isinstance(part, Backbone):
+        kind, what, shape = "backbone", "features", (batch, part.channels, rows, columns)
+    elif isinstance(part, Upsampler):
+        kind, what, shape = "upsampler", "the image", (batch, 3, rows * part.scale, columns * part.scale)
+    else:
+        return
+    dtypes = (torch.float32,) if kind == "encoding" else (torch.float32, torch.float16, torch.bfloat16)
+    dtype_rule = "encoding.dtype" if kind == "encoding" else f"{kind}.shape"
+    _check_form(part, f"{kind}.shape", dtype_rule, what, output, shape, dtypes)
+    assert isinstance(output, Tensor)
+    _check_values(part, f"{kind}.finite", "upsampler.range" if kind == "upsampler" else None, what, output)
+
+
+def is_image(image: Tensor) -> bool:
+    """Return whether all values of an image are finite and in [0, 1], as far as half precision rounds."""
+    least, greatest = torch.stack(image.detach().aminmax()).tolist()
+    return math.isfinite(least) and math.isfinite(greatest) and least >= -_ROUNDING and greatest <= 1 + _ROUNDING
+
+
+def channels_of(part: Backbone | RayEncoding) -> int:
+    """Return how many features per ray a part says that it returns."""
+    channels = getattr(part, "channels", None)
+    if not isinstance(channels, int) or channels < 1:
+        kind = "encoding" if isinstance(part, RayEncoding) else "backbone"
+        raise ContractError(part, f"{kind}.shape", f"its attribute channels is {channels!r}")
+    return channels
+
+
+# -- exporters ---------------------------------------------------------------------------------------------
+
+
+def check_exported(exporter: Exporter[Any], exported: object, folder: Path) -> Exported:
+    """Return what an exporter says that it wrote into ``folder``, which is there."""
+    if not isinstance(exported, Exported):
+        raise ContractError(exporter, "exporter.exported", f"export returned {_kind_of(exported)}")
+    if not exported.files:
+        raise ContractError(exporter, "exporter.exported", "it names no file")
+    for file in exported.files:
+        if not (folder / file.name).exists():
+            raise ContractError(exporter, "exporter.files", f"there is no {file.name!r}")
+    return exported
+
+
+def check_runner(exporter: Exporter[Any], runner: object) -> Runner:
+    """Return what ``load`` of an exporter returned, which can render."""
+    if not isinstance(runner, Runner):
+        raise ContractError(exporter, "exporter.runner", f"load returned {_kind_of(runner)}")
+    return runner
+
+
+# -- values ------------------------------------------------------------------------------------------------
+
+
+def _check_form(
+    component: object,
+    shape_rule: str,
+    dtype_rule: str,
+    what: str,
+    value: object,
+    shape: tuple[int, ...],
+    dtypes: tuple[torch.dtype, ...] = (torch.float32,),
+) -> None:
+    if not isinstance(value, Tensor):
+        raise ContractError(component, shape_rule, f"{what}: {_kind_of(value)}")
+    if tuple(value.shape) != shape:
+        raise ContractError(component, shape_rule, f"{what}: {tuple(value.shape)} where {shape} is expected")
+    if value.dtype not in dtypes:
+        raise ContractError(component, dtype_rule, f"{what}: {value.dtype}")
+
+
+def _check_values(component: object, finite_rule: str, range_rule: str | None, what: str, value: Tensor) -> None:
+    """Check values in one pass over them: NaN goes through minimum and maximum."""
+    if not value.numel() or value.device.type == "meta":
+        return
+    least, greatest = torch.stack(value.detach().aminmax()).tolist()
+    if not (math.isfinite(least) and math.isfinite(greatest)):
+        raise ContractError(component, finite_rule, f"{what}: {_not_finite(value)}")
+    if range_rule is not None and not (least >= -_ROUNDING and greatest <= 1 + _ROUNDING):
+        raise ContractError(component, range_rule, f"{what}: from {least:.4g} to {greatest:.4g}")
+
+
+def _not_finite(value: Tensor) -> str:
+    return f"{int((~value.isfinite()).sum())} of {value.numel()} values are NaN or infinite"
+
+
+def _kind_of(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__qualname__}"

@@ -1,0 +1,76 @@
+"""A student tried on a few rays before a teacher is fitted for it: a part that is at fault is named at once."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from nfcore.interfaces.boundaries import ContractError, calling
+from nfcore.scene.cameras import Cameras
+from nfcore.student.light_field import LightField
+from nfcore.student.watching import watched
+
+# Rays of the trial: so few that it takes no time, and so that rows and columns can't be mixed up.
+_ROWS, _COLUMNS = 3, 4
+
+
+def try_student(student: LightField) -> None:
+    """Run all parts of a copy of ``student`` on a few rays: forward and backward, in training and in eval mode.
+
+    The student is left as it is, and so is the global random state.
+
+    Raises:
+        ContractError: a part breaks a rule: what it returns, its gradients, or that eval mode is repeatable.
+        PluginError: a part raised an error of its own.
+
+    """
+    trial, cameras = copy.deepcopy(student).cpu(), student.cameras[:2].to("cpu")
+    height, width = min(cameras.height, _ROWS * student.scale), min(cameras.width, _COLUMNS * student.scale)
+    top, left = torch.full((2, len(cameras)), 0.5) * torch.tensor(
+        [[cameras.height - height], [cameras.width - width]]
+    )
+    cameras = cameras.cropped(top, left, height, width)
+    with torch.random.fork_rng(devices=[]):
+        _try_gradients(trial.train(), cameras)
+        _try_repeatable(trial.eval(), cameras)
+
+
+def _try_gradients(student: LightField, cameras: Cameras) -> None:
+    parts = list(student.parts.values())
+    with watched(student.parts) as outputs:
+        image = student(cameras)
+    if not any(weight.requires_grad for weight in student.parameters()):
+        return
+    if not image.requires_grad:
+        part = next(p for p, output in zip(parts, outputs, strict=True) if not output.requires_grad and _learns(p))
+        raise ContractError(part, "network.gradients", "no gradient flows through what it returns")
+    for output in outputs[:-1]:
+        if output.requires_grad:
+            output.retain_grad()
+    with calling(student.upsampler, "backward"):
+        (image.float() - 0.5).square().mean().backward()
+    # Backwards: a gradient that is not finite makes all those before it so too.
+    for part, received in reversed(list(zip(parts, [None, *outputs[:-1]], strict=True))):
+        gradients = [weight.grad for weight in part.parameters()]
+        gradients.append(None if received is None else received.grad)
+        if not all(bool(gradient.isfinite().all()) for gradient in gradients if gradient is not None):
+            rule = "encoding.gradients" if part is student.encoding else "network.gradients"
+            raise ContractError(part, rule, "a gradient is NaN or infinite")
+
+
+def _learns(part: nn.Module) -> bool:
+    return any(weight.requires_grad for weight in part.parameters())
+
+
+@torch.no_grad()
+def _try_repeatable(student: LightField, cameras: Cameras) -> None:
+    with watched(student.parts) as outputs:
+        student(cameras)
+        student(cameras)
+    parts = list(student.parts.values())
+    for part, first, second in zip(parts, outputs[:3], outputs[3:], strict=True):
+        if not torch.equal(first, second):
+            difference = float((first - second).abs().max())
+            raise ContractError(part, "part.repeatable", f"two calls differ by up to {difference:.2g}")
