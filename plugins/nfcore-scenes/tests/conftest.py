@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+
+from nfcore import UserError
+from nfcore_scenes.capture_writers import write_colmap, write_llff, write_transforms
+from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
+from nfcore_scenes.procedural import Procedural
 
 torch.set_num_threads(1)
 
@@ -53,3 +60,51 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setattr("nfcore_scenes.photo_cache.cache_folder", lambda: folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same small capture in every layout: folders llff, colmap, text and transforms."""
+    folder = tmp_path_factory.mktemp("sound")
+    scene = Procedural(Procedural.Options())
+    around = shoot(scene, around_poses(6), PHONE.scaled(32, 32), alpha=False)
+    write_llff(shoot(scene, forward_poses(6), PINHOLE.scaled(32, 32), alpha=False), folder / "llff")
+    write_colmap(around, folder / "colmap")
+    write_colmap(around, folder / "text", text=True)
+    write_transforms(around, folder / "transforms")
+    return folder
+
+
+@pytest.fixture
+def mine(sound: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Return a copy of one of the captures, to be spoilt."""
+    return lambda layout: Path(shutil.copytree(sound / layout, tmp_path / layout))
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[..., str]:
+    """Return the one or two lines with which a call is refused; they hold all of the given words."""
+
+    def refused(make: Callable[[], object], *words: str) -> str:
+        with pytest.raises(UserError) as error:
+            make()
+        text = str(error.value)
+        assert len(text.splitlines()) <= 2 and len(text) < 600, text
+        for word in words:
+            assert word in text, text
+        return text
+
+    return refused
+
+
+@pytest.fixture(scope="session")
+def edit() -> Callable[..., None]:
+    """Change a capture's transforms.json."""
+
+    def edited(folder: Path, change: Callable[[dict], object]) -> None:
+        file = folder / "transforms.json"
+        values = json.loads(file.read_text())
+        change(values)
+        file.write_text(json.dumps(values))
+
+    return edited

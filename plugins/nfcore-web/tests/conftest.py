@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,3 +87,17 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., SimpleNa
 def violations() -> Callable[[Any], list[str]]:
     """What axe-core finds wrong with a page."""
     return lambda page: accessibility_violations(page, HERE / "axe.min.js")
+
+
+@pytest.fixture
+def tampered(tmp_path: Path) -> Callable[[Path, str, Callable[[str], str]], Path]:
+    """A page with one of its script elements changed."""
+
+    def change_element(page: Path, name: str, change: Callable[[str], str]) -> Path:
+        text = page.read_text(encoding="utf-8")
+        (found,) = re.findall(rf'id="{name}">([^<]*)<', text)
+        path = tmp_path / "tampered.html"
+        path.write_text(text.replace(found, change(found)), encoding="utf-8")
+        return path
+
+    return change_element
