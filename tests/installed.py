@@ -12,6 +12,8 @@ from nfcore.plugin.components import INTERFACE_LEVELS
 
 NFCORE = Path(sys.executable).with_name("nfcore")
 VERSION = "1.2"
+#: The core's own exporters take seconds to import, which ``doctor`` does; they are not what is tested here.
+QUICKLY = {"NFCORE_PLUGINS_DISABLE": "nfcore-coreml, nfcore_onnx"}
 
 PLUGIN = """
 import nfcore

@@ -1,4 +1,4 @@
-"""The exported page where something is wrong or unwanted: damaged parts, markup in a title, motion; what axe finds."""
+"""The exported page where something goes wrong: damaged parts, markup in a title, motion, accessibility."""
 
 from __future__ import annotations
 
