@@ -13,8 +13,7 @@ from nfcore import plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import distill, evaluate_student
-from nfcore.runs import Run, Stages
-from nfcore.ui.console import Console
+from nfcore.runs import Artifacts, execute
 
 STEPS, VIEWS, SIZE = 2000, 300, 100
 _ROOM_FOR_100 = 100.5 * SIZE * SIZE * 3 / (1 << 30)
@@ -38,18 +37,16 @@ def measure() -> list[dict[str, Any]]:
     changes = [f"image_size={SIZE}"]
     config = configure("mobiler2l-small", plugins(), scene=f"blender:{scene()}", changes=changes)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run.create(Path(folder) / "run", config, resume=False)
-        stages = Stages(run, plugins(), Console(quiet=True))
-        stages.do("teach")
-        return [_row(name, stages, change) for name, change in CHANGES.items()]
+        run = execute(Path(folder) / "run", config, stage="teach")
+        return [_row(name, run, change) for name, change in CHANGES.items()]
 
 
-def _row(name: str, stages: Stages, change: dict[str, Any]) -> dict[str, Any]:
-    student = stages.new_student()
+def _row(name: str, run: Artifacts, change: dict[str, Any]) -> dict[str, Any]:
+    student = run.new_student()
     began = time.process_time()
-    distill(student, stages.fitted_teacher, stages.source, DistillConfig(**BASE | change))
+    distill(student, run.teacher, run.source, DistillConfig(**BASE | change))
     seconds = time.process_time() - began
-    views = stages.source.views("test")
+    views = run.source.views("test")
     row = {
         "option": name,
         "PSNR, test photos": round(evaluate_student(student, views).mean["psnr"], 2),

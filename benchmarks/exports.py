@@ -16,10 +16,10 @@ from typing import Any
 import torch
 
 from benchmarks.students import build
-from nfcore import LightField, Views, plugins
+from nfcore import Views, plugins, runs
 from nfcore.config.schema import Choice
 from nfcore.measuring.latency import Latencies
-from nfcore.runs import Run, open_scene
+from nfcore.runs import Artifacts
 from nfcore.shrinking.candidate_cache import Workshop
 from nfcore.shrinking.candidates import front_of, survey, time_packages
 from nfcore.shrinking.pareto_selection import Limits, Measured, smallest
@@ -45,12 +45,11 @@ def measure(run: str | None = None) -> list[dict[str, Any]]:
             "nfcore run guided --scene blender:PATH/lego --set image_size=200 --export '' makes"
         )
     with tempfile.TemporaryDirectory() as folder:
-        return [*_of_run(Run(Path(run)), Path(folder)), *_of_paper(Path(folder))]
+        return [*_of_run(runs.open(run, device="cpu"), Path(folder)), *_of_paper(Path(folder))]
 
 
-def _of_run(run: Run, folder: Path) -> list[dict[str, Any]]:
-    student = LightField.load(run.student, plugins())
-    source = open_scene(run.config, plugins())
+def _of_run(run: Artifacts, folder: Path) -> list[dict[str, Any]]:
+    student, source = run.student, run.source
     workshop = Workshop(student, Judge(student, validation_images(source), PHOTOS), plugins(), folder / "run.json")
     names = sorted({component.name for _, component in plugins().components("exporter")})
     found = survey(workshop, names, LIMITS)

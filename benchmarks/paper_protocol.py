@@ -15,15 +15,14 @@ from typing import Any
 
 from benchmarks.data import scene
 from benchmarks.distillation import matmul_peak
-from nfcore import plugins
+from nfcore import runs
 from nfcore.evaluation.metrics import psnr
 from nfcore.io.atomic import atomic_path, write_json
 from nfcore.io.tensors import load_state
 from nfcore.pipeline import evaluate_student
-from nfcore.runs import Run, Stages
+from nfcore.runs import Artifacts
 from nfcore.student.complexity import macs
 from nfcore.training.precision import network_dtype
-from nfcore.ui.console import Console
 
 RUNS = Path("runs")
 LEVELS = (30, 31, 32)
@@ -78,18 +77,17 @@ def _keep_checkpoint(run: Path) -> None:
 
 
 def _row(recipe: str, folder: Path) -> dict[str, Any]:
-    run = Run(folder)
-    stages = Stages(run, plugins(), Console(quiet=True))
-    curve = _curve(stages)
-    taught = run.results.get("teach", {}).get("seconds.teach", 0.0)
-    row: dict[str, Any] = {"student": recipe, "finished": ", ".join(run.results) or "nothing"}
+    run = runs.open(folder)
+    curve = _curve(run)
+    figures = run.results
+    taught = figures.get("seconds.teach", 0.0)
+    row: dict[str, Any] = {"student": recipe, "finished": ", ".join(run.run.finished) or "nothing"}
     row["teacher, s"] = taught
     for level in LEVELS:
         reached = [point["seconds"] for point in curve if point["psnr"] >= level]
         row[f"s to {level} dB"] = round(taught + reached[0]) if reached else "not reached"
     if len(curve) > 1:
-        row |= _speed(stages, curve)
-    figures = run.write_summary()
+        row |= _speed(run, curve)
     row["teacher PSNR"] = _rounded(figures.get("teacher.test.psnr"))
     row["student PSNR"] = _rounded(figures.get("student.test.psnr"))
     row["whole run, s"] = figures.get("seconds.total")
@@ -98,16 +96,16 @@ def _row(recipe: str, folder: Path) -> dict[str, Any]:
     return row
 
 
-def _curve(stages: Stages) -> list[dict[str, float]]:
+def _curve(run: Artifacts) -> list[dict[str, float]]:
     """Return step, seconds and PSNR on the test views of each kept checkpoint; each is judged once."""
-    known = stages.run.folder / "curve" / "curve.json"
+    known = run.run.folder / "curve" / "curve.json"
     curve: dict[str, dict[str, float]] = json.loads(known.read_text()) if known.exists() else {}
     for path in sorted(known.parent.glob("*.safetensors")):
         if path.name not in curve:
             saved = load_state(path)
-            student = stages.new_student().to(stages.device)
+            student = run.new_student().to(run.device)
             student.load_state_dict(saved["state"]["student"])
-            views = stages.source.views("test")
+            views = run.source.views("test")
             quality = evaluate_student(student.eval(), views, metrics={"psnr": psnr})
             point = {"step": saved["step"], "seconds": saved["seconds"], "psnr": quality.mean["psnr"]}
             curve[path.name] = point
@@ -115,13 +113,13 @@ def _curve(stages: Stages) -> list[dict[str, float]]:
     return sorted(curve.values(), key=lambda point: point["step"])
 
 
-def _speed(stages: Stages, curve: list[dict[str, float]]) -> dict[str, Any]:
+def _speed(run: Artifacts, curve: list[dict[str, float]]) -> dict[str, Any]:
     """Return images a second by the median between checkpoints, and the share of the device's matrix product."""
-    config, student = stages.config.distill, stages.new_student()
+    config, student = run.config.distill, run.new_student()
     rays_per_image = math.prod(student.grid)
     speeds = sorted((b["step"] - a["step"]) / (b["seconds"] - a["seconds"]) for a, b in pairwise(curve))
     rays = speeds[len(speeds) // 2] * config.batch * (config.crop or 0) ** 2
-    peak = matmul_peak(stages.device, network_dtype(config.precision, stages.device))
+    peak = matmul_peak(run.device, network_dtype(config.precision, run.device))
     return {
         "images/s": round(rays / rays_per_image, 1),
         "rays/s": round(rays),

@@ -15,10 +15,9 @@ from nfcore import Reporter, plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import evaluate_student
-from nfcore.runs import Run, Stages
+from nfcore.runs import Artifacts, execute
 from nfcore.runtime.threads import single_thread
 from nfcore.training.loop import train
-from nfcore.ui.console import Console
 from nfcore.views.photo_split import validation_images
 from nfcore.views.pseudo_views import PseudoViews
 
@@ -57,24 +56,23 @@ def measure() -> list[dict[str, Any]]:
         recipe = Path(folder) / "recipe.toml"
         recipe.write_text(RECIPE)
         config = configure(str(recipe), plugins(), scene=f"blender:{scene()}")
-        stages = Stages(Run.create(Path(folder) / "run", config, resume=False), plugins(), Console(quiet=True))
-        stages.do("teach")
-        views = _views(stages)
-        return [_row(name, stages, views, change) for name, change in CHANGES.items()]
+        run = execute(Path(folder) / "run", config, stage="teach")
+        views = _views(run)
+        return [_row(name, run, views, change) for name, change in CHANGES.items()]
 
 
-def _views(stages: Stages) -> PseudoViews:
+def _views(run: Artifacts) -> PseudoViews:
     """Return all pseudo views, rendered once for all options."""
-    size = stages.source.views("train").cameras
+    size = run.source.views("train").cameras
     room = torch.empty((VIEWS, size.height, size.width, 3), dtype=torch.uint8)
-    teacher = stages.fitted_teacher
-    views = PseudoViews(teacher, stages.source, room, count=VIEWS, first=VIEWS, per_step=0, seed=1, workers=0)
+    teacher = run.teacher
+    views = PseudoViews(teacher, run.source, room, count=VIEWS, first=VIEWS, per_step=0, seed=1, workers=0)
     views.prepare(0)
     return views
 
 
-def _row(name: str, stages: Stages, views: PseudoViews, change: dict[str, Any]) -> dict[str, Any]:
-    student = stages.new_student()
+def _row(name: str, run: Artifacts, views: PseudoViews, change: dict[str, Any]) -> dict[str, Any]:
+    student = run.new_student()
     settings = DistillConfig(**BASE | change)
     began = time.process_time()
     with single_thread():
@@ -82,9 +80,7 @@ def _row(name: str, stages: Stages, views: PseudoViews, change: dict[str, Any]) 
     seconds = time.process_time() - began
     row = {
         "option": name,
-        "PSNR, validation images": round(
-            evaluate_student(student, validation_images(stages.source)).mean["psnr"], 2
-        ),
+        "PSNR, validation images": round(evaluate_student(student, validation_images(run.source)).mean["psnr"], 2),
         "CPU ms per step": round(1e3 * seconds / settings.steps, 1),
     }
     print(row, file=sys.stderr, flush=True)

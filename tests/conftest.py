@@ -12,8 +12,12 @@ import tiny
 import torch
 
 from nfcore.cli import main
+from nfcore.config.resolve import configure
+from nfcore.config.schema import PipelineConfig
 from nfcore.plugin.manager import PluginManager
+from nfcore.runs import Run
 from nfcore.testing.browser import chromium, opened  # noqa: F401 - fixtures
+from nfcore.ui.console import Console
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +36,23 @@ def generator() -> torch.Generator:
 @pytest.fixture
 def manager() -> PluginManager:
     return tiny.manager()
+
+
+@pytest.fixture
+def config(manager) -> PipelineConfig:
+    """The configuration of the tiny recipe."""
+    return configure("tiny", manager)
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(quiet=True)
+
+
+@pytest.fixture
+def run(tmp_path, config) -> Run:
+    """A new run of the tiny recipe, in a folder ``run``."""
+    return Run.create(tmp_path / "run", config, resume=False)
 
 
 @pytest.fixture

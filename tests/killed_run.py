@@ -23,7 +23,7 @@ import torchmetrics.functional.image  # noqa: F401 - for the fork server
 
 import nfcore
 from nfcore.plugin.manager import PluginManager
-from nfcore.runs import Run, Stages, checkpoints, reporter
+from nfcore.runs import Artifacts, Run, Scheduler, checkpoints, reporter
 from nfcore.runtime import distributed
 from nfcore.training import loop as training
 from nfcore.ui.console import Console
@@ -98,9 +98,9 @@ def do(folder: Path, stage: str, kill_at: int | None, instant: str | None, answe
             die()
 
     with distributed.joined():
-        stages = Stages(Run(folder), manager(), Console(quiet=True))
+        scheduler = Scheduler(Artifacts(Run(folder), manager()), Console(quiet=True))
         sys.setprofile(count)
-        stages.do(stage)
+        scheduler.do(stage)
         sys.setprofile(None)
     answer.send(calls)
 

@@ -44,7 +44,7 @@ def test_a_changed_setting_begins_its_stage_and_those_after_it_anew(nfcore, run)
     before = seconds(run)
     done = nfcore("run", "runs/tiny/", "--resume", "--set", "distill.learning_rate=1e-3")
     assert done.returncode == 0, done.stderr
-    assert "another distill.learning_rate: distill and all that comes after it is done anew" in done.stderr
+    assert "distill.learning_rate changed: re-running from distill" in done.stderr
     after = seconds(run)
     assert after["teacher.safetensors"] == before["teacher.safetensors"]
     assert after["distilled.safetensors"] > before["distilled.safetensors"]
@@ -57,7 +57,7 @@ def test_a_run_goes_on_as_it_was_configured_without_naming_its_settings_again(nf
     before = seconds(run)
     done = nfcore("run", "runs/tiny/", "--resume", "--json")
     assert done.returncode == 0, done.stderr
-    assert "anew" not in done.stderr
+    assert "re-running" not in done.stderr
     assert json.loads(done.stdout)["student.test.psnr"]
     assert seconds(run)["student.safetensors"] == before["student.safetensors"]
 
@@ -78,16 +78,16 @@ def test_a_run_goes_on_as_it_was_configured_without_naming_its_settings_again(nf
 def test_what_is_done_anew_follows_from_what_was_changed(tmp_path, manager, change, stage):
     run = Run.create(tmp_path / "run", configure("tiny", manager), resume=False)
     for name in STAGES:
-        run.finished(name, {})
+        run.finish(name, {})
     assert run.change(configure("tiny", manager, changes=[change])) == stage
-    assert list(run.results) == (STAGES[: STAGES.index(stage)] if stage else STAGES)
+    assert list(run.finished) == (STAGES[: STAGES.index(stage)] if stage else STAGES)
 
 
 def test_a_change_that_does_not_fit_the_scene_undoes_nothing(nfcore, run):
     done = nfcore("run", "runs/tiny/", "--resume", "--set", "image_size=18")
     assert done.returncode == 2
     assert "does not divide" in done.stderr
-    assert set(Run(run.folder).results) >= {"teach", "distill", "finetune"}
+    assert set(Run(run.folder).finished) >= {"teach", "distill", "finetune"}
     assert Run(run.folder).config == run.config
 
 
@@ -97,7 +97,7 @@ def test_a_changed_setting_is_refused_without_resume_and_the_command_is_named(nf
         assert done.returncode == 2
         assert "another distill.steps" in done.stderr
         assert "'nfcore run runs/tiny/ --resume --set KEY=VALUE'" in done.stderr
-    assert set(Run(run.folder).results) >= {"teach", "distill", "finetune"}
+    assert set(Run(run.folder).finished) >= {"teach", "distill", "finetune"}
 
 
 def test_a_run_is_the_recipe_of_another_one(nfcore, run, tmp_path):

@@ -237,7 +237,7 @@ def test_a_run_on_a_disk_that_fails_exits_with_1_and_goes_on_once_there_is_room(
 
 def test_an_interrupt_from_the_keyboard_has_no_traceback(plugins, tmp_path):
     code = (
-        "import sys; from nfcore.cli import main; import nfcore.runs.stages as s;"
+        "import sys; from nfcore.cli import main; import nfcore.pipeline as s;"
         "s.distill = lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt); main()"
     )
     options = ["--plugins-dir", str(plugins), "run", "tiny", "--runs", str(tmp_path / "runs"), "--quiet"]

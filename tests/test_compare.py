@@ -168,7 +168,7 @@ def test_without_the_paper_runs_stand_side_by_side(command, lego, tmp_path):
     [
         ([], "nothing to compare"),
         (["none"], "none: no run here"),
-        (["runs/begun"], "nothing of this run is finished"),
+        (["runs/begun"], "no stage of this run is finished"),
     ],
 )
 def test_what_can_not_be_compared_is_a_users_error(command, tmp_path, manager, arguments, said):

@@ -100,11 +100,11 @@ def test_a_file_with_any_tensors_is_read_or_refused(kind, data):
 def test_a_file_with_any_changed_bytes_is_read_or_refused(kind, data):
     with tempfile.TemporaryDirectory() as folder:
         run = Run.create(Path(folder) / "run", configure("tiny", MANAGER), resume=False)
-        run.finished("teach", {"scene": "x", "seconds.teach": 3.2})
+        run.finish("teach", {"scene": "x", "seconds.teach": 3.2})
         if kind == "config.toml":
             path, read = run.folder / kind, lambda: Run(run.folder)
         elif kind == "results.json":
-            path, read = run.folder / "state" / kind, lambda: Run(run.folder).results
+            path, read = run.folder / "state" / kind, lambda: Run(run.folder).finished
         else:
             path = Path(folder) / f"{kind}.safetensors"
             read = written(path, kind)

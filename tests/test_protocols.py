@@ -12,7 +12,7 @@ from nfcore.config.resolve import configure
 from nfcore.evaluation.publications import Protocol, read_tables
 from nfcore.pipeline import evaluate_student
 from nfcore.plugin.manager import PluginManager
-from nfcore.runs import Run, Stages
+from nfcore.runs import Artifacts, Run, Scheduler
 from nfcore.ui.console import Console
 
 
@@ -42,16 +42,15 @@ def run(tmp_path, two_views):
     config = configure("tiny", two_views, changes=["scene.test=5", "distill.steps=4"], protocol="postcard")
     run = Run.create(tmp_path / "run", config, resume=False)
     for stage in ("teach", "distill", "finetune", "evaluate"):
-        Stages(run, two_views, Console(quiet=True)).do(stage)
+        Scheduler(Artifacts(run, two_views), Console(quiet=True)).do(stage)
     return run
 
 
 def test_only_the_publications_views_are_scored_and_the_summary_says_so(run, two_views):
     summary = json.loads((run.folder / "summary.json").read_text())
     assert (summary["protocol"], summary["test_views"]) == ("postcard", 2)
-    stages = Stages(run, two_views, Console(quiet=True))
-    views = stages.source.views("test")
-    student = tiny.nfcore.LightField.load(run.student, two_views)
+    views = Artifacts(run, two_views).source.views("test")
+    student = tiny.nfcore.LightField.load(run.student_file, two_views)
     every_third = evaluate_student(student, views.chosen([0, 3]))
     assert summary["student.test.psnr"] == pytest.approx(every_third.mean["psnr"])
     assert summary["student.test.psnr"] != pytest.approx(evaluate_student(student, views).mean["psnr"], abs=1e-4)
@@ -60,9 +59,9 @@ def test_only_the_publications_views_are_scored_and_the_summary_says_so(run, two
 def test_another_protocol_scores_a_run_anew_and_the_same_does_not(run, two_views):
     def score(protocol):
         run.set_config(run.config.model_copy(update={"protocol": protocol}))
-        before = run.results
-        Stages(run, two_views, Console(quiet=True)).do("evaluate")
-        return before["evaluate"] != run.results["evaluate"], run.results
+        before = run.finished
+        Scheduler(Artifacts(run, two_views), Console(quiet=True)).do("evaluate")
+        return before["evaluate"] != run.finished["evaluate"], run.finished
 
     anew, results = score("all")
     assert anew
@@ -73,11 +72,11 @@ def test_another_protocol_scores_a_run_anew_and_the_same_does_not(run, two_views
 
 
 def test_a_run_that_says_no_protocol_has_scored_every_view(run, two_views):
-    figures = {k: v for k, v in run.results["evaluate"].items() if k not in ("protocol", "test_views")}
-    run.finished("evaluate", figures)
+    figures = {k: v for k, v in run.finished["evaluate"].items() if k not in ("protocol", "test_views")}
+    run.finish("evaluate", figures)
     run.set_config(run.config.model_copy(update={"protocol": "all"}))
-    Stages(run, two_views, Console(quiet=True)).do("evaluate")
-    assert run.results["evaluate"] == figures
+    Scheduler(Artifacts(run, two_views), Console(quiet=True)).do("evaluate")
+    assert run.finished["evaluate"] == figures
 
 
 def test_a_run_goes_on_under_another_protocol(run, two_views):

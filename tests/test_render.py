@@ -11,6 +11,7 @@ import pytest
 import tiny
 import torch
 from PIL import Image
+from tiny_runs import trained
 from torch.nn import functional as F
 from typer.testing import CliRunner
 
@@ -25,7 +26,7 @@ from nfcore.geometry.orbits import OrbitRegion, look_at, spiral
 from nfcore.io.videos import save_video
 from nfcore.pipeline.depth import coloured, depth_range, depth_views
 from nfcore.pipeline.render import along, save_frames, student_frames, teacher_frames
-from nfcore.runs import Run, Stages
+from nfcore.runs import Artifacts, Run
 from nfcore.scene.camera_paths import read_path
 from nfcore.student.resampling import pixel_density, render_at
 from nfcore.ui.console import Console
@@ -305,10 +306,8 @@ def test_near_is_red_far_is_violet_and_nothing_is_background():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     manager = tiny.manager()
-    run = Run.create(tmp_path_factory.mktemp("render") / "run", configure("tiny", manager), resume=False)
-    for stage in ("teach", "distill", "finetune"):
-        Stages(run, manager, Console(quiet=True)).do(stage)
-    return run
+    folder = tmp_path_factory.mktemp("render") / "run"
+    return trained(folder, configure("tiny", manager), manager, Console(quiet=True))
 
 
 @pytest.fixture
@@ -350,7 +349,7 @@ def test_depth_for_scripts_is_in_scene_units(run, command):
     folder = run.folder / "renders" / "orbit-depth-npy"
     depth = np.load(folder / "depth.npy")
     cameras = read_path(folder / "cameras.json").cameras(ring(1))
-    teacher = Stages(run, tiny.manager(), Console(quiet=True)).fitted_teacher
+    teacher = Artifacts(run, tiny.manager()).teacher
     known = torch.stack([seen.depth for seen in depth_views(teacher, cameras)])
     assert depth.dtype == np.float32
     np.testing.assert_allclose(depth, known.numpy(), rtol=1e-6)
@@ -372,7 +371,7 @@ def test_depth_for_people_has_its_range_in_the_name(run, command):
 
 def test_a_students_file_alone_renders_along_its_reference_poses(run, command, tmp_path):
     file = tmp_path / "alone.safetensors"
-    file.write_bytes(run.student.read_bytes())
+    file.write_bytes(run.student_file.read_bytes())
     command("--path", "reference", "--out", tmp_path / "v.webm", "--size", "32", of=file)
     with av.open(tmp_path / "v.webm") as video:
         assert video.streams.video[0].height == 32
@@ -428,10 +427,10 @@ def test_what_does_not_go_together_is_refused_in_one_line(command, run, options,
 
 def test_what_is_not_there_is_refused_with_what_makes_it(command, run, tmp_path):
     file = tmp_path / "alone.safetensors"
-    file.write_bytes(run.student.read_bytes())
-    with pytest.raises(UserError, match="a student's file knows no teacher"):
+    file.write_bytes(run.student_file.read_bytes())
+    with pytest.raises(UserError, match="a student's file holds no teacher"):
         command("--from", "teacher", of=file)
-    with pytest.raises(UserError, match="--path reference"):
+    with pytest.raises(UserError, match="reference poses"):
         command("--path", "test", of=file)
     new = Run.create(tmp_path / "new", run.config, resume=False)
     with pytest.raises(UserError, match="'nfcore finetune"):

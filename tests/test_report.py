@@ -15,15 +15,17 @@ import torch
 from nfcore import UserError
 from nfcore.config.resolve import configure_with_origins
 from nfcore.config.schema import PipelineConfig
+from nfcore.config.stages import STAGES as ALL_STAGES
 from nfcore.evaluation.error_maps import error_map
 from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
-from nfcore.report import build_page, gather, write_report
+from nfcore.report import build_page
 from nfcore.report.curves import PSNR, curves, read_metrics
 from nfcore.report.figures import duration
 from nfcore.report.pictures import chosen_views
 from nfcore.report.settings import groups
-from nfcore.runs import Run, Stages, provenance
-from nfcore.runs.provenance import Provenance
+from nfcore.runs import Artifacts, Run, Scheduler, provenance, write_report
+from nfcore.runs.provenance import Provenance, command_line
+from nfcore.runs.report import gather
 from nfcore.testing.browser import accessibility_violations
 from nfcore.ui.console import Console
 
@@ -51,35 +53,36 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def begin(folder: Path) -> Stages:
+def begin(folder: Path) -> Artifacts:
     """A new run of the tiny pipeline, as the command line begins it."""
     manager = tiny.manager()
     changes = [change for change in COMMAND if "=" in change]
     configured = configure_with_origins("tiny", manager, changes=changes)
     run = Run.create(folder, configured.config, resume=False)
-    provenance.keep(run, configured.origins, manager, COMMAND)
-    return Stages(run, manager, Console(quiet=True))
+    provenance.keep(run, configured.origins, manager, command_line(COMMAND))
+    return Artifacts(run, manager)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    stages = begin(tmp_path_factory.mktemp("runs") / "tiny")
-    stages.do_all()
-    return stages.run.folder
+    run = begin(tmp_path_factory.mktemp("runs") / "tiny")
+    for stage in ALL_STAGES:
+        Scheduler(run, Console(quiet=True)).do(stage)
+    return run.run.folder
 
 
 @pytest.fixture
-def stages(finished, tmp_path) -> Stages:
+def run(finished, tmp_path) -> Artifacts:
     """A finished run of one's own."""
     shutil.copytree(finished, tmp_path / "tiny")
-    return Stages(Run(tmp_path / "tiny"), tiny.manager(), Console(quiet=True))
+    return Artifacts(Run(tmp_path / "tiny"), tiny.manager())
 
 
 # -- what a run keeps for it ---------------------------------------------------------------------------
 
 
-def test_the_scores_of_the_views_are_those_whose_means_the_summary_has(stages):
-    rows, summary = read_view_scores(stages.run.view_scores), stages.run.summary()
+def test_the_scores_of_the_views_are_those_whose_means_the_summary_has(run):
+    rows, summary = read_view_scores(run.run.view_scores_file), run.run.summary()
     assert [(row.view, row.index) for row in rows] == [(f"test{i}", i) for i in range(5)]
     for scored in ("teacher.test", "student.distilled", "student.test"):
         for metric in ("psnr", "ssim"):
@@ -87,52 +90,52 @@ def test_the_scores_of_the_views_are_those_whose_means_the_summary_has(stages):
             assert mean == pytest.approx(summary[f"{scored}.{metric}"])
 
 
-def test_a_protocols_views_keep_their_place_in_the_test_split(stages, monkeypatch):
+def test_a_protocols_views_keep_their_place_in_the_test_split(run, monkeypatch):
     monkeypatch.setattr("nfcore.evaluation.publications.Protocol.indices", lambda self, n: range(0, n, 2))
-    stages.config = stages.config.model_copy(update={"protocol": "postcard"})
-    stages.do("evaluate")
-    assert [row.index for row in read_view_scores(stages.run.view_scores)] == [0, 2, 4]
+    run.run.config = run.config.model_copy(update={"protocol": "postcard"})
+    Scheduler(run, Console(quiet=True)).do("evaluate")
+    assert [row.index for row in read_view_scores(run.run.view_scores_file)] == [0, 2, 4]
 
 
-def test_the_run_keeps_its_commands_as_a_shell_takes_them(stages):
-    (command,) = Provenance.read(stages.run.folder).commands
+def test_the_run_keeps_its_commands_as_a_shell_takes_them(run):
+    (command,) = Provenance.read(run.run.folder).commands
     assert command.line == "nfcore run tiny --set scene.test=5 --set 'summary=a & b'"
     assert command.versions["torch"] == torch.__version__
     assert command.versions["tiny-dist"] == "1.0"
 
 
-def test_the_same_command_again_is_kept_once_and_another_beside_it(stages):
+def test_the_same_command_again_is_kept_once_and_another_beside_it(run):
     for arguments in (COMMAND, COMMAND, ["export", "tiny"], ["export", "tiny"]):
-        provenance.keep(stages.run, {}, stages.manager, arguments)
-    kept = Provenance.read(stages.run.folder)
+        provenance.keep(run.run, {}, run.components, command_line(arguments))
+    kept = Provenance.read(run.run.folder)
     assert [command.line for command in kept.commands][1:] == ["nfcore export tiny"]
     assert kept.origins["scene.test"] == "--set"
 
 
-def test_scores_of_a_student_that_is_gone_are_not_shown(stages):
-    stages.run.forget("finetune")
-    contents = gather(stages)
+def test_scores_of_a_student_that_is_gone_are_not_shown(run):
+    run.run.forget("finetune")
+    contents = gather(run)
     assert contents.scores is None
     assert {view.title for view in contents.views} == {"Test view"}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "{}", "[1]", '[{"view": "a", "index": -1, "scores": {}}]'])
-def test_damaged_scores_are_a_line_that_names_the_file(stages, damage):
-    (stages.run.folder / "views.json").write_text(damage)
+def test_damaged_scores_are_a_line_that_names_the_file(run, damage):
+    (run.run.folder / "views.json").write_text(damage)
     with pytest.raises(UserError, match=r"views\.json: damaged"):
-        gather(stages)
+        gather(run)
 
 
-def test_scores_of_views_that_are_gone_have_no_pictures(stages):
-    (stages.run.folder / "views.json").write_text('[{"view": "a", "index": 99, "scores": {}}]')
-    assert {view.title for view in gather(stages).views} == {"Test view"}
+def test_scores_of_views_that_are_gone_have_no_pictures(run):
+    (run.run.folder / "views.json").write_text('[{"view": "a", "index": 99, "scores": {}}]')
+    assert {view.title for view in gather(run).views} == {"Test view"}
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"commands": [{"line": 1}]}', '{"origins": 3}'])
-def test_a_damaged_provenance_is_a_line_that_names_the_file(stages, damage):
-    (stages.run.folder / "provenance.json").write_text(damage)
+def test_a_damaged_provenance_is_a_line_that_names_the_file(run, damage):
+    (run.run.folder / "provenance.json").write_text(damage)
     with pytest.raises(UserError, match=r"provenance\.json: damaged"):
-        gather(stages)
+        gather(run)
 
 
 # -- where a value came from ----------------------------------------------------------------------------
@@ -198,10 +201,10 @@ def test_what_a_later_command_changed_is_not_taken_for_a_default(manager):
 # -- what stands in it ------------------------------------------------------------------------------------
 
 
-def test_it_says_how_the_run_was_made_and_how_good_it_is(stages):
-    html = write_report(stages).read_text()
+def test_it_says_how_the_run_was_made_and_how_good_it_is(run):
+    html = write_report(run).read_text()
     texts = Page(html).texts
-    summary = stages.run.summary()
+    summary = run.run.summary()
     for said in (
         "tiny",
         "a & b",
@@ -216,16 +219,16 @@ def test_it_says_how_the_run_was_made_and_how_good_it_is(stages):
     assert "it takes a telephone" in html  # why an export was not verified
 
 
-def test_its_recipe_makes_the_same_run(stages, tmp_path):
-    recipe = Page(write_report(stages).read_text()).texts
+def test_its_recipe_makes_the_same_run(run, tmp_path):
+    recipe = Page(write_report(run).read_text()).texts
     (text,) = [text for text in recipe if "[teach]" in text]
     (tmp_path / "mine.toml").write_text(text)
-    assert configure_with_origins(str(tmp_path / "mine.toml"), stages.manager).config == stages.config
+    assert configure_with_origins(str(tmp_path / "mine.toml"), run.components).config == run.config
 
 
-def test_the_worst_views_come_first(stages):
-    contents = gather(stages)
-    scores = {row.view: row.scores["student.test.psnr"] for row in read_view_scores(stages.run.view_scores)}
+def test_the_worst_views_come_first(run):
+    contents = gather(run)
+    scores = {row.view: row.scores["student.test.psnr"] for row in read_view_scores(run.run.view_scores_file)}
     ranked = sorted(scores, key=scores.__getitem__)
     assert [row[0] for row in contents.scores.rows] == ranked
     assert [view.name for view in contents.views] == [ranked[0], ranked[1], ranked[2], ranked[4]]
@@ -251,21 +254,21 @@ def test_a_view_is_shown_once_however_few_there_are(psnr, chosen):
     assert chosen_views(rows, 5) == chosen
 
 
-def test_pictures_are_what_they_are_said_to_be(stages):
+def test_pictures_are_what_they_are_said_to_be(run):
     import base64
     import io
 
     from PIL import Image
 
-    view = gather(stages).views[0]
-    index = {row.view: row.index for row in read_view_scores(stages.run.view_scores)}[view.name]
+    view = gather(run).views[0]
+    index = {row.view: row.index for row in read_view_scores(run.run.view_scores_file)}[view.name]
     assert [p.shows for p in view.pictures] == ["photo", "teacher", "student", "teacher-error", "student-error"]
     files = [base64.b64decode(p.source.partition(",")[2]) for p in view.pictures]
     pictures = [
         torch.tensor(list(Image.open(io.BytesIO(f)).convert("RGB").tobytes())).reshape(16, 16, 3) for f in files
     ]
-    views = stages.source.views("test")
-    student = stages.finished_student.render(views.cameras[index])[0].permute(1, 2, 0)
+    views = run.source.views("test")
+    student = run.student.render(views.cameras[index])[0].permute(1, 2, 0)
     assert torch.equal(pictures[0], (views.images[index] * 255).round().long())
     assert torch.equal(pictures[2], (student * 255).round().long())
     assert torch.equal(pictures[4], torch.from_numpy(error_map(student, views.images[index])).long())
@@ -280,12 +283,12 @@ def test_the_error_map_goes_from_black_to_light():
 
 
 def test_a_run_is_reported_at_every_stage_and_says_what_is_not_there_yet(tmp_path):
-    stages = begin(tmp_path / "tiny")
+    run = begin(tmp_path / "tiny")
     pictures = []
     for stage in (None, *STAGES):
         if stage:
-            stages.do(stage)
-        contents = gather(stages)
+            Scheduler(run, Console(quiet=True)).do(stage)
+        contents = gather(run)
         page = Page(build_page(contents))
         states = {state.name: state.finished for state in contents.states}
         assert states == {name: stage is not None and STAGES.index(name) <= STAGES.index(stage) for name in STAGES}
@@ -295,21 +298,21 @@ def test_a_run_is_reported_at_every_stage_and_says_what_is_not_there_yet(tmp_pat
     assert pictures == [set(), teacher, teacher, *[teacher | {"student", "student-error"}] * 4]
 
 
-def test_a_report_without_the_photos_says_so_and_has_the_rest(stages, monkeypatch):
+def test_a_report_without_the_photos_says_so_and_has_the_rest(run, monkeypatch):
     def gone(*arguments):
         raise UserError("lego: no such folder")
 
-    monkeypatch.setattr("nfcore.runs.stages.open_scene", gone)
-    contents = gather(Stages(stages.run, stages.manager, Console(quiet=True)))
+    monkeypatch.setattr("nfcore.runs.artifacts.open_scene", gone)
+    contents = gather(Artifacts(run.run, run.components))
     assert contents.views == ()
     assert "lego: no such folder" in build_page(contents)
     assert contents.quality and contents.scores and contents.exports
 
 
-def test_a_run_of_an_older_nfcore_is_reported_without_what_it_did_not_keep(stages):
+def test_a_run_of_an_older_nfcore_is_reported_without_what_it_did_not_keep(run):
     for name in ("provenance.json", "views.json", "metrics.jsonl"):
-        (stages.run.folder / name).unlink()
-    texts = " ".join(Page(build_page(gather(stages))).texts)
+        (run.run.folder / name).unlink()
+    texts = " ".join(Page(build_page(gather(run))).texts)
     assert "This run does not know what gave each setting its value" in texts
     assert "The run does not know its command" in texts
     assert "No training stage has reported anything yet" in texts
@@ -344,8 +347,8 @@ def test_times_are_said_as_people_say_them(seconds, said):
 # -- it is one file, and nothing in it can act ---------------------------------------------------------------
 
 
-def test_it_needs_no_other_file_and_no_network(stages):
-    page = Page(write_report(stages).read_text())
+def test_it_needs_no_other_file_and_no_network(run):
+    page = Page(write_report(run).read_text())
     addresses = [
         value for _, attributes in page.elements for key in ("src", "href") if (value := attributes.get(key))
     ]
@@ -355,28 +358,28 @@ def test_it_needs_no_other_file_and_no_network(stages):
     assert policy.startswith("default-src 'none';")
 
 
-def test_what_a_run_says_is_text_and_nothing_else(stages):
+def test_what_a_run_says_is_text_and_nothing_else(run):
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
-    run = stages.run
-    run.set_config(run.config.model_copy(update={"summary": evil}))
-    (run.folder / "views.json").write_text(
-        (run.folder / "views.json").read_text().replace("test0", evil.replace('"', ""))
+    opened = run.run
+    opened.set_config(opened.config.model_copy(update={"summary": evil}))
+    (opened.folder / "views.json").write_text(
+        (opened.folder / "views.json").read_text().replace("test0", evil.replace('"', ""))
     )
-    provenance.keep(run, {"seed": evil}, stages.manager, ["run", evil])
-    log = run.folder / "metrics.jsonl"
+    provenance.keep(opened, {"seed": evil}, run.components, command_line(["run", evil]))
+    log = opened.folder / "metrics.jsonl"
     log.write_text(log.read_text() + json.dumps({"stage": evil, "step": 1, "psnr": 3.0}) + "\n")
-    results = run.results
+    results = opened.finished
     results["teach"]["scene"] = evil
-    (run.folder / "state" / "results.json").write_text(json.dumps(results))
-    before = Page(write_report(Stages(Run(run.folder), stages.manager, Console(quiet=True))).read_text())
+    (opened.folder / "state" / "results.json").write_text(json.dumps(results))
+    before = Page(write_report(Artifacts(Run(opened.folder), run.components)).read_text())
     assert len(before.all("script")) == 1
     assert not [img for img in before.all("img") if not img["src"].startswith("data:")]
     assert not [key for _, attributes in before.elements for key in attributes if key.startswith("on")]
 
 
-def test_no_two_elements_have_one_name(stages):
+def test_no_two_elements_have_one_name(run):
     names = [
-        attributes["id"] for _, attributes in Page(write_report(stages).read_text()).elements if "id" in attributes
+        attributes["id"] for _, attributes in Page(write_report(run).read_text()).elements if "id" in attributes
     ]
     assert len(names) == len(set(names))
 
@@ -385,8 +388,8 @@ def test_no_two_elements_have_one_name(stages):
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 1200), ("light", 390)])
-def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(stages, opened, scheme, width):
-    page = opened(write_report(stages), color_scheme=scheme, viewport={"width": width, "height": 800})
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(run, opened, scheme, width):
+    page = opened(write_report(run), color_scheme=scheme, viewport={"width": width, "height": 800})
     for summary in page.locator("summary").all():
         summary.click()
     page.check("#defaults")
@@ -395,8 +398,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(stages, opened, 
     assert [url for url in page.asked if not url.startswith("data:")] == [page.url]
 
 
-def test_the_line_is_moved_by_keys_and_pictures_are_chosen(stages, opened):
-    page = opened(write_report(stages))
+def test_the_line_is_moved_by_keys_and_pictures_are_chosen(run, opened):
+    page = opened(write_report(run))
     view = page.locator(".view").first
     line = view.locator("input")
     line.focus()
@@ -418,8 +421,8 @@ def test_the_line_is_moved_by_keys_and_pictures_are_chosen(stages, opened):
     assert shown() == {"student-error": False}
 
 
-def test_defaults_are_shown_when_asked_for(stages, opened):
-    page = opened(write_report(stages))
+def test_defaults_are_shown_when_asked_for(run, opened):
+    page = opened(write_report(run))
     row = page.locator("#groups tr", has_text="device")
     assert not row.is_visible()
     page.check("#defaults")
@@ -455,7 +458,7 @@ def test_a_run_ends_with_its_report_and_the_table_says_where_it_is(command, monk
 
 def test_a_report_that_fails_fails_no_run(command, monkeypatch, tmp_path):
     monkeypatch.setattr("nfcore.plugin.installed._make", lambda folders: tiny.manager())
-    monkeypatch.setattr("nfcore.report.writing.gather", lambda stages: 1 / 0)
+    monkeypatch.setattr("nfcore.runs.report.gather", lambda artifacts: 1 / 0)
     done = command("run", "tiny", "--name", "b", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "no report: ZeroDivisionError: division by zero" in done.stderr

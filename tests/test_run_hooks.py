@@ -14,7 +14,7 @@ import nfcore
 from nfcore.config.resolve import configure
 from nfcore.errors import NfcoreError
 from nfcore.plugin.manager import PluginManager
-from nfcore.runs import Run, Stages
+from nfcore.runs import Artifacts, Run, Scheduler, execute
 from nfcore.runs.hooks import RunHooks
 from nfcore.ui.console import Console
 
@@ -88,7 +88,7 @@ def followed(tmp_path_factory) -> tuple[Run, Recorder, list[str]]:
     run = make(tmp_path_factory.mktemp("followed"), manager)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nfcore.runs.reporter._PREVIEW_SECONDS", -1.0)
-        Stages(run, manager, console).do_all()
+        execute(run.folder, components=manager, console=console)
     return run, recorder, console.notes
 
 
@@ -144,9 +144,9 @@ def test_a_finished_stage_is_not_told_of_again(tmp_path, console):
     recorder = Recorder()
     manager = manager_with(recorder)
     run = make(tmp_path, manager)
-    Stages(run, manager, console).do("teach")
+    Scheduler(Artifacts(run, manager), console).do("teach")
     recorder.calls.clear()
-    Stages(run, manager, console).do("teach")
+    Scheduler(Artifacts(run, manager), console).do("teach")
     assert recorder.calls == []
 
 
@@ -163,15 +163,15 @@ def test_a_failure_is_told_with_its_stage_and_goes_on_its_way(tmp_path, console,
     recorder = Recorder()
     manager = manager_with(recorder)
     run = make(tmp_path, manager)
-    stages = Stages(run, manager, console)
+    stages = Scheduler(Artifacts(run, manager), console)
     stages.do("teach")
 
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("nfcore.runs.stages.distill", fail)
+    monkeypatch.setattr("nfcore.pipeline.distill", fail)
     with pytest.raises(type(error)):
-        stages.do_all()
+        execute(run.folder, components=manager, console=console)
     assert recorder.named("failed") == [{"run": run.folder, "stage": "distill", "error": told}]
     assert [call["stage"] for call in recorder.named("finished")] == ["teach"]
 
@@ -196,10 +196,10 @@ def test_a_logger_that_raises_is_switched_off_with_one_line_and_the_run_goes_on(
     good = Recorder()
     manager = manager_with(bad, good)
     run = make(tmp_path, manager)
-    stages = Stages(run, manager, console)
+    stages = Scheduler(Artifacts(run, manager), console)
     for stage in ("teach", "distill"):
         stages.do(stage)
-    assert run.distilled.exists()
+    assert run.distilled_file.exists()
     assert tried == ["step"]
     (note,) = console.notes
     assert note.startswith("a-dist 1.0 is switched off: nfcore_step: ")
@@ -209,7 +209,7 @@ def test_a_logger_that_raises_is_switched_off_with_one_line_and_the_run_goes_on(
 
 def test_the_warning_is_printed_whatever_the_error_says(tmp_path, capfd):
     manager = manager_with(hooked(nfcore_step=ERRORS["an error"]))
-    Stages(make(tmp_path, manager), manager, Console()).do("teach")
+    Scheduler(Artifacts(make(tmp_path, manager), manager), Console()).do("teach")
     assert "a-dist 1.0 is switched off: nfcore_step: ValueError: no disk [/logs] left\n" in capfd.readouterr().err
 
 
@@ -271,8 +271,8 @@ def test_a_logger_that_draws_random_numbers_does_not_change_the_student(tmp_path
         # The jitter of the encoding draws from torch's default generator, as the hook does.
         run = make(tmp_path / name, manager, "student.encoding.jitter=0.1", "distill.steps=30")
         for stage in ("teach", "distill"):
-            Stages(run, manager, console).do(stage)
-        students.append(run.distilled.read_bytes())
+            Scheduler(Artifacts(run, manager), console).do(stage)
+        students.append(run.distilled_file.read_bytes())
     assert students[0] == students[1]
     assert console.notes == []
 

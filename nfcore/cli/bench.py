@@ -40,25 +40,25 @@ def bench(
     as_json: JsonOption = False,
 ) -> None:
     """Measure the exports of a run next to torch: time, memory, size, quality; table, bench.json, plot."""
+    from nfcore import runs
     from nfcore.io.atomic import write_json
     from nfcore.measuring.bench import bench as measure
-    from nfcore.runs import Run
-    from nfcore.runs.exportables import exportable, exportable_file
     from nfcore.runs.packages import packages_of, quality_of
     from nfcore.ui.console import Console, ConsoleReporter
 
-    opened = Run(run_folder(run))
+    artifacts = runs.open(run_folder(run), plugins())
+    opened = artifacts.run
     packages = packages_of(opened, plugins(), exports or ())
     exported: list[Takes] = sorted({package.takes for package in packages}) or ["student"]
     with Console(quiet=quiet) as console:
         measured = measure(
-            {takes: exportable(opened, takes, plugins()) for takes in exported},
+            {takes: artifacts.exportable(takes) for takes in exported},
             packages,
             quality_of(opened, packages),
             threads=sorted(set(threads or (1, os.cpu_count() or 1))),
             seconds=seconds,
             memory=memory,
-            files={takes: exportable_file(opened, takes) for takes in exported},
+            files={takes: artifacts.exportable_file(takes) for takes in exported},
             reporter=ConsoleReporter(console, "bench"),
         )
     data = {"run": opened.folder.resolve().name, **measured.as_data()}

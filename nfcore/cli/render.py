@@ -10,15 +10,26 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import say
-from nfcore.cli.render_options import DEPTH_ONLY, VIDEOS, Format, Wish, agreed_format, depth_bounds, who
-from nfcore.cli.work import render_stage
+from nfcore.cli.render_options import (
+    DEPTH_ONLY,
+    VIDEOS,
+    Format,
+    RenderOptions,
+    agreed_format,
+    chosen_renderer,
+    depth_bounds,
+)
+from nfcore.cli.work import print_paths, work
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
     from nfcore.interfaces.reporting import Reporter
-    from nfcore.runs.artifacts import Learned
+    from nfcore.runs import Artifacts, StudentFile
+    from nfcore.scene.bounds import Scene
     from nfcore.scene.cameras import Cameras
+
+    Opened = Artifacts | StudentFile
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,8 +48,8 @@ def render(
             autocompletion=completion.camera_paths,
         ),
     ] = None,
-    origin: Annotated[
-        Literal["student", "teacher"] | None, typer.Option("--from", help="Who renders; the student by default.")
+    renderer: Annotated[
+        Literal["student", "teacher"] | None, typer.Option("--from", help="What renders; the student by default.")
     ] = None,
     depth: Annotated[bool, typer.Option("--depth", help="Depth, as the teacher sees it.")] = False,
     depth_range: Annotated[
@@ -78,26 +89,28 @@ def render(
     out: Annotated[
         Path | None, typer.Option(help="File or folder to write; with no other option, a student file's folder.")
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Do a run's render stage anew.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run a run's render stage again.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write pictures and videos along a path; without options, a comparison picture and an orbit video."""
-    options = (path, origin, depth or None, depth_range, size, frames, still, fps, format_, worlds)
-    asked = any(option is not None for option in options)
+    given = (path, renderer, depth or None, depth_range, size, frames, still, fps, format_, worlds)
+    asked = any(option is not None for option in given)
     if not asked and student.is_file():
         from nfcore.cli.student import render_student
 
         render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
         return
     if not asked and out is None:
-        render_stage(run_folder(student), again=again, threads=threads, quiet=quiet)
+        folder = run_folder(student)
+        if work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
+            print_paths(folder)
         return
     if again:
-        raise UserError("--again does a run's own render stage anew: leave the other options out")
-    wish = Wish(
+        raise UserError("--again runs a run's own render stage again: leave the other options out")
+    options = RenderOptions(
         path=path or "orbit",
-        origin=who(origin, depth=depth),
+        renderer=chosen_renderer(renderer, depth=depth),
         size=size,
         frames=frames,
         still=still,
@@ -111,20 +124,22 @@ def render(
         import torch
 
         torch.set_num_threads(threads)
-    from nfcore.runs.artifacts import Learned
+    from nfcore import runs
 
-    _render(Learned(student if student.is_file() else run_folder(student), plugins()), wish, quiet=quiet)
+    is_file = student.is_file()
+    opened = runs.StudentFile(student, plugins()) if is_file else runs.open(run_folder(student), plugins())
+    _render(opened, options, quiet=quiet)
 
 
-def _render(learned: Learned, wish: Wish, *, quiet: bool) -> None:
-    """Render what was wished for and say where it lies."""
+def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
+    """Render what the options say, and print where it is."""
     from nfcore.geometry.coverage import beyond
     from nfcore.ui.console import Console, ConsoleReporter
 
     with Console(quiet=quiet) as console:
-        cameras, fps = _cameras(learned, wish)
-        if wish.origin == "student":
-            student = learned.student
+        cameras, fps = _cameras(opened, options)
+        if options.by_student:
+            student = opened.student
             known = student.cameras.to("cpu")
             lost = int(beyond(known, cameras, forward_facing=student.scene.forward_facing).sum())
             if lost:
@@ -133,97 +148,105 @@ def _render(learned: Learned, wish: Wish, *, quiet: bool) -> None:
                     f"it shows there was not trained"
                 )
         reporter = ConsoleReporter(console, "render")
-        if wish.origin == "depth":
-            lines = _save_depth(learned, wish, cameras, fps, reporter)
-        else:
-            lines = _save_colour(learned, wish, cameras, fps, reporter)
-    for line in lines:
-        say(line)
+        save = _save_depth if options.renderer == "depth" else _save_colour
+        line = save(opened, options, cameras, fps, reporter)
+    say(line)
 
 
-def _cameras(learned: Learned, wish: Wish) -> tuple[Cameras, float]:
+def _known(opened: Opened, path: str) -> tuple[Cameras, Scene]:
+    """Return cameras that ``path`` is made from, and the scene; photos are read only where they must be."""
+    from nfcore.runs import Artifacts
+
+    learning = isinstance(opened, Artifacts) and "finetune" not in opened.run.finished
+    if path == "test" or learning:
+        return opened.source.views("test").cameras, opened.source.scene
+    return opened.student.cameras.to("cpu"), opened.student.scene
+
+
+def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
     """Return the path's cameras in the size and number that were asked for, and the frames per second."""
     from nfcore.geometry.interpolation import resampled
     from nfcore.pipeline.render import along, is_path_name
     from nfcore.scene.camera_paths import read_path
 
-    known, scene = learned.known(wish.path)
+    known, scene = _known(opened, options.path)
     fps = 30.0
-    if is_path_name(wish.path):
-        if wish.worlds:
-            raise UserError(f"--path {wish.path} is in the scene's world: only a nerfstudio path needs --world")
-        cameras = along(wish.path, known, scene, wish.frames)
+    if is_path_name(options.path):
+        if options.worlds:
+            raise UserError(f"--path {options.path} is in the scene's world: only a nerfstudio path needs --world")
+        cameras = along(options.path, known, scene, options.frames)
     else:
-        read = read_path(Path(wish.path), wish.worlds)
+        read = read_path(Path(options.path), options.worlds)
         cameras, fps = read.cameras(known), read.fps
-        if wish.frames is not None:
-            cameras = resampled(cameras, wish.frames)
-    if wish.size is not None:
-        cameras = cameras.resized(*_size(wish.size, cameras, learned.student.scale if wish.by_student else 1))
-    if wish.still is not None:
-        if wish.still >= len(cameras):
-            raise UserError(f"--still {wish.still}: the path has {len(cameras)} frames, counted from 0")
-        cameras = cameras[wish.still]
-    return cameras, wish.fps or fps
+        if options.frames is not None:
+            cameras = resampled(cameras, options.frames)
+    if options.size is not None:
+        scale = opened.student.scale if options.by_student else 1
+        cameras = cameras.resized(*_size(options.size, cameras, scale))
+    if options.still is not None:
+        if options.still >= len(cameras):
+            raise UserError(f"--still {options.still}: the path has {len(cameras)} frames, counted from 0")
+        cameras = cameras[options.still]
+    return cameras, options.fps or fps
 
 
-def _save_colour(learned: Learned, wish: Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+def _save_colour(opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter) -> str:
     from nfcore.io.images import save_png
     from nfcore.pipeline.render import save_frames, student_frames, teacher_frames
 
-    if wish.by_student:
-        frames = student_frames(learned.student, cameras, reporter)
+    if options.by_student:
+        frames = student_frames(opened.student, cameras, reporter)
     else:
-        frames = teacher_frames(learned.teacher, cameras, reporter)
-    target = _target(learned, wish, wish.origin, cameras)
-    if wish.still is not None:
+        frames = teacher_frames(opened.teacher, cameras, reporter)
+    target = _target(opened, options, options.renderer, cameras)
+    if options.still is not None:
         save_png(target, *frames)
     else:
-        save_frames(target, frames, cameras, fps, enlarge=wish.size is None)
-    return [f"{wish.what}: {target}"]
+        save_frames(target, frames, cameras, fps, enlarge=options.size is None)
+    return f"{options.what}: {target}"
 
 
-def _save_depth(learned: Learned, wish: Wish, cameras: Cameras, fps: float, reporter: Reporter) -> list[str]:
+def _save_depth(opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter) -> str:
     from nfcore.io.images import save_png
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
     from nfcore.pipeline.render import save_frames
 
-    teacher = learned.teacher
+    teacher = opened.teacher
     views = depth_views(teacher, cameras, reporter)
-    if wish.format in DEPTH_ONLY:
-        target = _target(learned, wish, f"depth-{wish.format}", cameras)
-        if wish.format == "npy":
+    if options.format in DEPTH_ONLY:
+        target = _target(opened, options, f"depth-{options.format}", cameras)
+        if options.format == "npy":
             save_depth_array(target, views, cameras, fps)
-            return [f"depth in scene units: {target / 'depth.npy'}"]
+            return f"depth in scene units: {target / 'depth.npy'}"
         save_depth_pictures(target, views, cameras, fps, teacher.scene)
-        return [f"depth (times depth_unit of cameras.json, in scene units): {target}"]
-    bounds = wish.depth_range or depth_range(teacher, cameras)
-    target = _target(learned, wish, f"depth-{bounds[0]:.3g}-to-{bounds[1]:.3g}", cameras)
+        return f"depth (times depth_unit of cameras.json, in scene units): {target}"
+    bounds = options.depth_range or depth_range(teacher, cameras)
+    target = _target(opened, options, f"depth-{bounds[0]:.3g}-to-{bounds[1]:.3g}", cameras)
     frames = (coloured(seen, bounds, teacher.scene.background) for seen in views)
-    if wish.still is not None:
+    if options.still is not None:
         save_png(target, *frames)
     else:
-        save_frames(target, frames, cameras, fps, enlarge=wish.size is None)
-    return [f"{wish.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units: {target}"]
+        save_frames(target, frames, cameras, fps, enlarge=options.size is None)
+    return f"{options.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units: {target}"
 
 
-def _target(learned: Learned, wish: Wish, shown: str, cameras: Cameras) -> Path:
+def _target(opened: Opened, options: RenderOptions, shown: str, cameras: Cameras) -> Path:
     """Return the file or folder to write.
 
     Raises:
         UserError: a folder that holds something else; it would be replaced.
 
     """
-    ending = f".{wish.format}" if wish.format in VIDEOS or wish.still is not None else ""
-    if wish.out is not None:
-        target = wish.out
+    ending = f".{options.format}" if options.format in VIDEOS or options.still is not None else ""
+    if options.out is not None:
+        target = options.out
     else:
-        name = Path(wish.path).stem
-        if name == "cameras":  # as it is called beside the pictures that it was made with, in a folder with a name
-            name = Path(wish.path).absolute().parent.name
-        size = f"-{cameras.height}x{cameras.width}" if wish.size else ""
-        still = f"-{wish.still}" if wish.still is not None else ""
-        target = learned.folder / f"{name}-{shown}{size}{still}{ending}"
+        name = Path(options.path).stem
+        if name == "cameras":  # rendered pictures have such a file in their folder, which has a name
+            name = Path(options.path).absolute().parent.name
+        size = f"-{cameras.height}x{cameras.width}" if options.size else ""
+        still = f"-{options.still}" if options.still is not None else ""
+        target = opened.renders_folder / f"{name}-{shown}{size}{still}{ending}"
     if ending and target.is_dir():
         raise UserError(f"{target}: a folder is there; --out names the file to write")
     ours = (target / "cameras.json").is_file() or (target.is_dir() and not any(target.iterdir()))

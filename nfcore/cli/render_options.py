@@ -1,4 +1,4 @@
-"""What a person asks of ``nfcore render``, checked as far as that goes without opening anything."""
+"""The options of ``nfcore render``, checked as far as that goes without opening anything."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Literal
 from nfcore.errors import UserError
 
 Format = Literal["mp4", "webm", "gif", "png", "png16", "npy"]
-Origin = Literal["student", "teacher", "depth"]
+Renderer = Literal["student", "teacher", "depth"]
 VIDEOS: tuple[Format, ...] = ("mp4", "webm", "gif")
 DEPTH_ONLY = ("png16", "npy")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """The options of the command, in agreement with each other; None where one is not given."""
+class RenderOptions:
+    """What to render, and how to write it; None where an option is not given."""
 
     path: str
-    origin: Origin
+    renderer: Renderer
     size: str | None
     frames: int | None
     still: int | None
@@ -32,7 +32,7 @@ class Wish:
     @property
     def by_student(self) -> bool:
         """Whether the student renders."""
-        return self.origin == "student"
+        return self.renderer == "student"
 
     @property
     def what(self) -> str:
@@ -40,18 +40,18 @@ class Wish:
         return "picture" if self.still is not None else "video" if self.format in VIDEOS else "pictures"
 
 
-def who(origin: str | None, *, depth: bool) -> Origin:
-    """Return who renders, of what --from and --depth say.
+def chosen_renderer(given: str | None, *, depth: bool) -> Renderer:
+    """Return what renders, by --from and --depth.
 
     Raises:
         UserError: depth of the student.
 
     """
     if depth:
-        if origin == "student":
+        if given == "student":
             raise UserError("--depth is the teacher's: a student knows colours only")
         return "depth"
-    return "teacher" if origin == "teacher" else "student"
+    return "teacher" if given == "teacher" else "student"
 
 
 def agreed_format(chosen: Format | None, out: Path | None, still: int | None, *, depth: bool) -> Format:

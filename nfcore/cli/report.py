@@ -27,13 +27,11 @@ def report(
     """Write a run's report, finished or not: one HTML file that needs nothing else."""
     import torch
 
-    from nfcore.report import write_report
-    from nfcore.runs import Run, Stages
-    from nfcore.ui.console import Console
+    from nfcore import runs
 
     if threads is not None:
         torch.set_num_threads(threads)
-    path = write_report(Stages(Run(run_folder(run)), plugins(), Console(quiet=True)), out)
+    path = runs.write_report(runs.open(run_folder(run), plugins()), out)
     say(f"report: {path}")
     if open_:
         webbrowser.open(path.resolve().as_uri())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,12 +27,12 @@ from nfcore.cli.options import (
 )
 from nfcore.cli.output import JsonOption, say
 from nfcore.cli.work import print_paths, work
-from nfcore.errors import NfcoreError, UserError
+from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
-    from nfcore.config.schema import ExportChoice, PipelineConfig
-    from nfcore.runs import Run, Stage
+    from nfcore.config.schema import PipelineConfig
+    from nfcore.config.stages import Stage
 
 
 def add_to(app: typer.Typer) -> None:
@@ -88,7 +88,7 @@ def run(
     speaks = work(
         folder,
         None,
-        begun=configured,
+        config=configured,
         resume=resume,
         change=resume and folder == given,
         threads=threads,
@@ -121,15 +121,15 @@ def teach(
     """Fit the teacher to the photos."""
     from nfcore.config.resolve import configure_with_origins
 
-    begun = None
+    config = None
     if recipe is not None:
-        begun = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+        config = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
         raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
     work(
         run_folder(run),
         "teach",
-        begun=begun,
+        config=config,
         again=again,
         threads=threads,
         quiet=quiet,
@@ -174,13 +174,20 @@ def evaluate(
     from nfcore.config.resolve import check_options
     from nfcore.runs import Run
 
-    folder = run_folder(run)
+    folder, config = run_folder(run), None
     if protocol is not None:
-        scored = Run(folder)
-        config = scored.config.model_copy(update={"protocol": protocol})
+        config = Run(folder).config.model_copy(update={"protocol": protocol})
         check_options(config, plugins())
-        scored.set_config(config)
-    work(folder, "evaluate", again=again, threads=threads, quiet=quiet, as_json=as_json)
+    work(
+        folder,
+        "evaluate",
+        config=config,
+        resume=True,
+        again=again,
+        threads=threads,
+        quiet=quiet,
+        as_json=as_json,
+    )
 
 
 def export(
@@ -218,38 +225,15 @@ def export(
         chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
         export_student(student, chosen, out or student.parent / f"{student.stem}-exports", as_json, quiet=quiet)
         return
-    from nfcore.runs import Run
+    from nfcore import runs
+    from nfcore.runs.exporting import added_exports
 
     folder = run_folder(student)
-    run = Run(folder)
+    run = runs.Run(folder)
     before = run.config.export
     chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
-    run.set_config(run.config.model_copy(update={"export": before | chosen}))
-    for name, choice in chosen.items():
-        if again or choice != before.get(name):
-            run.forget_one(f"export.{name}")
-    try:
+    with added_exports(run, chosen, again=again):
         work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
-    except NfcoreError:
-        _withdraw(run, set(chosen), before)
-        raise
-
-
-def _withdraw(run: Run, labels: Collection[str], before: Mapping[str, ExportChoice]) -> None:
-    """Give exports of which no files came the configuration that they had ``before``, or none.
-
-    What an exporter can't do would fail again at each export of the run; files under ``rejected/`` are a result.
-    """
-    from nfcore.pipeline.export import REJECTED
-
-    results, export = run.results, {}
-    for label, choice in run.config.export.items():
-        made = f"export.{label}" in results or (run.exports / REJECTED / label).is_dir()
-        if made or label not in labels:
-            export[label] = choice
-        elif label in before:
-            export[label] = before[label]
-    run.set_config(run.config.model_copy(update={"export": export}))
 
 
 def _default_name(recipe: str, config: PipelineConfig) -> str:

@@ -53,29 +53,29 @@ def shrink(
     """
     import torch
 
+    from nfcore import runs
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
-    from nfcore.runs import Run, Stages, open_scene
     from nfcore.shrinking.candidate_cache import Workshop
     from nfcore.shrinking.candidates import survey
     from nfcore.shrinking.pareto_selection import Limits, smallest
     from nfcore.shrinking.quality import Judge
     from nfcore.shrinking.report import Kept
-    from nfcore.student.light_field import LightField
     from nfcore.ui.console import Console, ConsoleReporter
     from nfcore.views.photo_split import validation_images
 
     size = None if max_size is None else parse_bytes(max_size)
     limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
-    opened = Run(run_folder(run))
+    artifacts = runs.open(run_folder(run), plugins(), device="cpu")
+    opened = artifacts.run
     names, options = _exporters(opened, exporters), _options(changes or ())
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     memory = opened.folder / "state" / "shrink.json"
     if again:
         memory.unlink(missing_ok=True)
-    student = LightField.load(opened.student, plugins())
+    student = artifacts.student
     with Console(quiet=quiet) as console:
-        source = open_scene(opened.config, plugins())
+        source = artifacts.source
         judge = Judge(student, validation_images(source), photos)
         workshop = Workshop(student, judge, plugins(), memory)
         reporter = ConsoleReporter(console, "shrink")
@@ -86,8 +86,8 @@ def shrink(
             _report(opened, limits, judge, measured, None, as_json=as_json)  # what there was to choose from
             raise
         label = _keep(opened, chosen)
-        Stages(opened, plugins(), console, source).do_export(label)
-        runner = workshop.build(chosen.choice).load(opened.exports / label)
+        runs.Scheduler(artifacts, console).do("export", [label])
+        runner = workshop.build(chosen.choice).load(opened.exports_folder / label)
         assert chosen.score is not None  # it was chosen by that
         on_test = Judge(student, source.views("test"), photos).score(runner.render)
     _report(opened, limits, judge, measured, Kept(label, chosen, chosen.score, on_test), as_json=as_json)
@@ -154,7 +154,7 @@ def _report(
             f"chosen: {kept.chosen.label}, {megabytes(kept.chosen.bytes)}, loses {_loss(kept.score)} dB on "
             f"validation images and {_loss(kept.on_test)} dB on test views"
         )
-        say(f"export: {run.exports / kept.label}")
+        say(f"export: {run.exports_folder / kept.label}")
     if drawn:
         say(f"plot: {picture}")
 

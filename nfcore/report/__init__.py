@@ -1,7 +1,6 @@
-"""The report of a run: all that there is to know of it as one HTML file that needs nothing else."""
+"""The report of a run as one HTML file: what it shows, and how. ``nfcore.runs.write_report`` writes it."""
 
-from nfcore.report.contents import Contents, gather
+from nfcore.report.contents import Contents, ShownCommand
 from nfcore.report.page import build_page
-from nfcore.report.writing import write_report
 
-__all__ = ["Contents", "build_page", "gather", "write_report"]
+__all__ = ["Contents", "ShownCommand", "build_page"]

@@ -1,24 +1,34 @@
-"""What stands in a report, gathered from the run's folder; what is not there yet is said, not guessed."""
+"""What a report shows, as data; ``nfcore.runs.report`` gathers it from a run's folder."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Any
+from datetime import datetime
 
-from nfcore.errors import NfcoreError
-from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
-from nfcore.report import curves as drawing
-from nfcore.report import exports, figures, pictures, settings
 from nfcore.report.curves import Curve
 from nfcore.report.exports import ShownExport
 from nfcore.report.figures import Grid, StageState, StageTime, Tile
 from nfcore.report.pictures import ShownView
 from nfcore.report.settings import Group
-from nfcore.runs import Stages
-from nfcore.runs.provenance import Command, Provenance
+
+
+@dataclass(frozen=True)
+class ShownCommand:
+    """One command that worked on the run.
+
+    Args:
+        line: as a shell takes it.
+        began: when, in UTC.
+        versions: what was installed of all that the run uses.
+        machine: what computed.
+
+    """
+
+    line: str
+    began: datetime
+    versions: Mapping[str, str]
+    machine: str
 
 
 @dataclass(frozen=True)
@@ -68,75 +78,6 @@ class Contents:
     groups: tuple[Group, ...]
     origins_known: bool
     recipe: str
-    commands: tuple[Command, ...]
+    commands: tuple[ShownCommand, ...]
     written: str
     nfcore: str
-
-
-def gather(stages: Stages) -> Contents:
-    """Return what is known of a run, finished or not.
-
-    The pictures need the scene's photos; a report of a run whose photos are gone says so and has the rest.
-
-    Raises:
-        UserError: a file of the run is damaged.
-
-    """
-    run = stages.run
-    summary = run.summary()
-    provenance = Provenance.read(run.folder)
-    rows = drawing.read_metrics(run.folder / "metrics.jsonl")
-    scores = read_view_scores(run.view_scores) if "evaluate" in run.results else []  # else they are of before
-    views, no_pictures = _pictures(stages, scores)
-    return Contents(
-        name=run.folder.resolve().name,
-        about=run.config.summary,
-        facts=tuple(_facts(summary)),
-        states=tuple(figures.states(run.results, list(run.config.export))),
-        tiles=tuple(figures.tiles(summary)),
-        views=views,
-        no_pictures=no_pictures,
-        video=pictures.video_uri(run.folder / "previews" / "orbit.mp4"),
-        quality=figures.quality(summary),
-        notes=tuple(figures.notes(summary)),
-        scores=figures.views_worst_first(scores),
-        exports=tuple(exports.shown_exports(run.exports, run.config.export)),
-        psnr=tuple(drawing.curves(rows, drawing.PSNR)),
-        more_curves=tuple(
-            curve for quantity in (drawing.LOSS, drawing.RATE) for curve in drawing.curves(rows, quantity)
-        ),
-        times=tuple(figures.times(summary)),
-        groups=tuple(settings.groups(run.config, provenance.origins, stages.manager)),
-        origins_known=bool(provenance.origins),
-        recipe=run.config_file.read_text(encoding="utf-8"),
-        commands=provenance.commands,
-        written=figures.day(datetime.now(UTC)),
-        nfcore=version("neural-field-core"),
-    )
-
-
-def _pictures(stages: Stages, scores: Sequence[ViewScore]) -> tuple[tuple[ShownView, ...], str]:
-    """Return the shown views, or why there are none."""
-    finished = stages.run.results
-    if "teach" not in finished:
-        return (), "There are none before the teacher is fitted."
-    try:
-        teacher = stages.fitted_teacher
-        student = stages.finished_student if "finetune" in finished else None
-        views = stages.source.views("test")
-        chosen = pictures.chosen_views(scores, len(views))
-        return tuple(pictures.shown_views(student, teacher, views, chosen)), ""
-    except (NfcoreError, OSError) as error:
-        return (), f"There are none: {error}"
-
-
-def _facts(summary: dict[str, Any]) -> list[str]:
-    facts = []
-    if "scene" in summary:
-        facts.append(f"scene {summary['scene']}")
-    if "image_size" in summary:
-        facts.append(f"{summary['image_size']} pixels")
-    if "test_views" in summary:
-        protocol = summary["protocol"]
-        facts.append(f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}")
-    return facts

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
+from nfcore.config.stages import STAGES
 from nfcore.evaluation.per_view_scores import ViewScore
-from nfcore.runs import Stage
 
 Summary = Mapping[str, Any]
 
 #: What each stage makes, for a person who has not read the documentation.
-STAGES: Mapping[str, str] = {
+ABOUT: Mapping[str, str] = {
     "teach": "fits the teacher to the photos",
     "distill": "trains the student on views that the teacher renders",
     "finetune": "trains the student on the photos",
@@ -145,8 +145,8 @@ def states(results: Mapping[str, object], exports: Sequence[str]) -> list[StageS
         needed = [f"export.{label}" for label in exports] if stage == "export" else [stage]
         return all(name in results for name in needed)
 
-    stages = [stage for stage in get_args(Stage) if stage != "export" or exports]
-    return [StageState(stage, STAGES[stage], finished(stage)) for stage in stages]
+    stages = [stage for stage in STAGES if stage != "export" or exports]
+    return [StageState(stage, ABOUT[stage], finished(stage)) for stage in stages]
 
 
 def duration(seconds: float) -> str:

@@ -1,8 +1,24 @@
 """Runs: a pipeline carried out in a folder, stage by stage, so that nothing is lost and nothing done twice."""
 
-from nfcore.runs.folder import Run, Stage
+from nfcore.config.stages import Stage
+from nfcore.runs.artifacts import Artifacts, StudentFile
+from nfcore.runs.artifacts import open_run as open
+from nfcore.runs.execution import execute
+from nfcore.runs.folder import Run
+from nfcore.runs.report import write_report
 from nfcore.runs.reporter import StageReporter
 from nfcore.runs.scene import open_scene
-from nfcore.runs.stages import Stages
+from nfcore.runs.scheduler import Scheduler
 
-__all__ = ["Run", "Stage", "StageReporter", "Stages", "open_scene"]
+__all__ = [
+    "Artifacts",
+    "Run",
+    "Scheduler",
+    "Stage",
+    "StageReporter",
+    "StudentFile",
+    "execute",
+    "open",
+    "open_scene",
+    "write_report",
+]

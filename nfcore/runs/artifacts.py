@@ -1,79 +1,209 @@
-"""What there is to render: a run's student, teacher and photos, or a student's file alone."""
+"""What a run holds: its scene, teacher, students and exports, each loaded when it is first asked for."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from nfcore.errors import UserError
-from nfcore.interfaces import RaySource, Teacher
+import torch
+
+from nfcore.config.schema import PipelineConfig
+from nfcore.config.stages import Stage
+from nfcore.errors import NfcoreError, UserError
+from nfcore.exports.fitted_teacher import FittedTeacher
+from nfcore.exports.manifest import Manifest
+from nfcore.exports.reference import Reference, evenly_spaced
+from nfcore.interfaces import RaySource, Teacher, Views
+from nfcore.interfaces.exporter import Takes
 from nfcore.pipeline.teach import load_teacher
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.folder import Run
 from nfcore.runs.scene import open_scene
 from nfcore.runtime.devices import choose_device
-from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
-from nfcore.student.light_field import LightField
+from nfcore.student.light_field import LightField, build_student
+from nfcore.student.sizes import student_card
+
+#: The stage that makes what an exporter takes.
+MADE_BY: dict[Takes, Stage] = {"student": "finetune", "teacher": "teach"}
+
+_REFERENCE_CAMERAS = 25
 
 
-class Learned:
-    """What was learned in a run, or the student in one file.
+class Artifacts:
+    """What a run holds. What is not there yet is a UserError that names the stage that makes it.
+
+    >>> run = nfcore.runs.open("runs/quickstart")  # doctest: +SKIP
+    >>> run.results["student.test.psnr"]  # doctest: +SKIP
+    31.607519817352294
+    >>> run.student.picture(run.source.views("test").cameras[0]).shape  # doctest: +SKIP
+    (100, 100, 3)
 
     Args:
-        given: a run's folder, or a student's file.
-        manager: where components are found.
-
-    Raises:
-        UserError: from the constructor, for what is neither; from the rest, for what is not there.
+        run: the run's folder.
+        components: where components are found; the installed plugins by default.
+        source: the scene, if it is already open.
+        device: where teacher and students are; as the run's configuration says by default.
 
     """
 
-    def __init__(self, given: Path, manager: PluginManager) -> None:
-        self.given = given
-        self.manager = manager
-        self.run: Run | None = None if given.is_file() else Run(given)
-        self.device = choose_device(self.run.config.device if self.run else "auto")
+    def __init__(
+        self,
+        run: Run,
+        components: PluginManager | None = None,
+        source: RaySource | None = None,
+        device: str | None = None,
+    ) -> None:
+        self.run = run
+        self.components = components or plugins()
+        self.device = choose_device(device or run.config.device)
+        self._references: dict[Takes, Reference] = {}
+        if source is not None:
+            self.source = source
 
-    @cached_property
-    def student(self) -> LightField:
-        """The finished student, on the device that computes."""
-        if self.run is not None and not self.run.student.exists():
-            raise UserError(
-                f"{self.given}: finetune is not finished; 'nfcore finetune {self.given}' does it, and "
-                f"--from teacher shows the teacher"
-            )
-        return LightField.load(self.run.student if self.run else self.given, self.manager).to(self.device)
+    @property
+    def config(self) -> PipelineConfig:
+        """The run's pipeline."""
+        return self.run.config
 
-    @cached_property
-    def teacher(self) -> Teacher:
-        """The fitted teacher, on the device that computes."""
-        if self.run is None:
-            raise UserError(
-                f"{self.given}: a student's file knows no teacher: give its run's folder, which holds "
-                f"teacher.safetensors"
-            )
-        if not self.run.teacher.exists():
-            raise UserError(f"{self.given}: teach is not finished; 'nfcore teach {self.given}' does it")
-        return load_teacher(self.run.teacher, self.manager).to(self.device)
+    @property
+    def results(self) -> dict[str, Any]:
+        """The figures of all finished stages, by the keys of ``summary.json``."""
+        return self.run.summary()
 
     @cached_property
     def source(self) -> RaySource:
-        """The run's photos."""
-        if self.run is None:
-            raise UserError(
-                f"{self.given}: a student's file has no test poses: --path reference has those saved with it"
-            )
-        return open_scene(self.run.config, self.manager)
+        """The scene with its photos."""
+        return open_scene(self.config, self.components)
 
-    def known(self, path: str) -> tuple[Cameras, Scene]:
-        """Return cameras that ``path`` is made from, and the scene; photos are read only where they must be."""
-        has_student = self.run is None or self.run.student.exists()
-        if path == "test" or not has_student:
-            return self.source.views("test").cameras, self.source.scene
-        return self.student.cameras.to("cpu"), self.student.scene
+    @cached_property
+    def teacher(self) -> Teacher:
+        """The fitted teacher, on the run's device."""
+        self.require("teach")
+        return load_teacher(self.run.teacher_file, self.components).to(self.device)
 
     @property
-    def folder(self) -> Path:
-        """Where what is rendered goes if nobody says otherwise."""
-        return self.given / "renders" if self.run else self.given.parent / f"{self.given.stem}-renders"
+    def distilled(self) -> LightField:
+        """The student before fine-tuning, on the run's device; loaded at each access: fine-tuning changes it."""
+        self.require("distill")
+        return LightField.load(self.run.distilled_file, self.components).to(self.device)
+
+    @cached_property
+    def student(self) -> LightField:
+        """The finished student, on the run's device."""
+        self.require("finetune")
+        return LightField.load(self.run.student_file, self.components).to(self.device)
+
+    @property
+    def renders_folder(self) -> Path:
+        """Where pictures and videos go if nobody says otherwise."""
+        return self.run.folder / "renders"
+
+    @property
+    def exports(self) -> dict[str, Manifest]:
+        """The manifests of the finished exports, by label."""
+        finished = (label for label in self.config.export if f"export.{label}" in self.run.finished)
+        return {label: Manifest.read(self.run.exports_folder / label) for label in finished}
+
+    def exportable_file(self, takes: Takes) -> Path:
+        """Return the file of what an exporter takes."""
+        self.require(MADE_BY[takes])
+        return self.run.student_file if takes == "student" else self.run.teacher_file
+
+    def exportable(self, takes: Takes) -> LightField | FittedTeacher:
+        """Return what an exporter takes: the student on the CPU, or the teacher on the run's device.
+
+        The teacher has the student's reference cameras, or where there is no student yet those of test views.
+        """
+        if takes == "student":
+            return LightField.load(self.exportable_file(takes), self.components)
+        finetuned = "finetune" in self.run.finished
+        cameras = self.student.cameras.to("cpu") if finetuned else self._reference_cameras()
+        return FittedTeacher(self.teacher, cameras)
+
+    def export_reference(self, takes: Takes) -> Reference:
+        """Return what an exporter takes as it is compared with its files: at test photos if they can be read."""
+        if takes not in self._references:
+            self._references[takes] = Reference(
+                self.exportable(takes),
+                file=self.exportable_file(takes),
+                scene=self.run.finished.get("teach", {}).get("scene"),
+                photos=self._test_photos(),
+                components=self.components,
+            )
+        return self._references[takes]
+
+    def new_student(self) -> LightField:
+        """Return the untrained student that the configuration describes, on the CPU."""
+        cameras = self._reference_cameras()
+        card = student_card(self.config.student, self.source.scene, cameras.height, cameras.width)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            return build_student(card, cameras, self.components)
+
+    def require(self, stage: Stage) -> None:
+        """Raise a UserError unless ``stage`` is finished."""
+        if stage not in self.run.finished:
+            folder = self.run.folder
+            raise UserError(f"{folder}: {stage} is not finished; run 'nfcore {stage} {folder}' first")
+
+    def _reference_cameras(self) -> Cameras:
+        return evenly_spaced(self.source.views("test").cameras, _REFERENCE_CAMERAS)
+
+    def _test_photos(self) -> Views | str:
+        """Return the test photos, or why there are none: a run may be exported where its data set is not."""
+        try:
+            return self.source.views("test")
+        except NfcoreError as error:
+            return f"they are not here: {reason(error)}"
+
+
+class StudentFile:
+    """A student's file where a run is expected as well: it has no teacher and no photos.
+
+    Args:
+        path: the file.
+        components: where components are found; the installed plugins by default.
+
+    """
+
+    def __init__(self, path: Path, components: PluginManager | None = None) -> None:
+        self.path = path
+        self.components = components or plugins()
+
+    @cached_property
+    def student(self) -> LightField:
+        """The student, on the device that computes."""
+        return LightField.load(self.path, self.components).to(choose_device("auto"))
+
+    @property
+    def renders_folder(self) -> Path:
+        """Where pictures and videos go if nobody says otherwise."""
+        return self.path.parent / f"{self.path.stem}-renders"
+
+    @property
+    def teacher(self) -> Teacher:
+        """Raises a UserError."""
+        raise UserError(f"{self.path}: a student's file holds no teacher: name its run's folder instead")
+
+    @property
+    def source(self) -> RaySource:
+        """Raises a UserError."""
+        raise UserError(
+            f"{self.path}: a student's file holds no test poses: name its run's folder, or use its reference poses"
+        )
+
+
+def open_run(
+    folder: str | Path, components: PluginManager | None = None, *, device: str | None = None
+) -> Artifacts:
+    """Return what the run in ``folder`` holds; arguments as of ``Artifacts``.
+
+    Raises:
+        UserError: there is no run, or its configuration is not readable.
+
+    """
+    return Artifacts(Run(Path(folder)), components, device=device)

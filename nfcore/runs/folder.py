@@ -1,23 +1,19 @@
-"""The run folder: configuration, results, where everything lies. Whatever is in it is whole."""
+"""The run folder: its configuration, its files, and which stages are finished. Every file in it is complete."""
 
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import tomli_w
 
 from nfcore.config.schema import PipelineConfig
+from nfcore.config.stages import STAGES, Stage, changed_settings, first_stage
 from nfcore.errors import UserError
 from nfcore.io.atomic import read_json, read_toml, write_atomic, write_json
 from nfcore.options import parse
-
-#: The stages of a run, in their order.
-Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
-
-# The first stage that follows from a setting, by the setting's first word; the others follow from stages before.
-_FIRST_STAGE: dict[str, Stage] = {"student": "distill", "distill": "distill", "finetune": "finetune"}
 
 
 class Run:
@@ -40,7 +36,7 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, config: PipelineConfig, *, resume: bool) -> Run:
-        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there, as it is.
+        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there.
 
         Raises:
             UserError: the folder holds another run, or this one without ``resume``, or other files.
@@ -49,14 +45,14 @@ class Run:
         file = folder / "config.toml"
         if file.exists():
             run = cls(folder)
-            different = run.differences(config)
+            different = changed_settings(run.config, config)
             if different:
                 raise UserError(
                     f"{folder} holds a run with another {', '.join(different)}: choose another --name, or change "
                     f"this one: 'nfcore run {shlex.quote(f'{folder}/')} --resume --set KEY=VALUE'"
                 )
             if not resume:
-                raise UserError(f"{folder} holds this run already: --resume goes on with it, --name makes another")
+                raise UserError(f"{folder} holds this run already: --resume resumes it, --name makes another")
             if config != run.config:
                 run.set_config(config)
             return run
@@ -65,22 +61,7 @@ class Run:
         write_atomic(file, _as_toml(config))
         return cls(folder)
 
-    def differences(self, config: PipelineConfig) -> list[str]:
-        """Return the names of the settings in which ``config`` is that of another run.
-
-        Exports may be added to a run, it may be scored anew, and it may go on on another machine.
-        """
-
-        def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-            if not isinstance(value, dict):
-                return {prefix: value}
-            return {
-                k: v for key, part in value.items() for k, v in flat(part, f"{prefix}.{key}".strip(".")).items()
-            }
-
-        free = {"device", "export", "protocol", "summary"}
-        left, right = (flat(c.model_dump(mode="json", exclude=free)) for c in (self.config, config))
-        return sorted(name for name in left | right if left.get(name) != right.get(name))
+    # -- configuration -------------------------------------------------------------------------------
 
     def change(self, config: PipelineConfig) -> Stage | None:
         """Change the run's settings and forget the first stage that follows from a changed one, and all after it.
@@ -89,17 +70,22 @@ class Run:
             That stage; None where no stage follows from what was changed.
 
         """
-        concerned = [_FIRST_STAGE.get(name.partition(".")[0], "teach") for name in self.differences(config)]
-        first = min(concerned, key=get_args(Stage).index, default=None)
+        first = first_stage(changed_settings(self.config, config))
         if first is not None:
             self.forget(first)  # before anything: a run never has results that its settings did not give
         self.set_config(config)
         return first
 
     def set_config(self, config: PipelineConfig) -> None:
-        """Change the run's configuration, for stages that are yet to come."""
+        """Change the configuration for stages that are not finished yet; exports that it changes are forgotten."""
+        before, after = self.config.export, config.export
+        for label in before.keys() & after.keys():
+            if before[label] != after[label]:
+                self.forget_one(f"export.{label}")
         write_atomic(self.config_file, _as_toml(config))
         self.config = config
+
+    # -- files ---------------------------------------------------------------------------------------
 
     @property
     def config_file(self) -> Path:
@@ -107,72 +93,89 @@ class Run:
         return self.folder / "config.toml"
 
     @property
-    def teacher(self) -> Path:
-        """The fitted teacher's file."""
+    def teacher_file(self) -> Path:
+        """The fitted teacher."""
         return self.folder / "teacher.safetensors"
 
     @property
-    def distilled(self) -> Path:
-        """The student's file as it was before fine-tuning."""
+    def distilled_file(self) -> Path:
+        """The student as it was before fine-tuning."""
         return self.folder / "state" / "distilled.safetensors"
 
     @property
-    def student(self) -> Path:
-        """The finished student's file."""
+    def student_file(self) -> Path:
+        """The finished student."""
         return self.folder / "student.safetensors"
 
     @property
-    def exports(self) -> Path:
-        """The folder of the exports."""
+    def exports_folder(self) -> Path:
+        """The exports, each in a folder that is named after its label."""
         return self.folder / "exports"
+
+    @property
+    def previews_folder(self) -> Path:
+        """The pictures while the student learns, and those of the render stage."""
+        return self.folder / "previews"
+
+    @property
+    def metrics_file(self) -> Path:
+        """What each stage has reported, a JSON object a line."""
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def view_scores_file(self) -> Path:
+        """The scores of each test view."""
+        return self.folder / "views.json"
+
+    @property
+    def results_file(self) -> Path:
+        """The figures of each finished stage."""
+        return self.folder / "state" / "results.json"
+
+    def checkpoint_file(self, stage: str) -> Path:
+        """Return the last checkpoint of an unfinished stage."""
+        return self.folder / "state" / f"{stage}.safetensors"
+
+    def folders_written_by(self, stage: str) -> list[Path]:
+        """Return the folders that ``stage`` writes to."""
+        shared = [self.folder, self.folder / "state", self.previews_folder]
+        return [*shared, self.exports_folder] if stage.startswith("export.") else shared
 
     # -- what is finished ----------------------------------------------------------------------------
 
     @property
-    def results(self) -> dict[str, dict[str, Any]]:
+    def finished(self) -> dict[str, dict[str, Any]]:
         """The figures of each finished stage, in the order in which they were finished."""
-        path = self.folder / "state" / "results.json"
+        path = self.results_file
         results: dict[str, dict[str, Any]] = read_json(path) if path.exists() else {}
         if not (isinstance(results, dict) and all(isinstance(figures, dict) for figures in results.values())):
             raise UserError(f"{path}: damaged: not the figures of a run's stages")
         return results
 
-    def finished(self, stage: str, figures: dict[str, Any]) -> None:
+    def finish(self, stage: str, figures: dict[str, Any]) -> None:
         """Note that ``stage`` is finished, with its figures under the names that ``summary.json`` uses."""
-        results = {name: value for name, value in self.results.items() if name != stage}
-        write_json(self.folder / "state" / "results.json", results | {stage: figures})
-        self.checkpoint_of(stage).unlink(missing_ok=True)
+        others = {name: value for name, value in self.finished.items() if name != stage}
+        write_json(self.results_file, others | {stage: figures})
+        self.checkpoint_file(stage).unlink(missing_ok=True)
 
     def forget(self, first: Stage) -> None:
-        """Take back that ``first`` and the stages after it are finished, so that they are done anew."""
-        stages = get_args(Stage)[get_args(Stage).index(first) :]
-        kept = {name: figures for name, figures in self.results.items() if name.partition(".")[0] not in stages}
-        write_json(self.folder / "state" / "results.json", kept)
+        """Take back that ``first`` and the stages after it are finished, so that they run again."""
+        stages: tuple[str, ...] = STAGES[STAGES.index(first) :]
+        self._keep(lambda name: name.partition(".")[0] not in stages)
         for stage in stages:
-            self.checkpoint_of(stage).unlink(missing_ok=True)
-
-    def checkpoint_of(self, stage: str) -> Path:
-        """Return where the last checkpoint of an unfinished stage lies."""
-        return self.folder / "state" / f"{stage}.safetensors"
-
-    def written_to(self, stage: str) -> list[Path]:
-        """Return the folders that ``stage`` writes to."""
-        shared = [self.folder, self.folder / "state", self.folder / "previews"]
-        return [*shared, self.exports] if stage.startswith("export.") else shared
+            self.checkpoint_file(stage).unlink(missing_ok=True)
 
     def forget_one(self, name: str) -> None:
         """Take back that one stage on which no other depends is finished: ``evaluate`` or ``export.LABEL``."""
-        kept = {stage: figures for stage, figures in self.results.items() if stage != name}
-        write_json(self.folder / "state" / "results.json", kept)
+        self._keep(lambda stage: stage != name)
 
-    @property
-    def view_scores(self) -> Path:
-        """The file with the scores of each test view."""
-        return self.folder / "views.json"
+    def _keep(self, kept: Callable[[str], bool]) -> None:
+        finished = self.finished
+        write_json(self.results_file, {name: figures for name, figures in finished.items() if kept(name)})
 
     def summary(self) -> dict[str, Any]:
         """Return the figures of all finished stages."""
-        summary = {name: value for figures in self.results.values() for name, value in figures.items()}
+        summary = {name: value for figures in self.finished.values() for name, value in figures.items()}
         seconds = (value for name, value in summary.items() if name.startswith("seconds."))
         return summary | {"seconds.total": round(sum(seconds), 1)}
 

@@ -20,13 +20,13 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
         UserError: there is no such export, or it is not finished.
 
     """
-    results = run.results
+    results = run.finished
     finished = {label: choice for label, choice in run.config.export.items() if f"export.{label}" in results}
     for label in labels:
         if label not in finished:
             raise UserError(f"{run.folder}: no finished export {label!r}; {nearest(label, finished)}")
     return [
-        Package(label, choice, manager.build("exporter", choice.name, choice.options), run.exports / label)
+        Package(label, choice, manager.build("exporter", choice.name, choice.options), run.exports_folder / label)
         for label, choice in finished.items()
         if not labels or label in labels
     ]
@@ -41,7 +41,7 @@ def quality_of(run: Run, packages: Iterable[Package]) -> dict[str, Quality]:
         UserError: an export has no manifest, or a damaged one.
 
     """
-    scores = run.results.get("evaluate", {})
+    scores = run.finished.get("evaluate", {})
     known = {TORCH[takes]: Quality(scores.get(f"{takes}.test.psnr")) for takes in TORCH}
     for package in packages:
         manifest = Manifest.read(package.folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shlex
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -59,19 +60,19 @@ class Provenance(BaseModel):
             raise UserError(f"{path}: damaged ({error.errors()[0]['msg']}); the run does without it") from None
 
 
-def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, arguments: Sequence[str]) -> None:
-    """Note in the run's folder that a command with these ``arguments`` works on it.
+def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, line: str) -> None:
+    """Note in the run's folder that a command works on it.
 
     Args:
         run: the run.
         origins: what gave each setting its value, where the command begins the run; else empty.
         manager: where the run's components are found.
-        arguments: those of the command line, without the program.
+        line: the command as a shell takes it.
 
     """
     known = Provenance.read(run.folder)
     command = Command(
-        line=command_line(arguments),
+        line=line,
         began=datetime.now(UTC).replace(microsecond=0),
         versions=dict(_versions(run.config, manager)),
         machine=machine(),
@@ -84,10 +85,21 @@ def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, arguments
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """Return this program with ``arguments`` as a shell takes it, also where ``torchrun`` started it."""
+    """Return the ``nfcore`` command with ``arguments`` as a shell takes it, also where ``torchrun`` started it."""
     count = distributed.count()
-    program = ["nfcore"] if count == 1 else ["torchrun", f"--nproc-per-node={count}", "-m", "nfcore"]
+    program = ["nfcore"] if count == 1 else [*_torchrun(count), "-m", "nfcore"]
     return shlex.join([*program, *arguments])
+
+
+def script_line() -> str:
+    """Return the Python script that runs as a shell takes it, also where ``torchrun`` started it."""
+    count = distributed.count()
+    program = ["python"] if count == 1 else _torchrun(count)
+    return shlex.join([*program, *filter(None, sys.argv)])
+
+
+def _torchrun(count: int) -> list[str]:
+    return ["torchrun", f"--nproc-per-node={count}"]
 
 
 def _versions(config: PipelineConfig, manager: PluginManager) -> Iterator[tuple[str, str]]:

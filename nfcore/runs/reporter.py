@@ -37,8 +37,8 @@ class StageReporter(ConsoleReporter):
         super().__init__(console, stage)
         self.run = run
         self.hooks = hooks
-        self.log = MetricsLog(run.folder / "metrics.jsonl", stage)
-        self.checkpoints = Checkpoints(run.checkpoint_of(stage))
+        self.log = MetricsLog(run.metrics_file, stage)
+        self.checkpoints = Checkpoints(run.checkpoint_file(stage))
         self.began = self.shown = time.monotonic()
         self.restoring = False
         # A stage may have parts that each count from 1; for plugins the steps of all of them are added up.
@@ -65,7 +65,7 @@ class StageReporter(ConsoleReporter):
 
     def image(self, name: str, image: Tensor) -> None:  # noqa: D102
         super().image(name, image)
-        save_png(self.run.folder / "previews" / f"{name}.png", image)
+        save_png(self.run.previews_folder / f"{name}.png", image)
         if self.hooks:
             self.hooks.call("nfcore_images", self.stage, step=self.done, name=name, image=image.detach())
 

@@ -1,4 +1,4 @@
-"""How the processes other than the first take part in a stage: they say nothing, and begin where it begins."""
+"""How the processes other than the first take part in a stage: they report nothing, and start where it starts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from nfcore.io.tensors import State, load_state
 from nfcore.runs.folder import Run
 
 
-class Follower(Reporter):
-    """Reports nothing, and goes on from the checkpoint that the first process has written.
+class WorkerReporter(Reporter):
+    """Reports nothing, and resumes from the checkpoint that the first process has written.
 
     Args:
         run: the run, in a folder that all processes share.
@@ -17,7 +17,7 @@ class Follower(Reporter):
     """
 
     def __init__(self, run: Run, stage: str) -> None:
-        self.path = run.checkpoint_of(stage)
+        self.path = run.checkpoint_file(stage)
 
     def restore(self) -> State | None:  # noqa: D102
         return load_state(self.path)["state"] if self.path.exists() else None

@@ -23,7 +23,7 @@ _PATIENCE = timedelta(days=30)
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the processes that ``torchrun`` started with this one meanwhile; without it, do nothing.
+    """Join the processes that ``torchrun`` started with this one meanwhile; without it, or within it, do nothing.
 
     Gloo connects them on CPUs, NCCL on GPUs, of which each process takes the one with its local rank.
 
@@ -31,7 +31,7 @@ def joined() -> Iterator[None]:
         UserError: there are more processes on this machine than GPUs.
 
     """
-    if not (distributed.is_available() and distributed.is_torchelastic_launched()):
+    if _together() or not (distributed.is_available() and distributed.is_torchelastic_launched()):
         yield
         return
     if torch.cuda.is_available():

@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import metadata
 from nfcore.config.resolve import configure
 from nfcore.errors import NfcoreError
 from nfcore.plugin.manager import PluginManager
-from nfcore.runs import Run, StageReporter, Stages
+from nfcore.runs import Artifacts, Run, Scheduler, StageReporter
 from nfcore.ui.console import Console
 from nfcore_tensorboard import Logger
 
@@ -45,7 +45,7 @@ def points(events: EventAccumulator, tag: str) -> list[tuple[int, float]]:
 
 def do(run: Run, manager: PluginManager, *stages: str) -> None:
     for stage in stages:
-        Stages(run, manager, Console(quiet=True)).do(stage)
+        Scheduler(Artifacts(run, manager), Console(quiet=True)).do(stage)
 
 
 def logged(run: Run, stage: str) -> list[tuple[int, float]]:
@@ -76,7 +76,7 @@ def test_previews_are_the_pictures_that_were_shown(run, manager, monkeypatch):
 def test_the_numbers_of_the_summary_are_there_at_the_last_step(run, manager):
     do(run, manager, "teach", "distill")
     events = read(run, "distill")
-    figures = run.results["distill"]
+    figures = run.finished["distill"]
     assert {"seconds.distill", "student.parameters", "student.macs"} == set(figures)
     for name, value in figures.items():
         assert points(events, f"figures/{name}") == [(30, pytest.approx(value))]
@@ -150,7 +150,7 @@ def test_a_stage_that_is_done_again_replaces_its_curve(run, manager):
 def test_a_failure_is_there_as_text_and_the_files_are_closed(run, manager, monkeypatch):
     do(run, manager, "teach")
     monkeypatch.setattr(
-        "nfcore.runs.stages.distill", lambda *_, **__: (_ for _ in ()).throw(NfcoreError("the loss is nan"))
+        "nfcore.pipeline.distill", lambda *_, **__: (_ for _ in ()).throw(NfcoreError("the loss is nan"))
     )
     with pytest.raises(NfcoreError):
         do(run, manager, "distill")
@@ -166,12 +166,12 @@ def test_a_disk_that_takes_no_log_leaves_the_run_as_it_would_be(tmp_path, manage
         if name == "full":
             (run.folder / "tensorboard").write_text("a file where the folder should be")
         for stage in ("teach", "distill"):
-            Stages(run, manager, Console()).do(stage)
+            Scheduler(Artifacts(run, manager), Console()).do(stage)
         runs.append(run)
     warnings = [line for line in capfd.readouterr().err.splitlines() if "switched off" in line]
     assert len(warnings) == 1
     assert warnings[0].startswith("nfcore-tensorboard 1.0 is switched off: nfcore_step: ")
-    assert runs[0].distilled.read_bytes() == runs[1].distilled.read_bytes()
+    assert runs[0].distilled_file.read_bytes() == runs[1].distilled_file.read_bytes()
 
 
 def test_the_plugin_loads_without_torch_and_tensorboard():

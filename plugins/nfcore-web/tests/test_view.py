@@ -175,7 +175,7 @@ def test_only_pictures_of_the_run_are_found(site, run):
 
 
 def test_an_exported_page_of_this_student_is_shown_as_it_is(run, tmp_path):
-    page = run.exports / "web" / "light_field.html"
+    page = run.exports_folder / "web" / "light_field.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("<p>exported before</p>")
     site = Site(run.folder, views=1)
@@ -189,7 +189,7 @@ def test_an_exported_page_of_this_student_is_shown_as_it_is(run, tmp_path):
 
 
 def test_a_student_alone_has_a_viewer_and_no_more(run):
-    site = Site(run.student)
+    site = Site(run.student_file)
     site.work()
     state = site.state()
     assert (state["viewer"], state["views"], state["progress"], state["problem"]) == (True, [], None, None)

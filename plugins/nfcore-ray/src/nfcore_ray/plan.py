@@ -84,4 +84,4 @@ def figures_if_finished(folder: Path) -> dict[str, Any] | None:
     run = Run(folder)
     needed = {stage for stage in get_args(Stage) if stage != "export"}
     needed |= {f"export.{label}" for label in run.config.export}
-    return run.write_summary() if needed <= set(run.results) else None
+    return run.write_summary() if needed <= set(run.finished) else None

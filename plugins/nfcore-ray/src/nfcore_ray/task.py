@@ -7,7 +7,6 @@ import socket
 import threading
 import time
 import traceback
-from contextlib import suppress
 
 from filelock import FileLock, Timeout
 
@@ -78,19 +77,12 @@ def _do_all_stages(task: Task) -> None:
     import torch
 
     from nfcore.config import PipelineConfig, parse
-    from nfcore.report import write_report
-    from nfcore.runs import Run, Stages, open_scene, provenance
-    from nfcore.ui import Console
+    from nfcore.config.resolve import Configured
+    from nfcore.runs import execute
+    from nfcore.runs.provenance import command_line
 
     torch.set_num_threads(task.cpus)
     folder = task.folder / task.name
     config = parse(PipelineConfig, task.config, str(folder))
-    source = None
-    if not (folder / "config.toml").exists():
-        source = open_scene(config, plugins())  # a bad data set is refused before a folder is made
-    run = Run.create(folder, config, resume=True)
-    provenance.keep(run, task.origins, plugins(), task.arguments)
-    stages = Stages(run, plugins(), Console(quiet=True), source)
-    stages.do_all()
-    with suppress(NfcoreError, OSError):  # the run is done all the same, and 'nfcore report' says what is wrong
-        write_report(stages)
+    configured = Configured(config, task.origins)
+    execute(folder, configured, resume=True, components=plugins(), command=command_line(task.arguments))

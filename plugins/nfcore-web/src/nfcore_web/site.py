@@ -100,8 +100,8 @@ class Site:
     def _work(self) -> None:
         if self.viewer is not None:
             return
-        student = self.run.student if self.run else self.path
-        while self.run and "finetune" not in self.run.results:
+        student = self.run.student_file if self.run else self.path
+        while self.run and "finetune" not in self.run.finished:
             if self.closed.wait(_WAIT):
                 return
         field = LightField.load(student)
@@ -109,7 +109,8 @@ class Site:
         if self.run is None or self.closed.is_set():
             return
         views = open_scene(self.run.config, nfcore.plugins()).views("test")
-        teacher = load_teacher(self.run.teacher, nfcore.plugins()) if self.run.teacher.is_file() else None
+        fitted = self.run.teacher_file
+        teacher = load_teacher(fitted, nfcore.plugins()) if fitted.is_file() else None
         for view in compare_views(field, teacher, views, self.views):
             self.compared.append(view)
             if self.closed.is_set():
@@ -117,7 +118,7 @@ class Site:
 
     def _page(self, field: LightField, student: Path) -> bytes:
         """Return the page that the run has exported, if it is of this student, or a new one."""
-        for path in self.run.exports.glob(f"*/{FILE}") if self.run else ():
+        for path in self.run.exports_folder.glob(f"*/{FILE}") if self.run else ():
             if path.stat().st_mtime >= student.stat().st_mtime:
                 return path.read_bytes()
         exporter: Any = nfcore.plugins().build("exporter", "nfcore-web/web", {"title": self.title[:80]})

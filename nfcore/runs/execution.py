@@ -1,0 +1,123 @@
+"""A run from beginning to end: created or opened, its stages done, its commands and its report written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nfcore.config.resolve import Configured
+from nfcore.config.schema import PipelineConfig
+from nfcore.config.stages import STAGES, Stage, changed_settings
+from nfcore.pipeline.export import ExportsFailedError
+from nfcore.plugin.installed import plugins
+from nfcore.plugin.isolation import reason
+from nfcore.plugin.manager import PluginManager
+from nfcore.runs import provenance
+from nfcore.runs.artifacts import Artifacts, open_run
+from nfcore.runs.folder import Run
+from nfcore.runs.report import write_report
+from nfcore.runs.scene import open_scene
+from nfcore.runs.scheduler import Scheduler
+from nfcore.runtime import distributed
+from nfcore.ui.console import Console
+
+
+def execute(
+    folder: str | Path,
+    config: PipelineConfig | Configured | None = None,
+    *,
+    stage: Stage | None = None,
+    resume: bool = False,
+    change: bool = False,
+    again: bool = False,
+    components: PluginManager | None = None,
+    console: Console | None = None,
+    command: str | None = None,
+) -> Artifacts:
+    """Do what is due of a run and return what it holds.
+
+    >>> config = configure("quickstart", nfcore.plugins(), changes=["image_size=64"])  # doctest: +SKIP
+    >>> run = nfcore.runs.execute("runs/small", config, resume=True)  # doctest: +SKIP
+    >>> run.results["student.test.psnr"]  # doctest: +SKIP
+
+    A finished stage is not done again, and an interrupted one resumes from its last checkpoint. Several processes
+    that ``torchrun`` started train together; the first writes.
+
+    Args:
+        folder: where the run is, or will be.
+        config: the pipeline; None opens the run that is there.
+        stage: the one stage to do; None does all, and writes the run's report at the end.
+        resume: whether ``folder`` may hold this run already.
+        change: whether the run in ``folder`` takes ``config`` for its own, and runs again from the first stage
+            that follows from a changed setting.
+        again: whether ``stage``, and all after it, runs again though it is finished.
+        components: where components are found; the installed plugins by default.
+        console: shows progress; nothing is shown by default.
+        command: what made the run, for its provenance; the running script by default.
+
+    Raises:
+        UserError: the folder holds another run, a bad data set or setting, a stage before ``stage`` not finished.
+        ExportsFailedError: some exports failed; all else is done.
+
+    """
+    folder, components, console = Path(folder), components or plugins(), console or Console(quiet=True)
+    configured = Configured(config, {}) if isinstance(config, PipelineConfig) else config
+    with distributed.joined():
+        if distributed.first():
+            artifacts = _open(folder, configured, resume, change, components, console)
+            if again and stage is not None:
+                artifacts.run.forget(stage)
+        distributed.wait()
+        if not distributed.first():
+            artifacts = open_run(folder, components)
+        scheduler = Scheduler(artifacts, console)
+        stages = STAGES if stage is None else (stage,)
+        due = any(scheduler.due(each) for each in stages)
+        if due and distributed.first():
+            sources = configured.origins if configured else {}
+            provenance.keep(artifacts.run, sources, components, command or provenance.script_line())
+        failure = None
+        try:
+            for each in stages:
+                scheduler.do(each)
+        except ExportsFailedError as error:
+            failure = error  # the report shows what was made
+        if due and stage is None and distributed.first():
+            _report(artifacts, console)
+    if failure is not None:
+        raise failure
+    return artifacts
+
+
+def _open(
+    folder: Path,
+    configured: Configured | None,
+    resume: bool,
+    change: bool,
+    components: PluginManager,
+    console: Console,
+) -> Artifacts:
+    """Return the run in ``folder``; a new one if there is none. Whatever is wrong is said before it is changed."""
+    if configured is None:
+        return open_run(folder, components)
+    config = configured.config
+    if not (folder / "config.toml").exists():
+        if console.live:
+            console.note(f"scene: reading the photos of {config.scene.name!r}")
+        source = open_scene(config, components)
+        return Artifacts(Run.create(folder, config, resume=resume), components, source)
+    if not change:
+        return Artifacts(Run.create(folder, config, resume=resume), components)
+    run = Run(folder)
+    changed = changed_settings(run.config, config)
+    opened = open_scene(config, components) if changed else None
+    if first := run.change(config):
+        console.note(f"{', '.join(changed)} changed: re-running from {first}")
+    return Artifacts(run, components, opened)
+
+
+def _report(artifacts: Artifacts, console: Console) -> None:
+    """Write the run's report. One that can't be written is no reason for a run to fail."""
+    try:
+        write_report(artifacts)
+    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
+        console.note(f"no report: {reason(error)}")

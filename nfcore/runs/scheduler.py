@@ -1,0 +1,121 @@
+"""Which stages of a run are due, each done once: by all processes together, or by the first one alone."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from nfcore.config.schema import ALL_VIEWS
+from nfcore.config.stages import Stage
+from nfcore.errors import NfcoreError
+from nfcore.io.atomic import sweep
+from nfcore.pipeline.export import exports_failed
+from nfcore.plugin.isolation import reason
+from nfcore.runs.artifacts import Artifacts
+from nfcore.runs.folder import Run
+from nfcore.runs.hooks import RunHooks
+from nfcore.runs.reporter import StageReporter
+from nfcore.runs.stages import Job, jobs_of
+from nfcore.runs.worker_reporter import WorkerReporter
+from nfcore.runtime import distributed
+from nfcore.training.divergence import DivergedError
+from nfcore.ui.console import Console
+
+
+class Scheduler:
+    """Does the stages of one run, each once: a finished stage is not done again.
+
+    Args:
+        artifacts: what the run holds.
+        console: shows progress.
+
+    """
+
+    def __init__(self, artifacts: Artifacts, console: Console) -> None:
+        self.artifacts = artifacts
+        self.run = artifacts.run
+        self.console = console
+        self.hooks = RunHooks(self.run.folder, artifacts.components, console.note)
+
+    def due(self, stage: Stage) -> bool:
+        """Whether there is anything to do for ``stage``."""
+        return any(self._due(job) for job in jobs_of(stage, self.run.config))
+
+    def do(self, stage: Stage, labels: Collection[str] | None = None) -> None:
+        """Do what is due of ``stage``.
+
+        Args:
+            stage: the stage.
+            labels: of ``export``, the labels of those to make; all by default.
+
+        Raises:
+            UserError: an earlier stage that it needs is not finished.
+            ExportsFailedError: some of the exports failed; all were tried.
+
+        """
+        failed: dict[str, Exception] = {}
+        jobs = jobs_of(stage, self.run.config)
+        if labels is not None:
+            jobs = [job for job in jobs if job.name.partition(".")[2] in labels]
+        for job in jobs:
+            if distributed.first():
+                self._tidy(job)
+            if not distributed.agreed(self._due(job)):
+                continue
+            if needed := job.needs(self.artifacts):
+                self.artifacts.require(needed)
+            if distributed.first():
+                try:
+                    self._work(job)
+                except Exception as error:  # whatever an exporter raises, the others are made
+                    if not job.optional:
+                        raise
+                    failed[job.name] = error
+            elif job.shared:
+                job.work(self.artifacts, WorkerReporter(self.run, job.name))
+            distributed.wait()
+        if distributed.first():
+            self.run.write_summary()
+        if failed:
+            raise exports_failed(failed, of=len(jobs)) from next(iter(failed.values()))
+
+    def _due(self, job: Job) -> bool:
+        finished = self.run.finished
+        if job.name == "evaluate" and job.name in finished:  # 0.1's first runs scored all views and did not say so
+            return bool(finished[job.name].get("protocol", ALL_VIEWS) != self.run.config.protocol)
+        return job.name not in finished
+
+    def _tidy(self, job: Job) -> None:
+        """Remove what a process that was killed in this job left."""
+        for folder in self.run.folders_written_by(job.name):
+            sweep(folder)
+        if not self._due(job):  # killed between the result and the removal of its checkpoint
+            self.run.checkpoint_file(job.name).unlink(missing_ok=True)
+
+    def _work(self, job: Job) -> None:
+        """Do ``job`` and keep its figures and its time; plugins may watch."""
+        reporter = StageReporter(self.run, job.name, self.console, self.hooks)
+        self.hooks.call("nfcore_stage_started", job.name)
+        try:
+            with reporter.resuming(), _suggesting_a_rate(self.run, job):
+                figures = job.work(self.artifacts, reporter)
+            figures[f"seconds.{job.name}"] = round(reporter.seconds, 1)
+            self.run.finish(job.name, figures)
+        except (Exception, KeyboardInterrupt) as error:
+            self.hooks.call("nfcore_run_failed", job.name, error=reason(error).removesuffix(": "))
+            raise
+        self.hooks.call("nfcore_stage_finished", job.name, figures=figures)
+
+
+@contextmanager
+def _suggesting_a_rate(run: Run, job: Job) -> Iterator[None]:
+    """Let a training that diverges name the command that restarts its stage with a quarter of the rate."""
+    try:
+        yield
+    except DivergedError as error:
+        rate = getattr(run.config, job.name).learning_rate / 4
+        folder = shlex.quote(f"{run.folder}/")
+        raise NfcoreError(
+            f"{error}, such as 'nfcore run {folder} --resume --set {job.name}.learning_rate={rate:.2g}'"
+        ) from error
