@@ -5,10 +5,13 @@ from nfcore.pipeline.distill import distill
 from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
 from nfcore.pipeline.export import ExportRejectedError, export
 from nfcore.pipeline.finetune import finetune
+from nfcore.pipeline.history import History, Record
 from nfcore.pipeline.teach import load_teacher, save_teacher, teach
 
 __all__ = [
     "ExportRejectedError",
+    "History",
+    "Record",
     "Reference",
     "distill",
     "evaluate_student",

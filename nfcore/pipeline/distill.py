@@ -12,6 +12,7 @@ from nfcore.interfaces import RaySource, Teacher
 from nfcore.interfaces.boundaries import calling, check_novel, check_source
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import seeded
+from nfcore.pipeline.history import History, HistoryReporter
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
 from nfcore.training.loop import train
@@ -38,7 +39,7 @@ def distill(
     seed: int = 0,
     reporter: Reporter | None = None,
     scratch: Path | None = None,
-) -> None:
+) -> History:
     """Train ``student`` on pseudo views of ``teacher`` at cameras that ``source`` draws, in place.
 
     MobileR2L, section 3.1; R2L (Wang et al. 2022), section 3.3. The encoding is prepared from the teacher first.
@@ -53,6 +54,9 @@ def distill(
         reporter: is told.
         scratch: folder for a temporary file with pseudo views, which ``config.view_disk`` allows; None: no file.
 
+    Returns:
+        The history: PSNR against the pseudo views (dB), loss and learning rate every few steps.
+
     Raises:
         ContractError: source, teacher or a part of the student breaks a rule.
         NfcoreError: no room for the views, a teacher that renders nothing, a loss that diverges.
@@ -65,11 +69,12 @@ def distill(
     check_teacher(teacher, cameras)
     with calling(student.encoding, "prepare"):
         student.encoding.prepare(teacher, source.scene, cameras)
-    reporter = reporter or Reporter()
-    with closing(_pseudo_views(student, teacher, source, config, seed, scratch, reporter)) as views:
+    recorder = HistoryReporter(reporter)
+    with closing(_pseudo_views(student, teacher, source, config, seed, scratch, recorder)) as views:
         views.prepare(0)
         photos = _late_photos(source, config, views.images.device) if config.photos else None
-        train(student, views, config, seed, reporter, photos)
+        train(student, views, config, seed, recorder, photos)
+    return recorder.history
 
 
 def _late_photos(source: RaySource, config: DistillConfig, device: torch.device) -> LatePhotos:

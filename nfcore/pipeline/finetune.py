@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nfcore.config.schema import FinetuneConfig
 from nfcore.evaluation.metrics import psnr
@@ -10,6 +10,7 @@ from nfcore.interfaces import RaySource
 from nfcore.interfaces.boundaries import check_source
 from nfcore.interfaces.reporting import Reporter
 from nfcore.pipeline.evaluate import evaluate_student
+from nfcore.pipeline.history import History, HistoryReporter
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
 from nfcore.training.best_checkpoint import BestWeights
@@ -25,12 +26,14 @@ class Verdict:
         step: the step whose weights the student has now; 0 where fine-tuning made it no better.
         before: PSNR of the distilled student, dB.
         after: PSNR of the student as it is now, dB; never less than ``before``.
+        history: PSNR against the training photos (dB), loss and learning rate every few steps.
 
     """
 
     step: int
     before: float
     after: float
+    history: History = field(compare=False, repr=False)
 
     @property
     def kept(self) -> bool:
@@ -52,18 +55,18 @@ def finetune(
     images, of those before the first step and those at ``config.evaluations`` evenly spaced steps.
     """
     check_source(source)
-    reporter = reporter or Reporter()
+    recorder = HistoryReporter(reporter)
     training, validation = split_photos(source, device_of(student))
 
     def score(candidate: LightField) -> float:
         return evaluate_student(candidate, validation, metrics={"psnr": psnr}).mean["psnr"]
 
     best = BestWeights(score, config.evaluations)
-    train(student, training, config, seed, reporter, best=best)
-    verdict = Verdict(best.step, best.scores[0], best.scores[best.step])
+    train(student, training, config, seed, recorder, best=best)
+    verdict = Verdict(best.step, best.scores[0], best.scores[best.step], recorder.history)
     kept = f"step {verdict.step} is kept" if verdict.kept else "the distilled student is kept"
     last = best.scores[max(best.scores)]
-    reporter.note(
+    recorder.note(
         f"finetune: {verdict.before:.2f} dB before, {verdict.after:.2f} dB at best, {last:.2f} dB at the end "
         f"on validation images: {kept}"
     )

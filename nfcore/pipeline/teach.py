@@ -13,6 +13,7 @@ from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.options import Options
+from nfcore.pipeline.history import History, HistoryReporter
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
@@ -20,14 +21,16 @@ from nfcore.student.file import PartCard
 from nfcore.views.teacher_views import check_teacher
 
 
-def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> None:
-    """Fit ``teacher`` to the training views of ``source``, in place; it ends in eval mode."""
+def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> History:
+    """Fit ``teacher`` to the training views of ``source``, in place; it ends in eval mode. Return its history."""
     check_source(source)
+    recorder = HistoryReporter(reporter)
     teacher.train()
     with calling(teacher, "fit"):
-        teacher.fit(source, budget, reporter or Reporter())
+        teacher.fit(source, budget, recorder)
     teacher.eval()
     check_teacher(teacher, source.views("train").cameras)
+    return recorder.history
 
 
 class TeacherCard(Options):

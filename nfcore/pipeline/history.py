@@ -1,0 +1,85 @@
+"""The history of a stage: what it reported while it trained, as data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.tensors import State
+
+
+@dataclass(frozen=True)
+class Record:
+    """One report of a stage.
+
+    Args:
+        step: the step, counted from 1.
+        seconds: wall time since the stage started, or was resumed, in this process.
+        figures: what was reported, such as ``psnr`` (dB), ``loss`` and ``lr``.
+
+    """
+
+    step: int
+    seconds: float
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class History:
+    """All reports of a stage, in their order; of one that was resumed, those since then.
+
+    >>> history = History((Record(10, 0.5, {"psnr": 21.0}), Record(20, 0.9, {"psnr": 23.5})))
+    >>> history.values("psnr")
+    [21.0, 23.5]
+    """
+
+    records: tuple[Record, ...]
+
+    def values(self, name: str) -> list[float]:
+        """Return the figure ``name`` of each report that has it."""
+        return [record.figures[name] for record in self.records if name in record.figures]
+
+
+class HistoryReporter(Reporter):
+    """Passes everything on to another reporter, and keeps the steps.
+
+    Args:
+        reporter: the other one; without one, nobody else is told.
+
+    """
+
+    def __init__(self, reporter: Reporter | None = None) -> None:
+        self.reporter = reporter or Reporter()
+        self.began = time.monotonic()
+        self._records: list[Record] = []
+
+    @property
+    def history(self) -> History:
+        """What was reported so far."""
+        return History(tuple(self._records))
+
+    def start(self, total: int, unit: str = "step") -> None:  # noqa: D102
+        self.reporter.start(total, unit)
+
+    def step(self, step: int, **scalars: float) -> None:  # noqa: D102
+        self._records.append(Record(step, time.monotonic() - self.began, scalars))
+        self.reporter.step(step, **scalars)
+
+    def image(self, name: str, image: Tensor) -> None:  # noqa: D102
+        self.reporter.image(name, image)
+
+    def note(self, text: str) -> None:  # noqa: D102
+        self.reporter.note(text)
+
+    def image_due(self) -> bool:  # noqa: D102
+        return self.reporter.image_due()
+
+    def restore(self) -> State | None:  # noqa: D102
+        return self.reporter.restore()
+
+    def checkpoint(self, step: int, state: Callable[[], State]) -> None:  # noqa: D102
+        self.reporter.checkpoint(step, state)
