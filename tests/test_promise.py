@@ -18,10 +18,7 @@ SURFACE = {"nfcore": set(nfcore.__all__)} | {
 }
 #: Being reshaped now; published when that is done.
 PENDING = {
-    "nfcore.config.resolve.configure_with_origins",
     "nfcore.exports.manifest.Manifest",
-    "nfcore.report.write_report",
-    "nfcore.runs.provenance",
 }
 
 

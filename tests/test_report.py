@@ -13,7 +13,7 @@ import tiny
 import torch
 
 from nfcore import UserError
-from nfcore.config.resolve import configure_with_origins
+from nfcore.config.resolve import configure_with_sources
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.stages import STAGES as ALL_STAGES
 from nfcore.evaluation.error_maps import error_map
@@ -57,9 +57,9 @@ def begin(folder: Path) -> Artifacts:
     """A new run of the tiny pipeline, as the command line begins it."""
     manager = tiny.manager()
     changes = [change for change in COMMAND if "=" in change]
-    configured = configure_with_origins("tiny", manager, changes=changes)
+    configured = configure_with_sources("tiny", manager, changes=changes)
     run = Run.create(folder, configured.config, resume=False)
-    provenance.keep(run, configured.origins, manager, command_line(COMMAND))
+    provenance.keep(run, configured.sources, manager, command_line(COMMAND))
     return Artifacts(run, manager)
 
 
@@ -109,7 +109,7 @@ def test_the_same_command_again_is_kept_once_and_another_beside_it(run):
         provenance.keep(run.run, {}, run.components, command_line(arguments))
     kept = Provenance.read(run.run.folder)
     assert [command.line for command in kept.commands][1:] == ["nfcore export tiny"]
-    assert kept.origins["scene.test"] == "--set"
+    assert kept.sources["scene.test"] == "--set"
 
 
 def test_scores_of_a_student_that_is_gone_are_not_shown(run):
@@ -131,7 +131,7 @@ def test_scores_of_views_that_are_gone_have_no_pictures(run):
     assert {view.title for view in gather(run).views} == {"Test view"}
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"commands": [{"line": 1}]}', '{"origins": 3}'])
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"commands": [{"line": 1}]}', '{"sources": 3}'])
 def test_a_damaged_provenance_is_a_line_that_names_the_file(run, damage):
     (run.run.folder / "provenance.json").write_text(damage)
     with pytest.raises(UserError, match=r"provenance\.json: damaged"):
@@ -148,33 +148,33 @@ def mine(tmp_path) -> str:
     return str(tmp_path / "mine.toml")
 
 
-def test_each_value_has_the_origin_that_gave_it_last(manager, mine):
-    origins = configure_with_origins(
+def test_each_value_has_the_source_that_gave_it_last(manager, mine):
+    sources = configure_with_sources(
         mine, manager, changes=["teach.steps=7", "distill.views=4"], exports="copy", protocol="all"
-    ).origins
-    assert origins["seed"] == f"recipe {mine}"
-    assert origins["image_size"] == origins["teacher.gain"] == "recipe base.toml"
-    assert origins["scene.name"] == "recipe tiny"  # named alone there; mine.toml lays an option over it
-    assert origins["scene.train"] == f"recipe {mine}"
-    assert origins["distill.steps"] == "recipe tiny"
-    assert origins["teach.steps"] == origins["distill.views"] == "--set"
-    assert origins["export.copy.name"] == "--export"
-    assert origins["protocol"] == "--protocol"
-    assert "device" not in origins  # a default
-    assert "export.exact.name" not in origins  # dropped
+    ).sources
+    assert sources["seed"] == f"recipe {mine}"
+    assert sources["image_size"] == sources["teacher.gain"] == "recipe base.toml"
+    assert sources["scene.name"] == "recipe tiny"  # named alone there; mine.toml lays an option over it
+    assert sources["scene.train"] == f"recipe {mine}"
+    assert sources["distill.steps"] == "recipe tiny"
+    assert sources["teach.steps"] == sources["distill.views"] == "--set"
+    assert sources["export.copy.name"] == "--export"
+    assert sources["protocol"] == "--protocol"
+    assert "device" not in sources  # a default
+    assert "export.exact.name" not in sources  # dropped
 
 
-def test_another_component_takes_the_old_ones_options_and_their_origins_along(manager, mine):
-    origins = configure_with_origins(mine, manager, scene="ring").origins
-    assert origins["scene.name"] == "--scene"
-    assert "scene.train" not in origins
+def test_another_component_takes_the_old_ones_options_and_their_sources_along(manager, mine):
+    sources = configure_with_sources(mine, manager, scene="ring").sources
+    assert sources["scene.name"] == "--scene"
+    assert "scene.train" not in sources
 
 
-def test_settings_show_values_origins_and_the_defaults_of_components(manager, mine):
-    configured = configure_with_origins(mine, manager, changes=["teach.steps=7"])
+def test_settings_show_values_sources_and_the_defaults_of_components(manager, mine):
+    configured = configure_with_sources(mine, manager, changes=["teach.steps=7"])
     shown = {
-        f"{group.name}.{s.name}": (s.value, s.origin)
-        for group in groups(configured.config, configured.origins, manager)
+        f"{group.name}.{s.name}": (s.value, s.source)
+        for group in groups(configured.config, configured.sources, manager)
         for s in group.settings
     }
     assert shown["pipeline.seed"] == ("2", "recipe mine.toml")
@@ -186,12 +186,12 @@ def test_settings_show_values_origins_and_the_defaults_of_components(manager, mi
 
 
 def test_what_a_later_command_changed_is_not_taken_for_a_default(manager):
-    configured = configure_with_origins("tiny", manager)
+    configured = configure_with_sources("tiny", manager)
     values = configured.config.model_dump() | {"protocol": "postcard"}
     values["export"]["late"] = {"name": "copy", "psnr": 70}
     shown = {
-        f"{group.name}.{s.name}": s.origin
-        for group in groups(PipelineConfig.model_validate(values), configured.origins, manager)
+        f"{group.name}.{s.name}": s.source
+        for group in groups(PipelineConfig.model_validate(values), configured.sources, manager)
         for s in group.settings
     }
     assert shown["pipeline.protocol"] == shown["export.late.psnr"] == "a later command"
@@ -223,7 +223,7 @@ def test_its_recipe_makes_the_same_run(run, tmp_path):
     recipe = Page(write_report(run).read_text()).texts
     (text,) = [text for text in recipe if "[teach]" in text]
     (tmp_path / "mine.toml").write_text(text)
-    assert configure_with_origins(str(tmp_path / "mine.toml"), run.components).config == run.config
+    assert configure_with_sources(str(tmp_path / "mine.toml"), run.components).config == run.config
 
 
 def test_the_worst_views_come_first(run):

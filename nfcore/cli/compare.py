@@ -1,4 +1,4 @@
-"""``nfcore compare``: runs side by side, and beside published tables."""
+"""``nfcore compare``: runs side by side, and next to published tables."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def compare(
         typer.Argument(metavar="[RUN]...", help="Runs' folders or names.", autocompletion=completion.runs),
     ] = None,
     paper: Annotated[
-        bool, typer.Option("--paper", help="Beside the published tables that plugins bring along.")
+        bool, typer.Option("--paper", help="Next to the published tables that plugins bring along.")
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show runs side by side, or beside the tables of the paper; what was not run stays blank."""
+    """Show runs side by side, or next to the paper's tables; what was not run stays blank."""
     from nfcore.runs.compared import read_compared
 
     compared = [read_compared(run_folder(run)) for run in runs or ()]
     if paper:
-        _beside_publications(compared, markdown=markdown, as_json=as_json)
+        _with_publications(compared, markdown=markdown, as_json=as_json)
         return
     if not compared:
         raise UserError("nothing to compare: name runs, or --paper for the published tables alone")
@@ -74,7 +74,7 @@ def _views(figures: Any) -> str:
     return f"{figures['test_views']} ({figures['protocol']})" if "test_views" in figures else ""
 
 
-def _beside_publications(compared: list[Compared], *, markdown: bool, as_json: bool) -> None:
+def _with_publications(compared: list[Compared], *, markdown: bool, as_json: bool) -> None:
     from nfcore.evaluation.comparison import Comparison
     from nfcore.evaluation.publications import read_tables
 

@@ -46,7 +46,7 @@ ProtocolOption = Annotated[
         autocompletion=completion.protocols,
     ),
 ]
-AgainOption = Annotated[bool, typer.Option("--again", help="Do a finished stage, and all after it, anew.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="Run a finished stage, and all after it, again.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 PicturesOption = Annotated[

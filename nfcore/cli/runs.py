@@ -61,7 +61,7 @@ def run(
     protocol: ProtocolOption = None,
     name: Annotated[str | None, typer.Option(help="The run's folder under --runs.")] = None,
     runs: RunsOption = RUNS,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that is there.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the run in this folder.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
     pictures: PicturesOption = True,
@@ -69,13 +69,13 @@ def run(
 ) -> None:
     """Run a whole pipeline: photos in, a verified model out.
 
-    A run's folder stands for its configuration: with --resume that run goes on, and with --set it goes on from the
-    first stage that the change concerns; with --name it is the recipe of another run.
+    A run's folder stands for its configuration: --resume resumes that run, with --set from the first stage that
+    the change concerns; with --name the folder is the recipe of another run.
     """
-    from nfcore.config.resolve import configure_with_origins
+    from nfcore.config.resolve import configure_with_sources
 
     given = Path(recipe) if "/" in recipe and (Path(recipe) / "config.toml").is_file() else None
-    configured = configure_with_origins(
+    configured = configure_with_sources(
         str(given / "config.toml") if given else recipe,
         plugins(),
         scene=scene,
@@ -107,7 +107,7 @@ def teach(
     run: RunArgument,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Begin a new run with this recipe.", autocompletion=completion.recipes),
+        typer.Option(help="Start a new run with this recipe.", autocompletion=completion.recipes),
     ] = None,
     scene: SceneOption = None,
     teacher: TeacherOption = None,
@@ -119,13 +119,13 @@ def teach(
     as_json: JsonOption = False,
 ) -> None:
     """Fit the teacher to the photos."""
-    from nfcore.config.resolve import configure_with_origins
+    from nfcore.config.resolve import configure_with_sources
 
     config = None
     if recipe is not None:
-        config = configure_with_origins(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
+        config = configure_with_sources(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or changes:
-        raise UserError("--scene, --teacher and --set begin a new run: name its --recipe too")
+        raise UserError("--scene, --teacher and --set start a new run: name its --recipe too")
     work(
         run_folder(run),
         "teach",
@@ -139,7 +139,7 @@ def teach(
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
-    """Return the command that does one stage of a run that was begun before."""
+    """Return the command that does one stage of a run that was started before."""
 
     def command(
         run: RunArgument,
@@ -170,7 +170,7 @@ def evaluate(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score teacher and student on the test views; another protocol scores a finished run anew."""
+    """Score teacher and student on the test views; another protocol scores a finished run again."""
     from nfcore.config.resolve import check_options
     from nfcore.runs import Run
 

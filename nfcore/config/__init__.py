@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from nfcore.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from nfcore.config.resolve import Configured as Configured
     from nfcore.config.resolve import configure as configure
+    from nfcore.config.resolve import configure_with_sources as configure_with_sources
     from nfcore.config.schema import Choice as Choice
     from nfcore.config.schema import DistillConfig as DistillConfig
     from nfcore.config.schema import ExportChoice as ExportChoice
@@ -20,7 +22,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
-            "nfcore.config.resolve": ("configure",),
+            "nfcore.config.resolve": ("Configured", "configure", "configure_with_sources"),
             "nfcore.config.schema": (
                 "Choice",
                 "DistillConfig",

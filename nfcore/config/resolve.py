@@ -11,7 +11,7 @@ from typing import Any
 
 from nfcore.config.layers import component_name, laid_over, read_layers, read_recipe, same_component
 from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
-from nfcore.config.setting_sources import Origins
+from nfcore.config.setting_sources import SettingSources
 from nfcore.errors import UserError, nearest
 from nfcore.options import parse
 from nfcore.plugin.components import Kind
@@ -37,13 +37,13 @@ class Configured:
 
     Args:
         config: the configuration.
-        origins: a recipe's name, or an option of the command line, by flat key such as ``distill.steps``;
+        sources: a recipe's name, or an option of the command line, by flat key such as ``distill.steps``;
             settings that have their default are not in it.
 
     """
 
     config: PipelineConfig
-    origins: dict[str, str]
+    sources: dict[str, str]
 
 
 def configure(
@@ -71,7 +71,7 @@ def configure(
         UserError: an unknown name, option or value.
 
     """
-    return configure_with_origins(
+    return configure_with_sources(
         recipe,
         manager,
         scene=scene,
@@ -82,7 +82,7 @@ def configure(
     ).config
 
 
-def configure_with_origins(
+def configure_with_sources(
     recipe: str,
     manager: PluginManager,
     *,
@@ -94,15 +94,15 @@ def configure_with_origins(
 ) -> Configured:
     """Return what ``configure`` does, and where each value came from."""
     values: dict[str, Any] = {}
-    origins = Origins()
+    sources = SettingSources()
 
-    def give(origin: str, given: dict[str, Any]) -> None:
+    def give(source: str, given: dict[str, Any]) -> None:
         values.update(given)
-        origins.gave(origin, given, values)
+        sources.gave(source, given, values)
 
     for name, own in read_layers(recipe, manager):
         values = laid_over(values, own)
-        origins.gave(f"recipe {name}", own, values)
+        sources.gave(f"recipe {name}", own, values)
     if scene is not None:
         give("--scene", {"scene": scene_choice(scene, manager)})
     if teacher is not None and not same_component(teacher, component_name(values.get("teacher"))):
@@ -112,15 +112,15 @@ def configure_with_origins(
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         added = {_label(label): {"name": label} for label in labels if label not in offered}
         values["export"] = {label: added.get(label) or offered[label] for label in map(_label, labels)}
-        origins.gave("--export", {"export": added}, values)
+        sources.gave("--export", {"export": added}, values)
     if protocol is not None:
         give("--protocol", {"protocol": protocol})
     for change in changes:
         given = _apply(values, change, manager)
-        origins.gave("--set", given, values)
+        sources.gave("--set", given, values)
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
     check_options(config, manager)
-    return Configured(config, origins.of(config.model_dump(mode="json", exclude_none=True)))
+    return Configured(config, sources.of(config.model_dump(mode="json", exclude_none=True)))
 
 
 def choose_exports(

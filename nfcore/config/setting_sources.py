@@ -1,4 +1,4 @@
-"""Origins: what gave each setting of a pipeline its value, be it a recipe or what the user said."""
+"""Where each setting of a pipeline got its value from: a recipe, or an option of the command line."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 
-class Origins:
+class SettingSources:
     """Follows the values of a pipeline while they are put together.
 
-    A component may be given by its name alone: an origin is kept under the path of what was given, be that a
+    A component may be given by its name alone: a source is kept under the path of what was given, be that a
     table's entry (``teacher.resolution``) or the component (``teacher``).
     """
 
     def __init__(self) -> None:
         self._by_path: dict[str, str] = {}
 
-    def gave(self, origin: str, given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Note that ``origin`` gave the values ``given``, by which all of them became ``values``."""
-        self._by_path |= dict.fromkeys(flat(given), origin)
-        self._by_path = {path: origin for path, origin in self._by_path.items() if _has(values, path)}
+    def gave(self, source: str, given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Note that ``source`` gave the values ``given``, by which all of them became ``values``."""
+        self._by_path |= dict.fromkeys(flat(given), source)
+        self._by_path = {path: source for path, source in self._by_path.items() if _has(values, path)}
 
     def of(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        """Return the origins of ``settings``, a finished pipeline's, by flat key; a default has none."""
+        """Return the sources of ``settings``, a finished pipeline's, by flat key; a default has none."""
         found = {key: self._by_path.get(key, self._by_path.get(_component(key), "")) for key in flat(settings)}
-        return {key: origin for key, origin in found.items() if origin}
+        return {key: source for key, source in found.items() if source}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -24,7 +24,7 @@ from nfcore.views.teacher_views import render_view
 _PROBES, _PROBE_SIDE = 8, 64
 # Opacity from which a depth means something: below, most of the ray has seen the background.
 _OPAQUE = 0.5
-# 16-bit steps up to the scene's far bound; what lies farther still has the rest of 65535.
+# 16-bit steps up to the scene's far bound; depths beyond it share the rest of 65535.
 _STEPS_TO_FAR = 50_000
 
 
@@ -39,7 +39,7 @@ def depth_views(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = 
 
 
 def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
-    """Return the depths, scene units, between which almost all of what is opaque lies along the path.
+    """Return the depths, scene units, between which almost everything opaque along the path is.
 
     The 1st and the 99th percentile over a few small views; the scene's bounds where nothing is opaque.
     """

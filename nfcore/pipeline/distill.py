@@ -23,7 +23,7 @@ from nfcore.views.storage import allocate_views
 from nfcore.views.teacher_views import check_teacher
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
-# they replace one another, they go on coming for almost as long as the student learns. But no step waits for more
+# they replace one another, they keep coming for almost as long as the student learns. But no step waits for more
 # than one: a shortened run would render views that it has no steps to learn from.
 _RENDER_UNTIL, _REPLACE_UNTIL, _MOST_PER_STEP = 0.4, 0.95, 1.0
 # Novel cameras through which an encoding may look at the scene.

@@ -53,7 +53,7 @@ def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = Non
     n = frames or ORBIT_FRAMES
     if scene.forward_facing:
         region = ForwardRegion.around(known)
-        # NeRF looks at what lies at 3 to 1 between the nearest and the farthest disparity.
+        # NeRF looks at the point at 3 to 1 between the nearest and the farthest disparity.
         focus = 1 / (0.25 / scene.near + 0.75 / scene.far)
         poses = region.loop(n) if name == "orbit" else region.spiral(n, focus)
     else:
@@ -79,7 +79,7 @@ def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | N
         UserError: a size that the student's scale does not divide; says which would fit.
 
     """
-    check_size(student, cameras)  # now, not when the first frame is taken and its file begun
+    check_size(student, cameras)  # now, not when the first frame is rendered into a file
     return _student_frames(student, cameras, reporter or Reporter())
 
 

@@ -52,7 +52,7 @@ class Contents:
         more_curves: those of loss and learning rate.
         times: of the stages.
         groups: the settings.
-        origins_known: whether the run knows what gave each setting its value.
+        sources_known: whether the run knows what gave each setting its value.
         recipe: the whole configuration, as a recipe file.
         commands: what made the run, in this order.
         written: when, in UTC.
@@ -76,7 +76,7 @@ class Contents:
     more_curves: tuple[Curve, ...]
     times: tuple[StageTime, ...]
     groups: tuple[Group, ...]
-    origins_known: bool
+    sources_known: bool
     recipe: str
     commands: tuple[ShownCommand, ...]
     written: str

@@ -26,13 +26,13 @@ class Setting:
     Args:
         name: within its group.
         value: as a recipe writes it.
-        origin: ``default``, a recipe, an option of the command line; empty where the run does not know it.
+        source: ``default``, a recipe, an option of the command line; empty where the run does not know it.
 
     """
 
     name: str
     value: str
-    origin: str
+    source: str
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Group:
     @property
     def only_defaults(self) -> bool:
         """Whether nobody gave any of them."""
-        return all(setting.origin == DEFAULT for setting in self.settings)
+        return all(setting.source == DEFAULT for setting in self.settings)
 
 
-def groups(config: PipelineConfig, origins: Mapping[str, str], manager: PluginManager) -> list[Group]:
+def groups(config: PipelineConfig, sources: Mapping[str, str], manager: PluginManager) -> list[Group]:
     """Return all settings of a pipeline, with those options of its components that have their defaults.
 
     Args:
         config: the pipeline.
-        origins: what gave each setting its value; empty where the run does not know it.
+        sources: what gave each setting its value; empty where the run does not know it.
         manager: where the components are found; the defaults of those that are not installed are left out.
 
     """
@@ -70,7 +70,7 @@ def groups(config: PipelineConfig, origins: Mapping[str, str], manager: PluginMa
     given = flat(values)
     for key, value in given.items():
         group, _, name = _split(key, components)
-        tables.setdefault(group, {})[name] = Setting(name, written(value), _origin(key, value, origins))
+        tables.setdefault(group, {})[name] = Setting(name, written(value), _source(key, value, sources))
     for group, (kind, choice) in components.items():
         for name, value in _defaults(kind, choice, manager):
             tables[group].setdefault(name, Setting(name, written(value), DEFAULT))
@@ -90,9 +90,9 @@ def _split(key: str, components: Mapping[str, object]) -> tuple[str, str, str]:
     return key.rpartition(".") if "." in key else ("pipeline", ".", key)
 
 
-def _origin(key: str, value: Any, origins: Mapping[str, str]) -> str:
-    if key in origins or not origins:
-        return _short(origins.get(key, ""))
+def _source(key: str, value: Any, sources: Mapping[str, str]) -> str:
+    if key in sources or not sources:
+        return _short(sources.get(key, ""))
     changeable = key.partition(".")[0] in _CHANGEABLE and value not in ("all", "auto", {}, None)
     return "a later command" if changeable else DEFAULT
 
@@ -106,7 +106,7 @@ def _defaults(kind: Kind, choice: Choice, manager: PluginManager) -> Iterator[tu
     yield from flat(options.model_dump(mode="json", exclude=set(choice.options))).items()
 
 
-def _short(origin: str) -> str:
-    """Return an origin without a recipe's folder or distribution, which a narrow table has no room for."""
-    what, space, name = origin.partition(" ")
+def _short(source: str) -> str:
+    """Return a source without a recipe's folder or distribution, which a narrow table has no room for."""
+    what, space, name = source.partition(" ")
     return f"{what}{space}{name.rpartition('/')[2]}"

@@ -5,6 +5,7 @@ from nfcore.runs.artifacts import Artifacts, StudentFile
 from nfcore.runs.artifacts import open_run as open
 from nfcore.runs.execution import execute
 from nfcore.runs.folder import Run
+from nfcore.runs.provenance import command_line
 from nfcore.runs.report import write_report
 from nfcore.runs.reporter import StageReporter
 from nfcore.runs.scene import open_scene
@@ -17,6 +18,7 @@ __all__ = [
     "Stage",
     "StageReporter",
     "StudentFile",
+    "command_line",
     "execute",
     "open",
     "open_scene",

@@ -64,7 +64,7 @@ class Checkpoints:
             writer = saved.get("nfcore", "an older one")
             raise UserError(
                 f"{self.path}: a checkpoint of another version of nfcore ({writer}; this is {_version()}): "
-                "go on with that one, or begin the stage anew with --again"
+                "resume with that one, or start the stage again with --again"
             )
         return saved
 

@@ -73,7 +73,7 @@ def execute(
         stages = STAGES if stage is None else (stage,)
         due = any(scheduler.due(each) for each in stages)
         if due and distributed.first():
-            sources = configured.origins if configured else {}
+            sources = configured.sources if configured else {}
             provenance.keep(artifacts.run, sources, components, command or provenance.script_line())
         failure = None
         try:

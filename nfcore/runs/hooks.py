@@ -1,4 +1,4 @@
-"""Run hooks: plugins follow a run, each in its own fence, and none can harm or change it."""
+"""Run hooks: plugins follow a run, each isolated, so that none can harm or change it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore.config.schema import PipelineConfig
 from nfcore.errors import PluginError, UserError
@@ -38,9 +38,13 @@ class Command(BaseModel):
 class Provenance(BaseModel):
     """Where a run comes from. Runs that were made in Python, or by an older nfcore, know nothing of it."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
-    origins: dict[str, str] = Field({}, description="What gave each setting its value; defaults are not in it")
+    sources: dict[str, str] = Field(
+        {},
+        validation_alias=AliasChoices("sources", "origins"),  # 0.1 wrote origins
+        description="What gave each setting its value; defaults are not in it",
+    )
     commands: tuple[Command, ...] = Field((), description="Commands in the order in which they were given")
 
     @classmethod
@@ -53,19 +57,19 @@ class Provenance(BaseModel):
         """
         path = folder / "provenance.json"
         if not path.is_file():
-            return cls(origins={}, commands=())
+            return cls(sources={}, commands=())
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             raise UserError(f"{path}: damaged ({error.errors()[0]['msg']}); the run does without it") from None
 
 
-def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, line: str) -> None:
+def keep(run: Run, sources: Mapping[str, str], manager: PluginManager, line: str) -> None:
     """Note in the run's folder that a command works on it.
 
     Args:
         run: the run.
-        origins: what gave each setting its value, where the command begins the run; else empty.
+        sources: what gave each setting its value, where the command starts the run; else empty.
         manager: where the run's components are found.
         line: the command as a shell takes it.
 
@@ -79,7 +83,7 @@ def keep(run: Run, origins: Mapping[str, str], manager: PluginManager, line: str
     )
     alike = known.commands and known.commands[-1].model_copy(update={"began": command.began}) == command
     commands = known.commands if alike else (*known.commands, command)
-    now = Provenance(origins={**known.origins, **origins}, commands=commands)
+    now = Provenance(sources={**known.sources, **sources}, commands=commands)
     if now != known:
         write_json(run.folder / "provenance.json", now.model_dump(mode="json"))
 

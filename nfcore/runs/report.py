@@ -66,8 +66,8 @@ def gather(artifacts: Artifacts) -> Contents:
             curve for quantity in (curves.LOSS, curves.RATE) for curve in curves.curves(rows, quantity)
         ),
         times=tuple(figures.times(summary)),
-        groups=tuple(settings.groups(run.config, provenance.origins, artifacts.components)),
-        origins_known=bool(provenance.origins),
+        groups=tuple(settings.groups(run.config, provenance.sources, artifacts.components)),
+        sources_known=bool(provenance.sources),
         recipe=run.config_file.read_text(encoding="utf-8"),
         commands=tuple(ShownCommand(c.line, c.began, c.versions, c.machine) for c in provenance.commands),
         written=figures.day(datetime.now(UTC)),

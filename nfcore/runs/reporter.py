@@ -82,10 +82,10 @@ class StageReporter(ConsoleReporter):
         self.log.keep(saved["rows"])
         self.began -= saved["seconds"]
         self.shown -= saved["since_preview"]
-        self.note(f"{self.stage}: goes on from step {saved['step']}")
+        self.note(f"{self.stage}: resumes from step {saved['step']}")
         if changed := doubts(saved):
             self.note(
-                f"{self.stage}: its weights may end with other bits than without the interruption: {changed}"
+                f"{self.stage}: its weights may differ in their last bits from an uninterrupted run's: {changed}"
             )
         self.restoring = True
         return saved["state"]
@@ -95,7 +95,7 @@ class StageReporter(ConsoleReporter):
         """Let what is raised between ``restore`` and ``start`` say that the checkpoint is not one of this stage.
 
         Raises:
-            UserError: a checkpoint that this nfcore, or the plugins as they are now, can't go on from.
+            UserError: a checkpoint that this nfcore, or the plugins as they are now, can't resume from.
 
         """
         try:
@@ -104,8 +104,8 @@ class StageReporter(ConsoleReporter):
             if not self.restoring:
                 raise
             raise UserError(
-                f"{self.checkpoints.path}: nfcore and its plugins as they are now can't go on from it "
-                f"({str(error).splitlines()[0]}): 'nfcore {self.stage} {self.run.folder} --again' begins anew"
+                f"{self.checkpoints.path}: nfcore and its plugins as they are now can't resume from it "
+                f"({str(error).splitlines()[0]}): 'nfcore {self.stage} {self.run.folder} --again' starts again"
             ) from error
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:  # noqa: D102

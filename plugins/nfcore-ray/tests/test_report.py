@@ -11,7 +11,7 @@ from nfcore.plugin.installed import plugins
 from nfcore_ray.messages import Event, Outcome
 from nfcore_ray.plan import plan
 from nfcore_ray.report import as_data, as_markdown, mean_rows
-from nfcore_ray.standing import Standing, counted
+from nfcore_ray.run_status import RunStatus, counted
 from nfcore_ray.sweep_file import read_sweep
 
 FILE = """
@@ -23,56 +23,56 @@ variants = { plain = [], wide = ["student.width=64"] }
 
 
 @pytest.fixture
-def standings(tmp_path) -> list[Standing]:
+def statuses(tmp_path) -> list[RunStatus]:
     """Eight runs in the order scene, variant, seed; the last one is not done."""
     file = tmp_path / "many.toml"
     file.write_text(FILE.replace('"nfcore-scenes/procedural"', f'"blender:{tmp_path}"'))
-    runs = [Standing(run) for run in plan(read_sweep(file), file, tmp_path / "runs", plugins())]
+    runs = [RunStatus(run) for run in plan(read_sweep(file), file, tmp_path / "runs", plugins())]
     for run, psnr in zip(runs, (20.0, 22.0, 24.0, 26.0, 30.0, 32.0, 34.0), strict=False):
         run.take_figures({"scene": "a scene", "student.test.psnr": psnr})
     return runs
 
 
-def test_psnr_is_averaged_over_seeds_and_then_over_scenes(standings, tmp_path):
-    standings[-1].take_figures({"student.test.psnr": 36.0})
-    assert mean_rows(standings) == [
+def test_psnr_is_averaged_over_seeds_and_then_over_scenes(statuses, tmp_path):
+    statuses[-1].take_figures({"student.test.psnr": 36.0})
+    assert mean_rows(statuses) == [
         ["", "procedural", f"blender:{tmp_path}", "mean"],
         ["quickstart plain", "21.00 ± 1.41 (2)", "31.00 ± 1.41 (2)", "26.00"],  # 1.41: deviation of two 2 dB apart
         ["quickstart wide", "25.00 ± 1.41 (2)", "35.00 ± 1.41 (2)", "30.00"],
     ]
 
 
-def test_a_mean_over_fewer_scenes_than_others_have_is_not_shown(standings):
-    for run in standings[6:]:
+def test_a_mean_over_fewer_scenes_than_others_have_is_not_shown(statuses):
+    for run in statuses[6:]:
         run.state, run.figures = "waiting", None
-    assert mean_rows(standings)[2] == ["quickstart wide", "25.00 ± 1.41 (2)", "", ""]
+    assert mean_rows(statuses)[2] == ["quickstart wide", "25.00 ± 1.41 (2)", "", ""]
 
 
-def test_an_attempt_that_failed_is_counted_and_its_error_is_kept(standings):
-    run = standings[-1]
+def test_an_attempt_that_failed_is_counted_and_its_error_is_kept(statuses):
+    run = statuses[-1]
     run.take(Event(kind="again", run=run.run.name, attempt=1, outcome=Outcome(error="the disk is full")))
     assert (run.state, run.attempts) == ("waiting", 1)
     assert run.line() == f"{run.run.name}: the disk is full; it is tried again"
     run.take(Event(kind="ended", run=run.run.name, attempt=2, outcome=Outcome(error="the disk is full")))
-    assert counted(standings) == "7 of 8 done, 1 failed"
-    assert f"- `{run.run.name}` (failed, 2 attempts): the disk is full" in as_markdown(Path("many"), standings)
+    assert counted(statuses) == "7 of 8 done, 1 failed"
+    assert f"- `{run.run.name}` (failed, 2 attempts): the disk is full" in as_markdown(Path("many"), statuses)
 
 
-def test_the_report_leads_to_what_each_run_has_to_show(standings, tmp_path):
-    first, second = (standing.run.name for standing in standings[:2])
+def test_the_report_leads_to_what_each_run_has_to_show(statuses, tmp_path):
+    first, second = (status.run.name for status in statuses[:2])
     folder = tmp_path / "many"
     (folder / first / "previews").mkdir(parents=True)
     (folder / first / "report.html").touch()
     (folder / first / "previews" / "comparison.png").touch()
-    text = as_markdown(folder, standings)
+    text = as_markdown(folder, statuses)
     assert f"| [{first}]({first}/report.html) | done |" in text
     assert f"![{first}]({first}/previews/comparison.png)" in text
     assert f"| {second} | done |" in text
     assert f"({second}/" not in text
 
 
-def test_what_is_not_known_is_absent_from_the_data(standings):
-    data = json.loads(json.dumps(as_data(standings)))
+def test_what_is_not_known_is_absent_from_the_data(statuses):
+    data = json.loads(json.dumps(as_data(statuses)))
     done, waiting = data["runs"][0], data["runs"][-1]
     assert done["figures"]["student.test.psnr"] == 20.0
     assert not {"error"} & set(done)
@@ -81,8 +81,8 @@ def test_what_is_not_known_is_absent_from_the_data(standings):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"stage": "distill", "step": 30, "psnr": 21.5}\n'])
-def test_the_last_line_of_the_metrics_is_shown_if_it_is_whole(standings, text):
-    run = standings[-1]
+def test_the_last_line_of_the_metrics_is_shown_if_it_is_whole(statuses, text):
+    run = statuses[-1]
     run.run.folder.mkdir(parents=True)
     (run.run.folder / "metrics.jsonl").write_text(text)
     assert run.latest().get("psnr") == (21.5 if "psnr" in text else None)

@@ -188,8 +188,8 @@ def test_a_run_knows_the_command_and_the_sweep_file_that_it_comes_from(swept):
     folder, _, _ = swept
     known = json.loads((folder / "runs" / "many" / "killed" / "provenance.json").read_text())
     assert [command["line"] for command in known["commands"]] == ["nfcore --plugins-dir spy sweep many.toml"]
-    assert known["origins"]["teach.steps"] == "sweep many.toml"
-    assert known["origins"]["teacher.name"] == "recipe nfcore-guided/guided"
+    assert known["sources"]["teach.steps"] == "sweep many.toml"
+    assert known["sources"]["teacher.name"] == "recipe nfcore-guided/guided"
 
 
 def test_what_is_finished_is_not_done_again_and_needs_no_ray(swept, tmp_path, monkeypatch):
@@ -322,5 +322,5 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing(tmp_path):
     assert out == ""
     (line,) = [line for line in err.splitlines() if not line.startswith("sweep: ")]
     assert line.startswith("nfcore: the Ray cluster at ")
-    assert line.endswith(f":{port} has gone away: 0 of 1 done, 1 running; the same command goes on with the rest")
+    assert line.endswith(f":{port} has gone away: 0 of 1 done, 1 running; the same command resumes the rest")
     assert_it_goes_on(tmp_path, worker_of(tmp_path))

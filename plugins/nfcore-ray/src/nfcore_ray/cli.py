@@ -22,7 +22,7 @@ def sweep(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run many scenes, recipes and seeds as Ray tasks; again, to go on with what is not finished."""
+    """Run many scenes, recipes and seeds as Ray tasks; the same command resumes an interrupted sweep."""
     # Imported here, so that the command line's listings never wait for torch.
     from nfcore import plugins
     from nfcore_ray.display import Display
@@ -40,18 +40,18 @@ def sweep(
             with Display(quiet=quiet) as display:
                 work.do(address, display)
         except KeyboardInterrupt:
-            raise NfcoreError(f"interrupted: {work.counts}; the same command goes on with the rest") from None
-    standings = list(work.standings.values())
+            raise NfcoreError(f"interrupted: {work.counts}; the same command resumes the rest") from None
+    statuses = list(work.statuses.values())
     if as_json:
-        print_json(as_data(standings))
+        print_json(as_data(statuses))
     else:
-        print_table(COLUMNS, rows(standings), f"{folder}: {work.counts}")
+        print_table(COLUMNS, rows(statuses), f"{folder}: {work.counts}")
         if not dry_run:
             say(f"report: {folder / 'report.md'}")
-    failed = [standing.run.name for standing in standings if standing.state == "failed"]
+    failed = [status.run.name for status in statuses if status.state == "failed"]
     if failed:
         some = ", ".join(failed[:5]) + (", ..." if len(failed) > 5 else "")
         raise NfcoreError(
-            f"{len(failed)} of {len(standings)} runs failed ({some}): {folder / 'report.md'} says why, "
+            f"{len(failed)} of {len(statuses)} runs failed ({some}): {folder / 'report.md'} says why, "
             "and the same command tries them again"
         )

@@ -10,13 +10,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from nfcore_ray.standing import Standing, counted
+from nfcore_ray.run_status import RunStatus, counted
 
 _LINE_SECONDS = 30.0
 
 
 class Display:
-    """Shows on standard error how many runs are done, and how far those are that a worker has begun.
+    """Shows on standard error how many runs are done, and how far those are that a worker has started.
 
     Args:
         quiet: show nothing.
@@ -42,24 +42,24 @@ class Display:
         """Show one line that stays."""
         self.console.print(text, soft_wrap=True, markup=False)
 
-    def show(self, standings: Iterable[Standing]) -> None:
+    def show(self, statuses: Iterable[RunStatus]) -> None:
         """Show where the runs stand, on a terminal at once, else about every half minute."""
-        standings = list(standings)
+        statuses = list(statuses)
         now = time.monotonic()
-        head = f"sweep: {counted(standings)}, {now - self.began:.0f} s"
-        running = [standing for standing in standings if standing.state == "running"]
+        head = f"sweep: {counted(statuses)}, {now - self.began:.0f} s"
+        running = [status for status in statuses if status.state == "running"]
         if self.console.is_terminal:
-            lines = [Text(f"  {standing.run.name}  {_progress(standing)}") for standing in running]
+            lines = [Text(f"  {status.run.name}  {_progress(status)}") for status in running]
             self.live.update(Group(Text(head, style="bold"), *lines), refresh=True)
         elif now - self.printed > _LINE_SECONDS:
             self.printed = now
             self.note("; ".join([head, *(f"{s.run.name} {_progress(s)}" for s in running)]))
 
 
-def _progress(standing: Standing) -> str:
+def _progress(status: RunStatus) -> str:
     """Return a run's stage and step, with its PSNR if the stage reports one."""
-    latest = standing.latest()
+    latest = status.latest()
     if not latest:
-        return "begins"
+        return "starting"
     psnr = f" PSNR {latest['psnr']:.2f} dB" if "psnr" in latest else ""
     return f"{latest.get('stage', '')} {latest.get('step', '')}{psnr}"

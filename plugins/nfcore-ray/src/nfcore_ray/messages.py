@@ -1,4 +1,4 @@
-"""What the processes of a sweep tell each other, as JSON: the command, the conductor, Ray's workers."""
+"""What the processes of a sweep tell each other, as JSON: the command, the driver, Ray's workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Task(nfcore.Options):
     name: str = Field(description="The run's name")
     folder: Path = Field(description="The sweep's folder, absolute; the run is in a folder there")
     config: dict[str, Any] = Field(description="The run's pipeline")
-    origins: dict[str, str] = Field(description="What gave each setting its value")
+    sources: dict[str, str] = Field(description="What gave each setting its value")
     arguments: tuple[str, ...] = Field(description="Those of the command that does the sweep, without the program")
     cpus: int = Field(description="CPU cores that Ray sets aside, and threads of the worker")
     gpus: float = Field(description="GPUs that Ray sets aside")
@@ -30,7 +30,7 @@ class Task(nfcore.Options):
 
     @property
     def started(self) -> Path:
-        """The file that a worker writes when it begins: its host and its process."""
+        """The file that a worker writes when it starts: its host and its process."""
         return self.folder / STATE / f"{self.name}.json"
 
 
@@ -43,7 +43,7 @@ class Outcome(nfcore.Options):
 
 
 class Orders(nfcore.Options):
-    """What the conductor is to do."""
+    """What the driver is to do."""
 
     tasks: tuple[Task, ...] = Field(description="The runs to do, all with the same resources")
     retries: int = Field(description="How often a run that fails is tried again")
@@ -54,7 +54,7 @@ class Event(nfcore.Options):
     """What has happened.
 
     ``ended``: a run is done, or has failed for good. ``again``: it failed and is tried again. ``note``: something
-    that a person should know. ``refused``: no run was begun, by a user's mistake. ``lost``: there is no cluster,
+    that a person should know. ``refused``: no run was started, by a user's mistake. ``lost``: there is no cluster,
     or none any more. After these two nothing comes.
     """
 

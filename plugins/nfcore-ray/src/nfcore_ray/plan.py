@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from nfcore import UserError
-from nfcore.config import PipelineConfig
-from nfcore.config.resolve import configure_with_origins
+from nfcore.config import PipelineConfig, configure_with_sources
 from nfcore.plugin import PluginManager
 from nfcore.runs import Run, Stage
 from nfcore_ray.sweep_file import Entry, SweepFile
@@ -21,14 +20,14 @@ class Planned:
     Args:
         entry: what the sweep file says of it.
         config: its pipeline.
-        origins: what gave each setting its value: a recipe, or the sweep file.
+        sources: what gave each setting its value: a recipe, or the sweep file.
         folder: where it is done.
 
     """
 
     entry: Entry
     config: PipelineConfig
-    origins: dict[str, str]
+    sources: dict[str, str]
     folder: Path
 
     @property
@@ -57,7 +56,7 @@ def plan(sweep: SweepFile, file: Path, folder: Path, manager: PluginManager) -> 
 def _planned(sweep: SweepFile, entry: Entry, file: Path, folder: Path, manager: PluginManager) -> Planned:
     seed = () if entry.seed is None else (f"seed={entry.seed}",)
     try:
-        configured = configure_with_origins(
+        configured = configure_with_sources(
             entry.recipe, manager, scene=entry.scene, changes=(*sweep.set, *entry.set, *seed)
         )
         config = configured.config
@@ -70,11 +69,11 @@ def _planned(sweep: SweepFile, entry: Entry, file: Path, folder: Path, manager: 
             Run.create(folder, config, resume=True)
     except UserError as error:
         raise UserError(f"{file}: {folder.name}: {error}") from None
-    origins = {
-        key: f"sweep {file.name}" if origin.startswith("--") else origin
-        for key, origin in configured.origins.items()
+    sources = {
+        key: f"sweep {file.name}" if source.startswith("--") else source
+        for key, source in configured.sources.items()
     }
-    return Planned(entry, config, origins, folder)
+    return Planned(entry, config, sources, folder)
 
 
 def figures_if_finished(folder: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""A sweep from begin to end: finished runs are left alone, the rest goes to the conductor, a report is kept."""
+"""A sweep from start to end: finished runs are left alone, the rest goes to the driver, a report is kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from filelock import FileLock, Timeout
 from nfcore import NfcoreError, UserError
 from nfcore.io import write_atomic
 from nfcore.plugin import plugin_folders
-from nfcore_ray.conductor_process import ConductorProcess
 from nfcore_ray.display import Display
+from nfcore_ray.driver_process import DriverProcess
 from nfcore_ray.messages import STATE, Event, Orders, Task
 from nfcore_ray.plan import Planned, figures_if_finished
 from nfcore_ray.report import write_report
-from nfcore_ray.standing import Standing, counted
+from nfcore_ray.run_status import RunStatus, counted
 from nfcore_ray.sweep_file import SweepFile
 
 
@@ -34,14 +34,14 @@ class Sweep:
         self.file = file
         self.folder = folder
         self.state = folder / STATE
-        self.standings = {run.name: Standing(run) for run in runs}
-        for standing in self.standings.values():
-            standing.take_figures(figures_if_finished(standing.run.folder))
+        self.statuses = {run.name: RunStatus(run) for run in runs}
+        for status in self.statuses.values():
+            status.take_figures(figures_if_finished(status.run.folder))
 
     @property
     def counts(self) -> str:
         """How many runs are in which state."""
-        return counted(self.standings.values())
+        return counted(self.statuses.values())
 
     def do(self, address: str | None, display: Display) -> None:
         """Do the runs that are not finished; one that fails does not stop the others.
@@ -63,7 +63,7 @@ class Sweep:
             raise UserError(f"{self.folder}: another 'nfcore sweep' works here: wait for it, or stop it") from None
 
     def _do(self, address: str | None, display: Display) -> None:
-        tasks = [self._task(s.run) for s in self.standings.values() if s.state == "waiting"]
+        tasks = [self._task(s.run) for s in self.statuses.values() if s.state == "waiting"]
         for task in tasks:
             task.started.unlink(missing_ok=True)
         self.write_report()
@@ -71,16 +71,16 @@ class Sweep:
             return
         orders = Orders(tasks=tuple(tasks), retries=self.file.retries, address=address)
         try:
-            with ConductorProcess(orders, self.state / "ray.log") as conductor:
-                for event in conductor.events():
+            with DriverProcess(orders, self.state / "ray.log") as driver:
+                for event in driver.events():
                     if event is None:
                         self._look(tasks)
-                        display.show(self.standings.values())
+                        display.show(self.statuses.values())
                     else:
                         self._take(event, display)
-            left = [s for s in self.standings.values() if s.state in ("waiting", "running")]
+            left = [s for s in self.statuses.values() if s.state in ("waiting", "running")]
             if left:
-                raise self._cut_off(f"the process that talks to Ray has ended; its log is {conductor.log}")
+                raise self._cut_off(f"the process that talks to Ray has ended; its log is {driver.log}")
         finally:
             self.write_report()
 
@@ -89,7 +89,7 @@ class Sweep:
             name=run.name,
             folder=self.folder.absolute(),
             config=run.config.model_dump(mode="json", exclude_none=True),
-            origins=run.origins,
+            sources=run.sources,
             arguments=tuple(sys.argv[1:]),
             **self.file.resources.model_dump(),
             cwd=Path.cwd(),
@@ -98,11 +98,11 @@ class Sweep:
         )
 
     def _look(self, tasks: list[Task]) -> None:
-        """Notice which runs their workers have begun."""
+        """Notice which runs their workers have started."""
         for task in tasks:
-            standing = self.standings[task.name]
-            if standing.state == "waiting" and task.started.exists():
-                standing.state = "running"
+            status = self.statuses[task.name]
+            if status.state == "waiting" and task.started.exists():
+                status.state = "running"
 
     def _take(self, event: Event, display: Display) -> None:
         """Take in what has happened."""
@@ -113,16 +113,16 @@ class Sweep:
         elif event.kind == "lost":
             raise self._cut_off(event.text)
         else:
-            standing = self.standings[event.run]
-            standing.take(event)
+            status = self.statuses[event.run]
+            status.take(event)
             if event.outcome.trace:
                 write_atomic(self.state / f"{event.run}.error.txt", event.outcome.trace)
-            display.note(standing.line())
+            display.note(status.line())
             self.write_report()
 
     def _cut_off(self, why: str) -> NfcoreError:
-        return NfcoreError(f"{why}: {self.counts}; the same command goes on with the rest")
+        return NfcoreError(f"{why}: {self.counts}; the same command resumes the rest")
 
     def write_report(self) -> None:
         """Write ``sweep.json`` and ``report.md``."""
-        write_report(self.folder, list(self.standings.values()))
+        write_report(self.folder, list(self.statuses.values()))

@@ -75,7 +75,7 @@ class SweepFile(nfcore.Options):
     variants: dict[Annotated[str, StringConstraints(pattern=_NAME)], tuple[str, ...]] = Field(
         {}, description="Changes of settings that are compared: a name each, with its key=value texts"
     )
-    run: tuple[Entry, ...] = Field((), description="Runs one by one, beside the combinations of the lists")
+    run: tuple[Entry, ...] = Field((), description="Runs one by one, in addition to the combinations of the lists")
 
     @property
     def entries(self) -> Iterator[Entry]:

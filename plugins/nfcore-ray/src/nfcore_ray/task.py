@@ -21,7 +21,7 @@ _PARENT_SECONDS = 0.5
 
 
 def do(text: str) -> str:
-    """Do the run that a ``Task`` as JSON describes, or go on with it; return its ``Outcome`` as JSON."""
+    """Do the run that a ``Task`` as JSON describes, or resume it; return its ``Outcome`` as JSON."""
     task = Task.model_validate_json(text)
     end_with_parent()
     _settle(task)
@@ -76,13 +76,11 @@ def _do(task: Task) -> None:
 def _do_all_stages(task: Task) -> None:
     import torch
 
-    from nfcore.config import PipelineConfig, parse
-    from nfcore.config.resolve import Configured
-    from nfcore.runs import execute
-    from nfcore.runs.provenance import command_line
+    from nfcore.config import Configured, PipelineConfig, parse
+    from nfcore.runs import command_line, execute
 
     torch.set_num_threads(task.cpus)
     folder = task.folder / task.name
     config = parse(PipelineConfig, task.config, str(folder))
-    configured = Configured(config, task.origins)
+    configured = Configured(config, task.sources)
     execute(folder, configured, resume=True, components=plugins(), command=command_line(task.arguments))

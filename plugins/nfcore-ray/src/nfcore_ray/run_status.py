@@ -1,4 +1,4 @@
-"""Where each run of a sweep stands, as the table, the report and the display show it."""
+"""The status of each run of a sweep, as the table, the report and the display show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from nfcore_ray.messages import Event
 from nfcore_ray.plan import Planned, figures_if_finished
 
-#: ``running``: a worker has begun. In the report of a sweep that was cut off, both of the first are left over.
+#: ``running``: a worker has started it. A sweep that was cut off leaves runs in the first two states.
 State = Literal["waiting", "running", "done", "failed"]
 
 # The last line of metrics.jsonl is shorter than this.
@@ -19,8 +19,8 @@ _LINE_BYTES = 1000
 
 
 @dataclass
-class Standing:
-    """Where one run stands.
+class RunStatus:
+    """The status of one run.
 
     Args:
         run: the run.
@@ -79,8 +79,8 @@ class Standing:
         return f"{self.run.name}: done" + (f", PSNR {psnr:.2f} dB" if psnr is not None else "")
 
 
-def counted(standings: Iterable[Standing]) -> str:
+def counted(statuses: Iterable[RunStatus]) -> str:
     """Return how many runs are in which state, such as ``3 of 8 done, 2 running, 1 failed``."""
-    states = Counter(standing.state for standing in standings)
+    states = Counter(status.state for status in statuses)
     others = [f"{states[state]} {state}" for state in ("running", "waiting", "failed") if states[state]]
     return ", ".join([f"{states['done']} of {states.total()} done", *others])

@@ -34,7 +34,7 @@ _PATIENCE_SECONDS = 5.0
 Tell = Callable[[Event], None]
 
 
-def conduct(orders: Orders, tell: Tell, stopped: threading.Event) -> None:
+def drive(orders: Orders, tell: Tell, stopped: threading.Event) -> None:
     """Do the runs that ``orders`` lists, each as a Ray task, until all have ended or ``stopped`` is set."""
     try:
         cluster = Cluster(orders.address)
@@ -160,7 +160,7 @@ def main() -> None:
         lost = lost or event.kind == "lost"
         events.write(event.model_dump_json() + "\n")
 
-    conduct(orders, tell, stopped)
+    drive(orders, tell, stopped)
     if lost:  # what Ray does at the end would wait for the cluster that is gone
         events.flush()
         os._exit(1)

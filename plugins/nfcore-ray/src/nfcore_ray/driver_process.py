@@ -1,4 +1,4 @@
-"""The conductor as seen by the command that starts it: orders go in, events come out."""
+"""The driver as seen by the command that starts it: orders go in, events come out."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _TICK_SECONDS = 1.0
 _STOP_SECONDS = 20.0
 
 
-class ConductorProcess:
-    """Runs ``nfcore_ray.conductor`` as long as the context lasts; at its end, all Ray tasks are stopped.
+class DriverProcess:
+    """Runs ``nfcore_ray.driver`` as long as the context lasts; at its end, all Ray tasks are stopped.
 
     Args:
         orders: what it is to do.
@@ -28,10 +28,10 @@ class ConductorProcess:
     def __init__(self, orders: Orders, log: Path) -> None:
         self.log = log
         self._came: queue.Queue[Event | None] = queue.Queue()
-        # A session of its own: Ctrl-C at a terminal is for the command alone, which then ends the conductor.
+        # A session of its own: Ctrl-C at a terminal is for the command alone, which then ends the driver.
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "nfcore_ray.conductor"],
+                [sys.executable, "-P", "-m", "nfcore_ray.driver"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,
@@ -42,7 +42,7 @@ class ConductorProcess:
         self.process.stdin.write(orders.model_dump_json() + "\n")
         self.process.stdin.flush()
 
-    def __enter__(self) -> ConductorProcess:
+    def __enter__(self) -> DriverProcess:
         threading.Thread(target=self._listen, daemon=True).start()
         return self
 
@@ -58,7 +58,7 @@ class ConductorProcess:
             self.process.wait()
 
     def events(self) -> Iterator[Event | None]:
-        """Yield each event as it comes, None about every second, until the conductor has ended."""
+        """Yield each event as it comes, None about every second, until the driver has ended."""
         while True:
             try:
                 event = self._came.get(timeout=_TICK_SECONDS)
