@@ -6,12 +6,15 @@ the lists of components from the hooks of the plugins in ``plugins/``.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
+import re
 import tomllib
 import typing
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -226,24 +229,34 @@ def python_page() -> str:
     public = [name for name in nfcore.__all__ if name not in elsewhere]
     parts = [
         "# Python",
-        "What `import nfcore` promises, besides [hooks](hooks.md) and the six kinds. Nothing else is promised.",
+        "What `import nfcore` and the packages below promise, besides [hooks](hooks.md), the kinds and the "
+        "[conformance kit](testing.md). Nothing else is promised.",
         *(documented(name) for name in public if home(name) is not None),
     ]
+    for package in packages():
+        parts += [f"## `{package.__name__}`", inspect.getdoc(package) or ""]
+        parts += [documented(name, package) for name in package.__all__ if home(name, package) is not None]
     return page(parts)
 
 
-def home(name: str) -> str | None:
+def packages() -> list[ModuleType]:
+    """Return the public packages, but for the conformance kit, which has a page of its own."""
+    names = re.findall(r"^- ``(nfcore\.\w+)``: ", nfcore.__doc__ or "", re.MULTILINE)
+    return [importlib.import_module(name) for name in names if name != "nfcore.testing"]
+
+
+def home(name: str, package: ModuleType = nfcore) -> str | None:
     """Return where a public name is defined, or None for what has no docstring of its own."""
-    value = getattr(nfcore, name)
+    value = getattr(package, name)
     module = getattr(value, "__module__", None)
     if module is None or not module.startswith("nfcore") or typing.get_origin(value) is not None:
         return None
     return f"{module}.{value.__qualname__}"
 
 
-def documented(name: str) -> str:
+def documented(name: str, package: ModuleType = nfcore) -> str:
     """Return the directive that shows a public name."""
-    return f"::: {home(name)}"
+    return f"::: {home(name, package)}"
 
 
 def options_table(model: type[BaseModel]) -> str:

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 from documentation import DOCS, ROOT, succeed
+from public_surface import packages
 from pydantic import BaseModel
 
 import nfcore
@@ -147,6 +148,11 @@ def test_the_reference_shows_every_hook_component_option_setting_command_and_pub
         "hookimpl",
     }:  # a type alias and a decorator: they have no docstring
         assert re.search(rf"^::: nfcore\.[\w.]*\b{name}$", shown, re.MULTILINE), f"{name} is not in the reference"
+    for package, module in packages().items():
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("nfcore")):
+                assert re.search(rf"^::: nfcore\.[\w.]*\b{name}$", shown, re.MULTILINE), f"{package}.{name}"
 
 
 def test_the_reference_shows_every_command_that_the_command_line_has(reference, command, tmp_path):

@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
-from nfcore.cli.completion import runs as complete_runs
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.cli.options import QuietOption, RunArgument, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
@@ -26,7 +25,6 @@ __all__ = [
     "RunArgument",
     "StudentArgument",
     "ThreadsOption",
-    "complete_runs",
     "main",
     "print_json",
     "print_table",

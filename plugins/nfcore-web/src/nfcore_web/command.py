@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from nfcore.cli import complete_runs, run_folder, say
+from nfcore.cli import StudentArgument, run_folder, say
 
 
 def view(
-    run: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RUN",
-            help="A run's folder or name, a student's .safetensors file, or an exported page.",
-            autocompletion=complete_runs,
-        ),
-    ],
+    run: StudentArgument,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
     views: Annotated[int, typer.Option(min=1, help="Test views to compare with their photos.")] = 8,
 ) -> None:
-    """Show a run in the browser: the viewer, test views beside their photos, and progress while it trains."""
+    """Show a run in the browser: the viewer, test views next to their photos, and progress while it trains.
+
+    RUN may be a page that was exported, too.
+    """
     import threading
     import webbrowser
 
