@@ -13,7 +13,7 @@ from tiny import SCENE, source
 
 import nfcore
 from nfcore import Component, UserError
-from nfcore.plugin.components import KINDS, Kind
+from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Kind
 from nfcore.plugin.identity import named
 from nfcore.plugin.manager import PluginManager
 from nfcore.testing.base import INTERFACES
@@ -55,7 +55,7 @@ def test_what_is_built_is_typed_by_its_kind(kind):
     for overload in typing.get_overloads(PluginManager.build):
         hints = overload.__annotations__
         returned[hints["kind"]] = hints["return"]
-    assert returned[f"Literal[{kind!r}]"] == INTERFACES[kind].__name__
+    assert returned[f"Literal[{kind!r}]"].partition("[")[0] == INTERFACES[kind].__name__
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,6 @@ def test_a_class_that_allows_no_attributes_is_named_by_itself(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "fixed_module", types.SimpleNamespace(Fixed=Fixed))
     kind: Kind = "exporter"
-    hook = nfcore.hookimpl(lambda: [Component(kind, "fixed", "fixed_module:Fixed")])
+    hook = nfcore.hookimpl(lambda: [Component(kind, "fixed", "fixed_module:Fixed", level=INTERFACE_LEVELS[kind])])
     manager = PluginManager([source(types.SimpleNamespace(nfcore_components=hook))])
     assert named(manager.build("exporter", "fixed", {})).endswith("Fixed")

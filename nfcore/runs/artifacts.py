@@ -6,14 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.stages import Stage
 from nfcore.errors import NfcoreError, UserError
 from nfcore.exports.fitted_teacher import FittedTeacher
 from nfcore.exports.manifest import Manifest
-from nfcore.exports.reference import Reference, evenly_spaced
+from nfcore.exports.reference import Reference
 from nfcore.interfaces import RaySource, Teacher, Views
 from nfcore.interfaces.exporter import Takes
 from nfcore.pipeline.teach import load_teacher
@@ -22,15 +20,12 @@ from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.folder import Run
 from nfcore.runs.scene import open_scene
+from nfcore.runs.untrained import new_student, reference_cameras
 from nfcore.runtime.devices import choose_device
-from nfcore.scene.cameras import Cameras
-from nfcore.student.light_field import LightField, build_student
-from nfcore.student.sizes import student_card
+from nfcore.student.light_field import LightField
 
 #: The stage that makes what an exporter takes.
 MADE_BY: dict[Takes, Stage] = {"student": "finetune", "teacher": "teach"}
-
-_REFERENCE_CAMERAS = 25
 
 
 class Artifacts:
@@ -121,7 +116,7 @@ class Artifacts:
         if takes == "student":
             return LightField.load(self.exportable_file(takes), self.components)
         finetuned = "finetune" in self.run.finished
-        cameras = self.student.cameras.to("cpu") if finetuned else self._reference_cameras()
+        cameras = self.student.cameras.to("cpu") if finetuned else reference_cameras(self.source)
         return FittedTeacher(self.teacher, cameras)
 
     def export_reference(self, takes: Takes) -> Reference:
@@ -138,20 +133,13 @@ class Artifacts:
 
     def new_student(self) -> LightField:
         """Return the untrained student that the configuration describes, on the CPU."""
-        cameras = self._reference_cameras()
-        card = student_card(self.config.student, self.source.scene, cameras.height, cameras.width)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.config.seed)
-            return build_student(card, cameras, self.components)
+        return new_student(self.config, self.source, self.components)
 
     def require(self, stage: Stage) -> None:
         """Raise a UserError unless ``stage`` is finished."""
         if stage not in self.run.finished:
             folder = self.run.folder
             raise UserError(f"{folder}: {stage} is not finished; run 'nfcore {stage} {folder}' first")
-
-    def _reference_cameras(self) -> Cameras:
-        return evenly_spaced(self.source.views("test").cameras, _REFERENCE_CAMERAS)
 
     def _test_photos(self) -> Views | str:
         """Return the test photos, or why there are none: a run may be exported where its data set is not."""

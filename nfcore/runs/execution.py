@@ -14,6 +14,7 @@ from nfcore.plugin.manager import PluginManager
 from nfcore.runs import provenance
 from nfcore.runs.artifacts import Artifacts, open_run
 from nfcore.runs.folder import Run
+from nfcore.runs.preflight import preflight
 from nfcore.runs.report import write_report
 from nfcore.runs.scene import open_scene
 from nfcore.runs.scheduler import Scheduler
@@ -104,12 +105,15 @@ def _open(
         if console.live:
             console.note(f"scene: reading the photos of {config.scene.name!r}")
         source = open_scene(config, components)
+        preflight(config, source, components)
         return Artifacts(Run.create(folder, config, resume=resume), components, source)
     if not change:
         return Artifacts(Run.create(folder, config, resume=resume), components)
     run = Run(folder)
     changed = changed_settings(run.config, config)
     opened = open_scene(config, components) if changed else None
+    if opened is not None:
+        preflight(config, opened, components)
     if first := run.change(config):
         console.note(f"{', '.join(changed)} changed: re-running from {first}")
     return Artifacts(run, components, opened)

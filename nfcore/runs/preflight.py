@@ -1,0 +1,30 @@
+"""What a run needs after its teacher, built and tried before that teacher is fitted for hours."""
+
+from __future__ import annotations
+
+from nfcore.config.schema import PipelineConfig
+from nfcore.interfaces import RaySource
+from nfcore.interfaces.boundaries import calling, check_novel
+from nfcore.io.tensors import seeded
+from nfcore.plugin.manager import PluginManager
+from nfcore.runs.untrained import new_student
+from nfcore.student.trial import try_student
+
+# Novel cameras that are tried.
+_NOVEL = 2
+
+
+def preflight(config: PipelineConfig, source: RaySource, components: PluginManager) -> None:
+    """Build the exporters and the student, draw novel cameras, and run the student's parts once on a few rays.
+
+    Raises:
+        ContractError: the ray source or a part of the student breaks a rule.
+        UserError: a part or an exporter can't be built.
+
+    """
+    for choice in config.export.values():
+        components.build("exporter", choice.name, choice.options)
+    with calling(source, "sample_cameras"):
+        cameras = source.sample_cameras(_NOVEL, seeded(config.seed))
+    check_novel(source, cameras, _NOVEL, source.views("train").cameras)
+    try_student(new_student(config, source, components))
