@@ -21,6 +21,7 @@ from benchmarks.students import build
 from nfcore import LightField, Reporter, plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
+from nfcore.pipeline.losses import build_loss
 from nfcore.runtime.devices import choose_device
 from nfcore.runtime.threads import single_thread
 from nfcore.student.complexity import macs
@@ -129,7 +130,7 @@ class Bench:
     def engine(self) -> tuple[float, float]:
         """Train as the recipe does; preparations before the first step don't count."""
         clock = Stopwatch()
-        train(self.student, self.views, self.config, 0, clock)
+        train(self.student, self.views, build_loss(self.config), self.config, 0, clock)
         rays = self.size.engine_steps * self.rays_per_step
         return rays / clock.wall, rays / clock.cpu
 

@@ -15,6 +15,7 @@ from nfcore import Reporter, plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import evaluate_student
+from nfcore.pipeline.losses import build_loss
 from nfcore.runs import Artifacts, execute
 from nfcore.runtime.threads import single_thread
 from nfcore.training.loop import train
@@ -44,8 +45,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "learning_rate = 8e-3": {"learning_rate": 8e-3},
     "optimizer = muon": {"optimizer": "muon"},
     "optimizer = muon, learning_rate = 8e-3": {"optimizer": "muon", "learning_rate": 8e-3},
-    "loss = charbonnier": {"loss": "charbonnier"},
-    "loss = l1": {"loss": "l1"},
     "precision = bf16": {"precision": "bf16"},
 }
 
@@ -76,7 +75,7 @@ def _row(name: str, run: Artifacts, views: PseudoViews, change: dict[str, Any]) 
     settings = DistillConfig(**BASE | change)
     began = time.process_time()
     with single_thread():
-        train(student, views, settings, 0, Reporter())
+        train(student, views, build_loss(settings), settings, 0, Reporter())
     seconds = time.process_time() - began
     row = {
         "option": name,

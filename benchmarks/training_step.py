@@ -53,10 +53,10 @@ def _step(student: LightField, views: TrainingViews, config: TrainingConfig) -> 
     crops = CropSampler(views, rule, torch.Generator().manual_seed(0))
 
     def step() -> None:
-        cameras, truth = crops.draw(0.0)
+        batch = crops.draw(0.0)
         with autocast(dtype, device):
-            images = student.train()(cameras)
-        loss = torch.nn.functional.mse_loss(images.float(), truth)
+            images = student.train()(batch.cameras)
+        loss = torch.nn.functional.mse_loss(images.float(), batch.images)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -42,6 +42,7 @@ INTERFACES: dict[Kind, str] = {
     "backbone": "Backbone",
     "upsampler": "Upsampler",
     "exporter": "Exporter",
+    "loss": "Loss",
 }
 #: What else an interface's page shows: the values that its methods take and give.
 COMPANIONS: dict[Kind, tuple[str, ...]] = {
@@ -142,7 +143,8 @@ def settings_table(model: type[BaseModel]) -> str:
             rows.append(option_cells(plain[name]))
         else:
             type_ = f"[table](#{name})" if is_table(field) else "component"
-            rows.append([f"`{name}`", type_, "required", f"{field.description}"])
+            default = f"`{field.default.name}`" if isinstance(field.default, Choice) else "required"
+            rows.append([f"`{name}`", type_, default, f"{field.description}"])
     return table(["setting", "type", "default", "meaning"], rows)
 
 

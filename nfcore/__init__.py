@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces import ExportedFile as ExportedFile
     from nfcore.interfaces import Exporter as Exporter
     from nfcore.interfaces import Field as Field
+    from nfcore.interfaces import Loss as Loss
     from nfcore.interfaces import Points as Points
     from nfcore.interfaces import Port as Port
     from nfcore.interfaces import RayEncoding as RayEncoding
@@ -94,6 +95,7 @@ else:
                 "ExportedFile",
                 "Exporter",
                 "Field",
+                "Loss",
                 "Points",
                 "Port",
                 "RayEncoding",

@@ -43,7 +43,7 @@ def outcome(settings: dict) -> dict:
     views = TrainingViews.of_photos(SOURCE.views("train"))
     config = TrainingConfig(**{"learning_rate": 2e-2, "precision": "fp32", "crop": 2} | settings)
     try:
-        train(student, views, config, 0, reporter, best=best)
+        train(student, views, tiny.SQUARE, config, 0, reporter, best=best)
     except NfcoreError as error:
         return {"error": str(error)}
     weights = torch.cat([p.detach().flatten() for p in student.parameters()])

@@ -10,9 +10,9 @@ import tiny
 import torch
 from test_training import SOURCE, Recorder, assert_same_weights
 
-import nfcore
 from nfcore import Reporter
 from nfcore.config.schema import FinetuneConfig, TrainingConfig
+from nfcore.evaluation import Evaluation
 from nfcore.pipeline import finetune
 from nfcore.training.loop import train
 from nfcore.views.training_views import TrainingViews
@@ -36,7 +36,7 @@ def test_fine_tuning_keeps_the_best_of_several_moments(monkeypatch):
 
     def judge(student, views, metrics):
         seen.append({name: tensor.clone() for name, tensor in student.state_dict().items()})
-        return nfcore.pipeline.Evaluation({"psnr": (next(scores),)}, ("held out",))
+        return Evaluation({"psnr": (next(scores),)}, ("held out",))
 
     # the package's function of the same name hides the module from a dotted path
     monkeypatch.setattr(sys.modules["nfcore.pipeline.finetune"], "evaluate_student", judge)
@@ -50,7 +50,7 @@ def test_fine_tuning_keeps_the_best_of_several_moments(monkeypatch):
 
 def test_fine_tuning_that_makes_worse_leaves_the_student_as_it_was():
     student = tiny.student(width=16)
-    train(student, photos(), TrainingConfig(steps=300, batch=4, learning_rate=2e-2), 0, Reporter())
+    train(student, photos(), tiny.SQUARE, TrainingConfig(steps=300, batch=4, learning_rate=2e-2), 0, Reporter())
     before = copy.deepcopy(student.state_dict())
     settings = FinetuneConfig(steps=9, batch=2, learning_rate=1.0, warmup=0.0, final_learning_rate=1.0)
     verdict = finetune(student, SOURCE, settings)

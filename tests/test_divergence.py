@@ -20,7 +20,7 @@ def photos() -> TrainingViews:
 def test_a_student_that_collapses_stops_with_what_to_try():
     student = tiny.student(width=16)
     recorder = Recorder()
-    train(student, photos(), TrainingConfig(steps=300, batch=4, learning_rate=2e-2), 0, recorder)
+    train(student, photos(), tiny.SQUARE, TrainingConfig(steps=300, batch=4, learning_rate=2e-2), 0, recorder)
     assert recorder.psnr[300] > 20
 
     class Saturating(Recorder):
@@ -31,7 +31,7 @@ def test_a_student_that_collapses_stops_with_what_to_try():
                     student.upsampler.conv.bias.fill_(50.0)  # white everywhere, and no gradient that leads back
 
     with pytest.raises(NfcoreError, match=r"collapsed: .* after .* dB.*lower learning_rate"):
-        train(student, photos(), TrainingConfig(steps=400, batch=4), 0, Saturating())
+        train(student, photos(), tiny.SQUARE, TrainingConfig(steps=400, batch=4), 0, Saturating())
 
 
 def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path):
@@ -43,5 +43,5 @@ def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path):
 
     student = tiny.student()
     with pytest.raises(NfcoreError, match="weights are no numbers at step 1"):
-        train(student, photos(), TrainingConfig(steps=5, batch=2), 0, Poisoned(tmp_path / "state", 1))
+        train(student, photos(), tiny.SQUARE, TrainingConfig(steps=5, batch=2), 0, Poisoned(tmp_path / "state", 1))
     assert not (tmp_path / "state").exists()

@@ -146,5 +146,12 @@ def test_the_student_learns_with_every_option(settings):
     student = tiny.student(width=16)
     truth = views.images.permute(0, 3, 1, 2)
     before = (student.render(views.cameras) - truth).square().mean()
-    train(student, photos(), TrainingConfig(steps=200, batch=4, precision="fp32", **settings), 0, Reporter())
+    train(
+        student,
+        photos(),
+        tiny.SQUARE,
+        TrainingConfig(steps=200, batch=4, precision="fp32", **settings),
+        0,
+        Reporter(),
+    )
     assert (student.render(views.cameras) - truth).square().mean() < before / 10

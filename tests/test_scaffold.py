@@ -168,7 +168,7 @@ def test_the_tests_of_what_only_they_promise_pass(written, site):
     assert "skipped" not in done.stdout
 
 
-def test_all_six_run_together_in_a_pipeline_from_source(written, tmp_path):
+def test_all_seven_run_together_in_a_pipeline_from_source(written, tmp_path):
     options = [
         *("--scene", NAMES["ray_source"], "--teacher", NAMES["teacher"], "--export", NAMES["exporter"]),
         *(
@@ -176,6 +176,7 @@ def test_all_six_run_together_in_a_pipeline_from_source(written, tmp_path):
             for part in ("encoding", "backbone", "upsampler")
             for word in ("--set", f"student.{part}={NAMES[part]}")
         ),
+        *("--set", f"distill.loss={NAMES['loss']}"),
         *(
             word
             for change in (

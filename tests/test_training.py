@@ -239,7 +239,7 @@ def test_a_loss_that_is_no_number_is_an_error_that_says_what_to_change():
     with torch.no_grad():
         student.backbone.layers[0].weight.fill_(float("nan"))
     with pytest.raises(NfcoreError, match=r"step 0.*Mixing.*lower learning_rate"):
-        train(student, views, TrainingConfig(steps=20, batch=2), 0, Reporter())
+        train(student, views, tiny.SQUARE, TrainingConfig(steps=20, batch=2), 0, Reporter())
 
 
 def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(tmp_path):
@@ -251,6 +251,7 @@ def test_a_loss_that_is_no_number_never_reaches_a_checkpoint(tmp_path):
         train(
             student,
             TrainingViews.of_photos(SOURCE.views("train")),
+            tiny.SQUARE,
             TrainingConfig(steps=20, batch=2),
             0,
             recorder,

@@ -137,7 +137,8 @@ def test_photos_come_in_their_share_and_only_at_the_end(photos, generator):
     sampler = CropSampler(black, CropRule(1000, 1, 4), generator, LatePhotos(photos, 0.6, 0.75))
 
     def share(progress: float) -> float:
-        cameras, images = sampler.draw(progress)
+        batch = sampler.draw(progress)
+        cameras, images = batch.cameras, batch.images
         assert images.shape == (1000, 3, 4, 4)
         real = images.sum((1, 2, 3)) > 0  # the sky is nowhere black
         seen = tiny.sky(cameras.rays().directions).permute(0, 3, 1, 2)
@@ -153,8 +154,8 @@ def test_photos_come_in_their_share_and_only_at_the_end(photos, generator):
 def test_photos_alone_are_possible_and_views_alone_too(photos, generator):
     black = TrainingViews(photos.cameras, torch.zeros_like(photos.images), photos.windows)
     for share, sums in ((1.0, True), (0.0, False)):
-        _, images = CropSampler(black, CropRule(8, 1, 4), generator, LatePhotos(photos, share, 0.5)).draw(0.9)
-        assert bool(images.sum()) is sums
+        batch = CropSampler(black, CropRule(8, 1, 4), generator, LatePhotos(photos, share, 0.5)).draw(0.9)
+        assert bool(batch.images.sum()) is sums
 
 
 # -- hardness ----------------------------------------------------------------------------------------

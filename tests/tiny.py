@@ -214,6 +214,30 @@ def copier(**options: object) -> Copy:
     return Copy(Copy.Options(**options))
 
 
+class Square(nfcore.Loss):
+    """Mean squared error."""
+
+    def forward(
+        self, image: Tensor, target: Tensor, opacity: Tensor | None = None, depth: Tensor | None = None
+    ) -> Tensor:
+        return F.mse_loss(image, target)
+
+
+class OpaqueSquare(nfcore.Loss):
+    """Squared error of opaque pixels at a known depth; keeps what it was given."""
+
+    uses_geometry = True
+
+    def forward(
+        self, image: Tensor, target: Tensor, opacity: Tensor | None = None, depth: Tensor | None = None
+    ) -> Tensor:
+        self.given = target, opacity, depth
+        return (opacity * (image - target).square()).mean()
+
+
+SQUARE = Square(Square.Options())
+
+
 def source(plugin: object, distribution: str = "tiny-dist", name: str = "tiny") -> PluginSource:
     """A plugin source that loads ``plugin``, or raises it if it is an error."""
 

@@ -14,6 +14,8 @@ def nfcore_components():
     yield nfcore.Component("upsampler", "shuffle", "tiny:Shuffle")
     yield nfcore.Component("exporter", "copy", "tiny:Copy", level=2)
     yield nfcore.Component("exporter", "bake", "tiny:Bake", level=2)
+    yield nfcore.Component("loss", "square", "tiny:Square")
+    yield nfcore.Component("loss", "opaque-square", "tiny:OpaqueSquare")
 
 
 @nfcore.hookimpl

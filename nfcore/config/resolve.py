@@ -13,6 +13,7 @@ from nfcore.config.layers import component_name, laid_over, read_layers, read_re
 from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
 from nfcore.config.setting_sources import SettingSources
 from nfcore.errors import UserError, nearest
+from nfcore.interfaces.loss import USES_GEOMETRY
 from nfcore.options import parse
 from nfcore.plugin.components import Kind
 from nfcore.plugin.manager import PluginManager
@@ -176,14 +177,11 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
         UserError: a component or an option that there isn't, or a value that it does not take.
 
     """
-    chosen: list[tuple[Kind, str, Any]] = [
-        ("ray_source", "scene", config.scene),
-        ("teacher", "teacher", config.teacher),
-        *((part, f"student.{part}", getattr(config.student, part)) for part in _PARTS),
-        *(("exporter", f"export.{label}", choice) for label, choice in config.export.items()),
-    ]
-    for kind, where, choice in chosen:
-        parse(manager.load(kind, choice.name).Options, choice.options, f"{where} ({choice.name})")
+    for where, (kind, choice) in config.components.items():
+        component = manager.load(kind, choice.name)
+        parse(component.Options, choice.options, f"{where} ({choice.name})")
+        if where == "finetune.loss" and component.uses_geometry:
+            raise UserError(f"{where}: {choice.name} {USES_GEOMETRY}")
     if config.protocol != ALL_VIEWS:
         manager.publication(config.protocol)
 

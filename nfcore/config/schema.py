@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from nfcore.config.removed_options import without_removed
 from nfcore.interfaces.budget import Budget
 from nfcore.options import Options
+from nfcore.plugin.components import Kind
 
 #: The protocol of a run that was told no other: every test view is scored.
 ALL_VIEWS = "all"
@@ -96,9 +97,7 @@ class TrainingConfig(StageConfig):
     hard: float = Field(
         0.0, ge=0, le=1, description="Share of crops drawn from tiles in proportion to the student's error there"
     )
-    loss: Literal["mse", "charbonnier", "l1"] = Field(
-        "mse", description="What is minimised: squared errors, absolute ones, or absolute ones smoothed at zero"
-    )
+    loss: Chosen = Field(Choice(name="mse"), description="What a student's picture costs against its target")
     optimizer: Literal["adamw", "muon"] = Field(
         "adamw", description="AdamW; or Muon for the network's weight matrices and AdamW for all else"
     )
@@ -123,8 +122,8 @@ class DistillConfig(TrainingConfig):
     view_memory: float = Field(
         2.0,
         gt=0,
-        description="GiB for pseudo views, kept as 8-bit RGB where the student is (GPU or main memory); beyond it "
-        "new views replace the oldest",
+        description="GiB for pseudo views where the student is (GPU or main memory), 3 bytes a pixel, or 6 for a "
+        "loss that uses opacity and depth; beyond it new views replace the oldest",
     )
     view_disk: float = Field(
         0.0,
@@ -173,3 +172,17 @@ class PipelineConfig(Options):
         default={},
         description="Exports: a label each, with exporter, options, and required_psnr in dB",
     )
+
+    @property
+    def components(self) -> dict[str, tuple[Kind, Choice]]:
+        """Each component that the pipeline names, with its kind, by its key in a recipe: ``student.encoding``."""
+        return {
+            "scene": ("ray_source", self.scene),
+            "teacher": ("teacher", self.teacher),
+            "student.encoding": ("encoding", self.student.encoding),
+            "student.backbone": ("backbone", self.student.backbone),
+            "student.upsampler": ("upsampler", self.student.upsampler),
+            "distill.loss": ("loss", self.distill.loss),
+            "finetune.loss": ("loss", self.finetune.loss),
+            **{f"export.{label}": ("exporter", choice) for label, choice in self.export.items()},
+        }

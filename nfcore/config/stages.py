@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from nfcore.config.layers import same_component
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.setting_sources import flat
 
@@ -22,7 +23,14 @@ _FREE = {"device", "export", "protocol", "summary"}
 def changed_settings(before: PipelineConfig, after: PipelineConfig) -> list[str]:
     """Return the settings in which two pipelines differ so that they train something else, by flat key."""
     left, right = (flat(config.model_dump(mode="json", exclude=_FREE)) for config in (before, after))
-    return sorted(name for name in left | right if left.get(name) != right.get(name))
+    return sorted(name for name in left | right if not _alike(name, left.get(name), right.get(name)))
+
+
+def _alike(key: str, value: Any, other: Any) -> bool:
+    """Whether two values of a setting mean the same: a component may be named with its distribution or without."""
+    if key.endswith(".name") and isinstance(value, str) and isinstance(other, str):
+        return same_component(value, other)
+    return bool(value == other)
 
 
 def first_stage(settings: Iterable[str]) -> Stage | None:

@@ -1,10 +1,11 @@
-"""The six interfaces: one file per kind, each the whole contract of that kind."""
+"""The seven interfaces: one file per kind, each the whole contract of that kind."""
 
 from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding, Target
 from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported, ExportedFile, Port
 from nfcore.interfaces.exporter import Exporter, Runner, Tolerance, VerificationUnavailable
+from nfcore.interfaces.loss import Loss
 from nfcore.interfaces.ray_source import Points, RaySource, Split, Views
 from nfcore.interfaces.teacher import Field, Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
@@ -16,6 +17,7 @@ __all__ = [
     "ExportedFile",
     "Exporter",
     "Field",
+    "Loss",
     "Points",
     "Port",
     "RayEncoding",

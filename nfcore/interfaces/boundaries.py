@@ -17,6 +17,7 @@ from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding
 from nfcore.interfaces.exported import Exported
 from nfcore.interfaces.exporter import Exporter, Runner, VerificationUnavailable
+from nfcore.interfaces.loss import Loss
 from nfcore.interfaces.ray_source import RaySource, Split, Views
 from nfcore.interfaces.rules import RULES
 from nfcore.interfaces.teacher import Rendering, Teacher
@@ -188,6 +189,21 @@ def is_image(image: Tensor) -> bool:
     """Return whether all values of an image are finite and in [0, 1], as far as half precision rounds."""
     least, greatest = torch.stack(image.detach().aminmax()).tolist()
     return math.isfinite(least) and math.isfinite(greatest) and least >= -_ROUNDING and greatest <= 1 + _ROUNDING
+
+
+def check_loss(loss: Loss, cost: object) -> None:
+    """Check that what ``loss`` returned can be minimised: whether it is finite is for the training to see.
+
+    Raises:
+        ContractError: no scalar tensor, or none that depends on the image.
+
+    """
+    if not isinstance(cost, Tensor):
+        raise ContractError(loss, "loss.scalar", f"it returned {type(cost).__name__}")
+    if cost.shape != ():
+        raise ContractError(loss, "loss.scalar", f"it returned the shape {tuple(cost.shape)}")
+    if not cost.requires_grad:
+        raise ContractError(loss, "loss.gradient", "it returned a number that does not depend on the image")
 
 
 def channels_of(part: Backbone | RayEncoding) -> int:

@@ -113,6 +113,12 @@ RULES: dict[str, str] = {
     "exporter.missing-files": "missing files are refused with a UserError",
     "exporter.damaged-files": "damaged files are refused with a UserError",
     # -- losses --------------------------------------------------------------------------------------------
-    "loss.scalar": "a loss is one differentiable number",
-    "loss.finite": "a loss is finite for finite images",
+    "loss.scalar": "a loss is one float32 number computed from the image, for any number and size of crops",
+    "loss.finite": "a loss is finite, also where the teacher sees nothing",
+    "loss.least-at-target": "no image costs less than the target itself",
+    "loss.gradient": "the gradient reaches the image",
+    "loss.gradient-finite": "the gradient is finite, also where the image equals the target",
+    "loss.no-weights": "a loss has no weights",
+    "loss.seed": "the same seed of torch's default generator gives the same loss",
+    "loss.device": "all tensors are buffers, so that to(device) moves everything",
 }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from nfcore.config.schema import DistillConfig
-from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces import Loss, RaySource, Teacher
 from nfcore.interfaces.boundaries import calling, check_novel, check_source
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import seeded
 from nfcore.pipeline.history import History, HistoryReporter
+from nfcore.pipeline.losses import build_loss
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
 from nfcore.training.loop import train
@@ -21,6 +23,7 @@ from nfcore.views.photo_split import split_photos
 from nfcore.views.pseudo_views import PseudoViews
 from nfcore.views.storage import allocate_views
 from nfcore.views.teacher_views import check_teacher
+from nfcore.views.training_views import COLOUR_BYTES, GEOMETRY_BYTES
 
 # All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
 # they replace one another, they keep coming for almost as long as the student learns. But no step waits for more
@@ -36,6 +39,7 @@ def distill(
     source: RaySource,
     config: DistillConfig,
     *,
+    loss: Loss | None = None,
     seed: int = 0,
     reporter: Reporter | None = None,
     scratch: Path | None = None,
@@ -50,6 +54,7 @@ def distill(
         teacher: fitted.
         source: the scene.
         config: see there.
+        loss: what is minimised; by default the installed one that ``config.loss`` names.
         seed: of all that is drawn.
         reporter: is told.
         scratch: folder for a temporary file with pseudo views, which ``config.view_disk`` allows; None: no file.
@@ -69,11 +74,15 @@ def distill(
     check_teacher(teacher, cameras)
     with calling(student.encoding, "prepare"):
         student.encoding.prepare(teacher, source.scene, cameras)
+    loss = loss or build_loss(config)
+    pixel = GEOMETRY_BYTES if loss.uses_geometry else COLOUR_BYTES
     recorder = HistoryReporter(reporter)
-    with closing(_pseudo_views(student, teacher, source, config, seed, scratch, recorder)) as views:
+    with closing(_pseudo_views(student, teacher, source, config, seed, scratch, recorder, pixel)) as views:
         views.prepare(0)
         photos = _late_photos(source, config, views.images.device) if config.photos else None
-        train(student, views, config, seed, recorder, photos)
+        if photos and loss.uses_geometry:
+            photos = replace(photos, views=photos.views.with_geometry(teacher))
+        train(student, views, loss, config, seed, recorder, photos)
     return recorder.history
 
 
@@ -90,12 +99,14 @@ def _pseudo_views(
     seed: int,
     scratch: Path | None,
     reporter: Reporter,
+    bytes_per_pixel: int,
 ) -> PseudoViews:
     cameras = source.views("train").cameras
     images = allocate_views(
         config.views,
         cameras.height,
         cameras.width,
+        bytes_per_pixel=bytes_per_pixel,
         memory=config.view_memory,
         disk=config.view_disk,
         folder=scratch,

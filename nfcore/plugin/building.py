@@ -20,6 +20,7 @@ CONTEXT: dict[Kind, tuple[str, ...]] = {
     "backbone": ("in_channels",),
     "upsampler": ("in_channels", "scale"),
     "exporter": (),
+    "loss": (),
 }
 _OPTIONAL = {"image_size"}
 

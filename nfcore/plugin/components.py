@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-Kind = Literal["ray_source", "teacher", "encoding", "backbone", "upsampler", "exporter"]
+Kind = Literal["ray_source", "teacher", "encoding", "backbone", "upsampler", "exporter", "loss"]
 
 #: All component kinds.
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -20,6 +20,7 @@ INTERFACE_LEVELS: dict[Kind, int] = {
     "backbone": 1,
     "upsampler": 1,
     "exporter": 2,  # 2: says what it wrote; loads with a number of threads
+    "loss": 1,
 }
 
 

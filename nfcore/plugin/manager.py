@@ -18,7 +18,7 @@ from nfcore.plugin.identity import Identity, mark
 from nfcore.plugin.isolation import Fence, Plugin, reason
 
 if TYPE_CHECKING:
-    from nfcore.interfaces import Backbone, Exporter, RayEncoding, RaySource, Teacher, Upsampler
+    from nfcore.interfaces import Backbone, Exporter, Loss, RayEncoding, RaySource, Teacher, Upsampler
     from nfcore.scene.bounds import Scene
 
 Offer = TypeVar("Offer", Component, Recipe, Publication)
@@ -143,6 +143,8 @@ class PluginManager:
     def build(
         self, kind: Literal["exporter"], name: str, options: Mapping[str, Any] | Options, /
     ) -> Exporter[Any]: ...
+    @overload
+    def build(self, kind: Literal["loss"], name: str, options: Mapping[str, Any] | Options, /) -> Loss: ...
     def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, /, *context: Any) -> Any:
         """Return a new component: its class, called with its checked options and what its kind is given.
 
@@ -153,7 +155,8 @@ class PluginManager:
             name: its name, or ``distribution/name``.
             options: as a mapping, or as the class's own ``Options``.
             context: a ray source may be given ``image_size``, a teacher and an encoding are given the ``scene``,
-                a backbone ``in_channels``, an upsampler ``in_channels`` and ``scale``, an exporter nothing.
+                a backbone ``in_channels``, an upsampler ``in_channels`` and ``scale``, an exporter and a
+                loss nothing.
 
         Raises:
             UserError: wrong options or a wrong context, or the class refuses them.

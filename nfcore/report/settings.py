@@ -58,14 +58,7 @@ def groups(config: PipelineConfig, sources: Mapping[str, str], manager: PluginMa
 
     """
     values = config.model_dump(mode="json", exclude={"summary"})
-    components: dict[str, tuple[Kind, Choice]] = {
-        "scene": ("ray_source", config.scene),
-        "teacher": ("teacher", config.teacher),
-        "student.encoding": ("encoding", config.student.encoding),
-        "student.backbone": ("backbone", config.student.backbone),
-        "student.upsampler": ("upsampler", config.student.upsampler),
-        **{f"export.{label}": ("exporter", choice) for label, choice in config.export.items()},
-    }
+    components = config.components
     tables: dict[str, dict[str, Setting]] = {}
     given = flat(values)
     for key, value in given.items():

@@ -15,7 +15,6 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, 
 from nfcore.config.schema import PipelineConfig
 from nfcore.errors import PluginError, UserError
 from nfcore.io.atomic import write_json
-from nfcore.plugin.components import Kind
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.checkpoints import machine
 from nfcore.runs.folder import Run
@@ -111,18 +110,9 @@ def _versions(config: PipelineConfig, manager: PluginManager) -> Iterator[tuple[
     yield "python", platform.python_version()
     for library in _LIBRARIES:
         yield library, version(library)
-    student = config.student
-    chosen: list[tuple[Kind, str]] = [
-        ("ray_source", config.scene.name),
-        ("teacher", config.teacher.name),
-        ("encoding", student.encoding.name),
-        ("backbone", student.backbone.name),
-        ("upsampler", student.upsampler.name),
-        *(("exporter", choice.name) for choice in config.export.values()),
-    ]
-    for kind, name in chosen:
+    for kind, choice in config.components.values():
         try:
-            plugin, _ = manager.find(kind, name)
+            plugin, _ = manager.find(kind, choice.name)
         except PluginError:  # such as an exporter of a stage that this command does not do
             continue
         yield plugin.distribution, plugin.source.version

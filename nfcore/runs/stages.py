@@ -22,6 +22,7 @@ from nfcore.evaluation.publications import read_tables
 from nfcore.interfaces import Teacher
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.images import save_png
+from nfcore.pipeline.losses import build_loss
 from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.runs.artifacts import MADE_BY, Artifacts
 from nfcore.runtime import distributed
@@ -87,6 +88,7 @@ def distill(artifacts: Artifacts, reporter: Reporter) -> Figures:
         artifacts.teacher,
         artifacts.source,
         config.distill,
+        loss=build_loss(config.distill, artifacts.components),
         seed=config.seed,
         reporter=reporter,
         scratch=artifacts.run.folder / "state",
@@ -99,7 +101,14 @@ def distill(artifacts: Artifacts, reporter: Reporter) -> Figures:
 def finetune(artifacts: Artifacts, reporter: Reporter) -> Figures:
     """Train the distilled student on the photos."""
     config, student = artifacts.config, artifacts.distilled
-    verdict = pipeline.finetune(student, artifacts.source, config.finetune, seed=config.seed, reporter=reporter)
+    verdict = pipeline.finetune(
+        student,
+        artifacts.source,
+        config.finetune,
+        loss=build_loss(config.finetune, artifacts.components),
+        seed=config.seed,
+        reporter=reporter,
+    )
     if distributed.first():
         student.save(artifacts.run.student_file, artifacts.components)
     return {"student.finetuning_kept": verdict.kept, "student.finetuning_best_step": verdict.step}

@@ -20,6 +20,7 @@ except ImportError:
 from nfcore.testing.backbone import BackboneConformance
 from nfcore.testing.encoding import EncodingConformance
 from nfcore.testing.exporter import ExporterConformance
+from nfcore.testing.loss import LossConformance
 from nfcore.testing.ray_source import RaySourceConformance
 from nfcore.testing.sphere import ShadedSphere
 from nfcore.testing.student import tiny_student
@@ -30,6 +31,7 @@ __all__ = [
     "BackboneConformance",
     "EncodingConformance",
     "ExporterConformance",
+    "LossConformance",
     "RaySourceConformance",
     "ShadedSphere",
     "TeacherConformance",

@@ -32,7 +32,7 @@ import torch
 from pydantic import ValidationError
 
 from nfcore.errors import UserError, nearest
-from nfcore.interfaces import Backbone, Exporter, RayEncoding, RaySource, Teacher, Upsampler
+from nfcore.interfaces import Backbone, Exporter, Loss, RayEncoding, RaySource, Teacher, Upsampler
 from nfcore.options import Options, parse
 from nfcore.plugin.components import Kind
 from nfcore.plugin.identity import Identity
@@ -48,6 +48,7 @@ INTERFACES: dict[Kind, type] = {
     "backbone": Backbone,
     "upsampler": Upsampler,
     "exporter": Exporter,
+    "loss": Loss,
 }
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.config.schema import TrainingConfig
-from nfcore.interfaces.boundaries import ContractError, is_image
+from nfcore.interfaces import Loss
+from nfcore.interfaces.boundaries import ContractError, calling, check_loss, is_image
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import State, seeded
@@ -25,11 +26,10 @@ from nfcore.student.watching import first_fault, has_diverged, watched
 from nfcore.training.batch_norm import batch_norms, enough_views
 from nfcore.training.best_checkpoint import BestWeights
 from nfcore.training.divergence import DivergedError, Watch
-from nfcore.training.losses import LOSSES
 from nfcore.training.optimizers import StudentOptimizer
 from nfcore.training.precision import autocast, network_dtype
 from nfcore.training.schedules import rate_share
-from nfcore.views.crops import CropRule, CropSampler, LatePhotos
+from nfcore.views.crops import Batch, CropRule, CropSampler, LatePhotos
 from nfcore.views.training_views import TrainingViews
 
 _REPORT_EVERY = 10  # steps
@@ -41,6 +41,7 @@ _LARGE_STEP = 4e9
 def train(
     student: LightField,
     views: TrainingViews,
+    loss: Loss,
     config: TrainingConfig,
     seed: int,
     reporter: Reporter,
@@ -49,7 +50,7 @@ def train(
 ) -> None:
     """Train ``student`` on ``views``, in place, on the student's device; it ends in eval mode.
 
-    Towards the end ``photos``, if any, take the place of some views.
+    ``loss`` is minimised. Towards the end ``photos``, if any, take the place of some views.
 
     On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
     ``reporter.restore()``, unless ``config.seconds`` is set. With ``best``, the result is the best weights:
@@ -70,7 +71,7 @@ def train(
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), single_thread() if small else nullcontext():
         torch.manual_seed(seed)  # for jitter inside encodings, which draw from the default generator
-        _Training(student, views, config, config.budget(seed), report_every, reporter, photos, best).run()
+        _Training(student, views, loss, config, config.budget(seed), report_every, reporter, photos, best).run()
     student.eval()
 
 
@@ -103,6 +104,7 @@ class _Training:
         self,
         student: LightField,
         views: TrainingViews,
+        loss: Loss,
         config: TrainingConfig,
         budget: Budget,
         report_every: int,
@@ -118,7 +120,7 @@ class _Training:
         self.dtype = network_dtype(config.precision, self.device)
         self.processes = distributed.count()
         self.share = distributed.share(config.batch)
-        self.loss_of = LOSSES[config.loss]
+        self.loss_of = loss.to(self.device)
         self.views = views
         self.config = config
         self.budget = budget
@@ -162,36 +164,36 @@ class _Training:
 
     def _step(self, progress: float) -> None:
         share = rate_share(self.config, progress, 1 / self.budget.steps)
-        cameras, truth = self.crops.draw(progress)
+        batch: Batch = self.crops.draw(progress)
         if self.processes > 1:
-            cameras, truth = cameras[self.share], truth[self.share]
+            batch = batch[self.share]
             # Jitter differs between the shares, and follows from the step alone, so that all can be interrupted.
             torch.manual_seed(hash((self.budget.seed, self.step, distributed.rank())) & 0xFFFFFFFF)
-        cameras, truth = cameras.to(self.device), truth.to(self.device)
+        batch = batch.to(self.device)
         # What the parts return is checked in the first step; later only whether the loss is finite and, now and
         # then, whether the image is one: a fault is then traced to the part that caused it.
         watching = watched(self.student.parts) if self.watching else nullcontext()
         try:
             with watching, autocast(self.dtype, self.device):
-                images = self.forward(cameras)
+                images = self.forward(batch.cameras)
         except ContractError as fault:
             self._fail("image", fault)
         self.watching = False
         images = images.float()
-        loss = self.loss_of(images, truth)
+        loss = self._loss(images, batch)
         if self.device.type == "cpu" and self.processes == 1 and not bool(loss.isfinite()):
-            self._fail("loss", first_fault(self.student, self.student.parts, cameras))
+            self._fail("loss", first_fault(self.student, self.student.parts, batch.cameras))
         self.optimizer.step(loss, share)
         self.step += 1
         self.loss = loss.detach()
         if self.crops.learns:
-            self.crops.learn(distributed.gathered((images.detach() - truth).square().mean((1, 2, 3))))
+            self.crops.learn(distributed.gathered((images.detach() - batch.images).square().mean((1, 2, 3))))
         if self.step % self.report_every == 0 or self.step == self.budget.steps:
             self.loss, squared_error = distributed.mean(
-                torch.stack([self.loss, F.mse_loss(images.detach(), truth)])
+                torch.stack([self.loss, F.mse_loss(images.detach(), batch.images)])
             )
             if not is_image(images):
-                self._fail("image", first_fault(self.student, self.student.parts, cameras))
+                self._fail("image", first_fault(self.student, self.student.parts, batch.cameras))
             self._report(squared_error, share * self.config.learning_rate)
 
     def _fail(self, what: str, fault: ContractError | None) -> NoReturn:
@@ -200,6 +202,13 @@ class _Training:
             raise fault
         where = "" if fault is None else f", first in what {named(fault.component)} returns"
         raise DivergedError(f"the {what} is not finite at step {self.step}{where}")
+
+    def _loss(self, images: Tensor, batch: Batch) -> Tensor:
+        geometry = (batch.opacity, batch.depth) if self.loss_of.uses_geometry else ()
+        with calling(self.loss_of, "forward"):
+            loss: Tensor = self.loss_of(images, batch.images, *geometry)
+        check_loss(self.loss_of, loss)
+        return loss
 
     def _report(self, squared_error: Tensor, rate: float) -> None:
         loss = self._finite_loss()

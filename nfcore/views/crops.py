@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,19 +38,44 @@ class CropRule:
 
 
 @dataclass(frozen=True)
-class Crops:
-    """Crops of views: cameras of their own, and where they lie.
+class Batch:
+    """What one step learns from.
 
     Args:
         cameras: n cameras.
         images: (n, 3, h, w) float32 in [0, 1], on the device of the views.
-        view: (n,) int64, each crop's view.
-        windows: (n, 4) int64 pixels of that view: top, left, bottom, right.
+        opacity: (n, 1, h, w) float32 in [0, 1], the teacher's; None where the views do not store it.
+        depth: (n, 1, h, w) float32, the teacher's; None where the views do not store it.
 
     """
 
     cameras: Cameras
     images: Tensor
+    opacity: Tensor | None
+    depth: Tensor | None
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on ``device``."""
+        return self._with(self.cameras.to(device), lambda tensor: tensor.to(device))
+
+    def __getitem__(self, share: slice) -> Batch:
+        return self._with(self.cameras[share], lambda tensor: tensor[share])
+
+    def _with(self, cameras: Cameras, change: Callable[[Tensor], Tensor]) -> Batch:
+        opacity, depth = (None if t is None else change(t) for t in (self.opacity, self.depth))
+        return Batch(cameras, change(self.images), opacity, depth)
+
+
+@dataclass(frozen=True)
+class Crops(Batch):
+    """A batch of crops, and where each is in its view.
+
+    Args:
+        view: (n,) int64, each crop's view.
+        windows: (n, 4) int64 pixels of that view: top, left, bottom, right.
+
+    """
+
     view: Tensor
     windows: Tensor
 
@@ -95,8 +121,8 @@ class CropSampler:
         self.hardness = Hardness(views) if rule.hard else None
         self.last: Crops | None = None
 
-    def draw(self, progress: float) -> tuple[Cameras, Tensor]:
-        """Return the crops of one step: their cameras, and their images (batch, 3, h, w) float32 in [0, 1].
+    def draw(self, progress: float) -> Batch:
+        """Return the crops of one step.
 
         Args:
             progress: how much of the training is done, in [0, 1).
@@ -114,15 +140,7 @@ class CropSampler:
             self.last = None
         if late and from_photos:
             parts.append(sample_crops(late.views, from_photos, self.rule, self.generator))
-        if len(parts) == 1:
-            return parts[0].cameras, parts[0].images
-        cameras = Cameras(
-            torch.cat([part.cameras.poses for part in parts]),
-            torch.cat([part.cameras.intrinsics for part in parts]),
-            parts[0].cameras.height,
-            parts[0].cameras.width,
-        )
-        return cameras, torch.cat([part.images for part in parts])
+        return parts[0] if len(parts) == 1 else _joined(parts)
 
     @property
     def learns(self) -> bool:
@@ -180,16 +198,35 @@ def sample_crops(
         corner = torch.minimum(first + drawn, final)  # once in millions of draws the product is rounded up
         corners.append(corner if rule.shift else corner // rule.scale * rule.scale)
     top, left = corners
-    cut = [
-        views.images[i, y : y + size[0], x : x + size[1]]
-        for i, y, x in zip(index.tolist(), top.tolist(), left.tolist(), strict=True)
-    ]
+    places = list(zip(index.tolist(), top.tolist(), left.tolist(), strict=True))
+
+    def cut(stored: Tensor) -> Tensor:
+        return torch.stack([stored[i, y : y + size[0], x : x + size[1]] for i, y, x in places])
+
     return Crops(
         views.cameras[index].cropped(top, left, *size),
-        torch.stack(cut).permute(0, 3, 1, 2).float() / 255,
+        cut(views.images).permute(0, 3, 1, 2).float() / 255,
+        None if views.opacity is None else cut(views.opacity)[:, None].float() / 255,
+        None if views.depth is None else cut(views.depth)[:, None].float(),
         index,
         torch.stack([top, left, top + size[0], left + size[1]], dim=1),
     )
+
+
+def _joined(parts: Sequence[Batch]) -> Batch:
+    """Return the batches as one; all store the same."""
+    first = parts[0]
+    cameras = Cameras(
+        torch.cat([part.cameras.poses for part in parts]),
+        torch.cat([part.cameras.intrinsics for part in parts]),
+        first.cameras.height,
+        first.cameras.width,
+    )
+    opacity, depth = (
+        torch.cat([tensor for tensor in tensors if tensor is not None]) if tensors[0] is not None else None
+        for tensors in ([part.opacity for part in parts], [part.depth for part in parts])
+    )
+    return Batch(cameras, torch.cat([part.images for part in parts]), opacity, depth)
 
 
 def _side(side: int, rule: CropRule) -> int:

@@ -19,9 +19,7 @@ def split_photos(source: RaySource, device: torch.device | str = "cpu") -> tuple
     """
     photos = source.views("train")
     chosen = None if len(source.views("val")) else (~_for_validation(photos)).nonzero()[:, 0]
-    training = TrainingViews.of_photos(photos, chosen)
-    training.images = training.images.to(device)
-    return training, validation_images(source)
+    return TrainingViews.of_photos(photos, chosen, device), validation_images(source)
 
 
 def validation_images(source: RaySource) -> Views:

@@ -15,7 +15,7 @@ from nfcore.runtime.devices import device_of
 from nfcore.scene.cameras import Cameras
 from nfcore.views.render_ahead import RenderAhead
 from nfcore.views.teacher_views import render_view
-from nfcore.views.training_views import TrainingViews, opaque_window
+from nfcore.views.training_views import TrainingViews, opaque_window, pixels_of
 
 # Below this opacity everywhere a view is empty. Far below what bounds an object: the thinnest fog is something.
 _EMPTY = 1e-3
@@ -32,7 +32,8 @@ class PseudoViews(TrainingViews):
     Args:
         teacher: a fitted teacher.
         source: gives the cameras.
-        images: room for the views, (capacity, height, width, 3) uint8, on the device where they are used.
+        pixels: room for the views, (capacity, height, width, 3) uint8 on the device where they are used; with 6
+            bytes a pixel, opacity and depth are stored as well.
         count: number of different views.
         first: how many are rendered before step 0.
         per_step: how many are added per step, until there are ``count``.
@@ -45,7 +46,7 @@ class PseudoViews(TrainingViews):
         self,
         teacher: Teacher,
         source: RaySource,
-        images: Tensor,
+        pixels: Tensor,
         *,
         count: int,
         first: int,
@@ -56,12 +57,12 @@ class PseudoViews(TrainingViews):
         self.teacher = teacher
         self.path = source.sample_cameras(count, seeded(seed))
         self.first, self.per_step = first, per_step
-        capacity, height, width = images.shape[:3]
+        capacity, height, width = pixels.shape[:3]
         self.rendered = 0
         self._ahead = RenderAhead(self._render, count, workers)
         super().__init__(
             Cameras(self.path.poses[:capacity].clone(), self.path.intrinsics[:capacity].clone(), height, width),
-            images,
+            pixels,
             torch.empty((capacity, 4), dtype=torch.int64),
         )
 
@@ -81,9 +82,9 @@ class PseudoViews(TrainingViews):
         capacity, before = len(self.images), self.rendered
         indices = range(max(before, due - capacity), due)
         something = False
-        for index, (image, window, seen) in zip(indices, self._ahead.take(indices), strict=True):
+        for index, (pixels, window, seen) in zip(indices, self._ahead.take(indices), strict=True):
             slot = index % capacity
-            self.images[slot], self.windows[slot], self.ids[slot] = image, window, index
+            self.pixels[slot], self.windows[slot], self.ids[slot] = pixels, window, index
             self.cameras.poses[slot] = self.path.poses[index]
             self.cameras.intrinsics[slot] = self.path.intrinsics[index]
             something |= seen
@@ -106,5 +107,7 @@ class PseudoViews(TrainingViews):
                 seen = render_view(self.teacher, self.path[index])
             except ContractError as fault:
                 raise ContractError(fault.component, fault.rule, f"{fault.found} at pseudo view {index}") from None
-        something = bool((seen.opacity > _EMPTY).any())
-        return (seen.rgb * 255).round().to(torch.uint8), opaque_window(seen.opacity), something
+        pixels = (seen.rgb * 255).round().to(torch.uint8)
+        if self.depth is not None:
+            pixels = pixels_of(pixels.cpu(), seen)
+        return pixels, opaque_window(seen.opacity), bool((seen.opacity > _EMPTY).any())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import tempfile
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import NfcoreError
+from nfcore.views.training_views import COLOUR_BYTES
 
 _GIB = 1 << 30
 _MEMINFO = Path("/proc/meminfo")
@@ -21,12 +23,13 @@ def allocate_views(
     height: int,
     width: int,
     *,
+    bytes_per_pixel: int = COLOUR_BYTES,
     memory: float,
     disk: float = 0.0,
     folder: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Return room for ``count`` views, or for as many as fit: (n, height, width, 3) uint8, not initialised.
+    """Return room for ``count`` views, or for as many as fit: (n, height, width, bytes_per_pixel) uint8.
 
     Memory is taken when it is written to. Views that don't all fit into ``memory`` go to a temporary file in
     ``folder``, where ``disk`` holds more of them: it has no name, so it goes with the tensor, or with the process.
@@ -35,6 +38,7 @@ def allocate_views(
         count: views wanted.
         height: of a view in pixels.
         width: of a view in pixels.
+        bytes_per_pixel: 3 for RGB; 6 with opacity and depth.
         memory: GiB that the views may take in memory, that of ``device``.
         disk: GiB that they may take on the disk instead; 0 leaves the disk alone.
         folder: where the file may lie; None leaves the disk alone.
@@ -44,15 +48,16 @@ def allocate_views(
         NfcoreError: not one view fits, or there is less memory or disk than what was promised.
 
     """
-    view = height * width * 3
+    shape = (height, width, bytes_per_pixel)
+    view = math.prod(shape)
     in_memory, on_disk = (min(count, int(gib * _GIB / view)) for gib in (memory, disk if folder else 0.0))
     if folder is not None and on_disk > in_memory:
-        return _on_disk(on_disk * view, folder).view(on_disk, height, width, 3)
+        return _on_disk(on_disk * view, folder).view(on_disk, *shape)
     if in_memory < 1:
         raise NfcoreError(
             f"no pseudo view of {height}x{width} fits into distill.view_memory = {memory} GiB: raise it"
         )
-    return _in_memory(in_memory * view, torch.device(device)).view(in_memory, height, width, 3)
+    return _in_memory(in_memory * view, torch.device(device)).view(in_memory, *shape)
 
 
 def _in_memory(size: int, device: torch.device) -> Tensor:

@@ -3,11 +3,20 @@
 import wrong_backbones
 import wrong_encodings
 import wrong_exporters
+import wrong_losses
 import wrong_sources
 import wrong_teachers
 import wrong_upsamplers
 
-CASES = (wrong_backbones, wrong_encodings, wrong_exporters, wrong_sources, wrong_teachers, wrong_upsamplers)
+CASES = (
+    wrong_backbones,
+    wrong_encodings,
+    wrong_exporters,
+    wrong_losses,
+    wrong_sources,
+    wrong_teachers,
+    wrong_upsamplers,
+)
 
 
 def group(kind: str, test: str) -> str:

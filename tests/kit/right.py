@@ -37,6 +37,21 @@ class Encoding(OctavePoints):
         """Return None: each coordinate has a gain of its own, which no embedding of one coordinate knows."""
 
 
+class Loss(nfcore.Loss):
+    """Squared error, twice as much where the teacher is opaque; with a constant that has to move."""
+
+    uses_geometry = True
+
+    def __init__(self, options: nfcore.Options) -> None:
+        super().__init__(options)
+        self.register_buffer("emphasis", torch.tensor(1.0), persistent=False)
+
+    def forward(
+        self, image: Tensor, target: Tensor, opacity: Tensor | None = None, depth: Tensor | None = None
+    ) -> Tensor:
+        return ((1 + self.emphasis * opacity) * (image - target).square()).mean()
+
+
 class Teacher(nfcore.Teacher):
     """Knows where the sphere is and learns its colour as a linear function of the normal."""
 
@@ -120,4 +135,4 @@ class Exporter(nfcore.Exporter):
         return Runner("torch", render)
 
 
-__all__ = ["Backbone", "Encoding", "Exporter", "Source", "Teacher", "Upsampler"]
+__all__ = ["Backbone", "Encoding", "Exporter", "Loss", "Source", "Teacher", "Upsampler"]

@@ -8,11 +8,24 @@ import pytest
 from collected import CASES
 
 from nfcore import options
-from nfcore.interfaces import backbone, budget, encoding, exported, exporter, ray_source, teacher, upsampler
+from nfcore.interfaces import backbone, budget, encoding, exported, exporter, loss, ray_source, teacher, upsampler
 from nfcore.plugin import components
 from nfcore.testing import base
 
-READ = (backbone, encoding, exported, exporter, ray_source, teacher, upsampler, options, components, budget, base)
+READ = (
+    backbone,
+    encoding,
+    exported,
+    exporter,
+    loss,
+    ray_source,
+    teacher,
+    upsampler,
+    options,
+    components,
+    budget,
+    base,
+)
 CONTRACT = " ".join(" ".join(inspect.getsource(module) for module in READ).replace('"""', " ").split())
 SENTENCES = sorted({s for case in CASES for s in base.standard_tests(case.KIT).values()})
 

@@ -71,6 +71,12 @@ _ABOUT: dict[Kind, _About] = {
         "run quickstart --export {name}",
         '[export.{name}]\nname = "{name}"',
     ),
+    "loss": _About(
+        "Loss",
+        "Squared errors, with a smaller weight where the teacher sees nothing",
+        "run quickstart --set distill.loss={name}",
+        '[distill]\nloss = {{ name = "{name}", background = 0.5 }}',
+    ),
 }
 #: Names that the templates import: a component's class must not hide one of them.
 _IMPORTED = {*dir(nfcore), "Annotated", "Field", "Path", "Template", "Tensor", "Unit"}

@@ -27,7 +27,7 @@ _SUMMARIES = {
 
 @nfcore.hookimpl
 def nfcore_components() -> Iterator[nfcore.Component]:
-    """Offer the parts of the student."""
+    """Offer the parts of the student, and what it minimises."""
     yield nfcore.Component(
         "encoding",
         "points",
@@ -52,6 +52,12 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "pixel-shuffle",
         "nfcore_mobiler2l.upsamplers:PixelShuffle",
         summary="One convolution and one pixel shuffle: quicker on a CPU",
+    )
+    yield nfcore.Component(
+        "loss",
+        "mse",
+        "nfcore_mobiler2l.losses:MeanSquaredError",
+        summary="Mean squared error",
     )
 
 

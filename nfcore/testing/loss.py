@@ -1,0 +1,124 @@
+"""What any loss must satisfy."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from nfcore.plugin.components import Kind
+from nfcore.testing.base import Conformance
+from nfcore.testing.contract import Broken, describe, require, sentence
+
+
+class LossConformance(Conformance):
+    """Standard tests of a loss."""
+
+    kind: ClassVar[Kind] = "loss"
+
+    def make(self) -> Any:
+        """Return a new loss."""
+        return self.build()
+
+    def inputs(self, count: int = 2, height: int = 5, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
+        """Return image and target, and the teacher's opacity and depth where the loss uses them."""
+        generator = torch.Generator().manual_seed(seed)
+        image, target = (torch.rand(count, 3, height, width, generator=generator) for _ in range(2))
+        if not self.make().uses_geometry:
+            return image, target
+        opacity = torch.rand(count, 1, height, width, generator=generator)
+        depth = torch.where(opacity > 0.5, 1 + 4 * opacity, torch.zeros(()))
+        return image, target, opacity, depth
+
+    def empty(self) -> tuple[Tensor, ...]:
+        """Return inputs where the teacher sees nothing."""
+        return *self.inputs()[:2], *(torch.zeros_like(tensor) for tensor in self.inputs()[2:])
+
+    @sentence("Return the loss, a float32 scalar, for any number and size of crops.")
+    def test_it_is_a_scalar_for_any_crops(self) -> None:
+        """Also for a single pixel."""
+        for size in ((1, 1, 1), (3, 5, 2), (1, 16, 16)):
+            cost = self.make()(*self.inputs(*size))
+            found = f"{cost.dtype} {tuple(cost.shape)}" if isinstance(cost, Tensor) else type(cost).__name__
+            require(
+                found == "torch.float32 ()", found=found, right="torch.float32 (), such as a mean over all pixels"
+            )
+
+    @sentence("It is finite, and no image costs less than ``target`` itself.")
+    def test_it_is_finite(self) -> None:
+        """Black, white and perfect images, and a teacher that sees nothing."""
+        (image, *rest), nothing = self.inputs(), self.empty()
+        cases = {
+            "a black image": (torch.zeros_like(image), *rest),
+            "a white image": (torch.ones_like(image), *rest),
+            "the target itself": (rest[0], *rest),
+            "opacity and depth 0": nothing,
+        }
+        for name, inputs in cases.items():
+            cost = self.make()(*inputs)
+            require(bool(cost.isfinite().all()), found=f"{cost} for {name}", right="a finite loss")
+
+    @sentence("It is finite, and no image costs less than ``target`` itself.")
+    def test_nothing_costs_less_than_the_target(self) -> None:
+        """Else training leads away from it."""
+        loss = self.make()
+        image, target, *geometry = self.inputs()
+        perfect = float(loss(target, target, *geometry))
+        for share in (1.0, 0.3, 0.01):
+            cost = float(loss(target + share * (image - target), target, *geometry))
+            require(
+                cost >= perfect,
+                found=f"{cost:.4g}, and {perfect:.4g} for the target",
+                right="a least at the target",
+            )
+
+    @sentence("Its gradient with respect to ``image`` is finite, also where ``image`` equals ``target``.")
+    def test_its_gradient_reaches_the_image(self) -> None:
+        """The student learns from nothing else."""
+        gradient = self.gradient(*self.inputs())
+        require(bool((gradient != 0).any()), found="a gradient of 0 everywhere", right="no detach() of image")
+
+    @sentence("Its gradient with respect to ``image`` is finite, also where ``image`` equals ``target``.")
+    def test_its_gradient_is_finite(self) -> None:
+        """The root of an error has an infinite slope at 0, and one NaN spoils all weights."""
+        _, *rest = self.inputs()
+        for inputs in (self.inputs(), (rest[0], *rest), self.empty()):
+            gradient = self.gradient(*inputs)
+            bad = int((~gradient.isfinite()).sum())
+            require(
+                not bad, found=f"{bad} infinite values or NaN in the gradient", right="sqrt(x + eps), not sqrt(x)"
+            )
+
+    def gradient(self, image: Tensor, *rest: Tensor) -> Tensor:
+        """Return the loss's gradient with respect to ``image``."""
+        image = image.clone().requires_grad_()
+        cost = self.make()(image, *rest)
+        require(cost.requires_grad, found="a loss without a gradient", right="one computed from image")
+        (gradient,) = torch.autograd.grad(cost, image, allow_unused=True)
+        return torch.zeros_like(image) if gradient is None else gradient
+
+    @sentence("A loss has no weights: nothing of it is trained or saved.")
+    def test_it_has_no_weights(self) -> None:
+        """They would stay as they are."""
+        names = [name for name, _ in self.make().named_parameters()]
+        require(not names, found=f"parameters {', '.join(names)}", right="buffers for constants")
+
+    @sentence("Random numbers, if it draws any, come from torch's default generator, which training seeds.")
+    def test_the_same_seed_gives_the_same_loss(self) -> None:
+        """A training repeats itself, and goes on where it was interrupted."""
+        loss, costs = self.make(), []
+        for _ in range(2):
+            torch.manual_seed(3)
+            costs.append(float(loss(*self.inputs())))
+        require(
+            costs[0] == costs[1], found=f"{costs[0]:.6g}, then {costs[1]:.6g}", right="no state between the calls"
+        )
+
+    @sentence("All tensors are parameters or buffers, so that ``to(device)`` moves everything.")
+    def test_it_moves_to_another_device(self) -> None:
+        """The device is torch's ``meta``, which every machine has."""
+        try:
+            self.make().to("meta")(*(tensor.to("meta") for tensor in self.inputs()))
+        except (RuntimeError, NotImplementedError) as error:
+            raise Broken(f"found: {describe(error)}\nright: constants from register_buffer") from error
