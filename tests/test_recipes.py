@@ -157,7 +157,7 @@ def test_a_wrong_name_of_anything_is_a_plugin_error_before_any_work(manager):
         configure("tiny", manager, scene="blender:x")
     with pytest.raises(PluginError, match="unknown teacher 'nerf'"):
         configure("tiny", manager, teacher="nerf")
-    with pytest.raises(PluginError, match="unknown exporter 'onnx': there is copy"):
+    with pytest.raises(PluginError, match="unknown exporter 'onnx': there is bake, copy"):
         configure("tiny", manager, exports="onnx")
 
 
@@ -243,7 +243,7 @@ def test_the_exports_of_a_run_are_all_offered_or_those_named(manager):
 @pytest.mark.parametrize(
     ("offered", "names", "changes", "label", "said"),
     [
-        ({}, [], [], None, "nothing to export: name an exporter; there is copy"),
+        ({}, [], [], None, "nothing to export: name an exporter; there is bake, copy"),
         (OFFERED, [], [], "x", "2 exports can't have one label"),
         (OFFERED, ["exact"], ["eror=1"], None, "unknown option 'eror'; did you mean 'error'"),
         (OFFERED, ["exakt"], [], None, "unknown exporter 'exakt'"),
