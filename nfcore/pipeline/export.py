@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from nfcore import __version__
 from nfcore.errors import NfcoreError, UserError
 from nfcore.exports.card import card
 from nfcore.exports.manifest import (
@@ -226,7 +227,7 @@ def _exporter_record(reference: Reference, exporter: Exporter[Any]) -> ExporterR
         name=name,
         version=release,
         options=exporter.options.model_dump(mode="json"),
-        nfcore=version("neural-field-core"),
+        nfcore=__version__,
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from nfcore import __version__
 from nfcore.errors import UserError
 from nfcore.io.tensors import State, load_state, save_state
 
@@ -45,7 +44,7 @@ class Checkpoints:
     def save(self, contents: Callable[[], dict[str, Any]]) -> None:
         """Save ``contents()``, with what it takes to tell whether it fits when it is read."""
         began = time.monotonic()
-        save_state(self.path, {"format": _FORMAT, "nfcore": _version(), "machine": machine()} | contents())
+        save_state(self.path, {"format": _FORMAT, "nfcore": __version__, "machine": machine()} | contents())
         self.saved = time.monotonic()
         self.last = self.saved - began
         self.spent += self.last
@@ -63,7 +62,7 @@ class Checkpoints:
         if saved.get("format") != _FORMAT:
             writer = saved.get("nfcore", "an older one")
             raise UserError(
-                f"{self.path}: a checkpoint of another version of nfcore ({writer}; this is {_version()}): "
+                f"{self.path}: a checkpoint of another version of nfcore ({writer}; this is {__version__}): "
                 "resume with that one, or start the stage again with --again"
             )
         return saved
@@ -71,13 +70,8 @@ class Checkpoints:
 
 def doubts(saved: dict[str, State]) -> str:
     """Return what has changed since ``saved`` that the last bits of the weights depend on, or nothing."""
-    here = {"nfcore": _version(), "machine": machine()}
+    here = {"nfcore": __version__, "machine": machine()}
     return ", ".join(f"{saved[name]} then, {now} now" for name, now in here.items() if saved[name] != now)
-
-
-@cache  # it reads a long file
-def _version() -> str:
-    return version("neural-field-core")
 
 
 def machine() -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nfcore import __version__
 from nfcore.errors import NfcoreError
 from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
 from nfcore.io.atomic import write_atomic
@@ -71,7 +71,7 @@ def gather(artifacts: Artifacts) -> Contents:
         recipe=run.config_file.read_text(encoding="utf-8"),
         commands=tuple(ShownCommand(c.line, c.began, c.versions, c.machine) for c in provenance.commands),
         written=figures.day(datetime.now(UTC)),
-        nfcore=version("neural-field-core"),
+        nfcore=__version__,
     )
 
 

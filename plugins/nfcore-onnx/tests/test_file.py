@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import onnx
@@ -71,7 +70,7 @@ def test_the_whole_file_passes_the_checker(model, half_model):
 
 def test_the_file_says_what_it_is(papers, model, half_model):
     notes = {entry.key: entry.value for entry in model.metadata_props}
-    assert notes["nfcore_version"] == version("neural-field-core") == model.producer_version
+    assert notes["nfcore_version"] == nfcore.__version__ == model.producer_version
     assert notes["precision"] == "fp32"
     assert (notes["image_width"], notes["image_height"]) == ("28", "20")
     assert "OpenGL" in notes["axes"]
