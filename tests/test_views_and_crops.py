@@ -7,7 +7,7 @@ import tiny
 import torch
 
 from nfcore import Cameras
-from nfcore.views.crops import CropRule, Crops, CropSampler, LatePhotos, sample_crops
+from nfcore.views.crops import CropRule, Crops, CropSampler, PhotoMixing, sample_crops
 from nfcore.views.teacher_views import render_view
 from nfcore.views.training_views import TrainingViews, opaque_window
 
@@ -134,7 +134,7 @@ def test_a_crops_window_is_where_it_was_cut_from(photos, generator):
 
 def test_photos_come_in_their_share_and_only_at_the_end(photos, generator):
     black = TrainingViews(photos.cameras, torch.zeros_like(photos.images), photos.windows)
-    sampler = CropSampler(black, CropRule(1000, 1, 4), generator, LatePhotos(photos, 0.6, 0.75))
+    sampler = CropSampler(black, CropRule(1000, 1, 4), generator, PhotoMixing(photos, 0.6, 0.75))
 
     def share(progress: float) -> float:
         batch = sampler.draw(progress)
@@ -154,11 +154,11 @@ def test_photos_come_in_their_share_and_only_at_the_end(photos, generator):
 def test_photos_alone_are_possible_and_views_alone_too(photos, generator):
     black = TrainingViews(photos.cameras, torch.zeros_like(photos.images), photos.windows)
     for share, sums in ((1.0, True), (0.0, False)):
-        batch = CropSampler(black, CropRule(8, 1, 4), generator, LatePhotos(photos, share, 0.5)).draw(0.9)
+        batch = CropSampler(black, CropRule(8, 1, 4), generator, PhotoMixing(photos, share, 0.5)).draw(0.9)
         assert bool(batch.images.sum()) is sums
 
 
-# -- hardness ----------------------------------------------------------------------------------------
+# -- error-weighted sampling -------------------------------------------------------------------------
 
 
 def hard_sampler(views: TrainingViews, seed: int = 0) -> CropSampler:
@@ -189,7 +189,7 @@ def test_what_was_hard_is_forgotten_with_the_view_that_it_was_seen_in(photos):
     teach_that_the_corner_is_hard(sampler)
     photos.ids = photos.ids + 100
     sampler.draw(0.0)
-    assert (sampler.hardness.errors < 0).all()
+    assert (sampler.tile_errors.errors < 0).all()
 
 
 def test_without_any_error_every_place_is_still_drawn(photos):
@@ -200,7 +200,7 @@ def test_without_any_error_every_place_is_still_drawn(photos):
     assert len(set(map(tuple, sampler.last.windows.tolist()))) > 20
 
 
-def test_hardness_goes_on_from_its_state(photos):
+def test_the_running_errors_resume_from_their_state(photos):
     first = hard_sampler(photos)
     teach_that_the_corner_is_hard(first, 5)
     second = hard_sampler(photos, 1)
@@ -208,5 +208,5 @@ def test_hardness_goes_on_from_its_state(photos):
     second.generator.set_state(first.generator.get_state())
     for sampler in (first, second):
         teach_that_the_corner_is_hard(sampler, 3)
-    assert torch.equal(first.hardness.errors, second.hardness.errors)
+    assert torch.equal(first.tile_errors.errors, second.tile_errors.errors)
     assert torch.equal(first.last.windows, second.last.windows)

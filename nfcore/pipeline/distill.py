@@ -18,7 +18,7 @@ from nfcore.pipeline.losses import build_loss
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
 from nfcore.training.loop import train
-from nfcore.views.crops import LatePhotos
+from nfcore.views.crops import PhotoMixing
 from nfcore.views.photo_split import split_photos
 from nfcore.views.pseudo_views import PseudoViews
 from nfcore.views.storage import allocate_views
@@ -79,16 +79,16 @@ def distill(
     recorder = HistoryReporter(reporter)
     with closing(_pseudo_views(student, teacher, source, config, seed, scratch, recorder, pixel)) as views:
         views.prepare(0)
-        photos = _late_photos(source, config, views.images.device) if config.photos else None
+        photos = _photo_mixing(source, config, views.images.device) if config.photos else None
         if photos and loss.uses_geometry:
             photos = replace(photos, views=photos.views.with_geometry(teacher))
         train(student, views, loss, config, seed, recorder, photos)
     return recorder.history
 
 
-def _late_photos(source: RaySource, config: DistillConfig, device: torch.device) -> LatePhotos:
+def _photo_mixing(source: RaySource, config: DistillConfig, device: torch.device) -> PhotoMixing:
     photos, _ = split_photos(source, device)
-    return LatePhotos(photos, config.photos, 1 - config.photos_from)
+    return PhotoMixing(photos, config.photos, 1 - config.photos_from)
 
 
 def _pseudo_views(

@@ -17,7 +17,7 @@ from nfcore.pipeline.losses import build_loss
 from nfcore.plugin.identity import named
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
-from nfcore.training.best_checkpoint import BestWeights
+from nfcore.training.best_checkpoint import BestCheckpoint
 from nfcore.training.loop import train
 from nfcore.views.photo_split import split_photos
 
@@ -82,7 +82,7 @@ def finetune(
     def score(candidate: LightField) -> float:
         return evaluate_student(candidate, validation, metrics={"psnr": psnr}).mean["psnr"]
 
-    best = BestWeights(score, config.evaluations)
+    best = BestCheckpoint(score, config.evaluations)
     train(student, training, loss, config, seed, recorder, best=best)
     verdict = Verdict(best.step, best.scores[0], best.scores[best.step], recorder.history)
     kept = f"step {verdict.step} is kept" if verdict.kept else "the distilled student is kept"

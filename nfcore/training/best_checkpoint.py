@@ -1,4 +1,4 @@
-"""The best of the weights that a student passes through, judged on views that it is not trained on."""
+"""Best checkpoint: the weights with the highest score on views that the student is not trained on."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from nfcore.runtime import distributed
 from nfcore.student.light_field import LightField
 
 
-class BestWeights:
+class BestCheckpoint:
     """Keeps the weights with the highest score, the first of them where several are equal.
 
     Args:
-        judge: a student's score: higher is better.
-        times: how often a training asks, evenly over its budget, the last time at its end. It also asks before its
-            first step, so that training can never make a student worse by this score.
+        score_of: a student's score: higher is better.
+        times: how often a training scores it, evenly over its budget, the last time at its end. It is also scored
+            before its first step, so that training can never make a student worse by this score.
 
     Attributes:
-        scores: each score so far, by the step that it belongs to.
+        scores: each score by its step.
 
     """
 
-    def __init__(self, judge: Callable[[LightField], float], times: int) -> None:
-        self.judge = judge
+    def __init__(self, score_of: Callable[[LightField], float], times: int) -> None:
+        self.score_of = score_of
         self.times = times
         self.scores: dict[int, float] = {}
         self._weights: dict[str, Tensor] = {}
         self._asked = 0
 
     def due(self, progress: float) -> bool:
-        """Whether it is time to ask, when ``progress`` of the training, in [0, 1], is done."""
+        """Whether it is time to score, when ``progress`` of the training, in [0, 1], is done."""
         return progress >= self._asked / self.times
 
     def consider(self, student: LightField, step: int, progress: float) -> None:
-        """Judge ``student`` as it is after ``step`` steps, and keep its weights if they are the best so far."""
+        """Score ``student`` as it is after ``step`` steps, and keep its weights if they are the best so far."""
         self._asked = int(progress * self.times) + 1
-        score = distributed.agreed(self.judge(student) if distributed.first() else 0.0)
+        score = distributed.agreed(self.score_of(student) if distributed.first() else 0.0)
         if not self.scores or score > max(self.scores.values()):
             self._weights = {name: tensor.clone() for name, tensor in student.state_dict().items()}
         self.scores[step] = score
@@ -49,13 +49,13 @@ class BestWeights:
         return max(self.scores, key=lambda step: self.scores[step])
 
     def keep(self, student: LightField) -> None:
-        """Give ``student`` the best weights."""
+        """Load the best weights into ``student``."""
         student.load_state_dict(self._weights)
 
     def state(self) -> State:
-        """Return what has been judged so far, for a checkpoint."""
+        """Return the scores and the best weights, for a checkpoint."""
         return {"scores": self.scores, "weights": self._weights, "asked": self._asked}
 
     def restore(self, state: State) -> None:
-        """Go on from a checkpoint's state."""
+        """Resume from a checkpoint's state."""
         self.scores, self._weights, self._asked = state["scores"], state["weights"], state["asked"]

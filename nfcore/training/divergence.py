@@ -1,4 +1,4 @@
-"""When a training has gone wrong: a loss that is no number, or a student that has collapsed."""
+"""Divergence of a training: a loss that is not finite, or a student that has collapsed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from nfcore.io.tensors import State
 _LEARNED, _COLLAPSED = 10**-1.6, 10**-1.0  # squared errors: 16 dB and 10 dB
 
 
-class Watch:
+class DivergenceDetector:
     """The running mean of the squared error, which is reported, and from which a collapse can be seen.
 
     A student whose last layer saturates shows one colour everywhere with a loss that stays finite: its PSNR falls
-    below 10 dB, which every student that learns has behind it after its first steps, and does not come back.
+    below 10 dB, which every student that learns passes in its first steps, and does not recover.
     """
 
     def __init__(self) -> None:
         self.error, self.least = 0.0, 1.0
 
-    def see(self, squared_error: float, step: int) -> float:
+    def update(self, squared_error: float, step: int) -> float:
         """Take the squared error at ``step`` and return the running mean.
 
         Raises:
@@ -40,12 +40,12 @@ class Watch:
         return [self.error, self.least]
 
     def restore(self, state: State) -> None:
-        """Go on from a checkpoint's state."""
+        """Resume from a checkpoint's state."""
         self.error, self.least = state
 
 
 class DivergedError(NfcoreError):
-    """A training that has gone wrong in numbers: the same settings would go wrong again.
+    """A training that has diverged: the same settings would diverge again.
 
     Args:
         what: what happened, and at which step.

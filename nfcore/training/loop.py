@@ -24,12 +24,12 @@ from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
 from nfcore.student.watching import first_fault, has_diverged, watched
 from nfcore.training.batch_norm import batch_norms, enough_views
-from nfcore.training.best_checkpoint import BestWeights
-from nfcore.training.divergence import DivergedError, Watch
+from nfcore.training.best_checkpoint import BestCheckpoint
+from nfcore.training.divergence import DivergedError, DivergenceDetector
 from nfcore.training.optimizers import StudentOptimizer
 from nfcore.training.precision import autocast, network_dtype
 from nfcore.training.schedules import rate_share
-from nfcore.views.crops import Batch, CropRule, CropSampler, LatePhotos
+from nfcore.views.crops import Batch, CropRule, CropSampler, PhotoMixing
 from nfcore.views.training_views import TrainingViews
 
 _REPORT_EVERY = 10  # steps
@@ -45,8 +45,8 @@ def train(
     config: TrainingConfig,
     seed: int,
     reporter: Reporter,
-    photos: LatePhotos | None = None,
-    best: BestWeights | None = None,
+    photos: PhotoMixing | None = None,
+    best: BestCheckpoint | None = None,
 ) -> None:
     """Train ``student`` on ``views``, in place, on the student's device; it ends in eval mode.
 
@@ -54,7 +54,7 @@ def train(
 
     On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
     ``reporter.restore()``, unless ``config.seconds`` is set. With ``best``, the result is the best weights:
-    it judges the student now and then.
+    it scores the student at intervals.
 
     Where ``torchrun`` started several processes, all draw the same batches, each takes its share of every one, and
     the gradients are averaged: the loss is that of one process, up to rounding and to the jitter of encodings.
@@ -109,8 +109,8 @@ class _Training:
         budget: Budget,
         report_every: int,
         reporter: Reporter,
-        photos: LatePhotos | None,
-        best: BestWeights | None,
+        photos: PhotoMixing | None,
+        best: BestCheckpoint | None,
     ) -> None:
         self.student = student.train()
         for network in (student.backbone, student.upsampler):
@@ -136,7 +136,7 @@ class _Training:
         self.step = 0
         self.clock = budget.clock()
         self.loss = torch.zeros(())
-        self.watch = Watch()
+        self.divergence = DivergenceDetector()
         state = reporter.restore()
         if state is not None:
             self._restore(state)
@@ -212,7 +212,7 @@ class _Training:
 
     def _report(self, squared_error: Tensor, rate: float) -> None:
         loss = self._finite_loss()
-        error = self.watch.see(float(squared_error), self.step)
+        error = self.divergence.update(float(squared_error), self.step)
         self.reporter.step(self.step, psnr=-10 * math.log10(max(error, 1e-10)), loss=loss, lr=rate)
         if self.reporter.image_due():
             self.reporter.image("student", self._preview())
@@ -235,7 +235,7 @@ class _Training:
         return {
             "step": self.step,
             "spent": self.clock.spent,
-            "watch": self.watch.state(),
+            "watch": self.divergence.state(),
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state(),
             "best": self.best.state() if self.best else None,
@@ -247,7 +247,7 @@ class _Training:
     def _restore(self, state: State) -> None:
         self.step = state["step"]
         self.clock = self.budget.clock(state["spent"])
-        self.watch.restore(state["watch"])
+        self.divergence.restore(state["watch"])
         self.student.load_state_dict(state["student"])
         self.optimizer.restore(state["optimizer"])
         if self.best is not None:

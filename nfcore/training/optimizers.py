@@ -77,10 +77,10 @@ class StudentOptimizer:
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a checkpoint's state."""
+        """Resume from a checkpoint's state."""
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-            # Fused AdamW walks through memory: its moments must be laid out as the weights are, channels last.
+            # Fused AdamW walks through memory: its moments must be laid out like the weights, channels last.
             for parameter, moments in optimizer.state.items():
                 for name, value in moments.items():
                     if value.shape == parameter.shape:

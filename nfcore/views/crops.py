@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nfcore.io.tensors import State
 from nfcore.scene.cameras import Cameras
-from nfcore.views.error_weighted_sampling import Hardness
+from nfcore.views.error_weighted_sampling import TileErrors
 from nfcore.views.training_views import TrainingViews
 
 # Share of crops drawn from a whole view; the others overlap what is opaque in it, which is where the error is.
@@ -81,8 +81,8 @@ class Crops(Batch):
 
 
 @dataclass(frozen=True)
-class LatePhotos:
-    """Photos that take the place of some pseudo views towards the end of training.
+class PhotoMixing:
+    """Photos that are mixed in with the pseudo views towards the end of training.
 
     Args:
         views: the photos.
@@ -115,10 +115,10 @@ class CropSampler:
         views: TrainingViews,
         rule: CropRule,
         generator: torch.Generator,
-        photos: LatePhotos | None = None,
+        photos: PhotoMixing | None = None,
     ) -> None:
         self.views, self.rule, self.generator, self.photos = views, rule, generator, photos
-        self.hardness = Hardness(views) if rule.hard else None
+        self.tile_errors = TileErrors(views) if rule.hard else None
         self.last: Crops | None = None
 
     def draw(self, progress: float) -> Batch:
@@ -134,7 +134,7 @@ class CropSampler:
             from_photos = int((torch.rand(batch, generator=self.generator) < late.share).sum())
         parts = []
         if from_photos < batch:
-            self.last = sample_crops(self.views, batch - from_photos, self.rule, self.generator, self.hardness)
+            self.last = sample_crops(self.views, batch - from_photos, self.rule, self.generator, self.tile_errors)
             parts.append(self.last)
         else:
             self.last = None
@@ -145,22 +145,22 @@ class CropSampler:
     @property
     def learns(self) -> bool:
         """Whether ``learn`` is of use: reading errors back costs time on a GPU."""
-        return self.hardness is not None
+        return self.tile_errors is not None
 
     def learn(self, errors: Tensor) -> None:
         """Take the mean squared error (batch,) of each crop of the last batch."""
-        if self.hardness and self.last:
+        if self.tile_errors and self.last:
             pseudo = errors[: len(self.last.view)].detach().cpu()  # photos come last
-            self.hardness.learn(self.last.view, self.last.windows, pseudo)
+            self.tile_errors.learn(self.last.view, self.last.windows, pseudo)
 
     def state(self) -> State:
         """Return what changes from step to step, besides the generator."""
-        return self.hardness.state() if self.hardness else None
+        return self.tile_errors.state() if self.tile_errors else None
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
-        if self.hardness:
-            self.hardness.restore(state)
+        """Resume from a state."""
+        if self.tile_errors:
+            self.tile_errors.restore(state)
 
 
 def sample_crops(
@@ -168,7 +168,7 @@ def sample_crops(
     count: int,
     rule: CropRule,
     generator: torch.Generator,
-    hardness: Hardness | None = None,
+    tile_errors: TileErrors | None = None,
 ) -> Crops:
     """Return ``count`` random crops.
 
@@ -177,7 +177,7 @@ def sample_crops(
         count: how many; the rule's ``batch`` is not looked at.
         rule: how they are drawn.
         generator: the only source of randomness.
-        hardness: the error of each tile; None draws no hard crops.
+        tile_errors: the running error of each tile; None draws no hard crops.
 
     """
     height, width = views.cameras.height, views.cameras.width
@@ -186,9 +186,9 @@ def sample_crops(
     chosen = views.windows[index]
     free = torch.rand(count, generator=generator) < _ANYWHERE
     chosen[free] = torch.tensor([0, 0, height, width])
-    if hardness:
+    if tile_errors:
         hard = int((torch.rand(count, generator=generator) < rule.hard).sum())
-        index[:hard], chosen[:hard] = hardness.draw(hard, generator) if hard else (index[:0], chosen[:0])
+        index[:hard], chosen[:hard] = tile_errors.draw(hard, generator) if hard else (index[:0], chosen[:0])
     corners = []
     for axis, side in enumerate((height, width)):
         last = side - size[axis]

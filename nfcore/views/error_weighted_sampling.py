@@ -1,4 +1,4 @@
-"""Where the student is still wrong: a running error for each tile of each view, and tiles drawn in proportion."""
+"""Error-weighted sampling: tiles of views are drawn in proportion to the student's running error on them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _MEMORY = 0.7  # what a tile's error keeps of itself when it is seen again
 _UNSEEN = -1.0
 
 
-class Hardness:
+class TileErrors:
     """The student's error on each tile, as of when a crop of it was last seen.
 
     R2L (Wang et al. 2022, section 3.3) keeps a pool of hard rays; here whole tiles are drawn again, because a
-    student with an upsampler learns from crops. A tile that was never seen counts as hard as the average one.
+    student with an upsampler learns from crops. A tile that was never seen counts as much as the average one.
 
     Args:
         views: what is learned from; their number may grow, and views may be replaced.
@@ -68,7 +68,7 @@ class Hardness:
         return {"errors": self.errors, "ids": self.ids}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Resume from a state."""
         self.errors.copy_(state["errors"])
         self.ids.copy_(state["ids"])
 

@@ -22,7 +22,7 @@ _EMPTY = 1e-3
 
 
 class PseudoViews(TrainingViews):
-    """Novel views rendered by a teacher, the first ones before training, the others while it goes on.
+    """Novel views rendered by a teacher, the first ones before training, the others during it.
 
     Which views there are at a step depends on the step alone, not on how fast they are rendered: an interrupted
     training that goes on sees what it would have seen (views that the earlier process had rendered are rendered

@@ -1,4 +1,4 @@
-"""Where pseudo views lie: in memory, or in a memory-mapped file that nobody has to clean up."""
+"""Where pseudo views are stored: in memory, or in a memory-mapped file that nobody has to clean up."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def allocate_views(
         bytes_per_pixel: 3 for RGB; 6 with opacity and depth.
         memory: GiB that the views may take in memory, that of ``device``.
         disk: GiB that they may take on the disk instead; 0 leaves the disk alone.
-        folder: where the file may lie; None leaves the disk alone.
+        folder: where the file may be; None leaves the disk alone.
         device: where the views are used.
 
     Raises:
