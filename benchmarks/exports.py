@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ import torch
 from benchmarks.students import build
 from nfcore import Views, plugins, runs
 from nfcore.config.schema import Choice
+from nfcore.exports.parity import compare
 from nfcore.measuring.latency import Latencies
 from nfcore.runs import Artifacts
-from nfcore.shrinking.candidate_cache import Workshop
-from nfcore.shrinking.candidates import front_of, survey, time_packages
+from nfcore.shrinking.candidate_cache import CandidateCache
+from nfcore.shrinking.candidates import measure_candidates, pareto, time_packages
 from nfcore.shrinking.pareto_selection import Limits, Measured, smallest
-from nfcore.shrinking.quality import Judge
+from nfcore.shrinking.quality import Score, photo_reference
 from nfcore.testing.student import make_uneven
 from nfcore.views.photo_split import validation_images
 
@@ -50,25 +52,26 @@ def measure(run: str | None = None) -> list[dict[str, Any]]:
 
 def _of_run(run: Artifacts, folder: Path) -> list[dict[str, Any]]:
     student, source = run.student, run.source
-    workshop = Workshop(student, Judge(student, validation_images(source), PHOTOS), plugins(), folder / "run.json")
+    reference = photo_reference(student, validation_images(source), PHOTOS)
+    cache = CandidateCache(reference, plugins(), folder / "run.json")
     names = sorted({component.name for _, component in plugins().components("exporter")})
-    found = survey(workshop, names, LIMITS)
+    found = measure_candidates(cache, names, LIMITS)
     threads = sorted({1, os.cpu_count() or 1})
-    latencies = time_packages(workshop, found, threads, seconds=1.0)
+    latencies = time_packages(cache, found, threads, seconds=1.0)
     chosen = smallest(found, LIMITS)
-    on_test = Judge(student, source.views("test"), PHOTOS)
-    with workshop.made(chosen.choice, "chosen") as package:
-        test_loss = on_test.score(package.exporter.load(package.folder).render).loss
+    on_test = photo_reference(student, source.views("test"), PHOTOS)
+    with cache.made(chosen.choice, "chosen") as package:
+        test_loss = Score.of(compare(on_test, package.exporter.load(package.folder))).loss
     cameras = student.cameras
     size = f"{cameras.width}x{cameras.height}"
-    name = f"{source.name}, {size}, {workshop.judge.psnr:.2f} dB on {PHOTOS} validation images"
+    name = f"{source.name}, {size}, {mean(reference.torch_psnr):.2f} dB on {PHOTOS} validation images"
     rows = []
     for index, one in enumerate(found):
         verdict = one.exceeded(LIMITS) or "within the loss"
         if one is chosen:
             verdict = f"smallest that loses at most {LIMITS.loss} dB; {test_loss:.3f} dB on test views"
         rows.append(_row(name, one) | _times(latencies, str(index), threads) | {"verdict": verdict})
-    front = [id(one) for one in front_of(found)]
+    front = [id(one) for one in pareto(found)]
     return [row | {"front": "yes" if id(one) in front else ""} for row, one in zip(rows, found, strict=True)]
 
 
@@ -86,14 +89,14 @@ def _of_paper(folder: Path) -> list[dict[str, Any]]:
     own = student.render(cameras).permute(0, 2, 3, 1)
     photos = own + NOISE * torch.randn(own.shape, generator=generator)
     views = Views(cameras, photos, None, tuple(map(str, range(PAPER_VIEWS))))
-    workshop = Workshop(student, Judge(student, views, PAPER_VIEWS), plugins(), folder / "paper.json")
+    cache = CandidateCache(photo_reference(student, views, PAPER_VIEWS), plugins(), folder / "paper.json")
     rows = []
     for precision in PAPER_PRECISIONS:
         began = time.process_time()
-        one = workshop.measure(Choice.model_validate({"name": "coreml", "precision": precision}))
+        one = cache.measure(Choice.model_validate({"name": "coreml", "precision": precision}))
         row = _row("the paper's architecture, 800x800, untrained, against its own noisy pictures", one)
         small = f"at most {PAPER_BYTES / 1e6} MB" if one.bytes <= PAPER_BYTES else ""
-        verdict = one.refused or f"within its floor{small and ', '}{small}"
+        verdict = one.refused or f"within its tolerance{small and ', '}{small}"
         rows.append(row | {"processor s": round(time.process_time() - began), "verdict": verdict})
     return rows
 

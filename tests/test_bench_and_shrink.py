@@ -108,22 +108,28 @@ def test_shrink_keeps_the_smallest_package_that_loses_next_to_nothing(nfcore, tm
     assert _delivered(run / "exports" / "packed-small") == chosen["bytes"]
 
 
-def test_shrink_judges_by_photos_that_are_neither_trained_on_nor_the_test_views(nfcore, monkeypatch):
-    """The scene has 8 photos to train on and no validation views: the first of them is held out."""
-    judged = []
-    judge = "nfcore.shrinking.quality.Judge"
-    from nfcore.shrinking.quality import Judge
+def test_shrink_compares_with_photos_that_are_neither_trained_on_nor_the_test_views(nfcore, monkeypatch):
+    """The scene has 8 photos to train on and no validation views: the first of them is kept out."""
+    compared = []
+    from nfcore.shrinking import quality
 
-    class Watched(Judge):
-        def __init__(self, student, views, count):
-            judged.append(views.names)
-            super().__init__(student, views, count)
-
-    monkeypatch.setattr(judge, Watched)
+    made = quality.photo_reference
+    monkeypatch.setattr(
+        quality,
+        "photo_reference",
+        lambda model, photos, count: compared.append(photos.names) or made(model, photos, count),
+    )
     done = nfcore("shrink", "tiny", "--exporter", "packed", "-q", "--threads", "1")
     assert done.returncode == 0, done.stderr
-    assert judged == [("train0",), ("test0", "test1")]
+    assert compared == [("train0",), ("test0", "test1")]
     assert "on validation images" in done.stdout
+
+
+def test_shrink_is_of_the_student_or_of_the_teacher_not_of_both(nfcore):
+    done = nfcore("shrink", "tiny", "--exporter", "packed,bake", "-q")
+    assert done.returncode == 2
+    assert "packed takes the student" in done.stderr
+    assert "bake takes the teacher" in done.stderr
 
 
 def test_shrink_that_finds_nothing_shows_what_there_was_and_fails(nfcore, tmp_path):

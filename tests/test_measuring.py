@@ -19,7 +19,7 @@ from nfcore.measuring.bench import Bench, Quality, Row, bench
 from nfcore.measuring.latency import measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
-from nfcore.measuring.pareto import pareto_front, quality_front
+from nfcore.measuring.pareto import pareto_front, quality_pareto
 from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
 from nfcore.measuring.plots import Panel, Point, save_plot
 from nfcore.measuring.quantities import parse_bytes, parse_seconds
@@ -245,7 +245,7 @@ def test_every_point_off_the_front_is_beaten_by_one_on_it_and_none_on_it_is(poin
 
 
 def test_a_thousandth_of_a_db_is_no_reason_to_be_on_the_front():
-    assert quality_front([(1.0, 30.001), (2.0, 30.003), (3.0, 30.02)]) == [0, 2]
+    assert quality_pareto([(1.0, 30.001), (2.0, 30.003), (3.0, 30.02)]) == [0, 2]
 
 
 # -- the bench ---------------------------------------------------------------------------------------
@@ -262,8 +262,8 @@ ROWS = (
 def test_a_benchs_fronts_are_of_size_and_of_latency():
     """Core ML is both smaller and better than int8, but nobody knows how quick it is."""
     found = Bench(ROWS, 1000, {1: 1e9})
-    assert found.size_front == ["coreml", "torch"]
-    assert found.latency_front == [("fp32", 1)]
+    assert found.pareto_by_size == ["coreml", "torch"]
+    assert found.pareto_by_latency == [("fp32", 1)]
 
 
 def test_what_was_not_measured_is_absent_from_the_data_never_zero():

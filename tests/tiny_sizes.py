@@ -12,20 +12,20 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Exported, ExportedFile, Port, Runner, Tolerance
+from nfcore import Exported, ExportedFile, Port, Runner, Tolerance, Views
 from nfcore.plugin.entry_points import PluginSource
 from nfcore.plugin.manager import PluginManager
 
 CODES, STUDENT = "codes.npz", "student.safetensors"
 
 
-class Packed(nfcore.Exporter):
-    """Each layer's weights at its bits, in one file; the student that they belong to lies beside it."""
+class Packed(nfcore.Exporter[nfcore.LightField]):
+    """Each layer's weights at its bits, in one file; the student that they belong to in another."""
 
     class Options(nfcore.Options):
         precision: int = Field(16, description="Bits of all layers")
         bits: dict[str, int] = Field({}, description="Bits of single layers")
-        floor: float = Field(1.0, description="dB")
+        psnr: float = Field(1.0, description="Tolerance: least PSNR, dB")
         timed: bool = Field(True, description="Whether its time means something")
         broken_at: int | None = Field(None, description="Bits at which pictures come out upside down")
 
@@ -34,7 +34,7 @@ class Packed(nfcore.Exporter):
 
     @property
     def tolerance(self) -> Tolerance:
-        return Tolerance(psnr=self.options.floor)
+        return Tolerance(psnr=self.options.psnr)
 
     @classmethod
     def variants(cls) -> Sequence[Mapping[str, object]]:
@@ -96,3 +96,17 @@ def source() -> PluginSource:
 def manager() -> PluginManager:
     """A manager of the tiny components and this exporter."""
     return PluginManager([tiny.source(tiny.tiny_plugin), source()])
+
+
+def exporter(**options: object) -> Packed:
+    """The exporter with these options."""
+    return Packed(Packed.Options(**options))
+
+
+def photos_of(student: nfcore.LightField, noise: float = 0.02) -> Views:
+    """Photos that a student comes close to: its own images with noise, which no rounding of weights explains."""
+    cameras = tiny.Ring(tiny.Ring.Options(train=12), 16).views("train").cameras
+    own = student.render(cameras).permute(0, 2, 3, 1)
+    generator = torch.Generator().manual_seed(3)
+    images = (own + noise * torch.randn(own.shape, generator=generator)).clamp(0, 1)
+    return Views(cameras, images, None, tuple(map(str, range(len(cameras)))))

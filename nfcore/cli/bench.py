@@ -89,10 +89,10 @@ def _print(measured: Bench) -> None:
         "",
     ]
     print_table(columns, [_cells(row) for row in measured.rows], title)
-    say("front by size: " + (", ".join(measured.size_front) or "no PSNR against photos is known"))
-    front = [f"{label} on {_threads(threads)}" for label, threads in measured.latency_front]
+    say("Pareto front by size: " + (", ".join(measured.pareto_by_size) or "no PSNR against photos is known"))
+    front = [f"{label} on {_threads(threads)}" for label, threads in measured.pareto_by_latency]
     if front:
-        say("front by latency: " + ", ".join(front))
+        say("Pareto front by latency: " + ", ".join(front))
 
 
 def _cells(row: Row) -> list[str]:

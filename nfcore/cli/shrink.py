@@ -14,9 +14,11 @@ from nfcore.errors import NfcoreError, UserError, nearest
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
+    from nfcore.exports.reference import Reference
+    from nfcore.interfaces.exporter import Takes
     from nfcore.runs import Run
     from nfcore.shrinking.pareto_selection import Limits, Measured
-    from nfcore.shrinking.quality import Judge, Score
+    from nfcore.shrinking.quality import Score
     from nfcore.shrinking.report import Kept
 
 
@@ -40,25 +42,26 @@ def shrink(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="An option that each package has, such as form=split."),
     ] = None,
-    photos: Annotated[int, typer.Option(min=1, help="Held-out photos to judge by, at most.")] = 8,
+    photos: Annotated[int, typer.Option(min=1, help="Validation images to compare with, at most.")] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Measure anew what an earlier call measured.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Measure again what an earlier call measured.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Choose among precisions, and bits for each layer, the smallest package that loses at most --max-loss.
+    """Choose among precisions, also mixed by layer, the smallest package that loses at most --max-loss.
 
-    Quality is judged on validation images; the loss on the test views is reported as well. What was chosen is
+    Quality is measured on validation images; the loss on the test views is reported as well. What was chosen is
     kept as the run's export EXPORTER-small.
     """
     import torch
 
     from nfcore import runs
+    from nfcore.exports.parity import compare
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
-    from nfcore.shrinking.candidate_cache import Workshop
-    from nfcore.shrinking.candidates import survey
+    from nfcore.shrinking.candidate_cache import CandidateCache
+    from nfcore.shrinking.candidates import measure_candidates
     from nfcore.shrinking.pareto_selection import Limits, smallest
-    from nfcore.shrinking.quality import Judge
+    from nfcore.shrinking.quality import Score, photo_reference
     from nfcore.shrinking.report import Kept
     from nfcore.ui.console import Console, ConsoleReporter
     from nfcore.views.photo_split import validation_images
@@ -70,27 +73,27 @@ def shrink(
     names, options = _exporters(opened, exporters), _options(changes or ())
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
-    memory = opened.folder / "state" / "shrink.json"
+    measured_before = opened.folder / "state" / "shrink.json"
     if again:
-        memory.unlink(missing_ok=True)
-    student = artifacts.student
+        measured_before.unlink(missing_ok=True)
+    model = artifacts.exportable(_takes(names))
     with Console(quiet=quiet) as console:
         source = artifacts.source
-        judge = Judge(student, validation_images(source), photos)
-        workshop = Workshop(student, judge, plugins(), memory)
+        reference = photo_reference(model, validation_images(source), photos)
+        cache = CandidateCache(reference, plugins(), measured_before)
         reporter = ConsoleReporter(console, "shrink")
-        measured = survey(workshop, names, limits, options=options, threads=threads, reporter=reporter)
+        measured = measure_candidates(cache, names, limits, options=options, threads=threads, reporter=reporter)
         try:
             chosen = smallest(measured, limits)
         except NfcoreError:
-            _report(opened, limits, judge, measured, None, as_json=as_json)  # what there was to choose from
+            _report(opened, limits, reference, measured, None, as_json=as_json)  # what there was to choose from
             raise
         label = _keep(opened, chosen)
         runs.Scheduler(artifacts, console).do("export", [label])
-        runner = workshop.build(chosen.choice).load(opened.exports_folder / label)
+        runner = cache.build(chosen.choice).load(opened.exports_folder / label)
         assert chosen.score is not None  # it was chosen by that
-        on_test = Judge(student, source.views("test"), photos).score(runner.render)
-    _report(opened, limits, judge, measured, Kept(label, chosen, chosen.score, on_test), as_json=as_json)
+        on_test = Score.of(compare(photo_reference(model, source.views("test"), photos), runner))
+    _report(opened, limits, reference, measured, Kept(label, chosen, chosen.score, on_test), as_json=as_json)
 
 
 def _exporters(run: Run, text: str | None) -> list[str]:
@@ -103,6 +106,16 @@ def _exporters(run: Run, text: str | None) -> list[str]:
         known = nearest("", {component.name for _, component in plugins().components("exporter")})
         raise UserError(f"{run.folder} has no exports: name exporters to choose from with --exporter; {known}")
     return list(dict.fromkeys(names))
+
+
+def _takes(exporters: Iterable[str]) -> Takes:
+    """Return whether the exporters take the student or the teacher: packages of both can't be compared."""
+    takes: dict[str, Takes] = {name: plugins().load("exporter", name).takes for name in exporters}
+    (kind, *others) = set(takes.values())
+    if others:
+        listed = ", ".join(f"{name} takes the {takes[name]}" for name in takes)
+        raise UserError(f"choose exporters of one kind with --exporter: {listed}")
+    return kind
 
 
 def _options(changes: Iterable[str]) -> dict[str, Any]:
@@ -118,7 +131,7 @@ def _options(changes: Iterable[str]) -> dict[str, Any]:
 
 
 def _keep(run: Run, chosen: Measured) -> str:
-    """Make the chosen package one of the run's exports, to be made anew; return its label."""
+    """Make the chosen package one of the run's exports, to be made again; return its label."""
     from nfcore.config.schema import ExportChoice
 
     label = f"{chosen.choice.name.rpartition('/')[2]}-small"
@@ -129,26 +142,33 @@ def _keep(run: Run, chosen: Measured) -> str:
 
 
 def _report(
-    run: Run, limits: Limits, judge: Judge, measured: Sequence[Measured], kept: Kept | None, *, as_json: bool
+    run: Run,
+    limits: Limits,
+    reference: Reference,
+    measured: Sequence[Measured],
+    kept: Kept | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Print what was chosen from and what was chosen; write ``shrink.json`` and ``shrink.png`` beside it."""
+    """Print what was chosen from and what was chosen; write ``shrink.json`` and ``shrink.png``."""
     from nfcore.io.atomic import write_json
-    from nfcore.shrinking.candidates import front_of
+    from nfcore.shrinking.candidates import pareto
     from nfcore.shrinking.pareto_selection import megabytes
     from nfcore.shrinking.report import as_data, save_picture
 
     name = run.folder.resolve().name
-    data = as_data(name, judge, limits, measured, kept)
+    data = as_data(name, reference, limits, measured, kept)
     write_json(run.folder / "shrink.json", data)
     picture = run.folder / "shrink.png"
     drawn = save_picture(picture, name, measured, kept)
     if as_json:
         print_json(data)
         return
-    front = front_of(measured)
+    front = pareto(measured)
     rows = [_cells(one, limits, one in front, kept is not None and one is kept.chosen) for one in measured]
-    columns = ["", "size", "bits", "PSNR photos", "loss dB", "against torch", "ms", "front", ""]
-    print_table(columns, rows, f"{name}: {len(judge)} validation images, on which torch has {judge.psnr:.2f} dB")
+    columns = ["", "size", "bits", "PSNR photos", "loss dB", "against torch", "ms", "Pareto", ""]
+    images, in_torch = data["validation"]["images"], data["validation"]["torch_psnr"]
+    print_table(columns, rows, f"{name}: {images} validation images, on which torch has {in_torch:.2f} dB")
     if kept is not None:
         say(
             f"chosen: {kept.chosen.label}, {megabytes(kept.chosen.bytes)}, loses {_loss(kept.score)} dB on "

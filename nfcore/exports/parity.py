@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import fmean as mean
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ def compare(reference: Reference, runner: Runner, reporter: Reporter | None = No
 
     """
     reporter = reporter or Reporter()
-    against_torch, greatest, against_photos, torch_against_photos = [], 0.0, [], []
+    against_torch, greatest, against_photos = [], 0.0, []
     for index, ours in enumerate(reference.images):
         camera = reference.cameras[index]
         theirs = runner.render(camera.poses, camera.intrinsics).float().cpu()
@@ -56,21 +57,19 @@ def compare(reference: Reference, runner: Runner, reporter: Reporter | None = No
             shown = ours[0], theirs[0]
         greatest = max(greatest, float((ours - theirs).abs().max()))
         against_torch.append(min(EQUAL, float(psnr(theirs, ours))))
-        if reference.photos is not None and index < len(reference.photos):
-            photo = reference.photos.images[index].permute(2, 0, 1)[None]
-            against_photos.append(float(psnr(theirs.clamp(0, 1), photo)))
-            torch_against_photos.append(float(psnr(ours.clamp(0, 1), photo)))
+        if index < len(reference.torch_psnr):
+            against_photos.append(float(psnr(theirs.clamp(0, 1), reference.photo(index))))
         reporter.step(index + 2, psnr=min(against_torch))
     parity = Parity(
         poses=len(against_torch),
         least_psnr=min(against_torch),
-        mean_psnr=_mean(against_torch),
+        mean_psnr=mean(against_torch),
         max_error=greatest,
     )
     photos = None
     if against_photos:
         photos = PhotoQuality(
-            photos=len(against_photos), psnr=_mean(against_photos), torch_psnr=_mean(torch_against_photos)
+            photos=len(against_photos), psnr=mean(against_photos), torch_psnr=mean(reference.torch_psnr)
         )
     return Comparison(parity, photos, shown)
 
@@ -89,7 +88,3 @@ def _require_image(theirs: Tensor, ours: Tensor) -> None:
         raise NoImageError(f"an image of {tuple(theirs.shape)} where torch has {tuple(ours.shape)}")
     if not theirs.isfinite().all():
         raise NoImageError("NaN or infinity in its image")
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

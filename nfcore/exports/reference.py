@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import PluginError
+from nfcore.evaluation.metrics import psnr
 from nfcore.exports.manifest import ModelRecord, sha256
 from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.orbits import tour
@@ -69,6 +70,17 @@ class Reference:
     def images(self) -> list[Tensor]:
         """What torch renders at the test poses: (1, 3, h, w) float32 each, on the CPU."""
         return [self.model.render(self.cameras[i]) for i in range(len(self.cameras))]
+
+    def photo(self, index: int) -> Tensor:
+        """Return one of the photos, (1, 3, h, w)."""
+        assert self.photos is not None
+        return self.photos.images[index].permute(2, 0, 1)[None]
+
+    @functools.cached_property
+    def torch_psnr(self) -> list[float]:
+        """PSNR of torch's image of each photo, dB; empty where there are no photos."""
+        count = 0 if self.photos is None else len(self.photos)
+        return [float(psnr(self.images[i].clamp(0, 1), self.photo(i))) for i in range(count)]
 
     @functools.cached_property
     def record(self) -> ModelRecord:

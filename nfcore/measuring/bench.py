@@ -14,7 +14,7 @@ from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
-from nfcore.measuring.pareto import quality_front
+from nfcore.measuring.pareto import quality_pareto
 
 #: Bytes of a weight in the student's own file.
 _FLOAT32 = 4
@@ -82,20 +82,20 @@ class Bench:
     peak: Mapping[int, float]
 
     @property
-    def size_front(self) -> list[str]:
+    def pareto_by_size(self) -> list[str]:
         """Labels of the exports of which no other is both smaller and better, smallest first."""
         found = {row.label: (row.bytes, row.psnr) for row in self.rows if row.psnr is not None}
-        return [list(found)[index] for index in quality_front(list(found.values()))]
+        return [list(found)[index] for index in quality_pareto(list(found.values()))]
 
     @property
-    def latency_front(self) -> list[tuple[str, int]]:
+    def pareto_by_latency(self) -> list[tuple[str, int]]:
         """Label and threads of the rows of which no other is both quicker and better, quickest first."""
         found = {
             (row.label, row.threads): (row.milliseconds, row.psnr)
             for row in self.rows
             if row.psnr is not None and row.milliseconds is not None and row.threads is not None
         }
-        return [list(found)[index] for index in quality_front(list(found.values()))]
+        return [list(found)[index] for index in quality_pareto(list(found.values()))]
 
     def as_data(self) -> dict[str, Any]:
         """Return all of it as JSON values; what was not measured is absent."""
@@ -103,9 +103,9 @@ class Bench:
             **({} if self.macs is None else {"macs": self.macs}),
             "peak_flops": {str(threads): round(rate) for threads, rate in self.peak.items()},
             "rows": [{key: value for key, value in asdict(row).items() if value is not None} for row in self.rows],
-            "front": {
-                "size": self.size_front,
-                "latency": [{"label": label, "threads": threads} for label, threads in self.latency_front],
+            "pareto": {
+                "size": self.pareto_by_size,
+                "latency": [{"label": label, "threads": threads} for label, threads in self.pareto_by_latency],
             },
         }
 

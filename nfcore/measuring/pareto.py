@@ -22,7 +22,7 @@ def pareto_front(costs: Sequence[Sequence[float]]) -> list[int]:
     return sorted(front, key=lambda index: tuple(costs[index]))
 
 
-def quality_front(points: Sequence[tuple[float, float]]) -> list[int]:
+def quality_pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """Return the front of points (cost, PSNR in dB), cheapest first.
 
     PSNR counts to a hundredth of a dB: by less, nothing is better.

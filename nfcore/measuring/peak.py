@@ -16,7 +16,7 @@ FLOATING_POINT_OPERATIONS = 2 * _SIDE**3
 
 
 def matrix_product(threads: int) -> Callable[[], object]:
-    """Return one float32 matrix product on ``threads`` CPU threads, to be timed beside what it is the roof of.
+    """Return one float32 matrix product on ``threads`` CPU threads, to be timed next to what it limits.
 
     Its median over the same rounds is the machine's peak as far as other work on it left any: torch hands it to
     the same kind of tuned kernel (MKL, OpenBLAS, Accelerate) that vendors publish their peaks with.

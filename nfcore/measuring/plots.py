@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfcore.io.atomic import atomic_path
-from nfcore.measuring.pareto import quality_front
+from nfcore.measuring.pareto import quality_pareto
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ class Point:
     """One export in a plot.
 
     Args:
-        label: written beside it.
+        label: its name in the legend.
         cost: what it costs, in the axis' unit.
         psnr: what it is worth, dB.
         chosen: whether it is the one that was chosen.
@@ -75,7 +75,7 @@ def save_plot(path: Path, title: str, panels: Sequence[Panel]) -> bool:
 def _draw(axes: Axes, panel: Panel) -> None:
     """Draw numbered points; names would hide each other where points lie close, so they stand below."""
     points = panel.points
-    front = quality_front([(point.cost, point.psnr) for point in points])
+    front = quality_pareto([(point.cost, point.psnr) for point in points])
     axes.plot(
         [points[index].cost for index in front],
         [points[index].psnr for index in front],

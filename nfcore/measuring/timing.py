@@ -60,7 +60,7 @@ def interleaved(
 def rounds_within(
     candidates: Mapping[Name, Callable[[], object]], seconds: float, least: int = 5, most: int = 200
 ) -> int:
-    """Return how many rounds take about ``seconds`` for each candidate, judged by a second call of each."""
+    """Return how many rounds take about ``seconds`` for each candidate, estimated from a second call of each."""
     for call in candidates.values():
         call()
     one_round = sum(_timed(call) for call in candidates.values())

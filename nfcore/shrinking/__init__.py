@@ -1,1 +1,1 @@
-"""The smallest package that loses next to nothing: precisions and bits for each layer, chosen by measurement."""
+"""The smallest package that loses next to nothing: precisions, also mixed by layer, chosen by measurement."""

@@ -1,4 +1,4 @@
-"""Exports packages of one student, runs them before the judge, and remembers what came out."""
+"""Exports candidates of one model, compares them with photos, and remembers what came out."""
 
 from __future__ import annotations
 
@@ -15,46 +15,44 @@ from typing import Any
 import torch
 
 from nfcore.config.schema import Choice
-from nfcore.interfaces import Exporter, Tolerance, VerificationUnavailable
+from nfcore.exports.parity import NoImageError, compare, shortfall
+from nfcore.exports.reference import Reference
+from nfcore.interfaces import Exporter, VerificationUnavailable
 from nfcore.interfaces.boundaries import check_exported, check_runner
 from nfcore.io.atomic import write_json
 from nfcore.measuring.packages import Package
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.shrinking.pareto_selection import Measured
-from nfcore.shrinking.quality import Judge, Score
-from nfcore.student.light_field import LightField
+from nfcore.shrinking.quality import Score
 
 
-class Workshop:
+class CandidateCache:
     """Makes packages and measures them; what was measured once is read from a file the next time.
 
     Args:
-        student: what is exported.
-        judge: looks at the packages' pictures.
+        reference: what is exported, and the photos that its packages are compared with.
         manager: where exporters are found.
-        memory: the file that remembers; it is of this student, these photos and these plugins or not believed.
+        path: the file that remembers; another model, other photos or other plugins make it start again.
         progress: told of each package that was measured.
 
     """
 
     def __init__(
         self,
-        student: LightField,
-        judge: Judge,
+        reference: Reference,
         manager: PluginManager,
-        memory: Path,
+        path: Path,
         progress: Callable[[Measured], None] = lambda measured: None,
     ) -> None:
-        self.student = student
-        self.judge = judge
+        self.reference = reference
         self.manager = manager
-        self.memory = memory
+        self.path = path
         self.progress = progress
-        self._seen = _fingerprint(student, judge)
+        self._fingerprint = _fingerprint(reference)
 
     def measure(self, choice: Choice) -> Measured:
-        """Return what a package is, exported and run now or remembered. An exporter that fails gives no score."""
+        """Return what a package is, exported and run now or remembered. An exporter that fails gets no score."""
         data = self.remembered("package", choice, lambda: _as_data(self._new(choice)))
         measured = _from_data(choice, data)
         self.progress(measured)
@@ -64,16 +62,16 @@ class Workshop:
         """Return what ``find`` found out about a choice, now or earlier: JSON values."""
         plugin, component = self.manager.find("exporter", choice.name)
         exporter = f"{plugin.distribution}/{component.name} {plugin.source.version}"
-        key = json.dumps([what, self._seen, exporter, choice.options], sort_keys=True)
+        key = json.dumps([what, self._fingerprint, exporter, choice.options], sort_keys=True)
         known = self._read()
         if key not in known:
             known = self._read() | {key: find()}
-            write_json(self.memory, known)
+            write_json(self.path, known)
         return known[key]
 
     @contextmanager
     def made(self, choice: Choice, label: str) -> Iterator[Package]:
-        """Give the package's files in a temporary folder.
+        """Yield the package's files in a temporary folder.
 
         Raises:
             NfcoreError: the exporter can't make it.
@@ -84,48 +82,45 @@ class Workshop:
 
     def build(self, choice: Choice) -> Exporter[Any]:
         """Return the exporter of a choice."""
-        exporter: Exporter[Any] = self.manager.build("exporter", choice.name, choice.options)
-        return exporter
+        return self.manager.build("exporter", choice.name, choice.options)
 
     def _new(self, choice: Choice) -> Measured:
+        precision, size = "not made", 0
         try:
             with tempfile.TemporaryDirectory(prefix="nfcore-shrink-") as folder:
                 package, precision = self._export(choice, "", Path(folder))
                 size = package.bytes
                 runner = check_runner(package.exporter, package.exporter.load(package.folder))
-                score = self.judge.score(runner.render)
+                comparison = compare(self.reference, runner)
         except VerificationUnavailable as why:
             return Measured(choice, precision, size, refused=f"it can't be run here: {why}")
+        except NoImageError as error:
+            return Measured(choice, precision, size, refused=str(error))
         except Exception as error:  # one exporter that fails must not keep the others from being measured
             return Measured(choice, "not made", 0, refused=reason(error))
-        short = _shortfall(score, package.exporter.tolerance)
-        return Measured(choice, precision, size, score, refused=short, timed=runner.timed)
+        missing = shortfall(comparison.parity, package.exporter.tolerance)
+        refused = missing and f"differs from torch: {missing}"
+        return Measured(choice, precision, size, Score.of(comparison), refused, timed=runner.timed)
 
     def _export(self, choice: Choice, label: str, folder: Path) -> tuple[Package, str]:
         exporter = self.build(choice)
-        exported = check_exported(exporter, exporter.export(self.student, folder), folder)
+        exported = check_exported(exporter, exporter.export(self.reference.model, folder), folder)
         return Package(label, choice, exporter, folder), exported.precision
 
     def _read(self) -> dict[str, Any]:
         try:
-            remembered = json.loads(self.memory.read_text(encoding="utf-8"))
+            remembered = json.loads(self.path.read_text(encoding="utf-8"))
         except (OSError, ValueError):  # none yet, or damaged: it is only a short cut
             return {}
         return remembered if isinstance(remembered, dict) else {}
 
 
-def _shortfall(score: Score, floor: Tolerance) -> str | None:
-    if score.psnr_vs_torch < floor.psnr:
-        return f"{score.psnr_vs_torch:.1f} dB against torch, its floor is {floor.psnr:g}"
-    if score.max_error > floor.max_error:
-        return f"differs from torch by up to {score.max_error:.2g}, at most {floor.max_error:g} is allowed"
-    return None
-
-
-def _fingerprint(student: LightField, judge: Judge) -> str:
-    """Return what a student and its judge are, in a few letters."""
+def _fingerprint(reference: Reference) -> str:
+    """Return a hash of a model and the photos that it is compared with."""
+    assert reference.photos is not None  # shrinking always has some
     digest = hashlib.blake2b(f"{version('neural-field-core')} {torch.__version__}".encode(), digest_size=16)
-    for tensor in (*student.state_dict().values(), judge.cameras.poses, judge.photos):
+    weights = (tensor for part in reference.model.parts.values() for tensor in part.state_dict().values())
+    for tensor in (*weights, reference.cameras.poses, *reference.photos.images):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
 

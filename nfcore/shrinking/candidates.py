@@ -1,10 +1,11 @@
-"""A survey of all packages to choose from: each precision of each exporter, and bits for each layer, measured."""
+"""All candidates to choose from, measured: each precision of each exporter, and mixed precisions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from nfcore.config.schema import Choice
@@ -13,27 +14,29 @@ from nfcore.interfaces import Exportable, Exporter
 from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, measure_latency
-from nfcore.measuring.pareto import quality_front
-from nfcore.shrinking.bit_allocation import WHOLE, Allocation, allocations
-from nfcore.shrinking.candidate_cache import Workshop
+from nfcore.measuring.pareto import quality_pareto
+from nfcore.shrinking.bit_allocation import UNCOMPRESSED, BitAllocation, bit_allocations
+from nfcore.shrinking.candidate_cache import CandidateCache
 from nfcore.shrinking.pareto_selection import Limits, Measured
-from nfcore.shrinking.searching import furthest
+from nfcore.shrinking.path_search import furthest
+from nfcore.shrinking.quality import expected_loss, squared_errors
 from nfcore.shrinking.sensitivity import Sensitivity, sensitivities
+from nfcore.student.light_field import LightField
 
-#: How many packages with bits of their own for each layer are exported in search of the smallest.
+#: How many packages of mixed precision are exported in search of the smallest.
 _TRIES = 4
 #: Views that the sensitivity of layers is measured on.
 _SENSITIVITY_VIEWS = 4
 
 
-def front_of(measured: Sequence[Measured]) -> list[Measured]:
-    """Return the packages that pass their floor and of which no other is both smaller and better."""
+def pareto(measured: Sequence[Measured]) -> list[Measured]:
+    """Return the packages within their tolerance of which no other is both smaller and better."""
     scored = [(one, one.score) for one in measured if one.score is not None and not one.refused]
-    return [scored[index][0] for index in quality_front([(one.bytes, score.psnr) for one, score in scored])]
+    return [scored[index][0] for index in quality_pareto([(one.bytes, score.psnr) for one, score in scored])]
 
 
-def survey(
-    workshop: Workshop,
+def measure_candidates(
+    cache: CandidateCache,
     exporters: Sequence[str],
     limits: Limits,
     *,
@@ -43,101 +46,103 @@ def survey(
 ) -> list[Measured]:
     """Return all that there is to choose from, each exported and run.
 
-    Every variant of every exporter; and where an exporter takes bits for each layer, a few packages along the path
-    of allocations by measured sensitivity, up to the loss that is allowed.
+    Every variant of every exporter; and where an exporter takes bits for single layers, a few packages of mixed
+    precision along the path of bit allocations by measured sensitivity, up to the loss that is allowed.
 
     Args:
-        workshop: makes and measures packages.
+        cache: makes and measures packages.
         exporters: their names.
         limits: what is asked. Latency is measured only if it is asked for, of packages within the other limits.
-        options: that all packages have, such as the oldest system that shall run them.
+        options: that all packages have, such as the oldest system that must run them.
         threads: CPU threads for the latency.
         reporter: told of each package and layer.
 
     Raises:
-        UserError: an exporter that there isn't, or an option that it does not take.
+        UserError: an unknown exporter, or an option that it does not take.
 
     """
     reporter = reporter or Reporter()
     fixed = dict(options or {})
-    built = {name: workshop.build(_choice(name, fixed)) for name in exporters}
+    built = {name: cache.build(_choice(name, fixed)) for name in exporters}
     choices = [_choice(name, {**variant, **fixed}) for name, one in built.items() for variant in one.variants()]
     measured: list[Measured] = []
     reporter.start(len(choices), "package")
     for choice in choices:
-        measured.append(workshop.measure(choice))
+        measured.append(cache.measure(choice))
         reporter.step(len(measured))
     for name, exporter in built.items():
-        if exporter.bits:
-            measured += _mixed(workshop, name, exporter, fixed, limits.loss, reporter)
+        if exporter.bits and isinstance(cache.reference.model, LightField):
+            measured += _mixed(cache, cache.reference.model, name, exporter, fixed, limits.loss, reporter)
     if limits.seconds is None:
         return measured
-    return _timed(workshop, measured, replace(limits, seconds=None), threads, reporter)
+    return _timed(cache, measured, replace(limits, seconds=None), threads, reporter)
 
 
 def _mixed(
-    workshop: Workshop,
+    cache: CandidateCache,
+    student: LightField,
     name: str,
     exporter: Exporter[Any],
     options: Mapping[str, Any],
     max_loss: float,
     reporter: Reporter,
 ) -> list[Measured]:
-    """Return packages whose layers have bits of their own, up to the allowed loss."""
-    judge = workshop.judge
-    views = [index * len(judge) // _SENSITIVITY_VIEWS for index in range(_SENSITIVITY_VIEWS)]
-    cameras = judge.cameras[sorted(set(views))]
-    measured_layers = workshop.remembered(
+    """Return packages of mixed precision, up to the allowed loss."""
+    photos = len(cache.reference.cameras)
+    views = {index * photos // _SENSITIVITY_VIEWS for index in range(_SENSITIVITY_VIEWS)}
+    cameras = cache.reference.cameras[sorted(views)]
+    measured_layers = cache.remembered(
         "layers",
         _choice(name, options),
-        lambda: {k: asdict(v) for k, v in sensitivities(workshop.student, exporter, cameras, reporter).items()},
+        lambda: {k: asdict(v) for k, v in sensitivities(student, exporter, cameras, reporter).items()},
     )
     layers = {layer: Sensitivity.from_data(data) for layer, data in measured_layers.items()}
-    path = allocations(layers)
-    base = _taking_bits(workshop, name, exporter, options, path[-1].bits)
+    path = bit_allocations(layers)
+    base = _taking_bits(cache, name, exporter, options, path[-1].bits)
     reporter.start(_TRIES, "package")
     found: list[Measured] = []
 
-    def measure(allocation: Allocation) -> Measured:
+    def measure(allocation: BitAllocation) -> Measured:
         bits = dict(allocation.bits)
-        if WHOLE in exporter.bits:  # what is not named there may have fewer: all are named
-            bits = dict.fromkeys(layers, WHOLE) | bits
+        if UNCOMPRESSED in exporter.bits:  # what is not named there may have fewer: all are named
+            bits = dict.fromkeys(layers, UNCOMPRESSED) | bits
         choice = _choice(name, {**base, "bits": bits})
-        measured = replace(workshop.measure(choice), bits=_mean_bits(layers, allocation))
+        measured = replace(cache.measure(choice), bits=_mean_bits(layers, allocation))
         found.append(measured)
         reporter.step(len(found))
         return measured
 
-    return furthest(path, measure, judge.expected_loss, max_loss, _TRIES)
+    loss = partial(expected_loss, squared_errors(cache.reference))
+    return furthest(path, measure, loss, max_loss, _TRIES)
 
 
 def _taking_bits(
-    workshop: Workshop, name: str, exporter: Exporter[Any], options: Mapping[str, Any], bits: Mapping[str, int]
+    cache: CandidateCache, name: str, exporter: Exporter[Any], options: Mapping[str, Any], bits: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Return the options beside which the exporter takes bits for layers: its defaults, or else a variant's."""
+    """Return the options with which the exporter takes bits for layers: its defaults, or else a variant's."""
     for variant in ({}, *exporter.variants()):
         base = {**variant, **options}
         try:
-            workshop.build(_choice(name, {**base, "bits": dict(bits)}))
+            cache.build(_choice(name, {**base, "bits": dict(bits)}))
         except UserError:  # such as: only the int8 form has weights in integers
             continue
         return base
     return dict(options)
 
 
-def _mean_bits(layers: Mapping[str, Sensitivity], allocation: Allocation) -> float:
+def _mean_bits(layers: Mapping[str, Sensitivity], allocation: BitAllocation) -> float:
     total = sum(layer.weights for layer in layers.values())
-    return sum(layer.weights * allocation.bits.get(name, WHOLE) for name, layer in layers.items()) / total
+    return sum(layer.weights * allocation.bits.get(name, UNCOMPRESSED) for name, layer in layers.items()) / total
 
 
 def time_packages(
-    workshop: Workshop,
+    cache: CandidateCache,
     measured: Sequence[Measured],
     threads: Sequence[int],
     seconds: float = 3.0,
     reporter: Reporter | None = None,
 ) -> Latencies:
-    """Time packages side by side; each is made once more, as only figures of it are kept.
+    """Time packages in the same rounds; each is made once more, as only figures of it are kept.
 
     Returns:
         Latencies whose labels are the packages' indices as texts. What is not timed here has none.
@@ -145,25 +150,25 @@ def time_packages(
     """
     with ExitStack() as stack:
         packages = [
-            stack.enter_context(workshop.made(one.choice, str(index)))
+            stack.enter_context(cache.made(one.choice, str(index)))
             for index, one in enumerate(measured)
             if one.timed and one.score is not None
         ]
-        models: dict[Takes, Exportable] = {"student": workshop.student}
+        models: dict[Takes, Exportable] = {cache.reference.kind: cache.reference.model}
         return measure_latency(models, packages, threads=threads, seconds=seconds, reporter=reporter)
 
 
 def _timed(
-    workshop: Workshop, measured: Sequence[Measured], limits: Limits, threads: int, reporter: Reporter
+    cache: CandidateCache, measured: Sequence[Measured], limits: Limits, threads: int, reporter: Reporter
 ) -> list[Measured]:
-    """Return the same with the latency of those that are within the other limits, timed side by side."""
+    """Return the same with the latency of those that are within the other limits, timed in the same rounds."""
     wanted = [index for index, one in enumerate(measured) if one.timed and one.exceeded(limits) is None]
     if not wanted:
         return list(measured)
-    latencies = time_packages(workshop, [measured[index] for index in wanted], [threads], reporter=reporter)
+    latencies = time_packages(cache, [measured[index] for index in wanted], [threads], reporter=reporter)
     found = list(measured)
     for row in latencies.rows:
-        if row.label != TORCH["student"]:
+        if row.label not in TORCH.values():
             index = wanted[int(row.label)]
             found[index] = replace(found[index], seconds=row.timing.median)
     return found

@@ -1,30 +1,25 @@
-"""What a smaller package loses: its pictures against photos, beside those of the student in torch."""
+"""What a smaller package loses: its PSNR against photos, compared with that of the model in torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from nfcore.evaluation.metrics import psnr
-from nfcore.interfaces import Views
-from nfcore.scene.cameras import Cameras
-from nfcore.student.light_field import LightField
-
-#: dB: what bit-equal images count as; float32 holds no finer difference.
-_EQUAL = 140.0
+from nfcore.exports.parity import Comparison
+from nfcore.exports.reference import Reference
+from nfcore.interfaces import Exportable, Views
 
 
 @dataclass(frozen=True)
 class Score:
-    """How good a package's pictures are.
+    """How good a package's images are.
 
     Args:
         psnr: mean PSNR against the photos, dB.
-        loss: by how much that is less than the student's own in torch, dB; negative where it is more.
-        psnr_vs_torch: least PSNR against the student's own pictures, dB.
+        loss: by how much that is less than the model's own in torch, dB; negative where it is more.
+        psnr_vs_torch: least PSNR against torch's images, dB.
         max_error: greatest difference from them of a colour value in [0, 1].
 
     """
@@ -34,52 +29,38 @@ class Score:
     psnr_vs_torch: float
     max_error: float
 
+    @classmethod
+    def of(cls, comparison: Comparison) -> Score:
+        """Return the score that a comparison with torch and with photos gives."""
+        photos, parity = comparison.photos, comparison.parity
+        assert photos is not None  # shrinking always has some
+        return cls(photos.psnr, photos.torch_psnr - photos.psnr, parity.least_psnr, parity.max_error)
 
-class Judge:
-    """Photos that nothing was trained on, and the student's own pictures of them.
+
+def photo_reference(model: Exportable, photos: Views, count: int) -> Reference:
+    """Return ``model`` to be compared at ``count`` of the photos' poses, spread evenly, and at no others."""
+    return Reference(model, photos=photos, poses=min(count, len(photos)))
+
+
+def squared_errors(reference: Reference) -> Tensor:
+    """Return the mean squared error (n,) of torch's image of each of the reference's n photos."""
+    photos = range(len(reference.torch_psnr))
+    return torch.stack([(reference.images[i].clamp(0, 1) - reference.photo(i)).square().mean() for i in photos])
+
+
+def expected_loss(errors: Tensor, added: float) -> float:
+    """Return the loss of PSNR in dB, averaged over images, that an ``added`` mean squared error costs.
+
+    The two errors, of torch against the photo and of the package against torch, are taken to be independent: then
+    their squares add.
 
     Args:
-        student: the student, in torch.
-        views: the photos; at most ``count`` of them, spread evenly over their order, are looked at.
-        count: how many.
+        errors: (n,) mean squared error of torch's image of each photo, from ``squared_errors``.
+        added: mean squared error of the package's images against torch's.
+
+    Example:
+        >>> round(expected_loss(torch.tensor([1e-3]), 1e-3), 2)
+        3.01
 
     """
-
-    def __init__(self, student: LightField, views: Views, count: int) -> None:
-        chosen = [index * len(views) // count for index in range(count)] if len(views) > count else None
-        views = views if chosen is None else views.chosen(chosen)
-        self.cameras: Cameras = views.cameras
-        self.photos = views.images.permute(0, 3, 1, 2)
-        self.own = student.render(self.cameras).clamp(0, 1)
-        #: Mean squared error of the student's own picture of each photo.
-        self.squared_errors = (self.own - self.photos).square().mean((1, 2, 3))
-        #: Mean PSNR of the student's own pictures, dB.
-        self.psnr = float(psnr(self.own, self.photos).mean())
-
-    def __len__(self) -> int:
-        return len(self.photos)
-
-    @torch.no_grad()
-    def score(self, render: Callable[[Tensor, Tensor], Tensor]) -> Score:
-        """Return how good a package is that ``render`` runs; poses and intrinsics to RGB, view by view."""
-        values, least, greatest = [], _EQUAL, 0.0
-        for index in range(len(self)):
-            camera = self.cameras[index]
-            image = render(camera.poses, camera.intrinsics).float()
-            own = self.own[index][None]
-            if image.shape != own.shape or not image.isfinite().all():
-                return Score(0.0, self.psnr, 0.0, 1.0)
-            image = image.clamp(0, 1)
-            values.append(float(psnr(image, self.photos[index][None])))
-            least = min(least, float(psnr(image, own)))
-            greatest = max(greatest, float((image - own).abs().max()))
-        mean = sum(values) / len(values)
-        return Score(mean, self.psnr - mean, least, greatest)
-
-    def expected_loss(self, squared_error: float) -> float:
-        """Return the loss in dB of pictures that differ from the student's own by a mean squared error.
-
-        As if the two errors, against torch and of torch against the photo, had nothing to do with each other:
-        then their squares add.
-        """
-        return float((10 * (1 + squared_error / self.squared_errors).log10()).mean())
+    return float((10 * (1 + added / errors).log10()).mean())

@@ -1,16 +1,18 @@
-"""What was chosen and what from, as data and as a picture."""
+"""What was chosen and what from, as data and as a plot."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
+from nfcore.exports.reference import Reference
 from nfcore.measuring.plots import Panel, Point, save_plot
-from nfcore.shrinking.candidates import front_of
+from nfcore.shrinking.candidates import pareto
 from nfcore.shrinking.pareto_selection import Limits, Measured
-from nfcore.shrinking.quality import Judge, Score
+from nfcore.shrinking.quality import Score
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Kept:
         label: the export's.
         chosen: the package.
         score: its quality on the validation images.
-        on_test: what test views say of the files that were kept.
+        on_test: on test views, of the files that were kept.
 
     """
 
@@ -32,21 +34,21 @@ class Kept:
 
 
 def as_data(
-    run: str, judge: Judge, limits: Limits, measured: Sequence[Measured], kept: Kept | None
+    run: str, reference: Reference, limits: Limits, measured: Sequence[Measured], kept: Kept | None
 ) -> dict[str, Any]:
     """Return all of it as JSON values; ``chosen`` is absent where no package is within the limits."""
     data: dict[str, Any] = {
         "run": run,
         "limits": {name: value for name, value in asdict(limits).items() if value is not None},
-        "judged_on": {"photos": len(judge), "torch_psnr": judge.psnr},
+        "validation": {"images": len(reference.torch_psnr), "torch_psnr": mean(reference.torch_psnr)},
         "packages": [_package(one) for one in measured],
-        "front": [measured.index(one) for one in front_of(measured)],
+        "pareto": [measured.index(one) for one in pareto(measured)],
     }
     if kept is not None:
         data["chosen"] = {
             "export": kept.label,
             "package": measured.index(kept.chosen),
-            "held_out_loss": kept.score.loss,
+            "validation_loss": kept.score.loss,
             "test_loss": kept.on_test.loss,
             "test_psnr": kept.on_test.psnr,
         }

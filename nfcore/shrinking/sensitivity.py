@@ -1,4 +1,4 @@
-"""How much a picture suffers from fewer bits in one layer, layer by layer, measured in torch."""
+"""How much an image suffers from fewer bits in one layer, layer by layer, measured in torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nfcore.scene.cameras import Cameras, ray_grid
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
 
-#: Multiply-adds of each measurement: a quarter of one picture of the paper's student, many views of a small one's.
+#: Multiply-adds of each measurement: a quarter of one image of the paper's student, many views of a small one's.
 _MACS = 12_000_000_000
 #: Layers with fewer weights are left alone: palettes and scales would be much of what is saved.
 _LEAST_WEIGHTS = 1024
@@ -28,7 +28,7 @@ class Sensitivity:
 
     Args:
         weights: how many the layer has.
-        errors: by bits per weight, the mean squared error of the student's pictures, colours in [0, 1], when this
+        errors: by bits per weight, the mean squared error of the student's images, colours in [0, 1], when this
             layer alone has its weights rounded to as many.
 
     """
@@ -48,14 +48,14 @@ def sensitivities(
 ) -> dict[str, Sensitivity]:
     """Return what each of the exporter's bit widths does to each layer of the network, by the layer's module name.
 
-    One layer at a time is rounded as the exporter would, and the picture compared with the one of the whole
+    One layer at a time is rounded as the exporter would, and the image compared with that of the uncompressed
     student: Zhou, Moosavi-Dezfooli, Cheung and Frossard, "Adaptive Quantization for Deep Neural Network" (AAAI
     2018). Norms are folded first, as in what is exported.
 
     Args:
         student: the student.
         exporter: rounds weights; its ``bits`` are what is tried.
-        cameras: from where to look. Of a large picture only the middle is computed.
+        cameras: from where to look. Of a large image only the middle is computed.
         reporter: told of each layer.
 
     """
@@ -63,7 +63,7 @@ def sensitivities(
     image = DeployedLightField(student).image
     layers = _layers(image)
     features = _features(student, cameras)
-    whole = image(features)
+    exact = image(features)
     reporter.start(len(layers), "layer")
     found = {}
     for done, (name, layer) in enumerate(layers.items()):
@@ -71,7 +71,7 @@ def sensitivities(
         errors = {}
         for bits in exporter.bits:
             layer.weight = nn.Parameter(exporter.rounded(weight, bits).to(weight), requires_grad=False)
-            errors[bits] = float((image(features) - whole).square().mean())
+            errors[bits] = float((image(features) - exact).square().mean())
         layer.weight = weight
         found[name] = Sensitivity(weight.numel(), errors)
         reporter.step(done + 1)

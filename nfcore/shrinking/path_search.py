@@ -1,19 +1,19 @@
-"""How far along a path of ever smaller packages one may go: few exports, each where the last ones point."""
+"""How far one may go along a path of ever smaller packages: few exports, each where the last ones point."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nfcore.shrinking.bit_allocation import Allocation
+from nfcore.shrinking.bit_allocation import BitAllocation
 from nfcore.shrinking.pareto_selection import Measured
 
-#: By how much one measurement may correct the expected error: a single odd picture must not send the search away.
+#: By how much one measurement may correct the expected error: a single odd image must not send the search away.
 _GREATEST_CORRECTION = 8.0
 
 
 def furthest(
-    path: Sequence[Allocation],
-    measure: Callable[[Allocation], Measured],
+    path: Sequence[BitAllocation],
+    measure: Callable[[BitAllocation], Measured],
     expected_loss: Callable[[float], float],
     allowed: float,
     tries: int,
@@ -21,7 +21,7 @@ def furthest(
     """Export allocations of ``path`` to find the last one that loses no more than ``allowed``; return all of them.
 
     What one layer's error was measured to be alone is an estimate of what all together cost. So each export that
-    was run corrects the estimate, by the ratio of the measured loss to the expected one, and the search goes on
+    was run corrects the estimate, by the ratio of the measured loss to the expected one, and the search continues
     between the furthest that was good and the nearest that was not.
 
     Args:
