@@ -1,1 +1,20 @@
 """The deployed model, what exports are compared with, how close they come, their manifest and model card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from nfcore.exports.manifest import Manifest as Manifest
+    from nfcore.exports.torch_onnx import onnx_graph as onnx_graph
+    from nfcore.exports.torch_onnx import strip_notes as strip_notes
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.exports.manifest": ("Manifest",),
+            "nfcore.exports.torch_onnx": ("onnx_graph", "strip_notes"),
+        },
+    )

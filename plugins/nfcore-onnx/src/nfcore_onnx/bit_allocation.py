@@ -1,4 +1,4 @@
-"""Which weights bear 8 bits: as many as an error budget allows, by what the rounding of each does to the image.
+"""Which weights get 8 bits: as many as an error budget allows, by what the rounding of each does to the image.
 
 One scale per channel serves layers whose inputs are alike. The first layer of a guided student is not one: its
 inputs are features, opacities and harmonics, and 8 bits of it alone cost 18 dB more than those of any other layer.
@@ -15,13 +15,13 @@ import nfcore
 from nfcore import DeployedLightField, LightField
 from nfcore_onnx.weights import Layer, rounded
 
-#: PSNR against torch, dB, that all rounding together shall leave: 2 dB over the floor of 50.
-_DUE = 52.0
+#: PSNR against torch, dB, that all rounding together must leave: 2 dB over the 50 that the exporter requires.
+_REQUIRED = 52.0
 #: Reference cameras that are looked through, and rays along the longer side of what each sees.
 _VIEWS, _RAYS = 4, 24
 
 
-def allot(
+def allocate_bits(
     deployed: DeployedLightField, student: LightField, candidates: Sequence[Layer], asked: Mapping[str, int]
 ) -> dict[str, int]:
     """Return the bits of each layer by name: 8, or 16 where 8 would cost too much.
@@ -33,7 +33,7 @@ def allot(
     state = deployed.state_dict()
     saved = {layer.name: sum(state[name].numel() for name in layer.tensors) for layer in candidates}
     cost = _costs(deployed, student, [layer for layer in candidates if layer.name not in asked])
-    left = 10 ** (-_DUE / 10)
+    left = 10 ** (-_REQUIRED / 10)
     for name in sorted(cost, key=lambda name: cost[name] / saved[name]):
         if cost[name] <= left:
             bits[name] = 8

@@ -31,10 +31,11 @@ from nfcore import (
     ray_ports,
 )
 from nfcore.evaluation import psnr
+from nfcore.exports import strip_notes
 from nfcore_onnx.activations import in_small, novel_cameras, quantized
-from nfcore_onnx.allotment import allot
+from nfcore_onnx.bit_allocation import allocate_bits
 from nfcore_onnx.files import FILE, FORMS, NETWORK, OF_RAYS, RAYS, TENSORS, notes, open_session, text
-from nfcore_onnx.graph import convert, describe, strip
+from nfcore_onnx.graph import convert, describe
 from nfcore_onnx.weights import Layer, layers, rounded, store
 
 #: From this operator set on GridSample takes volumes.
@@ -149,7 +150,7 @@ class ONNX(nfcore.Exporter[LightField]):
             model = self._model(part, deployed, cameras)
             if precision == "w8a8":
                 model, count = self._quantized(model, student, part, stored)
-                strip(model)
+                strip_notes(model)
                 in_eight_bits += count
             store(model, stored, bits)
             describe(model, part.file, text(student, part.file.name), notes(student, precision))
@@ -228,7 +229,7 @@ class ONNX(nfcore.Exporter[LightField]):
             if unknown:
                 known = ", ".join(layer.name for layer in stored[:4])
                 raise UserError(f"bits: the student has no layer {unknown[0]!r}; its layers are {known}, ...")
-            return allot(deployed, student, stored, self.options.bits)
+            return allocate_bits(deployed, student, stored, self.options.bits)
         if self.options.precision == "w8a8":
             return {layer.name: 16 for layer in stored}
         return {}

@@ -8,7 +8,6 @@ import onnxruntime
 
 import nfcore
 from nfcore import LightField, UserError
-from nfcore_onnx.graph import first_line
 
 #: The file of an export as one graph.
 FILE = "light_field.onnx"
@@ -49,7 +48,7 @@ def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessio
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
-        reason = first_line(error).rpartition("failed:")[2]
+        reason = str(error).strip().partition("\n")[0].rpartition("failed:")[2]
         raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
     names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]
     expected = [name for side in TENSORS[path.name] for name in side]

@@ -1,18 +1,15 @@
-"""From a torch module to an ONNX graph that says what it is and nothing about the machine that made it."""
+"""From a torch module to an ONNX graph that says what it is."""
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Mapping
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from nfcore import ExportedFile, NfcoreError
+from nfcore import ExportedFile
+from nfcore.exports import onnx_graph
 
 
 def convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, opset: int) -> onnx.ModelProto:
@@ -23,7 +20,7 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, 
 
     """
     free: dict[str, torch.export.Dim] = {}
-    shapes = tuple(
+    free_axes = tuple(
         {
             axis: free.setdefault(side, torch.export.Dim(side))
             for axis, side in enumerate(port.shape)
@@ -31,34 +28,11 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, 
         }
         for port in file.inputs
     )
-    with _quiet():
-        try:
-            program = torch.onnx.export(
-                module,
-                example,
-                dynamo=True,
-                opset_version=opset,
-                input_names=[port.name for port in file.inputs],
-                output_names=[port.name for port in file.outputs],
-                dynamic_shapes=shapes,
-                verbose=False,
-            )
-        except torch.onnx.OnnxExporterError as error:
-            cause = error.__cause__ or error
-            raise NfcoreError(f"this student can't be expressed in ONNX: {first_line(cause)}") from error
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
-    strip(model)
+    inputs, outputs = ([port.name for port in ports] for ports in (file.inputs, file.outputs))
+    model: onnx.ModelProto = onnx_graph(
+        module, example, inputs=inputs, outputs=outputs, opset=opset, free_axes=free_axes
+    )
     return model
-
-
-def strip(model: onnx.ModelProto) -> None:
-    """Remove torch's notes on where each node came from: stack traces are no business of a delivered file."""
-    graph = model.graph
-    del graph.value_info[:]
-    for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        del item.metadata_props[:]
-        item.doc_string = ""
 
 
 def describe(model: onnx.ModelProto, file: ExportedFile, text: str, notes: Mapping[str, str]) -> None:
@@ -70,25 +44,3 @@ def describe(model: onnx.ModelProto, file: ExportedFile, text: str, notes: Mappi
     for value in (*model.graph.input, *model.graph.output):
         value.doc_string = meanings[value.name]
     onnx.helper.set_model_props(model, dict(notes))
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch's exporter from logging, warning and printing whole graphs about its own internals."""
-    logs = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx")]
-    levels = [log.level for log in logs]
-    printed = io.StringIO()
-    try:
-        for log in logs:
-            log.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 import nfcore
 from nfcore import DeployedLightField, Exported, ExportedFile, LightField, Port, Runner, Tolerance, UserError
+from nfcore.exports import strip_notes
 from nfcore_snapml.graphs import GELU, OPERATOR_SET, convert
 from nfcore_snapml.halves import Embedder, Sampler
 from nfcore_snapml.lens import EMBEDDER, INTRINSICS, NAMES, NETWORK, SAMPLER, Lens
@@ -138,11 +139,8 @@ def _halves(student: LightField) -> tuple[nn.Module, nn.Module]:
 
 def _describe(model: ModelProto, name: str, student: LightField, camera: nfcore.Cameras | None) -> None:
     """Say in the file itself what it is and what made it, and remove what torch and the optimiser noted."""
+    strip_notes(model)
     graph = model.graph
-    del graph.value_info[:]
-    for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        del item.metadata_props[:]
-        item.doc_string = ""
     model.producer_name, model.producer_version = "nfcore", nfcore.__version__
     graph.name = name.removesuffix(".onnx")
     for value in (*graph.input, *graph.output):

@@ -11,19 +11,15 @@ rewritten:
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
-import torch
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from nfcore import NfcoreError
+from nfcore.exports import onnx_graph
 
 OPERATOR_SET, IR_VERSION = 11, 6
 #: SnapML's GELU, as a node of the default domain.
@@ -49,25 +45,13 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str
         NfcoreError: the module can't be expressed in SnapML's operator set; says why.
 
     """
+    model: ModelProto = onnx_graph(module, example, inputs=inputs, outputs=[output], opset=_WRITTEN)
+    _spell_out(model)
+    _in_older_operators(model)
     try:
-        with _quiet():
-            program = torch.onnx.export(
-                module,
-                example,
-                dynamo=True,
-                opset_version=_WRITTEN,
-                input_names=list(inputs),
-                output_names=[output],
-                verbose=False,
-            )
-        assert program is not None
-        model: ModelProto = program.model_proto
-        _spell_out(model)
-        _in_older_operators(model)
         _check(model)
-    except (torch.onnx.OnnxExporterError, onnx.checker.ValidationError) as error:
-        cause = error.__cause__ or error
-        reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().partition("\n")[0]
         raise NfcoreError(
             f"this student can't be expressed in ONNX opset {OPERATOR_SET}, SnapML's: {reason}"
         ) from error
@@ -145,20 +129,3 @@ def _check(model: ModelProto) -> None:
     del seen.graph.value_info[:]
     runnable(seen)
     onnx.checker.check_model(seen, full_check=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep torch's exporter from logging, warning and printing about its own internals."""
-    logs = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx")]
-    levels = [log.level for log in logs]
-    printed = io.StringIO()
-    try:
-        for log in logs:
-            log.setLevel(logging.ERROR)
-        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)

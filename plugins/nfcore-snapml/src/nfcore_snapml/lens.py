@@ -105,7 +105,7 @@ def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     except DecodeError:
         raise UserError(f"{path}: damaged, it is no ONNX file") from None
     except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rpartition("failed:")[2]
+        reason = str(error).strip().partition("\n")[0].rpartition("failed:")[2]
         raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None
     inputs, output = NAMES[path.name]
     names = [value.name for value in (*session.get_inputs(), *session.get_outputs())]

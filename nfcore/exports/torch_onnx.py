@@ -1,0 +1,86 @@
+"""From a torch module to an ONNX graph that says nothing about the machine that made it."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nfcore.errors import NfcoreError
+
+
+def onnx_graph(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    *,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int,
+    free_axes: tuple[Mapping[int, object], ...] | None = None,
+) -> Any:
+    """Return ``module`` as an ``onnx.ModelProto``, without torch's notes. Needs onnx and onnxscript.
+
+    Args:
+        module: in eval mode.
+        example: one tensor for each input; they fix the axes that are not free.
+        inputs: names of the inputs, in order.
+        outputs: names of the outputs, in order.
+        opset: ONNX operator set; torch writes 18 and later.
+        free_axes: for each input, a ``torch.export.Dim`` for each axis that is free; all are fixed without.
+
+    Raises:
+        NfcoreError: the module can't be expressed in ONNX; names the reason.
+
+    """
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                module,
+                example,
+                dynamo=True,
+                opset_version=opset,
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=free_axes,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            cause = error.__cause__ or error
+            reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+            raise NfcoreError(f"this student can't be expressed in ONNX: {reason}") from error
+    assert program is not None
+    model = program.model_proto
+    strip_notes(model)
+    return model
+
+
+def strip_notes(model: Any) -> None:
+    """Remove from an ``onnx.ModelProto`` what tools noted about its origin, such as stack traces."""
+    graph = model.graph
+    del graph.value_info[:]
+    for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        del item.metadata_props[:]
+        item.doc_string = ""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep torch's exporter from logging, warning and printing whole graphs about its own internals."""
+    logs = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx")]
+    levels = [log.level for log in logs]
+    printed = io.StringIO()
+    try:
+        for log in logs:
+            log.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), redirect_stdout(printed), redirect_stderr(printed):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
