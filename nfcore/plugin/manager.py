@@ -48,14 +48,6 @@ class PluginManager:
         self.hooks = self._fence.hooks
         self.plugins = [self._fence.load(source) for source in sources]
 
-    def call_each(self, hook: str, **arguments: Any) -> list[Plugin]:
-        """Call ``hook`` of every plugin, each in its own fence; return those that raised, with their ``problem``.
-
-        A plugin that has raised before is not called again.
-        """
-        sound = [plugin for plugin in self.plugins if plugin.problem is None]
-        return [plugin for plugin in sound if not self._fence.call(plugin, hook, **arguments)]
-
     def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
         """Call ``hook`` of one plugin in its fence; return whether all went well, else set its ``problem``."""
         return self._fence.call(plugin, hook, **arguments)
