@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces import Tolerance as Tolerance
     from nfcore.interfaces import Upsampler as Upsampler
     from nfcore.interfaces import VerificationUnavailable as VerificationUnavailable
+    from nfcore.interfaces import ViewMetadata as ViewMetadata
     from nfcore.interfaces import Views as Views
     from nfcore.interfaces.budget import Budget as Budget
     from nfcore.interfaces.exported import camera_ports as camera_ports
@@ -108,6 +109,7 @@ else:
                 "Tolerance",
                 "Upsampler",
                 "VerificationUnavailable",
+                "ViewMetadata",
                 "Views",
             ),
             "nfcore.interfaces.budget": ("Budget",),

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from nfcore import NfcoreError, metrics
+from nfcore import NfcoreError
+from nfcore.evaluation import metrics
 from nfcore.evaluation.metrics import psnr, ssim, ssim_mobiler2l
 
 PERCEPTUAL = "LearnedPerceptualImagePatchSimilarity"

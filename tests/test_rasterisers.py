@@ -44,7 +44,8 @@ def rasteriser() -> Rasteriser:
 def test_a_student_learns_from_a_teacher_that_only_draws_whole_views(rasteriser, background):
     student, config = tiny.student(), DistillConfig(steps=40, views=12, first_views=4, background=background)
     distill(student, rasteriser, SOURCE, config)
-    assert rasteriser.drawn == [(1, 16, 16)] * 12
+    assert [size for size in rasteriser.drawn if size == (1, 16, 16)] == [(1, 16, 16)] * 12
+    assert len(rasteriser.drawn) <= 13  # a small view may be drawn to try the teacher
 
     by_rays = tiny.student()
     distill(by_rays, tiny.fitted_teacher(), SOURCE, config)

@@ -69,10 +69,12 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
             "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
             "a wrong box",
         ),
-        _named(train, train.images.flatten(1).std(1) < 0.01, "are of one colour"),
+        _named(train, torch.stack([photo.std() for photo in train.images]) < 0.01, "are of one colour"),
     ]
     if train.alpha is not None:
-        found.append(_named(train, train.alpha.flatten(1).amax(1) < 0.5, "are transparent all over"))
+        found.append(
+            _named(train, torch.stack([alpha.amax() for alpha in train.alpha]) < 0.5, "are transparent all over")
+        )
     if not scene.forward_facing:
         found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
         held = cameras.poses[:, :, 1] @ _mean_up(cameras)

@@ -15,9 +15,13 @@ COLOURS = ((0, 0, 4), (59, 15, 112), (140, 41, 129), (222, 73, 104), (254, 159, 
 
 
 @torch.no_grad()
-def error_map(image: Tensor, truth: Tensor) -> NDArray[np.uint8]:
-    """Return the error of ``image`` against ``truth``, both (h, w, 3) in [0, 1], as colours (h, w, 3)."""
-    error = (image.clamp(0, 1) - truth).abs().mean(-1).cpu().numpy()
+def error_map(image: Tensor, truth: Tensor, ignored: Tensor | None = None) -> NDArray[np.uint8]:
+    """Return the error of ``image`` against ``truth``, both (h, w, 3) in [0, 1], as colours (h, w, 3).
+
+    Pixels that are ``ignored``, (1, h, w) bool, have no error.
+    """
+    difference = (image.clamp(0, 1) - truth).abs().mean(-1).cpu()
+    error = (difference if ignored is None else difference.masked_fill(ignored[0], 0)).numpy()
     place = np.clip(error / GREATEST_ERROR, 0, 1) * (len(COLOURS) - 1)
     steps = np.arange(len(COLOURS))
     channels = np.array(COLOURS, np.float32).T

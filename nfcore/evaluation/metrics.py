@@ -9,33 +9,40 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nfcore.errors import NfcoreError
 from nfcore.plugin.isolation import reason
 
-#: Images (n, 3, h, w) and truth of the same shape, both in [0, 1], to one value for each image, (n,).
-Metric = Callable[[Tensor, Tensor], Tensor]
+#: Images (n, 3, h, w) and truth of the same shape, both in [0, 1], and which pixels to ignore, (n, h, w) bool or
+#: None, to one value for each image, (n,).
+Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 #: How long a download may stand still before it counts as failed.
 _PATIENCE_SECONDS = 10.0
 
 
-def psnr(images: Tensor, truth: Tensor) -> Tensor:
+def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return the peak signal-to-noise ratio of each image in dB, (n,).
 
     Args:
         images: (n, 3, h, w) in [0, 1].
         truth: the same shape.
+        ignored: (n, h, w) bool, pixels that do not count, or None.
 
     """
+    if ignored is not None:
+        counted = ~ignored[:, None].expand_as(images)
+        errors = ((images - truth).square() * counted).flatten(1).sum(1) / counted.flatten(1).sum(1)
+        return -10 * errors.log10()
     ratio = _torchmetrics("functional.image").peak_signal_noise_ratio
     value: Tensor = ratio(images, truth, data_range=(0.0, 1.0), dim=(1, 2, 3), reduction="none")
     return value
 
 
-def ssim(images: Tensor, truth: Tensor) -> Tensor:
+def ssim(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return the structural similarity of each image, (n,), each channel on its own.
 
     Wang et al. 2004, equation 13 and section III-C: an 11 x 11 Gaussian window with sigma 1.5, K1 = 0.01 and
@@ -44,15 +51,25 @@ def ssim(images: Tensor, truth: Tensor) -> Tensor:
     Args:
         images: (n, 3, h, w) in [0, 1], each side at least 11 pixels.
         truth: the same shape.
+        ignored: (n, h, w) bool, pixels that do not count, or None. A window around such a pixel is left out.
 
     """
+    images = _filled(images, truth, ignored)
     similarity = _torchmetrics("functional.image").structural_similarity_index_measure
     _, windows = similarity(images, truth, data_range=(0.0, 1.0), reduction="none", return_full_image=True)
     inside: Tensor = windows[..., 5:-5, 5:-5]  # the others reach over the edge, into mirrored pixels
-    return inside.mean((1, 2, 3))
+    if ignored is None:
+        return inside.mean((1, 2, 3))
+    counted = ~ignored[:, None, 5:-5, 5:-5].expand_as(inside)
+    return (inside * counted).flatten(1).sum(1) / counted.flatten(1).sum(1).clamp_min(1)
 
 
-def ssim_mobiler2l(images: Tensor, truth: Tensor) -> Tensor:
+def _filled(images: Tensor, truth: Tensor, ignored: Tensor | None) -> Tensor:
+    """Return ``images`` with the truth where a pixel is ignored: nothing differs there."""
+    return images if ignored is None else torch.where(ignored[:, None], truth, images)
+
+
+def ssim_mobiler2l(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return what MobileR2L's code calls SSIM, (n,): only to compare with its tables, it is not the SSIM.
 
     Its code hands over (height, width, 3) images as if they were (channels, height, width). So each row of pixels
@@ -63,8 +80,10 @@ def ssim_mobiler2l(images: Tensor, truth: Tensor) -> Tensor:
     Args:
         images: (n, 3, h, w) in [0, 1].
         truth: the same shape.
+        ignored: (n, h, w) bool, pixels that count as right, or None.
 
     """
+    images = _filled(images, truth, ignored)
     offsets = images.new_tensor(range(-5, 6))
     bell = (-offsets.square() / (2 * 1.5**2)).exp()
     bell = bell / bell.sum()
@@ -84,7 +103,7 @@ def ssim_mobiler2l(images: Tensor, truth: Tensor) -> Tensor:
     return (luminance * structure).reshape(n, height, -1).mean((1, 2))
 
 
-def lpips(images: Tensor, truth: Tensor) -> Tensor:
+def lpips(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
     """Return the learned perceptual distance of each image, (n,), less is nearer.
 
     Zhang et al. 2018, the published linear weights on AlexNet (version 0.1), the default of R2L's
@@ -93,11 +112,13 @@ def lpips(images: Tensor, truth: Tensor) -> Tensor:
     Args:
         images: (n, 3, h, w) in [0, 1].
         truth: the same shape.
+        ignored: (n, h, w) bool, pixels that count as right, or None.
 
     Raises:
         NfcoreError: torchvision, or AlexNet's weights, can't be had here.
 
     """
+    images = _filled(images, truth, ignored)
     network = _perceptual_network().to(images.device)
     values = [network(a[None], b[None], normalize=True) for a, b in zip(images, truth, strict=True)]
     return images.new_tensor([float(value) for value in values])

@@ -58,7 +58,9 @@ def compare(reference: Reference, runner: Runner, reporter: Reporter | None = No
         greatest = max(greatest, float((ours - theirs).abs().max()))
         against_torch.append(min(EQUAL, float(psnr(theirs, ours))))
         if index < len(reference.torch_psnr):
-            against_photos.append(float(psnr(theirs.clamp(0, 1), reference.photo(index))))
+            against_photos.append(
+                float(psnr(theirs.clamp(0, 1), reference.photo(index), reference.ignored(index)))
+            )
         reporter.step(index + 2, psnr=min(against_torch))
     parity = Parity(
         poses=len(against_torch),

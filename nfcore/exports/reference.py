@@ -76,11 +76,16 @@ class Reference:
         assert self.photos is not None
         return self.photos.images[index].permute(2, 0, 1)[None]
 
+    def ignored(self, index: int) -> Tensor | None:
+        """Return which pixels of a photo to ignore, (1, h, w) bool; None where there are no masks."""
+        assert self.photos is not None
+        return self.photos.ignored(index)
+
     @functools.cached_property
     def torch_psnr(self) -> list[float]:
         """PSNR of torch's image of each photo, dB; empty where there are no photos."""
         count = 0 if self.photos is None else len(self.photos)
-        return [float(psnr(self.images[i].clamp(0, 1), self.photo(i))) for i in range(count)]
+        return [float(psnr(self.images[i].clamp(0, 1), self.photo(i), self.ignored(i))) for i in range(count)]
 
     @functools.cached_property
     def record(self) -> ModelRecord:

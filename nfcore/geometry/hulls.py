@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -18,7 +20,9 @@ _BLOCK = 4
 _BOX_PIXELS = 100
 
 
-def visual_hull(low: Tensor, cell: Tensor, shape: tuple[int, int, int], cameras: Cameras, alpha: Tensor) -> Tensor:
+def visual_hull(
+    low: Tensor, cell: Tensor, shape: tuple[int, int, int], cameras: Cameras, alpha: Iterable[Tensor]
+) -> Tensor:
     """Return (x, y, z) bool: the cells of a grid that no photo shows to be empty.
 
     A cell goes where its circumscribed sphere projects to transparent pixels only, or where no photo sees it. It
@@ -29,14 +33,14 @@ def visual_hull(low: Tensor, cell: Tensor, shape: tuple[int, int, int], cameras:
         cell: (3,) the size of a cell, scene units.
         shape: number of cells along x, y and z.
         cameras: n cameras.
-        alpha: (n, height, width) in [0, 1].
+        alpha: (height, width) in [0, 1] of each photo; iterated over more than once.
 
     Raises:
         UserError: nothing is left.
 
     """
     blocks = tuple(-(-side // _BLOCK) for side in shape)
-    everywhere = torch.ones(blocks, dtype=torch.bool, device=alpha.device)
+    everywhere = torch.ones(blocks, dtype=torch.bool, device=cameras.poses.device)
     standing = _carve(everywhere, low, cell * _BLOCK, cameras, alpha)
     for axis, side in enumerate(shape):
         standing = standing.repeat_interleave(_BLOCK, axis).narrow(axis, 0, side)
@@ -50,13 +54,13 @@ def visual_hull(low: Tensor, cell: Tensor, shape: tuple[int, int, int], cameras:
 
 
 def hull_box(
-    cameras: Cameras, alpha: Tensor, around: tuple[Vector, Vector], cells: int = 64
+    cameras: Cameras, alpha: Iterable[Tensor], around: tuple[Vector, Vector], cells: int = 64
 ) -> tuple[Vector, Vector]:
     """Return a close box around what the photos show: that of the visual hull inside the box ``around``.
 
     Args:
         cameras: n cameras.
-        alpha: (n, height, width) in [0, 1].
+        alpha: (height, width) in [0, 1] of each photo.
         around: lower and upper corner of a box that holds everything, scene units.
         cells: cells along its longest side, which is how finely the hull is carved.
 
@@ -72,10 +76,10 @@ def hull_box(
     return _vector(low + hull.amin(0) * cell), _vector(low + (hull.amax(0) + 1) * cell)
 
 
-def _shrunk(cameras: Cameras, alpha: Tensor) -> tuple[Cameras, Tensor]:
+def _shrunk(cameras: Cameras, alpha: Iterable[Tensor]) -> tuple[Cameras, Tensor]:
     """Return smaller silhouettes, in which a pixel is opaque if any of its own pixels was: enough for a box."""
     factor = max(1, max(cameras.height, cameras.width) // _BOX_PIXELS)
-    small = F.max_pool2d(alpha[:, None], factor, ceil_mode=True)[:, 0]
+    small = torch.cat([F.max_pool2d(photo[None], factor, ceil_mode=True) for photo in alpha])
     return Cameras(cameras.poses, cameras.intrinsics / factor, *small.shape[1:]), small
 
 
@@ -84,7 +88,7 @@ def _vector(values: Tensor) -> Vector:
     return x, y, z
 
 
-def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: Tensor) -> Tensor:
+def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: Iterable[Tensor]) -> Tensor:
     """Return those of ``cells`` (x, y, z) that stand; they begin at ``low`` and have the given size (3,)."""
     places = cells.nonzero()
     centres, radius = low + (places + 0.5) * size, size.norm() / 2

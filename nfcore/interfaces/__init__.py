@@ -6,7 +6,7 @@ from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported, ExportedFile, Port
 from nfcore.interfaces.exporter import Exporter, Runner, Tolerance, VerificationUnavailable
 from nfcore.interfaces.loss import Loss
-from nfcore.interfaces.ray_source import Points, RaySource, Split, Views
+from nfcore.interfaces.ray_source import Points, RaySource, Split, ViewMetadata, Views
 from nfcore.interfaces.teacher import Field, Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
 
@@ -30,5 +30,6 @@ __all__ = [
     "Tolerance",
     "Upsampler",
     "VerificationUnavailable",
+    "ViewMetadata",
     "Views",
 ]

@@ -26,6 +26,7 @@ from nfcore.plugin.identity import named
 from nfcore.plugin.isolation import reason
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
+from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 # Colours may leave [0, 1] by as much as arithmetic in half precision rounds.
 _ROUNDING = 1e-3
@@ -115,14 +116,15 @@ def check_views(source: RaySource, views: object, split: str) -> None:
     if len(names) != n or len(set(names)) != n or not all(isinstance(name, str) for name in names):
         raise ContractError(source, "ray_source.names", f"{split} has {len(set(names))} names of {n} photos")
     shape = (n, cameras.height, cameras.width)
-    _check_form(
-        source, "ray_source.image-shape", "ray_source.image-dtype", f"{split} images", views.images, (*shape, 3)
-    )
-    _check_values(source, "ray_source.image-finite", "ray_source.image-range", f"{split} images", views.images)
-    if views.alpha is not None:
+    images, alpha = views.images, views.alpha
+    _check_form(source, "ray_source.image-shape", "ray_source.image-dtype", f"{split} images", images, (*shape, 3))
+    if isinstance(images, Tensor):  # what a stack decodes is in range by its form, and is not decoded for this
+        _check_values(source, "ray_source.image-finite", "ray_source.image-range", f"{split} images", images)
+    if alpha is not None:
         rule = "ray_source.alpha"
-        _check_form(source, rule, rule, f"{split} alpha", views.alpha, shape)
-        _check_values(source, rule, rule, f"{split} alpha", views.alpha)
+        _check_form(source, rule, rule, f"{split} alpha", alpha, shape)
+        if isinstance(alpha, Tensor):
+            _check_values(source, rule, rule, f"{split} alpha", alpha)
 
 
 def check_novel(source: RaySource, cameras: object, count: int, like: Cameras) -> None:
@@ -249,7 +251,7 @@ def _check_form(
     shape: tuple[int, ...],
     dtypes: tuple[torch.dtype, ...] = (torch.float32,),
 ) -> None:
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor | PhotoStack | AlphaStack):
         raise ContractError(component, shape_rule, f"{what}: {_kind_of(value)}")
     if tuple(value.shape) != shape:
         raise ContractError(component, shape_rule, f"{what}: {tuple(value.shape)} where {shape} is expected")

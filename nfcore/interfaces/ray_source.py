@@ -3,49 +3,161 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from nfcore.errors import UserError
 from nfcore.options import Options as BaseOptions
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
+from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)
+class ViewMetadata:
+    """What is known of one photo besides its camera.
+
+    Args:
+        exposure: seconds of exposure times ISO speed over 100, or None where it is not known.
+        time: when it was taken, in seconds from the first photo of the scene, or None where it is not known.
+
+    """
+
+    exposure: float | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True, repr=False)
 class Views:
     """Posed photos of one size.
 
+    Alpha says what belongs to the thing; a mask says which pixels to ignore. An ignored pixel is neither trained
+    on nor scored, whatever its colour and alpha are.
+
     Args:
         cameras: n cameras.
-        images: (n, height, width, 3) float32 RGB in [0, 1], composited on the scene's background.
-        alpha: (n, height, width) float32 in [0, 1], or None where the photos have none.
+        images: (n, height, width, 3) float32 RGB in [0, 1], composited on the scene's background. A tensor, or in
+            its place a ``PhotoStack`` that decodes photos when they are asked for: index it by a number, a slice
+            or a list of numbers, and take no more at once than fits into memory.
+        alpha: (n, height, width) float32 in [0, 1], or None where the photos have none. As ``images``, a tensor
+            or what is indexed like one.
         names: n names for reports, such as file names.
+        masks: (n, height, width) bool, True where a pixel is to be ignored, or None where none is.
+        metadata: of each photo; left out, nothing is known of any.
+
+    Raises:
+        UserError: masks or metadata are not of these photos, or a mask leaves nothing of its photo.
+
+    Example:
+        >>> camera = Cameras(torch.eye(4)[None, :3], torch.tensor([[8.0, 8.0, 4.0, 3.0]]), height=6, width=8)
+        >>> views = Views(camera, torch.ones(1, 6, 8, 3), None, ("a.png",))
+        >>> views, views.metadata
+        (Views(1 of 6x8), (ViewMetadata(exposure=None, time=None),))
 
     """
 
     cameras: Cameras
-    images: Tensor
-    alpha: Tensor | None
+    images: Tensor | PhotoStack
+    alpha: Tensor | AlphaStack | None
     names: tuple[str, ...]
+    masks: Tensor | None = None
+    metadata: tuple[ViewMetadata, ...] = ()
+
+    def __post_init__(self) -> None:
+        n, size = len(self.names), (self.cameras.height, self.cameras.width)
+        if not self.metadata:
+            object.__setattr__(self, "metadata", (ViewMetadata(),) * n)
+        if len(self.metadata) != n:
+            raise UserError(f"{n} views need metadata for each, not for {len(self.metadata)}")
+        if self.masks is None:
+            return
+        if self.masks.shape != (n, *size) or self.masks.dtype != torch.bool:
+            found = f"{tuple(self.masks.shape)} of {self.masks.dtype}"
+            raise UserError(
+                f"masks of {n} views of {size[0]}x{size[1]} must be {(n, *size)} of torch.bool, not {found}"
+            )
+        ignored = self.masks.flatten(1).all(1).nonzero()[:, 0].tolist()
+        if ignored:
+            raise UserError(f"the mask of photo {self.names[ignored[0]]!r} ignores all of it: leave the photo out")
 
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        extra = [what for what in ("alpha", "masks") if getattr(self, what) is not None]
+        with_ = f", with {' and '.join(extra)}" if extra else ""
+        return f"Views({len(self)} of {self.cameras.height}x{self.cameras.width}{with_})"
+
     def chosen(self, indices: Sequence[int]) -> Views:
         """Return the photos at ``indices``, in that order."""
         index = torch.tensor(indices, dtype=torch.long)
+        images, alpha = self.images, self.alpha
+        if isinstance(images, PhotoStack):
+            images = images.chosen(indices)
+            alpha = images.alpha if isinstance(alpha, AlphaStack) else alpha
+        else:
+            images = images[index]
         return Views(
             cameras=self.cameras[index],
-            images=self.images[index],
-            alpha=None if self.alpha is None else self.alpha[index],
+            images=images,
+            alpha=alpha if alpha is None or isinstance(alpha, AlphaStack) else alpha[index],
             names=tuple(self.names[i] for i in indices),
+            masks=None if self.masks is None else self.masks[index],
+            metadata=tuple(self.metadata[i] for i in indices),
         )
+
+    def to(self, device: torch.device | str) -> Views:
+        """Return the photos and all that belongs to them on ``device``."""
+        alpha, masks = self.alpha, self.masks
+        images = self.images.to(device)
+        if isinstance(images, PhotoStack):
+            alpha = images.alpha if isinstance(alpha, AlphaStack) else alpha
+        return replace(
+            self,
+            cameras=self.cameras.to(device),
+            images=images,
+            alpha=None if alpha is None else alpha.to(device),
+            masks=None if masks is None else masks.to(device),
+        )
+
+    def pixels(self, index: Tensor) -> Tensor:
+        """Return the colours (m, 3) float32 of some pixels; the rays to them are ``cameras.pixel_rays(index)``.
+
+        Args:
+            index: (m,) int64, linear indices into (n, height, width).
+
+        """
+        if isinstance(self.images, PhotoStack):
+            return self.images.pixels(index)
+        return self.images.reshape(-1, 3)[index.to(self.images.device)]
+
+    def ignored(self, index: int) -> Tensor | None:
+        """Return (1, height, width) bool, which pixels of one photo to ignore; None where there are no masks."""
+        return None if self.masks is None else self.masks[index][None]
+
+    @property
+    def silhouettes(self) -> Silhouettes:
+        """The alpha of each photo in turn, 1 where a pixel is to be ignored: nobody knows what is there."""
+        return Silhouettes(self)
+
+
+@dataclass(frozen=True)
+class Silhouettes:
+    """The silhouettes of views, (height, width) float32 in [0, 1] each, as often as they are iterated over."""
+
+    views: Views
+
+    def __iter__(self) -> Iterator[Tensor]:
+        alpha, masks = self.views.alpha, self.views.masks
+        for index in range(len(self.views) if alpha is not None else 0):
+            assert alpha is not None
+            yield alpha[index] if masks is None else torch.where(masks[index], 1.0, alpha[index])
 
 
 @dataclass(frozen=True, repr=False)

@@ -52,8 +52,9 @@ def _evaluate(
     for index in range(len(views)):
         image = render(views.cameras[index]).to(device).clamp(0, 1)
         truth = views.images[index].to(device).permute(2, 0, 1)[None]
+        ignored = views.ignored(index)
         for name, metric in metrics.items():
-            scores[name].append(float(metric(image, truth)))
+            scores[name].append(float(metric(image, truth, None if ignored is None else ignored.to(device))))
         leading, so_far = next(iter(scores.items()))
         reporter.step(index + 1, **{leading: sum(so_far) / len(so_far)})
     return Evaluation({name: tuple(values) for name, values in scores.items()}, views.names)

@@ -92,7 +92,7 @@ def shown_views(
 ) -> Iterator[ShownView]:
     """Yield the ``chosen`` test views with what there is: photo, teacher, student and their errors."""
     for title, index in chosen:
-        camera, photo = views.cameras[index], views.images[index]
+        camera, photo, ignored = views.cameras[index], views.images[index], views.ignored(index)
         rendered: dict[str, Tensor] = {}
         if teacher is not None:
             rendered["teacher"] = render_view(teacher, camera).rgb.cpu()
@@ -103,8 +103,8 @@ def shown_views(
             pictures.append(Picture(who, who.capitalize(), data_uri(to_bytes(image))))
         for who, image in rendered.items():
             label = f"{who.capitalize()}'s error"
-            pictures.append(Picture(f"{who}-error", label, data_uri(error_map(image, photo))))
-        scores = {who.capitalize(): _psnr(image, photo) for who, image in rendered.items()}
+            pictures.append(Picture(f"{who}-error", label, data_uri(error_map(image, photo, ignored))))
+        scores = {who.capitalize(): _psnr(image, photo, ignored) for who, image in rendered.items()}
         height, width = photo.shape[:2]
         yield ShownView(title, views.names[index], width, height, tuple(pictures), scores)
 
@@ -124,6 +124,6 @@ def video_uri(path: Path) -> str | None:
     return f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _psnr(image: Tensor, photo: Tensor) -> float:
+def _psnr(image: Tensor, photo: Tensor, ignored: Tensor | None) -> float:
     first, second = (picture.clamp(0, 1).permute(2, 0, 1)[None] for picture in (image, photo))
-    return float(psnr(first, second))
+    return float(psnr(first, second, ignored))

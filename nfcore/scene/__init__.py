@@ -2,5 +2,6 @@
 
 from nfcore.scene.bounds import Vector
 from nfcore.scene.camera_paths import CameraPath, read_path, write_path
+from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
-__all__ = ["CameraPath", "Vector", "read_path", "write_path"]
+__all__ = ["AlphaStack", "CameraPath", "PhotoStack", "Vector", "read_path", "write_path"]

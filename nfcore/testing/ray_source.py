@@ -106,8 +106,8 @@ class RaySourceConformance(Conformance):
         """Neither bytes up to 255 nor NaN."""
         for split, views in self.photos().items():
             require(
-                _in_unit_range(views.images),
-                found=f"{split} images with colours {_range(views.images)}",
+                _in_unit_range(views.images[:]),
+                found=f"{split} images with colours {_range(views.images[:])}",
                 right="from 0 to 1",
             )
 
@@ -116,12 +116,10 @@ class RaySourceConformance(Conformance):
         """Or there is none."""
         for split, views in self.photos().items():
             if views.alpha is not None:
-                right = tuple(views.images.shape[:3])
+                right, alpha = tuple(views.images.shape[:3]), views.alpha[:]
                 require(
-                    tuple(views.alpha.shape) == right
-                    and views.alpha.dtype == torch.float32
-                    and _in_unit_range(views.alpha),
-                    found=f"{split} alpha {tuple(views.alpha.shape)}, {views.alpha.dtype}, {_range(views.alpha)}",
+                    tuple(alpha.shape) == right and alpha.dtype == torch.float32 and _in_unit_range(alpha),
+                    found=f"{split} alpha {tuple(alpha.shape)}, {alpha.dtype}, {_range(alpha)}",
                     right=f"{right} of torch.float32, from 0 to 1",
                 )
 
@@ -132,7 +130,9 @@ class RaySourceConformance(Conformance):
         for split, views in self.photos().items():
             if views.alpha is None:
                 continue
-            error = (views.images - background).abs().amax(-1)[views.alpha.reshape(views.images.shape[:3]) == 0]
+            error = (
+                (views.images[:] - background).abs().amax(-1)[views.alpha[:].reshape(views.images.shape[:3]) == 0]
+            )
             worst = float(error.max()) if len(error) else 0.0
             require(
                 worst <= ONE_LEVEL,
@@ -183,7 +183,7 @@ class RaySourceConformance(Conformance):
         for again in (self.source().views("train"), self.build(self.image_size).views("train")):
             require(
                 first.names == again.names
-                and torch.equal(first.images, again.images)
+                and torch.equal(first.images[:], again.images[:])
                 and torch.equal(first.cameras.poses, again.cameras.poses),
                 found=f"{first.names[:3]} first, {again.names[:3]} again, or the same names with other contents",
                 right="the same photos in the same order",

@@ -76,7 +76,7 @@ class TeacherConformance(Conformance):
         """Measured on photos that it has not seen."""
         views = ShadedSphere.with_alpha().views("test")
         rgb = self.render(views.cameras.rays().flat()).rgb.reshape(views.images.shape)
-        reached = float(psnr(rgb.permute(0, 3, 1, 2).clamp(0, 1), views.images.permute(0, 3, 1, 2)).mean())
+        reached = float(psnr(rgb.permute(0, 3, 1, 2).clamp(0, 1), views.images[:].permute(0, 3, 1, 2)).mean())
         require(
             reached >= LEARNED,
             found=f"{reached:.1f} dB on held-out photos of a shaded sphere after {self.steps} steps",

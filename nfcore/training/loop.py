@@ -180,6 +180,7 @@ class _Training:
             self._fail("image", fault)
         self.watching = False
         images = images.float()
+        batch = batch.filled(images)
         loss = self._loss(images, batch)
         if self.device.type == "cpu" and self.processes == 1 and not bool(loss.isfinite()):
             self._fail("loss", first_fault(self.student, self.student.parts, batch.cameras))

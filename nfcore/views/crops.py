@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class Batch:
 
     Args:
         cameras: n cameras.
-        images: (n, 3, h, w) float32 in [0, 1], on the device of the views.
+        images: (n, 3, h, w) float32 in [0, 1], on the device of the views; NaN where a mask ignores a pixel.
         opacity: (n, 1, h, w) float32 in [0, 1], the teacher's; None where the views do not store it.
         depth: (n, 1, h, w) float32, the teacher's; None where the views do not store it.
 
@@ -60,6 +61,10 @@ class Batch:
 
     def __getitem__(self, share: slice) -> Batch:
         return self._with(self.cameras[share], lambda tensor: tensor[share])
+
+    def filled(self, images: Tensor) -> Batch:
+        """Return the batch with what ``images`` show where a mask ignores a pixel: no error and no gradient."""
+        return replace(self, images=torch.where(self.images.isnan(), images.detach(), self.images))
 
     def _with(self, cameras: Cameras, change: Callable[[Tensor], Tensor]) -> Batch:
         opacity, depth = (None if t is None else change(t) for t in (self.opacity, self.depth))
@@ -203,9 +208,12 @@ def sample_crops(
     def cut(stored: Tensor) -> Tensor:
         return torch.stack([stored[i, y : y + size[0], x : x + size[1]] for i, y, x in places])
 
+    images = cut(views.images).permute(0, 3, 1, 2).float() / 255
+    if views.masks is not None:
+        images = images.masked_fill(cut(views.masks)[:, None], math.nan)
     return Crops(
         views.cameras[index].cropped(top, left, *size),
-        cut(views.images).permute(0, 3, 1, 2).float() / 255,
+        images,
         None if views.opacity is None else cut(views.opacity)[:, None].float() / 255,
         None if views.depth is None else cut(views.depth)[:, None].float(),
         index,

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import mmap
-import os
-import tempfile
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nfcore.errors import NfcoreError
+from nfcore.io.mapped import mapped_bytes
 from nfcore.views.training_views import COLOUR_BYTES
 
 _GIB = 1 << 30
@@ -89,23 +87,9 @@ def _free_memory(device: torch.device) -> int | None:
 
 def _on_disk(size: int, folder: Path) -> Tensor:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
-            _reserve(file.fileno(), size)
-            mapped = mmap.mmap(file.fileno(), size)
+        return mapped_bytes(size, folder)
     except OSError as error:
         raise NfcoreError(
             f"{folder}: no room for {size / _GIB:.2f} GiB of pseudo views ({error.strerror}): "
             "free some space or lower distill.view_disk"
         ) from None
-    return torch.frombuffer(mapped, dtype=torch.uint8)
-
-
-def _reserve(descriptor: int, size: int) -> None:
-    """Take the space now: a disk that is full later would kill the process when it writes to the mapping."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(descriptor, 0, size)
-        return
-    block = bytes(1 << 20)
-    for start in range(0, size, len(block)):
-        os.write(descriptor, block[: size - start])

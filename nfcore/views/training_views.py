@@ -21,6 +21,7 @@ class TrainingViews:
         cameras: n cameras.
         pixels: (n, height, width, 3) uint8 RGB; or (n, height, width, 6), see ``pixels_of``.
         windows: (n, 4) int64 pixels: top, left, bottom, right.
+        masks: (n, height, width) bool, True where a pixel is to be ignored, or None.
 
     Attributes:
         images: (n, height, width, 3) uint8 RGB.
@@ -30,7 +31,7 @@ class TrainingViews:
 
     """
 
-    def __init__(self, cameras: Cameras, pixels: Tensor, windows: Tensor) -> None:
+    def __init__(self, cameras: Cameras, pixels: Tensor, windows: Tensor, masks: Tensor | None = None) -> None:
         self.cameras = cameras
         self.pixels = pixels
         self.images = pixels[..., :COLOUR_BYTES]
@@ -40,6 +41,7 @@ class TrainingViews:
             self.opacity = pixels[..., COLOUR_BYTES]
             self.depth = pixels[..., COLOUR_BYTES + 1 :].view(torch.float16)[..., 0]
         self.windows = windows
+        self.masks = masks
         self.ids = torch.full((len(pixels),), -1)
 
     @classmethod
@@ -48,12 +50,13 @@ class TrainingViews:
     ) -> TrainingViews:
         """Return photos as training views on ``device``: all, or those whose indices are ``chosen``."""
         index = torch.arange(len(views)) if chosen is None else chosen
-        images = torch.stack([(views.images[i] * 255).round().to(torch.uint8) for i in index])
+        images = torch.stack([(views.images[i] * 255).round().to(torch.uint8) for i in index.tolist()])
         if views.alpha is None:
             windows = torch.tensor([0, 0, *images.shape[1:3]]).repeat(len(index), 1)
         else:
-            windows = torch.stack([opaque_window(views.alpha[i]) for i in index])
-        photos = cls(views.cameras[index], images.to(device), windows)
+            windows = torch.stack([opaque_window(views.alpha[i]) for i in index.tolist()])
+        masks = None if views.masks is None else views.masks[index].to(device)
+        photos = cls(views.cameras[index], images.to(device), windows, masks)
         photos.ids = index
         return photos
 

@@ -207,6 +207,27 @@ def test_photos_of_the_background_alone_give_an_empty_scene(sphere_source):
     assert psnr_on_test_views(teacher, Nothing()) > 40
 
 
+@pytest.mark.parametrize("with_alpha", [True, False])
+def test_what_a_mask_ignores_is_not_learned(sphere_source, with_alpha):
+    """The same weights, whatever the ignored pixels' colour and alpha are."""
+
+    class Painted(sphere_source):
+        colour = 0.0
+
+        def views(self, split):
+            views = super().views(split)
+            masks = torch.zeros(views.images.shape[:3], dtype=torch.bool)
+            masks[:, 6:12, 8:14] = True
+            alpha = None if views.alpha is None else views.alpha.masked_fill(masks, self.colour)
+            images = views.images.masked_fill(masks[..., None], self.colour)
+            return nfcore.Views(views.cameras, images, alpha, views.names, masks)
+
+    black, white = Painted(with_alpha), Painted(with_alpha)
+    white.colour = 1.0
+    states = [fitted(source, Budget(steps=80)).state_dict() for source in (black, white)]
+    assert same(*states)
+
+
 def test_the_field_is_that_of_the_sphere_and_empty_beyond_the_box(teacher, sphere):
     points = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.55, 0.0], [0.9, 0.9, 0.9], [0.0, 0.0, 3.0]])
     field = teacher.field(points)

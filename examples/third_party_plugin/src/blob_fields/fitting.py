@@ -38,7 +38,11 @@ class BlobFit:
         self.teacher, self.views, self.budget = teacher, views, budget
         self.device = teacher.places.device
         self.generator = torch.Generator().manual_seed(budget.seed)
-        self.colours = views.images.reshape(-1, 3)
+        masks = views.masks
+        #: The pixels to train on, as linear indices into (n, height, width): all that no mask ignores.
+        self.pixels = (
+            torch.arange(views.images.shape[:3].numel()) if masks is None else (~masks).flatten().nonzero()[:, 0]
+        )
         self.begin()
         rate = teacher.options.learning_rate
         self.optimizer = torch.optim.Adam(
@@ -88,10 +92,11 @@ class BlobFit:
         """Take one optimisation step on random pixels and return their mean squared error."""
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * FINAL_RATE**progress
-        pixels = torch.randint(len(self.colours), (self.teacher.options.rays_per_step,), generator=self.generator)
+        drawn = torch.randint(len(self.pixels), (self.teacher.options.rays_per_step,), generator=self.generator)
+        pixels = self.pixels[drawn]
         rays = self.views.cameras.pixel_rays(pixels)
         rgb, _, _ = self.teacher.see(type(rays)(rays.origins.to(self.device), rays.directions.to(self.device)))
-        loss = F.mse_loss(rgb, self.colours[pixels].to(self.device))
+        loss = F.mse_loss(rgb, self.views.pixels(pixels).to(self.device))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -131,9 +136,9 @@ def inside_silhouettes(points: Tensor, views: Views) -> Tensor:
     if views.alpha is None:
         return torch.ones(len(points), dtype=torch.bool)
     inside = torch.ones(len(points), dtype=torch.bool)
-    for view in range(len(views)):
+    for view, silhouette in enumerate(views.silhouettes):
         seen, row, column = project(points, views.cameras[view])
-        inside &= ~seen | (views.alpha[view, row, column] > SILHOUETTE)
+        inside &= ~seen | (silhouette[row, column] > SILHOUETTE)
     return inside
 
 

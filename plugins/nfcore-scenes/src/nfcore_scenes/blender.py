@@ -110,7 +110,7 @@ class Blender(nfcore.RaySource):
             self._scene = self._bounds
             train = self.views("train")
             if self.options.box is None and train.alpha is not None:
-                box = hull_box(train.cameras, train.alpha, around=BOX)
+                box = hull_box(train.cameras, train.silhouettes, around=BOX)
                 self._scene = self._bounds.model_copy(update={"box": box})
         return self._scene
 

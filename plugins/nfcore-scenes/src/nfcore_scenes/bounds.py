@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from torch import Tensor
 
 from nfcore import Scene
@@ -61,12 +63,15 @@ def scene_around(
     return _scene(depths_around(cameras.poses, hull), hull, options, where)
 
 
-def _silhouettes(capture: Capture) -> Tensor | None:
-    """Return the training photos' alpha (n, h, w), or None: many files have an alpha that is 1 all over."""
+def _silhouettes(capture: Capture) -> Iterable[Tensor] | None:
+    """Return the training photos' alpha (h, w) each, or None: many files have an alpha that is 1 all over."""
     if not capture.has_alpha("train"):
         return None
-    alpha = capture.views("train").alpha
-    return None if alpha is None or (alpha < 0.5).float().mean() < _LEAST_TRANSPARENT else alpha
+    views = capture.views("train")
+    if views.alpha is None:
+        return None
+    transparent = sum(float((alpha < 0.5).float().mean()) for alpha in views.alpha) / len(views)
+    return None if transparent < _LEAST_TRANSPARENT else views.silhouettes
 
 
 def _scene(depths: Depths, box: Box, options: CaptureOptions, where: str, **kind: bool) -> Scene:

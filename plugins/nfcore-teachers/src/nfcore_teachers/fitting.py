@@ -103,7 +103,7 @@ class Fit(ABC):
         """Smooth the batch's error; pixels that are never drawn are background, and right."""
         if not math.isfinite(error):
             raise NfcoreError(f"the teacher's loss became {error}; lower its learning_rate")
-        error *= len(self.pixels) / len(self.pixels.colours)
+        error *= len(self.pixels) / self.pixels.total
         self.error = error if self.error is None else ERROR_MEMORY * self.error + (1 - ERROR_MEMORY) * error
 
     @property

@@ -85,12 +85,11 @@ class MarchedFit(Fit):
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
         # A hull is carved in the world: only where that is the domain itself.
-        alpha = views.alpha if domain.box == domain.scene.box else None
-        self.carved = alpha is not None
-        if alpha is not None:
-            cameras, alpha = views.cameras.to(device), alpha.to(device)
-            teacher.occupancy.carve(cameras, alpha)
-            pixels = silhouette_pixels(teacher.occupancy, cameras, alpha).cpu()
+        self.carved = views.alpha is not None and domain.box == domain.scene.box
+        if self.carved:
+            cut_out = views.to(device)
+            teacher.occupancy.carve(cut_out.cameras, cut_out.silhouettes)
+            pixels = silhouette_pixels(teacher.occupancy, cut_out.cameras, cut_out.silhouettes).cpu()
         super().__init__(teacher, views, budget, generator, pixels)
         self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
         self.penalty = penalty

@@ -6,7 +6,7 @@ bit where it is over a threshold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -63,8 +63,8 @@ class OccupancyGrid(nn.Module):
         """Size of a cell (3,), in the domain's units."""
         return self.size / torch.tensor(self.shape, device=self.size.device)
 
-    def carve(self, cameras: Cameras, alpha: Tensor) -> None:
-        """Allow the photos' visual hull only: n cameras and their alpha (n, height, width) in [0, 1].
+    def carve(self, cameras: Cameras, alpha: Iterable[Tensor]) -> None:
+        """Allow the photos' visual hull only: n cameras and the alpha (height, width) in [0, 1] of each.
 
         Raises:
             UserError: the silhouettes have nothing in common.

@@ -13,14 +13,17 @@ SEED_RANGE = 2**62
 class PixelBatches:
     """Batches of pixels from posed photos, in an order that is shuffled anew for each pass.
 
-    Holds an order of 4 bytes a pixel beside the photos, and no rays. Its state is two numbers, as an order can
-    be drawn again from its seed.
+    Holds an order of 4 bytes a pixel next to the photos, and no rays. Its state is two numbers, as an order can
+    be drawn again from its seed. Pixels that the photos' masks ignore are never drawn.
 
     Args:
         views: the photos.
         pixels: (m,) int64, the pixels to draw from, as linear indices into (n, height, width); None for all.
         generator: draws a seed for each pass.
         device: where photos are kept and rays are made.
+
+    Attributes:
+        total: number of pixels that are not ignored, drawn or not.
 
     """
 
@@ -31,14 +34,18 @@ class PixelBatches:
         generator: torch.Generator,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.cameras = views.cameras.to(device)
-        self.colours = views.images.reshape(-1, 3).to(device)
+        self.views = views.to(device)
+        self.total = views.images.shape[:3].numel()
+        if views.masks is not None:
+            counted = ~views.masks.flatten()
+            self.total = int(counted.sum())
+            pixels = counted.nonzero()[:, 0] if pixels is None else pixels[counted[pixels]]
         self.pixels = None if pixels is None else pixels.int()
         self.generator = generator
         self._shuffle(self._seed())
 
     def __len__(self) -> int:
-        return len(self.colours) if self.pixels is None else len(self.pixels)
+        return self.total if self.pixels is None else len(self.pixels)
 
     def draw(self, n: int) -> tuple[Rays, Tensor]:
         """Return the next ``n`` pixels, or all if there are fewer: rays (n, 3) and their colours (n, 3)."""
@@ -47,8 +54,8 @@ class PixelBatches:
             self._shuffle(self._seed())
         drawn = self.order[self.position : self.position + n]
         self.position += n
-        pixels = (drawn if self.pixels is None else self.pixels[drawn]).long().to(self.colours.device)
-        return self.cameras.pixel_rays(pixels), self.colours[pixels]
+        pixels = (drawn if self.pixels is None else self.pixels[drawn]).long().to(self.views.cameras.poses.device)
+        return self.views.cameras.pixel_rays(pixels), self.views.pixels(pixels)
 
     def state(self) -> dict[str, int]:
         """Return where the batches are; the generator's own state is its owner's to save."""

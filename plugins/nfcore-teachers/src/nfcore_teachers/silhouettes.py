@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from nfcore.geometry import SILHOUETTE_ALPHA
 from nfcore_teachers.occupancy import OccupancyGrid
 
 
-def silhouette_pixels(grid: OccupancyGrid, cameras: Cameras, alpha: Tensor) -> Tensor:
+def silhouette_pixels(grid: OccupancyGrid, cameras: Cameras, alpha: Iterable[Tensor]) -> Tensor:
     """Return (m,) int64: the pixels whose rays may meet the hull, as linear indices into (n, height, width).
 
     The hull stands out of the silhouettes by up to a cell's diagonal; the other rays meet nothing.

@@ -41,7 +41,7 @@ def compare_views(
     """Yield ``count`` of the ``views``, spread evenly, as they are rendered."""
     count = min(count, len(views))
     for index in (len(views) * k // count for k in range(count)):
-        camera, photo = views.cameras[index], views.images[index]
+        camera, photo, ignored = views.cameras[index], views.images[index], views.ignored(index)
         shown = {"student": student.render(camera)[0].permute(1, 2, 0)}
         if teacher is not None:
             with torch.no_grad():
@@ -50,8 +50,8 @@ def compare_views(
         scores = {}
         for name, image in shown.items():
             pictures[name] = png(to_bytes(image))
-            pictures[f"{name}-error"] = png(error_map(image, photo))
-            scores[name] = float(psnr(_batch(image), _batch(photo)))
+            pictures[f"{name}-error"] = png(error_map(image, photo, ignored))
+            scores[name] = float(psnr(_batch(image), _batch(photo), ignored))
         yield ComparedView(views.names[index], pictures, scores)
 
 

@@ -1,0 +1,165 @@
+"""Photos of one size that are decoded when they are first asked for, and kept as 8-bit RGB or RGBA."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+import torch
+from torch import Tensor
+
+from nfcore.io.mapped import mapped_bytes
+
+#: Which photos: one, or several along the first axis.
+Index = int | slice | Sequence[int] | Tensor
+
+# More bytes than this are kept in a temporary file that is mapped into memory, where the system may drop them.
+_IN_MEMORY = 1 << 30
+
+
+class PhotoStack:
+    """n photos in the place of a tensor (n, height, width, 3): indexed along the first axis, they are float32 RGB.
+
+    A photo is decoded when it is first asked for. Decoded photos are kept as 8-bit numbers, a quarter of what
+    float32 takes; beyond a GiB in a temporary file, in the folder that ``TMPDIR`` names. Several threads may ask.
+
+    Args:
+        read: decodes photo i, at the size that is needed: (height, width, channels) uint8, RGB or straight RGBA.
+        shape: n, height, width, and 3 or 4 channels.
+        background: RGB in [0, 1] that photos with alpha are composited on.
+
+    Example:
+        >>> red = torch.tensor([255, 0, 0], dtype=torch.uint8)
+        >>> photos = PhotoStack(lambda i: red.expand(4, 6, 3), (10, 4, 6, 3))
+        >>> photos.shape, photos[2][0, 0]
+        (torch.Size([10, 4, 6, 3]), tensor([1., 0., 0.]))
+
+    """
+
+    dtype = torch.float32
+
+    def __init__(
+        self,
+        read: Callable[[int], Tensor],
+        shape: tuple[int, int, int, int],
+        background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+    ) -> None:
+        self._read, self._background = read, torch.tensor(background)
+        self._bytes = _room(shape)
+        self._decoded = [False] * shape[0]
+        self._lock = Lock()
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, height, width, 3)."""
+        return torch.Size([*self._bytes.shape[:3], 3])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the photos are kept."""
+        return self._bytes.device
+
+    @property
+    def alpha(self) -> AlphaStack | None:
+        """The photos' alpha, or None where they have none."""
+        return AlphaStack(self) if self._bytes.shape[3] == 4 else None
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __repr__(self) -> str:
+        n, height, width, _ = self.shape
+        return f"PhotoStack({n} of {height}x{width}, {sum(self._decoded)} decoded)"
+
+    def __getitem__(self, index: Index) -> Tensor:
+        return self._composited(self.decoded(index))
+
+    def pixels(self, index: Tensor) -> Tensor:
+        """Return the colours (m, 3) of the pixels with the linear indices (m,) into (n, height, width)."""
+        per_photo = self.shape[1] * self.shape[2]
+        self._decode(index.div(per_photo, rounding_mode="floor").unique().tolist())
+        return self._composited(self._bytes.flatten(0, 2)[index.to(self.device)])
+
+    def chosen(self, indices: Sequence[int]) -> PhotoStack:
+        """Return the photos at ``indices``, in that order, none of them decoded for it."""
+        shape = (len(indices), *self._bytes.shape[1:])
+        return PhotoStack(lambda i: self.decoded(indices[i]), shape, tuple(self._background.tolist()))
+
+    def to(self, device: torch.device | str) -> PhotoStack:
+        """Return the photos on ``device``: all of them decoded there, as 8-bit numbers."""
+        if self.device == torch.device(device):
+            return self
+        moved = object.__new__(PhotoStack)
+        moved.__dict__ |= self.__dict__ | {"_bytes": self.decoded(slice(None)).to(device)}
+        moved._background, moved._decoded = self._background.to(device), [True] * len(self)
+        return moved
+
+    def decoded(self, index: Index) -> Tensor:
+        """Return photos as they are kept: (height, width, channels) or (k, height, width, channels) uint8."""
+        if isinstance(index, int):
+            self._decode([index])
+        elif isinstance(index, slice):
+            self._decode(range(*index.indices(len(self))))
+        else:
+            self._decode(torch.arange(len(self))[torch.as_tensor(index).cpu()].tolist())
+        return self._bytes[index]
+
+    def _decode(self, indices: Sequence[int]) -> None:
+        for index in indices:
+            if not self._decoded[index]:
+                with self._lock:
+                    if not self._decoded[index]:
+                        self._bytes[index] = self._read(index % len(self))
+                        self._decoded[index] = True
+
+    def _composited(self, pixels: Tensor) -> Tensor:
+        colours = pixels[..., :3].float() / 255
+        if pixels.shape[-1] == 4:
+            colours += (1 - pixels[..., 3:].float() / 255) * (self._background - colours)
+        return colours
+
+
+class AlphaStack:
+    """The alpha of a `PhotoStack`, in the place of a tensor (n, height, width) float32 in [0, 1]."""
+
+    dtype = torch.float32
+
+    def __init__(self, photos: PhotoStack) -> None:
+        self._photos = photos
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, height, width)."""
+        return self._photos.shape[:3]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the photos are kept."""
+        return self._photos.device
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.__getitem__, range(len(self)))
+
+    def __getitem__(self, index: Index) -> Tensor:
+        return self._photos.decoded(index)[..., 3].float() / 255
+
+    def to(self, device: torch.device | str) -> AlphaStack:
+        """Return the alpha on ``device``."""
+        return AlphaStack(self._photos.to(device))
+
+
+def _room(shape: tuple[int, int, int, int]) -> Tensor:
+    """Return room for the photos, not initialised: it is taken when it is written to."""
+    size = math.prod(shape)
+    if size <= _IN_MEMORY:
+        return torch.empty(shape, dtype=torch.uint8)
+    return mapped_bytes(size, Path(tempfile.gettempdir())).view(shape)
