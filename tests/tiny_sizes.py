@@ -13,6 +13,8 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Exported, ExportedFile, Port, Runner, Tolerance, Views
+from nfcore.config.schema import Choice
+from nfcore.measuring.packages import Package
 from nfcore.plugin.entry_points import PluginSource
 from nfcore.plugin.manager import PluginManager
 
@@ -110,3 +112,12 @@ def photos_of(student: nfcore.LightField, noise: float = 0.02) -> Views:
     generator = torch.Generator().manual_seed(3)
     images = (own + noise * torch.randn(own.shape, generator=generator)).clamp(0, 1)
     return Views(cameras, images, None, tuple(map(str, range(len(cameras)))))
+
+
+def package(folder, label: str = "small", **options: object) -> Package:
+    """An export of a tiny student, made now."""
+    choice = Choice(name="packed", **options)
+    exporter = manager().build("exporter", "packed", options)
+    (folder / label).mkdir()
+    exporter.export(tiny.student(), folder / label)
+    return Package(label, choice, exporter, folder / label)
