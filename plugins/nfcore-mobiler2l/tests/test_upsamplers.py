@@ -99,5 +99,5 @@ def test_a_wrong_option_says_what_would_be_right(name, options, message):
 
 
 def test_stages_need_channels():
-    with pytest.raises(UserError, match=r"upsampler 'transposed-conv': channels: .*at least 1 item"):
+    with pytest.raises(UserError, match=r"nfcore-mobiler2l/transposed-conv .*channels: .*at least 1 item"):
         upsampler("transposed-conv", 4, channels=[])
