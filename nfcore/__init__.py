@@ -8,6 +8,7 @@ holds every change of what is listed against CHANGELOG.md.
 - ``nfcore.config``: pipelines as data
 - ``nfcore.dataset``: what readers of photos share: pixels, splits, undistortion, bounds from poses and points
 - ``nfcore.evaluation``: metrics, error maps
+- ``nfcore.exports``: manifests of exports, and what exporters share
 - ``nfcore.geometry``: regions to look from, warps, hulls, directions' harmonics, look-ups in grids
 - ``nfcore.io``: files that are written whole or not at all; tensors, images
 - ``nfcore.pipeline``: one function for each stage

@@ -100,5 +100,5 @@ def test_folding_the_norms_leaves_no_norm_and_the_same_function(layer):
 def test_a_wrong_option_says_what_would_be_right(options, message):
     with pytest.raises(UserError) as error:
         backbone(**options)
-    assert f"nfcore-mobiler2l/residual-conv" in str(error.value)
+    assert "nfcore-mobiler2l/residual-conv" in str(error.value)
     assert str(error.value).endswith(message)

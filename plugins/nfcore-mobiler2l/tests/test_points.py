@@ -156,5 +156,5 @@ def test_gradients_flow_to_the_rays(scene, span):
 def test_a_wrong_option_says_what_would_be_right(scene, options, message):
     with pytest.raises(UserError) as error:
         points_encoding(scene, **options)
-    assert f"nfcore-mobiler2l/points" in str(error.value)
+    assert "nfcore-mobiler2l/points" in str(error.value)
     assert str(error.value).endswith(message)

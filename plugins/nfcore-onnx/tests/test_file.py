@@ -191,5 +191,5 @@ def test_another_model_is_not_a_light_field(exporter, model, tmp_path):
 def test_a_wrong_option_says_what_would_be_right(exporter, options, message):
     with pytest.raises(UserError) as error:
         exporter(**options)
-    assert f"nfcore-onnx/onnx" in str(error.value)
+    assert "nfcore-onnx/onnx" in str(error.value)
     assert str(error.value).endswith(message)

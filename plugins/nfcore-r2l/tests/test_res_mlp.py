@@ -65,5 +65,5 @@ def test_an_odd_depth_says_what_would_be_right():
     with pytest.raises(UserError) as error:
         network(depth=7)
     message = "depth: should be even, a block has two layers: 6 or 8, not 7"
-    assert f"nfcore-r2l/res-mlp" in str(error.value)
+    assert "nfcore-r2l/res-mlp" in str(error.value)
     assert str(error.value).endswith(message)
