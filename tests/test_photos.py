@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nfcore import UserError
-from nfcore.dataset import load_photos, photo_size, read_pixels, scaled_size
+from nfcore.dataset import composited, load_photos, photo_size, read_pixels, scaled_size
+from nfcore.scene import PhotoStack
 
 WHITE = (1.0, 1.0, 1.0)
 
@@ -165,3 +166,24 @@ def test_a_damaged_photo_is_read_or_refused_as_a_users_mistake(encoded, edits, c
     for place, value in edits:
         data[place % len(data)] = value
     read_or_refuse(bytes(data[:cut]))
+
+
+def test_photos_that_are_large_together_are_read_when_they_are_asked_for(tmp_path, monkeypatch):
+    generator = np.random.default_rng(0)
+    paths = [tmp_path / f"{index}.png" for index in range(3)]
+    for path, channels in zip(paths, (4, 3, 4), strict=True):
+        Image.fromarray(generator.integers(0, 256, (8, 12, channels), np.uint8)).save(path)
+    now, alpha = load_photos(paths, (8, 12), (4, 6), (0.2, 0.4, 0.6))
+    monkeypatch.setattr("nfcore.dataset.photos._READ_AT_ONCE", 100)
+    later, later_alpha = load_photos(paths, (8, 12), (4, 6), (0.2, 0.4, 0.6))
+    assert isinstance(later, PhotoStack)
+    torch.testing.assert_close(later[:], now, atol=1e-7, rtol=0)
+    assert torch.equal(later_alpha[:], alpha)
+    kept, _ = composited(later.decoded(slice(None)).numpy(), (0.2, 0.4, 0.6))
+    assert isinstance(kept, PhotoStack) and torch.equal(kept[:], later[:])
+
+    paths[1].write_bytes(paths[1].read_bytes()[:60])
+    damaged, _ = load_photos(paths, (8, 12), (4, 6), (0.2, 0.4, 0.6))
+    assert torch.equal(damaged[0], later[0])
+    with pytest.raises(UserError, match=r"1\.png"):
+        damaged[1]

@@ -13,14 +13,19 @@ import numpy.typing as npt
 import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
+from torch.nn import functional as F
 
 from nfcore.errors import UserError
+from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 #: What is decoded. Naming the formats keeps Pillow's rarer decoders away from files that others made.
 FORMATS = ("PNG", "JPEG", "WEBP")
 
 #: Endings of such files, in the order in which they are tried where a data set leaves them out.
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+# Photos of more bytes than this, as 8-bit RGB and together, are read when they are asked for.
+_READ_AT_ONCE = 1 << 27
 
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
 #: How Pillow holds 16-bit grey; it makes 8-bit RGB of 16-bit RGB itself.
@@ -85,8 +90,10 @@ def load_photos(
     full_size: tuple[int, int],
     size: tuple[int, int],
     background: tuple[float, float, float],
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor | PhotoStack, Tensor | AlphaStack | None]:
     """Read photos, scale them down and composite them on ``background``.
+
+    Photos that are large together are read when they are asked for: what is wrong with one is then said later.
 
     Args:
         paths: n files, all of one size.
@@ -102,6 +109,14 @@ def load_photos(
         UserError: a file is missing, truncated, no 8-bit photo, or has another size; names the first such file.
 
     """
+    if len(paths) * size[0] * size[1] * 3 > _READ_AT_ONCE:
+        channels = 4 if any(photo_has_alpha(path) for path in paths) else 3
+        stack = PhotoStack(
+            lambda i: _eight_bit_of(read_pixels(paths[i], full_size, size), channels),
+            (len(paths), *size, channels),
+            background,
+        )
+        return stack, stack.alpha
     images = np.empty((len(paths), *size, 3), np.float32)
     alpha = np.ones((len(paths), *size), np.float32)
     backdrop = np.asarray(background, np.float32)
@@ -119,6 +134,12 @@ def load_photos(
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         any_alpha = any(list(pool.map(load, range(len(paths)))))
     return torch.from_numpy(images), torch.from_numpy(alpha) if any_alpha else None
+
+
+def _eight_bit_of(pixels: npt.NDArray[np.float32], channels: int) -> Tensor:
+    """Return what ``read_pixels`` returned as uint8, exactly; opaque where it has no alpha and is to have one."""
+    found = torch.from_numpy(pixels * 255).round().to(torch.uint8)
+    return found if found.shape[-1] == channels else F.pad(found, (0, 1), value=255)
 
 
 def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -149,8 +170,12 @@ def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -
 
 def composited(
     pixels: npt.NDArray[np.uint8], background: tuple[float, float, float]
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor | PhotoStack, Tensor | AlphaStack | None]:
     """Return 8-bit RGB or straight RGBA (n, h, w, 3 or 4) on ``background``: as ``load_photos``."""
+    if pixels[..., :3].size > _READ_AT_ONCE:
+        n, height, width, channels = pixels.shape
+        stack = PhotoStack(lambda i: torch.from_numpy(pixels[i]), (n, height, width, channels), background)
+        return stack, stack.alpha
     colours = torch.from_numpy(pixels[..., :3]).float() / 255
     if pixels.shape[-1] == 3:
         return colours, None
