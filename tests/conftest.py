@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from browser import chromium, opened  # noqa: F401 - fixtures
 
 from nfcore.cli import main
 from nfcore.config.resolve import configure
 from nfcore.config.schema import PipelineConfig
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run
-from nfcore.testing.browser import chromium, opened  # noqa: F401 - fixtures
 from nfcore.ui.console import Console
 
 

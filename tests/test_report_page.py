@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import tiny
+from browser import accessibility_violations
 from reported import finish
 
 from nfcore.runs import Artifacts, Run, write_report
-from nfcore.testing.browser import accessibility_violations
 
 AXE = Path(__file__).parents[1] / "plugins" / "nfcore-web" / "tests" / "axe.min.js"
 

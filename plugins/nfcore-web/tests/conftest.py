@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from browser import accessibility_violations, chromium, opened  # noqa: F401 - fixtures
 from torch import nn
 
 import nfcore
 from nfcore import Cameras, LightField, Scene
 from nfcore.testing import tiny_student
-from nfcore.testing.browser import accessibility_violations, chromium, opened  # noqa: F401 - fixtures
 
 HERE = Path(__file__).parent
 
