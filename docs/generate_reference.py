@@ -26,6 +26,7 @@ from nfcore import hookspecs, testing
 from nfcore.cli import app
 from nfcore.cli.info import option_rows
 from nfcore.config.schema import Choice, PipelineConfig
+from nfcore.interfaces.rules import RULES
 from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Kind
 from nfcore.plugin.entry_points import discover
 from nfcore.plugin.manager import PluginManager
@@ -94,6 +95,9 @@ def kind_page(kind: Kind, plugins: PluginManager) -> str:
         f"How to write one: [guide](../guides/{kind.replace('_', '-')}.md).",
         "## The contract",
         *(documented(name) for name in classes),
+        "## The rules",
+        "Errors, `nfcore plugins check` and the [conformance kit](testing.md) name the rule that is broken.",
+        rules_table(kind),
         "## The components",
     ]
     for plugin, component in plugins.components(kind):
@@ -105,6 +109,13 @@ def kind_page(kind: Kind, plugins: PluginManager) -> str:
             f"::: {component.target.replace(':', '.')}\n    options: {{members: false, heading_level: 4}}",
         ]
     return page(parts)
+
+
+def rules_table(kind: Kind) -> str:
+    """Return the rules that the conformance kit tests of a kind: each id with its sentence."""
+    (kit,) = (value for name in testing.__all__ if getattr(value := getattr(testing, name), "kind", "") == kind)
+    rules = testing.base.standard_tests(kit).values()
+    return table(["rule", "what must hold"], [[f"`{rule}`", RULES[rule]] for rule in rules])
 
 
 def recipes_page(plugins: PluginManager) -> str:
@@ -219,8 +230,8 @@ def testing_page() -> str:
         value = getattr(testing, name)
         parts.append(f"::: {value.__module__}.{value.__qualname__}\n    options: {{members: false}}")
         if hasattr(value, "kind"):
-            rows = [[f"`{test}`", sentence] for test, sentence in testing.base.standard_tests(value).items()]
-            parts.append(table(["standard test", "the sentence that it tests"], rows))
+            rows = [[f"`{test}`", f"`{rule}`"] for test, rule in testing.base.standard_tests(value).items()]
+            parts.append(table(["standard test", "the rule that it tests"], rows))
     return page(parts)
 
 

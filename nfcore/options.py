@@ -60,6 +60,15 @@ def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
         raise _mistake(model, error, where) from None
 
 
+def mistakes(model: type[BaseModel], values: Mapping[str, Any], where: str) -> dict[tuple[str | int, ...], str]:
+    """Return all that is wrong with ``values`` as ``model``, one line each, by the path to the wrong value."""
+    try:
+        model.model_validate(dict(values))
+    except ValidationError as error:
+        return {issue["loc"]: _sentence(model, issue, where) for issue in error.errors()}
+    return {}
+
+
 def _mistake(model: type[BaseModel], error: ValidationError, where: str) -> UserError:
     return UserError("; ".join(_sentence(model, issue, where) for issue in error.errors()[:2]))
 

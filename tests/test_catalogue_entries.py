@@ -59,10 +59,18 @@ def test_a_mistake_in_an_entry_is_named_in_one_line(entry, mistake):
     assert right in TINY
     entry.write_text(TINY.replace(right, wrong, 1))
     problems = [problem for problem in check_entry(entry, plugins()) if "not installed" not in problem]
-    assert len(problems) == 1
-    assert problems[0].startswith(f"{entry}: ")
-    assert said in problems[0]
-    assert "\n" not in problems[0]
+    (named,) = (problem for problem in problems if said in problem)
+    assert named.startswith(f"{entry}: ")
+    assert "\n" not in named
+
+
+def test_all_mistakes_in_an_entry_are_named_at_once(entry):
+    text = TINY.replace('"teacher"', '"painter"').replace('"experimental"', '"finished"')
+    entry.write_text(text.replace('name = "tiny"', 'name = "quickstart"'))
+    other = entry.rename(entry.with_name("tiny.toml"))
+    problems = "\n".join(check_entry(other, plugins()))
+    for named in ("components.1.kind", "maturity", "'quickstart'", "tiny-dist.toml", "not installed"):
+        assert named in problems
 
 
 def test_a_file_that_is_called_otherwise_is_wrong(entry):

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 import nfcore
 from nfcore import hookspecs
 from nfcore.config.schema import Choice, PipelineConfig
+from nfcore.interfaces.rules import RULES
 from nfcore.plugin.manager import PluginManager
 
 needs_mkdocs = pytest.mark.skipif(
@@ -153,6 +154,12 @@ def test_the_reference_shows_every_hook_component_option_setting_command_and_pub
             value = getattr(module, name)
             if inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.startswith("nfcore")):
                 assert re.search(rf"^::: nfcore\.[\w.]*\b{name}$", shown, re.MULTILINE), f"{package}.{name}"
+
+
+def test_the_reference_shows_every_rule_with_its_sentence(reference):
+    text = "\n".join(reference.pages().values())
+    for rule, sentence in RULES.items():
+        assert f"| `{rule}` | {sentence} |" in text
 
 
 def test_the_reference_shows_every_command_that_the_command_line_has(reference, command, tmp_path):

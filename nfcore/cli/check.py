@@ -1,77 +1,27 @@
-"""``nfcore plugins check``: whether components keep the contracts of their kinds, sentence by sentence."""
+"""``nfcore plugins check``: whether components keep the rules of their kinds, one by one."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nfcore.cli import completion
-from nfcore.cli.info import matching
+from nfcore.cli.checking import Report, reports_on
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.errors import NfcoreError, PluginError, UserError
-from nfcore.options import parse
-from nfcore.plugin.components import Component
-from nfcore.plugin.entry_points import in_folder
-from nfcore.plugin.installed import plugin_folders, plugins, use_plugin_folders
-from nfcore.plugin.isolation import Plugin
+from nfcore.errors import UserError
+from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
-    from nfcore.testing.running import Collector
-
-#: Packages that take so long to import that a plugin's module must leave them to its components.
-HEAVY = ("torch", "onnx", "onnxruntime", "coremltools", "tensorflow", "jax")
-_PASSED = ("passed", "expected to fail", "not verified")
+    from nfcore.testing.running import Outcome
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to ``nfcore plugins``."""
     app.command()(check)
-
-
-@dataclass
-class Report:
-    """What was found of one component.
-
-    Args:
-        plugin: where it comes from.
-        component: the component.
-        problems: what is wrong with it besides the standard tests.
-        tests: the standard tests, each with its class, name, result and reason.
-
-    """
-
-    plugin: Plugin
-    component: Component
-    problems: list[str] = field(default_factory=list)
-    tests: list[dict[str, str]] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        """Its full name."""
-        return f"{self.plugin.distribution}/{self.component.name}"
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems and all(test["result"] in _PASSED for test in self.tests)
-
-    def as_data(self) -> dict[str, Any]:
-        """Return the report for scripts."""
-        return {
-            "kind": self.component.kind,
-            "name": self.name,
-            "passed": self.passed,
-            "problems": self.problems,
-            "tests": self.tests,
-        }
 
 
 def check(
@@ -92,11 +42,11 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the sentences of the contract, one by one; a folder's own tests say options and xfail."""
+    """Test the rules of the contract, one by one; a folder's own tests say options and xfail."""
     if name is None and registry is None:
         raise UserError("say what to check: a component, a distribution, a plugin's folder, or --registry FILE")
     entry_problems = _entry_problems(registry)
-    reports = _reports(name, _options(changes or ())) if name is not None else []
+    reports = reports_on(name, _options(changes or ())) if name is not None else []
     passed = not entry_problems and all(report.passed for report in reports)
     if as_json:
         entry = {} if registry is None else {"registry": {"file": str(registry), "problems": entry_problems}}
@@ -104,7 +54,7 @@ def check(
     else:
         for report in reports:
             _print(report)
-        for line in entry_problems or ([] if registry is None else [f"{registry}: right"]):
+        for line in entry_problems or ([] if registry is None else [f"{registry}: no faults"]):
             say(line)
     raise typer.Exit(0 if passed else 1)
 
@@ -131,139 +81,36 @@ def _options(changes: list[str] | tuple[()]) -> dict[str, Any]:
     return options
 
 
-def _reports(name: str, options: dict[str, Any]) -> list[Report]:
-    folder = Path(name)
-    if (folder / "pyproject.toml").is_file():
-        reports = [Report(plugin, component) for plugin, component in _of_folder(folder)]
-        if not options:
-            _run_own_tests(folder, reports)
-    else:
-        reports = [Report(plugin, component) for plugin, component in matching(plugins(), name)]
-    heavy = {name: _imports_at_once(name) for name in {report.plugin.distribution for report in reports}}
-    for report in reports:
-        report.problems = _problems(report, heavy[report.plugin.distribution])
-        if not report.tests:
-            _run_standard_tests(report, options)
-    return reports
-
-
-def _of_folder(folder: Path) -> list[tuple[Plugin, Component]]:
-    """Return the components of the plugin in ``folder``, installed or not.
-
-    Raises:
-        PluginError: the plugin is broken.
-
-    """
-    use_plugin_folders([*plugin_folders(), folder.resolve()])
-    distributions = {source.distribution for source in in_folder(folder)}
-    for plugin in plugins().plugins:
-        if plugin.problem and plugin.distribution in distributions:
-            raise PluginError(f"{plugin} is broken: {plugin.problem}")
-    return [(p, c) for p, c in plugins().components() if p.distribution in distributions]
-
-
-def _problems(report: Report, heavy: list[str]) -> list[str]:
-    """Return what is wrong with how the plugin offers the component."""
-    problems = []
-    if not report.component.summary.strip():
-        problems.append("its Component has no summary: say in one line what it is")
-    if heavy:
-        problems.append(
-            f"the plugin's module imports {', '.join(heavy)}, which every listing would wait for: "
-            "only the module that the target names may"
-        )
-    problem = plugins().problem(report.plugin, report.component)
-    return problems + ([problem] if problem else [])
-
-
-def _imports_at_once(distribution: str) -> list[str]:
-    """Return which heavy packages listing a distribution's plugins imports, as another Python finds."""
-    folders = [str(folder.resolve()) for folder in plugin_folders()]
-    code = (
-        "import json, pathlib, sys\nfrom nfcore.plugin.installed import plugins, use_plugin_folders\n"
-        f"use_plugin_folders(map(pathlib.Path, {folders!r}))\nplugins()\n"
-        f"sys.stdout.write(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
-    )
-    environment = os.environ | {"NFCORE_PLUGINS_ONLY": distribution, "NFCORE_PLUGINS_DISABLE": ""}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)  # noqa: S603
-    if run.returncode:
-        reason = (run.stderr.strip().splitlines() or ["it ends without a word"])[-1]
-        raise NfcoreError(f"the plugins of {distribution} can't be listed by {sys.executable}: {reason}")
-    imported: list[str] = json.loads(run.stdout)
-    return imported
-
-
-def _run_own_tests(folder: Path, reports: list[Report]) -> None:
-    """Run the conformance classes that the plugin itself has: they know good options and known failures."""
-    from nfcore.testing.running import run_file
-
-    for path in sorted((folder / "tests").rglob("test_*.py")):
-        if "nfcore.testing" not in path.read_text(encoding="utf-8"):
-            continue
-        collector = run_file(path.resolve())
-        if collector.errors:
-            raise PluginError(f"{path}: {collector.errors[0]}")
-        for group, cls in collector.classes.items():
-            for report in reports:
-                if cls.kind == report.component.kind and _is_meant(cls.component, report):
-                    _add(report, collector, group)
-
-
-def _is_meant(component: str | type[Any], report: Report) -> bool:
-    """Whether the ``component`` of a conformance class is that of the report."""
-    if isinstance(component, str):
-        return component in (report.name, report.component.name)
-    return report.component.target == f"{component.__module__}:{component.__qualname__}"
-
-
-def _run_standard_tests(report: Report, options: dict[str, Any]) -> None:
-    """Run the standard tests of a component with the given options, its defaults for the others."""
-    from nfcore.testing.running import run_file
-
-    kind, where = report.component.kind, f"{report.component.kind} {report.name!r}"
-    try:
-        cls = plugins().load(kind, report.name)
-        known = {key: value for key, value in options.items() if key in cls.Options.model_fields}
-        parse(cls.Options, known, where)
-    except UserError as error:
-        report.problems.append(f"not tested: {error}")
-        return
-    except AttributeError as error:
-        report.problems.append(f"not tested: {report.component.target} is no {kind}: {error}")
-        return
-    base = f"{''.join(word.title() for word in kind.split('_'))}Conformance"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "test_component.py"
-        path.write_text(
-            f"from nfcore.testing import {base}\n\n\n"
-            f"class TestComponent({base}):\n    component = {report.name!r}\n    options = {known!r}\n",
-            encoding="utf-8",
-        )
-        collector = run_file(path)
-    report.problems += collector.errors
-    _add(report, collector, "TestComponent")
-
-
-def _add(report: Report, collector: Collector, group: str) -> None:
-    report.tests += [
-        {"class": group, "test": o.test, "result": o.result, "reason": o.reason}
-        for o in collector.outcomes
-        if o.group == group
-    ]
-
-
 def _print(report: Report) -> None:
-    results = [test["result"] for test in report.tests]
+    results = [outcome.result for outcome in report.outcomes]
     counts = [f"{results.count(result)} {result}" for result in dict.fromkeys(results)]
     say(f"{report.component.kind} {report.name}: {', '.join(counts) or 'not tested'}")
     for problem in report.problems:
         say(f"  wrong: {problem}")
-    for test in report.tests:
-        if test["result"] != "passed":
-            say(f"  {test['result']}: {_sentence(test['test'])} ({test['class']}.{test['test']})")
-            for line in test["reason"].splitlines():
-                say(f"      {line}")
+    for outcome, others in _grouped([o for o in report.outcomes if o.result == "failed"]):
+        rule, *lines = outcome.reason.splitlines()
+        say(f"  failed: {rule} ({outcome.group}.{outcome.test})")
+        for line in lines:
+            say(f"      {line}")
+        if others:
+            say(f"      this fails {', '.join(others)} too")
+    for outcome in report.outcomes:
+        if outcome.result not in ("passed", "failed"):
+            say(f"  {outcome.result}: {outcome.rule} ({outcome.group}.{outcome.test})")
+            say(f"      {outcome.reason}")
 
 
-def _sentence(test: str) -> str:
-    return test.removeprefix("test_").replace("_", " ")
+def _grouped(failures: list[Outcome]) -> Iterator[tuple[Outcome, list[str]]]:
+    """Yield each fault once, with the ids of the other rules whose tests it fails too; what is not finite first.
+
+    Tests fail for one fault if they name the same rule as broken, or if the same line raises in them.
+    """
+    elsewhere = {(o.group, o.broken) for o in failures if o.broken != o.rule}
+    groups: dict[tuple[str, str | None], list[Outcome]] = {}
+    for outcome in failures:
+        named = (outcome.group, outcome.broken)
+        found = (outcome.group, outcome.reason.partition("\n")[2])
+        groups.setdefault(named if named in elsewhere else found, []).append(outcome)
+    for group in sorted(groups.values(), key=lambda group: not str(group[0].broken).endswith("finite")):
+        group.sort(key=lambda outcome: outcome.rule != outcome.broken)
+        yield group[0], [outcome.rule for outcome in group[1:]]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import sys
+from collections.abc import Collection
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +20,7 @@ from pydantic import Field, TypeAdapter
 
 from nfcore.errors import UserError
 from nfcore.io.atomic import read_toml, write_atomic
-from nfcore.options import Options, parse
+from nfcore.options import Options, mistakes, parse
 from nfcore.plugin.components import INTERFACE_LEVELS, Kind
 from nfcore.plugin.entry_points import canonical
 from nfcore.plugin.manager import PluginManager
@@ -122,20 +124,34 @@ def read_entry(path: Path) -> Entry:
 
 
 def check_entry(path: Path, manager: PluginManager) -> list[str]:
-    """Return what is wrong with the catalogue entry in ``path``, a sentence each; nothing if it is right.
+    """Return all that is wrong with the catalogue entry in ``path``, a sentence each; nothing if it is right.
 
     Besides the form, the entry is compared with the plugin as ``manager`` has it, and with the names that other
-    plugins in the catalogue have.
+    plugins in the catalogue have. What has not the right form is left out of these comparisons.
     """
     try:
-        entry = read_entry(path)
+        values = read_toml(path)
     except UserError as error:
         return [str(error)]
+    wrong = mistakes(Entry, values, str(path))
+    fields = {str(place[0]) for place in wrong}
+    entry = parse(Entry, _stand_ins(path) | {k: v for k, v in values.items() if k not in fields}, str(path))
     others = [other for other in index() if other.distribution != entry.distribution]
-    return [
-        f"{path}: {problem}"
-        for problem in (*_own_problems(entry, path), *_taken(entry, others), *_not_as_installed(entry, manager))
-    ]
+    problems = [*_own_problems(entry, path), *_taken(entry, others), *_not_as_installed(entry, manager, fields)]
+    return [*wrong.values(), *(f"{path}: {problem}" for problem in problems)]
+
+
+def _stand_ins(path: Path) -> dict[str, str]:
+    """Return an entry of the right form, for the values that ``path`` lacks or has in the wrong form."""
+    name = path.stem if re.fullmatch(_NAME, path.stem) else "unnamed"
+    return {
+        "distribution": name,
+        "summary": "?",
+        "install": f"pip install {name}",
+        "licence": "?",
+        "maturity": "experimental",
+        "home_page": "https://?",
+    }
 
 
 def _own_problems(entry: Entry, path: Path) -> list[str]:
@@ -166,7 +182,8 @@ def _taken(entry: Entry, others: list[Entry]) -> list[str]:
     ]
 
 
-def _not_as_installed(entry: Entry, manager: PluginManager) -> list[str]:
+def _not_as_installed(entry: Entry, manager: PluginManager, unknown: Collection[str]) -> list[str]:
+    """Return what the installed distribution says otherwise; ``unknown`` fields of the entry are not compared."""
     try:
         found = metadata.metadata(entry.distribution)
     except metadata.PackageNotFoundError:
@@ -193,6 +210,7 @@ def _not_as_installed(entry: Entry, manager: PluginManager) -> list[str]:
     return [
         problem
         for field, value in offered.items()
+        if field not in unknown
         for problem in _differences(field, getattr(entry, field), value)
     ]
 

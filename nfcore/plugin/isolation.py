@@ -32,13 +32,14 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 @dataclass
 class Plugin:
-    """One plugin as it was found: what it offers, or why it is broken."""
+    """One plugin as it was found: what it offers, or why it is broken, with the error that says so."""
 
     source: PluginSource
     components: list[Component] = field(default_factory=list)
     recipes: list[Recipe] = field(default_factory=list)
     publications: list[Publication] = field(default_factory=list)
     problem: str | None = None
+    error: BaseException | None = None
 
     @property
     def distribution(self) -> str:
@@ -73,7 +74,7 @@ class Fence:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, and what extensions in Rust panic with
-            plugin.problem = reason(error)
+            plugin.problem, plugin.error = reason(error), error
             plugin.components, plugin.recipes, plugin.publications = [], [], []
             if self.hooks.has_plugin(name):
                 self.hooks.unregister(name=name)

@@ -10,13 +10,6 @@ Three lines give a component all tests of its kind; pytest runs them, and ``nfco
 
 from __future__ import annotations
 
-from nfcore.errors import UserError
-
-try:
-    import pytest as _pytest  # noqa: F401 - only here: a plain message instead of a traceback
-except ImportError:
-    raise UserError("nfcore.testing needs pytest, which is not installed: pip install pytest") from None
-
 from nfcore.testing.backbone import BackboneConformance
 from nfcore.testing.encoding import EncodingConformance
 from nfcore.testing.exporter import ExporterConformance

@@ -10,7 +10,7 @@ from torch import Tensor
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
 from nfcore.student.light_field import LightField
-from nfcore.testing.contract import require, sentence
+from nfcore.testing.contract import require, rule
 from nfcore.testing.part import NetworkConformance
 from nfcore.testing.sphere import SCENE
 from nfcore.testing.student import OctavePoints, make_uneven, tiny_student
@@ -36,7 +36,7 @@ class BackboneConformance(NetworkConformance):
         """Return a student with the backbone."""
         return tiny_student(OctavePoints(Options(), SCENE), self.make())
 
-    @sentence("Return (b, c', h, w) for (b, c, h, w)")
+    @rule("backbone.shape")
     @torch.no_grad()
     def test_it_keeps_the_grid_and_gives_its_channels(self) -> None:
         """For grids of any size."""
@@ -46,10 +46,15 @@ class BackboneConformance(NetworkConformance):
             right = (batch, backbone.channels, height, width)
             require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
 
-    @sentence("number of input features per ray, the encoding's ``channels``.")
+    @rule("backbone.finite")
+    def test_its_output_is_finite_for_large_features(self) -> None:
+        """Features a thousand times larger than usual come from a student at the start of its training."""
+        self.require_finite_for_large_features()
+
+    @rule("backbone.in-channels")
     @torch.no_grad()
     def test_it_takes_any_number_of_input_features(self) -> None:
-        """Which encoding stands before it is the user's choice."""
+        """The user chooses which encoding comes before it."""
         for in_channels in (1, 6, 50):
             backbone = self.make(in_channels)
             require(

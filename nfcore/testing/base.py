@@ -1,21 +1,4 @@
-"""What all kinds share: how the component under test is named and made, and the tests of every component.
-
-Some sentences hold for all kinds and are written here, where the interfaces would only repeat each other:
-
-- A component is a class that implements the interface of its kind.
-- Options survive being written to JSON and read again: saved files name a component with its options.
-- All tensors are parameters or buffers, so that ``to(device)`` moves everything.
-- The same seed gives the same weights.
-- In eval mode the same input gives the same output, and the global random state is left alone.
-- In eval mode each image of a batch is on its own.
-- Features and images are finite for any finite input.
-- A saved and loaded component gives the same output, bit for bit.
-- Exported by torch.export, the student computes what torch computes.
-- Backbone and upsampler run in half precision too.
-- A student that is exported is left as it was.
-- Files that are missing or damaged are refused with a UserError.
-- A scene that a component can't take is refused with a UserError.
-"""
+"""What all kinds share: how the component under test is named and made, and the tests of every component."""
 
 from __future__ import annotations
 
@@ -39,7 +22,7 @@ from nfcore.plugin.identity import Identity
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.runtime.threads import single_thread
-from nfcore.testing.contract import Broken, require, sentence
+from nfcore.testing.contract import Broken, require, rule
 
 INTERFACES: dict[Kind, type] = {
     "ray_source": RaySource,
@@ -75,13 +58,14 @@ class OneClass(PluginManager):
 class Conformance:
     """The standard tests of a component; subclass the class of its kind, such as ``EncodingConformance``.
 
-    The standard tests can be neither overridden nor dropped. One that fails for a known reason is marked in
-    ``xfail``; it must then fail. Tests of the author's own may be added.
+    Each standard test tests one rule, which has a stable id. The tests can be neither overridden nor dropped. A
+    rule that is broken for a known reason is named in ``xfail``; its test must then fail. Tests of the author's
+    own may be added.
 
     Attributes:
         component: the component's name (or ``distribution/name``), or its class.
         options: its options; its defaults by default.
-        xfail: standard tests that are known to fail, each with the reason.
+        xfail: ids of rules that are known to be broken, each with the reason.
 
     """
 
@@ -113,32 +97,31 @@ class Conformance:
         for name in vars(cls):
             if name in standard:
                 raise TypeError(
-                    f"{cls.__name__} overrides the standard test {name!r}: it may only be marked as failing, "
-                    f"xfail = {{{name!r}: 'the reason'}}"
+                    f"{cls.__name__} overrides the standard test {name!r}: its rule may only be marked as broken, "
+                    f"xfail = {{{standard[name]!r}: 'the reason'}}"
                 )
             if not name.startswith("__") and name not in cls.settings and name in _own_names(cls):
                 raise TypeError(f"{cls.__name__} overrides {name!r} of the conformance kit: choose another name")
 
     @classmethod
     def _mark_known_failures(cls) -> None:
-        standard = standard_tests(cls)
+        tests = {rule: test for test, rule in standard_tests(cls).items()}
         for name, reason in cls.xfail.items():
-            if name not in standard:
-                raise TypeError(f"{cls.__name__}.xfail: no standard test {name!r}; {nearest(name, standard)}")
+            if name not in tests:
+                raise TypeError(f"{cls.__name__}.xfail: no rule {name!r}; {nearest(name, tests)}")
             if not reason.strip():
                 raise TypeError(f"{cls.__name__}.xfail: {name!r} needs a reason")
-            setattr(cls, name, _expected_to_fail(getattr(cls, name), reason))
+            setattr(cls, tests[name], _expected_to_fail(getattr(cls, tests[name]), reason))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Refuse marks that would drop a standard test."""
         name = metafunc.function.__name__
-        dropping = {"skip", "skipif"} | (set() if name in self.xfail else {"xfail"})
-        if name in standard_tests(type(self)) and any(
-            m.name in dropping for m in metafunc.definition.iter_markers()
-        ):
+        rule = standard_tests(type(self)).get(name)
+        dropping = {"skip", "skipif"} | (set() if rule in self.xfail else {"xfail"})
+        if rule is not None and any(m.name in dropping for m in metafunc.definition.iter_markers()):
             pytest.fail(
-                f"{type(self).__name__}: the standard test {name!r} can't be skipped: it may only be marked as "
-                f"failing, xfail = {{{name!r}: 'the reason'}}",
+                f"{type(self).__name__}: the standard test {name!r} can't be skipped: its rule may only be marked "
+                f"as broken, xfail = {{{rule!r}: 'the reason'}}",
                 pytrace=False,
             )
 
@@ -184,7 +167,7 @@ class Conformance:
 
     # -- the tests of every component --------------------------------------------------------------------
 
-    @sentence("A component is a class that implements the interface of its kind.")
+    @rule("component.interface")
     def test_it_implements_its_interface(self) -> None:
         """A class that only looks alike breaks as soon as the interface grows."""
         interface = INTERFACES[self.kind]
@@ -194,7 +177,7 @@ class Conformance:
             right=f"a subclass of nfcore.{interface.__name__}",
         )
 
-    @sentence("immutable, unknown names are an error, each field has a description.")
+    @rule("component.options-described")
     def test_each_option_has_a_description(self) -> None:
         """Help and documentation are made from the options alone."""
         silent = [name for name, field in self.cls.Options.model_fields.items() if not field.description]
@@ -204,27 +187,23 @@ class Conformance:
             right="Field(..., description='...') on each field of Options",
         )
 
-    @sentence("immutable, unknown names are an error, each field has a description.")
+    @rule("component.options-strict")
     def test_an_unknown_option_is_refused(self) -> None:
         """A misspelt option must not be ignored in silence."""
         values = {**self.given.model_dump(), "no_such_option": 1}
         with contextlib.suppress(UserError):
             parse(self.cls.Options, values, self.name)
-            raise Broken(
-                "found: Options takes 'no_such_option'\nright: a subclass of nfcore.Options, which refuses it"
-            )
+            raise Broken("Options takes 'no_such_option'", "a subclass of nfcore.Options, which refuses it")
 
-    @sentence("immutable, unknown names are an error, each field has a description.")
+    @rule("component.options-frozen")
     def test_its_options_are_immutable(self) -> None:
         """Options that change after they were saved describe another component."""
         name = next(iter(type(self.given).model_fields), "any_option")
         with contextlib.suppress(ValidationError):
             setattr(self.given.model_copy(), name, getattr(self.given, name, None))
-            raise Broken(f"found: {name!r} can be assigned\nright: a subclass of nfcore.Options, which is frozen")
+            raise Broken(f"{name!r} can be assigned", "a subclass of nfcore.Options, which is frozen")
 
-    @sentence(
-        "Options survive being written to JSON and read again: saved files name a component with its options."
-    )
+    @rule("component.options-json")
     def test_its_options_survive_json(self) -> None:
         """Runs, teachers and students are saved with their options as JSON."""
         text = self.given.model_dump_json()
@@ -233,13 +212,10 @@ class Conformance:
 
 
 def standard_tests(cls: type[Conformance]) -> dict[str, str]:
-    """Return the standard tests of a class by name, each with the sentence that it tests."""
+    """Return the standard tests of a class by name, each with the id of the rule that it tests."""
     kit = [base for base in cls.__mro__ if base.__module__.startswith(f"{__package__}.")]
     return {
-        name: value.sentence
-        for base in reversed(kit)
-        for name, value in vars(base).items()
-        if hasattr(value, "sentence")
+        name: value.rule for base in reversed(kit) for name, value in vars(base).items() if hasattr(value, "rule")
     }
 
 
@@ -257,7 +233,7 @@ def _expected_to_fail(test: Any, reason: str) -> Any:
 
 @contextlib.contextmanager
 def untouched_random_state(who: str) -> Iterator[None]:
-    """Break the sentence if the global random state of torch, numpy or Python changes meanwhile."""
+    """Break the rule that is being tested if the global random state of torch, numpy or Python changes."""
     before = _random_states()
     yield
     changed = [library for library, state in _random_states().items() if state != before[library]]

@@ -1,56 +1,124 @@
-"""How a broken promise is told: the sentence of the contract, what was found, what would be right."""
+"""How a broken rule is told: its id and its sentence, what was found and where, what would be right."""
 
 from __future__ import annotations
 
 import functools
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import torch
+from torch import Tensor
+
+from nfcore.interfaces.rules import RULES
+
+_NOT_THE_PLUGIN = ("nfcore", "pluggy", "importlib")
 
 Test = TypeVar("Test", bound=Callable[..., None])
 Made = TypeVar("Made")
 
 
 class Broken(Exception):  # noqa: N818 - it is a finding about the component, not an error of the kit
-    """The component does not keep the sentence that is being tested."""
+    """The component breaks a rule: the one that is being tested, unless another is named.
 
+    Args:
+        found: what was found.
+        right: what would be right.
+        rule: the id of another rule, where that one is the reason.
 
-def sentence(text: str) -> Callable[[Test], Test]:
-    """Name the sentence of the contract that a standard test tests.
-
-    The text stands as it is here in the interface's docstring, or in that of ``nfcore.testing.base`` for what all
-    kinds promise. Whatever the component raises in the test breaks the sentence too.
     """
+
+    def __init__(self, found: str, right: str, rule: str | None = None) -> None:
+        super().__init__(f"found: {found}\nright: {right}")
+        self.rule = rule
+
+
+def rule(name: str) -> Callable[[Test], Test]:
+    """Say which rule of ``nfcore.interfaces.rules`` a standard test tests.
+
+    Whatever the component raises in the test breaks the rule too. An error of the core that names a rule, at the
+    boundary to the component, breaks that one.
+    """
+    RULES[name]  # an unknown one is a mistake of the kit
 
     def mark(test: Test) -> Test:
         @functools.wraps(test)
-        def run(*arguments: Any, **fixtures: Any) -> None:
+        def run(self: Any, *arguments: Any, **fixtures: Any) -> None:
             __tracebackhide__ = True
             try:
-                test(*arguments, **fixtures)
+                test(self, *arguments, **fixtures)
+                return
             except Broken as broken:
-                raise pytest.fail.Exception(f'the contract says "{text}"\n{broken}', pytrace=False) from None
+                cause, found, broken_rule = None, str(broken), broken.rule or name
             except Exception as error:
-                raise AssertionError(f'the contract says "{text}"\nfound: {describe(error)}') from error
+                cause, found, broken_rule = (
+                    error,
+                    f"found: {described(error, self.cls)}",
+                    getattr(error, "rule", name),
+                )
+            text = f"{broken_rule}: {RULES[broken_rule]}\n{found}"
+            failure = pytest.fail.Exception(text, pytrace=False) if cause is None else AssertionError(text)
+            setattr(failure, "rule", broken_rule)  # noqa: B010 - pytest's own exceptions have no such attribute
+            raise failure from cause
 
-        run.sentence = text  # type: ignore[attr-defined]
+        run.rule = name  # type: ignore[attr-defined]
         return run  # type: ignore[return-value]
 
     return mark
 
 
 def require(holds: Any, *, found: str, right: str) -> None:
-    """Break the sentence that is being tested unless ``holds``."""
+    """Break the rule that is being tested unless ``holds``."""
     if not holds:
-        raise Broken(f"found: {found}\nright: {right}")
+        raise Broken(found, right)
 
 
-def describe(error: BaseException) -> str:
-    """Return the type and the first line of an error."""
+def require_finite(values: Tensor, what: str, rule: str) -> None:
+    """Break ``rule``, whichever is being tested, if a value is infinite or NaN: no other can then be judged."""
+    wrong = int((~values.isfinite()).sum())
+    if wrong:
+        raise Broken(f"{what} not finite: {wrong} of {values.numel()} values are infinite or NaN", "numbers", rule)
+
+
+def require_type(value: object, right: type, what: str, rule: str) -> None:
+    """Break ``rule``, whichever is being tested, unless ``value`` is of the promised class."""
+    if not isinstance(value, right):
+        raise Broken(f"{what} {value!r:.60}, a {type(value).__name__}", f"an nfcore.{right.__name__}", rule)
+
+
+def described(error: BaseException, component: object = None) -> str:
+    """Return the type and the first line of an error, with the line of the plugin's code that raised it.
+
+    Args:
+        error: what was raised.
+        component: the class whose package is the plugin's, or the package's name; None for any but the core.
+
+    """
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    text = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    module = component if isinstance(component, str) else getattr(component, "__module__", "")
+    place = _place(error, module.partition(".")[0])
+    return f"{text} ({place})" if place else text
+
+
+def _place(error: BaseException, package: str) -> str | None:
+    """Return the file, line and function where code of ``package`` raised, or called what did."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    places = [
+        (frame.f_code, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if (root := str(frame.f_globals.get("__name__", "")).partition(".")[0]) == package
+        or (not package and root not in _NOT_THE_PLUGIN)
+    ]
+    if not places:
+        return None
+    code, line = places[-1]
+    path = Path(code.co_filename)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"{shown}:{line}, in {code.co_name}"
 
 
 def once(make: Callable[..., Made]) -> Callable[..., Made]:

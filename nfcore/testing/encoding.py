@@ -19,7 +19,7 @@ from nfcore.plugin.components import Kind
 from nfcore.scene.cameras import ray_grid
 from nfcore.student.light_field import LightField
 from nfcore.testing.base import is_short
-from nfcore.testing.contract import require, sentence
+from nfcore.testing.contract import require, rule
 from nfcore.testing.gradients import compare_with_differences
 from nfcore.testing.part import ROUNDING, PartConformance
 from nfcore.testing.sphere import FORWARD_FACING, SCENE, SphereTeacher, cameras_around, cameras_at, extreme_rays
@@ -51,7 +51,7 @@ class EncodingConformance(PartConformance):
         """Return a student with the encoding."""
         return tiny_student(encoding=self.make())
 
-    @sentence("Return features (b, c, h, w) float32")
+    @rule("encoding.shape")
     @torch.no_grad()
     def test_it_gives_each_ray_its_channels(self) -> None:
         """For grids of any size."""
@@ -61,14 +61,14 @@ class EncodingConformance(PartConformance):
             right = (batch, encoding.channels, height, width)
             require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
 
-    @sentence("Return features (b, c, h, w) float32")
+    @rule("encoding.dtype")
     @torch.no_grad()
     def test_its_features_are_float32(self) -> None:
         """Rays are float32, and so is all that is computed from them."""
         dtype = self.make()(*self.inputs()).dtype
         require(dtype == torch.float32, found=f"features of {dtype}", right="torch.float32")
 
-    @sentence("Features and images are finite for any finite input.")
+    @rule("encoding.finite")
     @torch.no_grad()
     def test_its_features_are_finite_for_any_ray(self) -> None:
         """Parallel to an axis, past the box, from within it, from a million units away."""
@@ -81,11 +81,11 @@ class EncodingConformance(PartConformance):
                 ray = f"origin {rays.origins[worst].tolist()}, direction {rays.directions[worst].tolist()}"
                 require(
                     False,
-                    found=f"{int((~finite).sum())} of {len(finite)} rays have features that are not finite: {ray}",
+                    found=f"not finite: the features of {int((~finite).sum())} of {len(finite)} rays: {ray}",
                     right="no division by a component of a direction that may be zero",
                 )
 
-    @sentence("In training mode it may add jitter from torch's default generator, which the run seeds")
+    @rule("encoding.jitter")
     @torch.no_grad()
     def test_in_training_its_jitter_follows_torchs_seed(self) -> None:
         """A run that is seeded again must see the same jitter."""
@@ -97,7 +97,7 @@ class EncodingConformance(PartConformance):
                 random.seed(seed)
                 np.random.seed(seed)
                 torch.manual_seed(3)
-                seen.append(encoding(*inputs))
+                seen.append(self.output_of(encoding, inputs))
         finally:
             random.setstate(others[0])
             np.random.set_state(others[1])
@@ -107,13 +107,14 @@ class EncodingConformance(PartConformance):
             right="jitter from torch.rand or torch.randn without a generator, and from nothing else",
         )
 
-    @sentence("Gradients flow to the encoding's own weights.")
+    @rule("encoding.gradients")
     def test_gradients_of_its_weights_agree_with_finite_differences(self) -> None:
         """An encoding without weights has nothing to show here."""
         part, inputs = self.make(), self.inputs()
+        self.output_of(part, inputs)
         compare_with_differences(part, inputs, of_inputs=False, stops_gradients=self.stops_gradients)
 
-    @sentence("Afterwards the encoding needs neither")
+    @rule("encoding.self-contained")
     def test_once_prepared_it_lets_go_of_the_teacher(self) -> None:
         """A teacher that is held on to takes its memory to the end of the run."""
         teacher = SphereTeacher(Options(), SCENE)
@@ -127,7 +128,7 @@ class EncodingConformance(PartConformance):
             held() is None, found="it still holds the teacher", right="what prepare takes, as tensors in buffers"
         )
 
-    @sentence("The same seed gives the same weights.")
+    @rule("encoding.prepare-seed")
     def test_preparing_it_again_gives_the_same(self) -> None:
         """What prepare draws comes from torch's default generator, which the run seeds."""
         torch.manual_seed(7)
@@ -140,7 +141,7 @@ class EncodingConformance(PartConformance):
         different = [name for name, tensor in prepared[0].items() if not torch.equal(tensor, prepared[1][name])]
         require(not different, found=f"two different {', '.join(different)}", right="the same, from the same seed")
 
-    @sentence("A scene that a component can't take is refused with a UserError.")
+    @rule("component.scene-refused")
     @torch.no_grad()
     def test_it_takes_a_forward_facing_scene_or_refuses_it(self) -> None:
         """Such a scene has its far end at infinity, where a warp is needed."""
@@ -159,13 +160,13 @@ class EncodingConformance(PartConformance):
             right=f"finite features {(1, encoding.channels, 4, 6)}, or a UserError from the constructor",
         )
 
-    @sentence("Return a module that computes the same features in eval mode by what ``target`` can do.")
+    @rule("encoding.deployed")
     @torch.no_grad()
     def test_deployed_it_gives_the_same_features(self) -> None:
         """Exports are made of this form of it, for targets that sample volumes and for others."""
         encoding = self.used()
         inputs = self.inputs()
-        expected = copy.deepcopy(encoding)(*inputs)
+        expected = self.output_of(copy.deepcopy(encoding), inputs)
         for target in (Target(volumes=True), Target(volumes=False)):
             deployed = encoding.deployed(target).eval()
             difference = float((deployed(*inputs) - expected).abs().max())
@@ -175,7 +176,7 @@ class EncodingConformance(PartConformance):
                 right="the same function, in operations that the target has",
             )
 
-    @sentence("Channel i * m + j of what ``forward`` gives in eval mode is feature j of coordinate i.")
+    @rule("encoding.halves")
     @torch.no_grad()
     def test_its_halves_if_it_has_any_give_the_same_features(self) -> None:
         """An encoding that is not made of points and their embedding has nothing to show here."""
@@ -185,7 +186,7 @@ class EncodingConformance(PartConformance):
             return
         points, embedding = (half.eval() for half in halves)
         inputs = self.inputs()
-        expected = encoding(*inputs)
+        expected = self.output_of(encoding, inputs)
         coordinates = points(*inputs)
         batch, count, height, width = coordinates.shape
         embedded = embedding(coordinates.reshape(batch, 1, count, height * width))

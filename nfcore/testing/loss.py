@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nfcore.plugin.components import Kind
 from nfcore.testing.base import Conformance
-from nfcore.testing.contract import Broken, describe, require, sentence
+from nfcore.testing.contract import Broken, described, require, require_finite, rule
 
 
 class LossConformance(Conformance):
@@ -35,7 +35,7 @@ class LossConformance(Conformance):
         """Return inputs where the teacher sees nothing."""
         return *self.inputs()[:2], *(torch.zeros_like(tensor) for tensor in self.inputs()[2:])
 
-    @sentence("Return the loss, a float32 scalar, for any number and size of crops.")
+    @rule("loss.scalar")
     def test_it_is_a_scalar_for_any_crops(self) -> None:
         """Also for a single pixel."""
         for size in ((1, 1, 1), (3, 5, 2), (1, 16, 16)):
@@ -45,7 +45,7 @@ class LossConformance(Conformance):
                 found == "torch.float32 ()", found=found, right="torch.float32 (), such as a mean over all pixels"
             )
 
-    @sentence("It is finite, and no image costs less than ``target`` itself.")
+    @rule("loss.finite")
     def test_it_is_finite(self) -> None:
         """Black, white and perfect images, and a teacher that sees nothing."""
         (image, *rest), nothing = self.inputs(), self.empty()
@@ -57,9 +57,9 @@ class LossConformance(Conformance):
         }
         for name, inputs in cases.items():
             cost = self.make()(*inputs)
-            require(bool(cost.isfinite().all()), found=f"{cost} for {name}", right="a finite loss")
+            require_finite(cost, f"the loss of {name}", "loss.finite")
 
-    @sentence("It is finite, and no image costs less than ``target`` itself.")
+    @rule("loss.least-at-target")
     def test_nothing_costs_less_than_the_target(self) -> None:
         """Else training leads away from it."""
         loss = self.make()
@@ -73,13 +73,13 @@ class LossConformance(Conformance):
                 right="a least at the target",
             )
 
-    @sentence("Its gradient with respect to ``image`` is finite, also where ``image`` equals ``target``.")
+    @rule("loss.gradient")
     def test_its_gradient_reaches_the_image(self) -> None:
         """The student learns from nothing else."""
         gradient = self.gradient(*self.inputs())
         require(bool((gradient != 0).any()), found="a gradient of 0 everywhere", right="no detach() of image")
 
-    @sentence("Its gradient with respect to ``image`` is finite, also where ``image`` equals ``target``.")
+    @rule("loss.gradient-finite")
     def test_its_gradient_is_finite(self) -> None:
         """The root of an error has an infinite slope at 0, and one NaN spoils all weights."""
         _, *rest = self.inputs()
@@ -98,15 +98,15 @@ class LossConformance(Conformance):
         (gradient,) = torch.autograd.grad(cost, image, allow_unused=True)
         return torch.zeros_like(image) if gradient is None else gradient
 
-    @sentence("A loss has no weights: nothing of it is trained or saved.")
+    @rule("loss.no-weights")
     def test_it_has_no_weights(self) -> None:
         """They would stay as they are."""
         names = [name for name, _ in self.make().named_parameters()]
         require(not names, found=f"parameters {', '.join(names)}", right="buffers for constants")
 
-    @sentence("Random numbers, if it draws any, come from torch's default generator, which training seeds.")
+    @rule("loss.seed")
     def test_the_same_seed_gives_the_same_loss(self) -> None:
-        """A training repeats itself, and goes on where it was interrupted."""
+        """Training repeats itself, and resumes where it was interrupted."""
         loss, costs = self.make(), []
         for _ in range(2):
             torch.manual_seed(3)
@@ -115,10 +115,10 @@ class LossConformance(Conformance):
             costs[0] == costs[1], found=f"{costs[0]:.6g}, then {costs[1]:.6g}", right="no state between the calls"
         )
 
-    @sentence("All tensors are parameters or buffers, so that ``to(device)`` moves everything.")
+    @rule("loss.device")
     def test_it_moves_to_another_device(self) -> None:
         """The device is torch's ``meta``, which every machine has."""
         try:
             self.make().to("meta")(*(tensor.to("meta") for tensor in self.inputs()))
         except (RuntimeError, NotImplementedError) as error:
-            raise Broken(f"found: {describe(error)}\nright: constants from register_buffer") from error
+            raise Broken(described(error, self.cls), "constants from register_buffer") from error

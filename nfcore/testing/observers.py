@@ -74,7 +74,7 @@ class Impatient(Reporter):
 
 
 def require_in_time(started: float, seconds: float) -> None:
-    """Break the sentence that is being tested once far more than ``seconds`` have passed since ``started``."""
+    """Break the rule that is being tested once far more than ``seconds`` have passed since ``started``."""
     spent = time.monotonic() - started
     require(
         spent <= seconds + GRACE,

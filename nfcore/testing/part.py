@@ -16,7 +16,7 @@ from nfcore.exports.deploy import DeployedLightField, fold_norms
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.student.light_field import LightField
 from nfcore.testing.base import Conformance, untouched_random_state
-from nfcore.testing.contract import Broken, describe, once, require, sentence
+from nfcore.testing.contract import Broken, described, once, require, require_finite, rule
 from nfcore.testing.gradients import compare_with_differences
 
 #: Differences that come from rounding alone, where float32 sums are done in another order.
@@ -59,6 +59,12 @@ class PartConformance(Conformance):
     def student(self) -> LightField:
         """Return a student around the part; its other parts are the kit's own."""
 
+    def output_of(self, part: Any, inputs: tuple[Tensor, ...]) -> Tensor:
+        """Return the part's output; values that are not finite break that rule, whichever is being tested."""
+        output: Tensor = part(*inputs)
+        require_finite(output, "image" if self.kind == "upsampler" else "features", f"{self.kind}.finite")
+        return output
+
     def used(self) -> Any:
         """Return a part that has seen one training step, as all that is saved has, in eval mode."""
         part = self.make().train()
@@ -70,7 +76,7 @@ class PartConformance(Conformance):
 
     # -- weights, randomness, batches --------------------------------------------------------------------
 
-    @sentence("The same seed gives the same weights.")
+    @rule("part.seed")
     def test_the_same_seed_gives_the_same_weights(self) -> None:
         """The run seeds torch's default generator before it builds the student."""
         first, second = ({**_seeded(7, self.make).state_dict()} for _ in range(2))
@@ -81,19 +87,19 @@ class PartConformance(Conformance):
             right="weights drawn from torch's default generator, as torch.nn's layers do",
         )
 
-    @sentence("In eval mode the same input gives the same output, and the global random state is left alone.")
+    @rule("part.repeatable")
     @torch.no_grad()
     def test_in_eval_mode_the_same_input_gives_the_same_output(self) -> None:
         """Noise, dropout or memory of earlier calls belong to training."""
         part, inputs = self.make(), self.inputs()
-        first, second = part(*inputs), part(*inputs)
+        first, second = self.output_of(part, inputs), self.output_of(part, inputs)
         require(
             torch.equal(first, second),
             found=f"two calls differ by up to {_difference(first, second):.2g}",
             right="no jitter, dropout or state while self.training is False",
         )
 
-    @sentence("In eval mode the same input gives the same output, and the global random state is left alone.")
+    @rule("part.random-state")
     @torch.no_grad()
     def test_in_eval_mode_it_leaves_the_global_random_state_alone(self) -> None:
         """Rendering a preview must not change what training does next."""
@@ -101,12 +107,12 @@ class PartConformance(Conformance):
         with untouched_random_state("forward in eval mode"):
             part(*inputs)
 
-    @sentence("In eval mode each image of a batch is on its own.")
+    @rule("part.batch-independent")
     @torch.no_grad()
     def test_in_eval_mode_each_image_is_on_its_own(self) -> None:
-        """A view must not look different because of what is rendered beside it."""
+        """A view must not look different because of what is rendered with it."""
         part, inputs = self.make(), self.inputs(batch=3)
-        together = part(*inputs)
+        together = self.output_of(part, inputs)
         alone = torch.cat([part(*(tensor[i : i + 1] for tensor in inputs)) for i in range(3)])
         require(
             torch.allclose(together, alone, rtol=ROUNDING, atol=ROUNDING),
@@ -116,7 +122,7 @@ class PartConformance(Conformance):
 
     # -- saving and moving -------------------------------------------------------------------------------
 
-    @sentence("A saved and loaded component gives the same output, bit for bit.")
+    @rule("part.saved")
     @torch.no_grad()
     def test_saved_and_loaded_it_gives_the_same_output(self) -> None:
         """A student's file holds its parts' ``state_dict()`` and options, and nothing else."""
@@ -124,7 +130,7 @@ class PartConformance(Conformance):
         write_safetensors(self.folder / "part.safetensors", part.state_dict(), {"part": self.name})
         loaded = self.make_unprepared()
         loaded.load_state_dict(read_safetensors(self.folder / "part.safetensors")[0])
-        before, after = part(*inputs), loaded.eval()(*inputs)
+        before, after = self.output_of(part, inputs), loaded.eval()(*inputs)
         require(
             torch.equal(before, after),
             found=f"the outputs differ by up to {_difference(before, after):.2g}",
@@ -135,7 +141,7 @@ class PartConformance(Conformance):
         """Return a new part as it is made before its weights are loaded."""
         return _seeded(1, self.make)
 
-    @sentence("All tensors are parameters or buffers, so that ``to(device)`` moves everything.")
+    @rule("part.device")
     @torch.no_grad()
     def test_it_moves_to_another_device(self) -> None:
         """The device is torch's ``meta``, which every machine has."""
@@ -144,8 +150,9 @@ class PartConformance(Conformance):
             output = part(*(tensor.to("meta") for tensor in self.inputs()))
         except (RuntimeError, NotImplementedError) as error:
             raise Broken(
-                f"found: {describe(error)}\nright: constants from register_buffer, "
-                "new tensors with device=features.device, no .item() or float() of a tensor"
+                described(error, self.cls),
+                "constants from register_buffer, new tensors with device=features.device, "
+                "no .item() or float() of a tensor",
             ) from error
         require(
             output.device.type == "meta",
@@ -166,10 +173,11 @@ class PartConformance(Conformance):
             program = torch.export.export(deployed, (camera.poses, camera.intrinsics))
         return Exported(deployed, program, student)
 
-    @sentence("Exported by torch.export, the student computes what torch computes.")
+    @rule("part.traceable")
     @torch.no_grad()
     def test_exported_it_computes_the_same(self) -> None:
         """Every exporter starts from this graph."""
+        self.output_of(self.make(), self.inputs())
         exported = self.exported()
         camera = exported.student.cameras[1]
         with warnings.catch_warnings():
@@ -182,7 +190,7 @@ class PartConformance(Conformance):
             right="plain tensor operations: no Python control flow on values, no numbers from the example",
         )
 
-    @sentence("on tensors of rank five or less.")
+    @rule("part.rank")
     def test_its_exported_graph_has_no_tensor_over_rank_five(self) -> None:
         """Core ML and others know no more than five dimensions."""
         nodes = self.exported().program.graph.nodes
@@ -207,26 +215,26 @@ class NetworkConformance(PartConformance):
     settings = PartConformance.settings | {"half_precision"}
     half_precision: ClassVar[bool] = True
 
-    @sentence("differentiable")
+    @rule("network.gradients")
     def test_its_gradients_agree_with_finite_differences(self) -> None:
         """With respect to its input and to each of its weights."""
         part, inputs = self.make(), self.inputs()
+        self.output_of(part, inputs)
         compare_with_differences(part, inputs, of_inputs=True, stops_gradients=self.stops_gradients)
 
-    @sentence("Features and images are finite for any finite input.")
     @torch.no_grad()
-    def test_its_output_is_finite_for_large_features(self) -> None:
-        """Features a thousand times larger than usual come from a young student."""
+    def require_finite_for_large_features(self) -> None:
+        """Break the rule that is being tested unless features around -1000, 0 and 1000 give finite output."""
         part = self.make()
         for size in (0.0, 1e3, -1e3):
             output = part(*(size * torch.ones_like(tensor) + tensor for tensor in self.inputs()))
             require(
                 output.isfinite().all(),
-                found=f"features around {size:g} give {int((~output.isfinite()).sum())} infinite values or NaN",
+                found=f"not finite: {int((~output.isfinite()).sum())} values for features around {size:g}",
                 right="no exponential or division that is not bounded",
             )
 
-    @sentence("Backbone and upsampler run in half precision too.")
+    @rule("network.half")
     @torch.no_grad()
     def test_it_runs_in_half_precision(self) -> None:
         """Exports for phones halve the network's weights and its input.
@@ -237,7 +245,7 @@ class NetworkConformance(PartConformance):
         if not self.half_precision:
             pytest.skip("not required: half_precision = False")
         part, inputs = self.make(), self.inputs()
-        expected = part(*inputs)
+        expected = self.output_of(part, inputs)
         halved, inputs = copy.deepcopy(part).half(), tuple(tensor.half() for tensor in inputs)
         output = halved(*inputs)
         require(
@@ -250,15 +258,16 @@ class NetworkConformance(PartConformance):
         difference = _difference(output.float(), expected)
         require(difference <= bound, found=f"it is off by {difference:.2g}", right=f"at most {bound:.2g}")
 
-    @sentence("directly follows its convolution")
+    @rule("network.norm-folding")
     @torch.no_grad()
     def test_folding_its_norms_changes_nothing(self) -> None:
         """Every export folds them, so a layer with a norm behind it must serve that norm alone."""
-        part = self.make()
+        part, inputs = self.make(), self.inputs()
         folded = fold_norms(nn.Sequential(copy.deepcopy(part)))
-        difference = _difference(folded(*self.inputs()), part(*self.inputs()))
+        output = self.output_of(part, inputs)
+        difference = _difference(folded(*inputs), output)
         require(
-            difference <= ROUNDING * max(1.0, float(part(*self.inputs()).abs().max())),
+            difference <= ROUNDING * max(1.0, float(output.abs().max())),
             found=f"with its norms folded it is off by up to {difference:.2g}",
             right="in an nn.Sequential, a layer before a norm that is used nowhere else",
         )

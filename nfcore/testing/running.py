@@ -1,4 +1,4 @@
-"""Runs conformance classes in this process and says what came out, test by test."""
+"""Runs conformance classes in this process and notes the outcome of each test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -26,20 +26,24 @@ class Outcome:
     Args:
         group: the name of the test class.
         test: the name of the test.
+        rule: the id of the rule that it tests.
         result: ``not verified`` is what this platform can't run.
-        reason: the sentence that is broken, what was found and what would be right; empty for a test that passed.
+        broken: the id of the rule that is broken: another one than ``rule`` where nothing can be said of that.
+        reason: the rule that is broken, what was found and what would be right; empty for a test that passed.
 
     """
 
     group: str
     test: str
+    rule: str
     result: Result
+    broken: str | None = None
     reason: str = ""
 
 
 @dataclass
 class Collector:
-    """A pytest plugin that notes what comes out."""
+    """A pytest plugin that notes the outcomes."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -60,12 +64,19 @@ class Collector:
         if report.failed:
             self.errors.append(_reason(report))
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Function, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note a test, or what keeps it from being run."""
+        report = yield
         if report.when != "call" and report.passed:
-            return
-        group, _, test = report.nodeid.rpartition("::")
-        self.outcomes.append(Outcome(group.rpartition("::")[2], test, _result(report), _reason(report)))
+            return report
+        rule, result = standard_tests(item.cls)[item.name], _result(report)
+        error = call.excinfo.value if call.excinfo is not None else None
+        broken = getattr(error, "rule", rule) if result == "failed" else None
+        self.outcomes.append(Outcome(item.cls.__name__, item.name, rule, result, broken, _reason(report)))
+        return report
 
 
 def run_file(path: Path) -> Collector:

@@ -12,7 +12,7 @@ from nfcore.options import Options
 from nfcore.plugin.components import Kind
 from nfcore.student.light_field import LightField
 from nfcore.testing.base import is_short
-from nfcore.testing.contract import once, require, sentence
+from nfcore.testing.contract import Broken, described, once, require, rule
 from nfcore.testing.part import NetworkConformance
 from nfcore.testing.sphere import SCENE
 from nfcore.testing.student import OctavePoints, ResidualBody, make_uneven, tiny_student
@@ -54,7 +54,7 @@ class UpsamplerConformance(NetworkConformance):
         scale = self.scale()
         return tiny_student(encoding, backbone, self.make(), height=4 * scale, width=3 * scale)
 
-    @sentence("Return RGB (b, 3, h * scale, w * scale) in [0, 1] for (b, c', h, w)")
+    @rule("upsampler.shape")
     @torch.no_grad()
     def test_its_image_has_scale_pixels_per_ray(self) -> None:
         """For grids of any size."""
@@ -64,7 +64,12 @@ class UpsamplerConformance(NetworkConformance):
             right = (batch, 3, height * scale, width * scale)
             require(tuple(image.shape) == right, found=f"an image {tuple(image.shape)}", right=f"{right}")
 
-    @sentence("Return RGB (b, 3, h * scale, w * scale) in [0, 1] for (b, c', h, w)")
+    @rule("upsampler.finite")
+    def test_its_image_is_finite_for_large_features(self) -> None:
+        """Features a thousand times larger than usual come from a student at the start of its training."""
+        self.require_finite_for_large_features()
+
+    @rule("upsampler.range")
     @torch.no_grad()
     def test_its_colours_are_in_0_to_1(self) -> None:
         """Also where features are far larger than usual."""
@@ -77,10 +82,10 @@ class UpsamplerConformance(NetworkConformance):
                 right="a sigmoid at the end",
             )
 
-    @sentence("number of features per ray, the backbone's ``channels``.")
+    @rule("upsampler.in-channels")
     @torch.no_grad()
     def test_it_takes_any_number_of_input_features(self) -> None:
-        """Which backbone stands before it is the user's choice."""
+        """The user chooses which backbone comes before it."""
         for in_channels in (1, 6, 50):
             upsampler = self.make(in_channels)
             require(
@@ -90,7 +95,7 @@ class UpsamplerConformance(NetworkConformance):
             )
             upsampler(torch.randn(1, in_channels, 2, 2))
 
-    @sentence("from the constructor, for a scale that it can't do.")
+    @rule("upsampler.scale")
     @torch.no_grad()
     def test_it_does_a_scale_or_refuses_it(self) -> None:
         """A scale that fails later has cost a distillation."""
@@ -103,7 +108,7 @@ class UpsamplerConformance(NetworkConformance):
                 )
                 continue
             except Exception as error:
-                require(False, found=f"scale {scale}: {type(error).__name__}: {error}", right="a UserError")
+                raise Broken(f"scale {scale}: {described(error, self.cls)}", "a UserError") from error
             image = upsampler.eval()(*self.inputs(1, 2, 3))
             require(
                 image.shape == (1, 3, 2 * scale, 3 * scale) and upsampler.scale == scale,

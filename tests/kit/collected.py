@@ -1,5 +1,7 @@
 """What the inner pytest run of ``conftest.py`` collects: a test class for each right and wrong component."""
 
+import re
+
 import wrong_backbones
 import wrong_encodings
 import wrong_exporters
@@ -19,12 +21,12 @@ CASES = (
 )
 
 
-def group(kind: str, test: str) -> str:
-    """The name of the test class of the component that fails ``test``, or of the right one where it is empty."""
-    return f"Test_{kind}_{test or 'right'}"
+def group(kind: str, rule: str) -> str:
+    """The name of the test class of the component that breaks ``rule``, or of the right one where it is empty."""
+    return f"Test_{kind}_{re.sub('[.-]', '_', rule) or 'right'}"
 
 
 for case in CASES:
-    for test, component in {"": case.RIGHT, **case.WRONG}.items():
-        name = group(case.KIT.kind, test)
+    for rule, component in {"": case.RIGHT, **case.WRONG}.items():
+        name = group(case.KIT.kind, rule)
         globals()[name] = type(name, (case.KIT,), {"component": component, "__module__": __name__})

@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from nfcore.cli import check
-from nfcore.errors import UserError
+from nfcore.errors import PluginError, UserError
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def plugin(tmp_path, monkeypatch):
     """Write a plugin with the right backbone of these tests, or a wrong one, without installing it."""
     monkeypatch.syspath_prepend(Path(__file__).parent)
 
-    def write(component: str, module: str = "", test: str | None = None, name: str = "seen") -> Path:
+    def write(
+        component: str, module: str = "", test: str | None = None, name: str = "seen", more: str = ""
+    ) -> Path:
         folder = tmp_path / name
         package = folder / "src" / f"{name}_plugin"
         package.mkdir(parents=True)
@@ -48,7 +50,7 @@ def plugin(tmp_path, monkeypatch):
         (package / "body.py").write_text(
             "import right\nfrom wrong_parts import wrong_networks\n\n\n"
             "class Right(right.Backbone):\n    pass\n\n\n"
-            "class Single(wrong_networks(right.Backbone)['test_it_runs_in_half_precision']):\n    pass\n"
+            "class Single(wrong_networks(right.Backbone)['network.half']):\n    pass\n\n\n" + more
         )
         if test:
             (folder / "tests").mkdir()
@@ -94,16 +96,57 @@ def test_a_folder_is_checked_without_being_installed(run, plugin):
     assert "backbone nf-fine/body: 19 passed" in run(plugin(body("fine"), name="fine"), code=0)
 
 
-def test_a_broken_sentence_is_printed_with_what_was_found(run, plugin):
+def test_a_broken_rule_is_printed_with_what_was_found(run, plugin):
     said = run(plugin(body("single", "Single"), name="single"), code=1)
     assert "backbone nf-single/body: 18 passed, 1 failed" in said
-    assert "failed: it runs in half precision" in said
-    assert 'the contract says "Backbone and upsampler run in half precision too."' in said
-    assert "found: float16 weights and features give torch.float32" in said
+    assert "failed: network.half" in said
+    assert "torch.float32" in said
+
+
+def test_json_names_the_broken_rule(run, plugin):
+    report = json.loads(run(plugin(body("broken", "Single"), name="broken"), "--json", code=1))
+    (failed,) = (t for t in report["components"][0]["tests"] if t["result"] != "passed")
+    assert (failed["rule"], failed["broken"], failed["result"]) == ("network.half", "network.half", "failed")
+
+
+def test_what_is_not_finite_is_said_once_and_before_all_else(run, plugin):
+    more = (
+        "class NotANumber(Right):\n"
+        "    def forward(self, features):\n        return super().forward(features) / 0 * 0\n"
+    )
+    said = run(plugin(body("nan", "NotANumber"), name="nan", more=more), code=1)
+    failures = [line for line in said.splitlines() if line.startswith("  failed: ")]
+    assert failures[0].startswith("  failed: backbone.finite")
+    assert sum("backbone.finite" in line for line in failures) == 1
+    assert "part.repeatable" in said  # among those that could not be judged
+
+
+def test_an_exception_in_the_plugin_is_shown_with_file_and_line_once(run, plugin):
+    more = "class Raises(Right):\n    def forward(self, features):\n        raise KeyError('layers')\n"
+    folder = plugin(body("raises", "Raises"), name="raises", more=more)
+    said = run(folder, code=1)
+    line = 1 + (folder / "src/raises_plugin/body.py").read_text().splitlines().index(
+        "        raise KeyError('layers')"
+    )
+    assert said.count(f"body.py:{line}, in forward") == 1
+    assert "KeyError: 'layers'" in said
+
+
+def test_a_module_that_can_not_be_imported_is_shown_with_file_and_line(run, plugin):
+    folder = plugin(body("unborn"), name="unborn", more="undefined\n")
+    last = len((folder / "src/unborn_plugin/body.py").read_text().splitlines())
+    said = run(folder, code=1)
+    assert "NameError" in said
+    assert f"body.py:{last}" in said
+
+
+def test_a_broken_plugin_is_shown_with_file_and_line(run, plugin):
+    with pytest.raises(PluginError, match=r"nf-torn.*ZeroDivisionError.*__init__.py:2"):
+        run(plugin(body("torn"), module="1 / 0", name="torn"), code=2)
 
 
 def test_a_folders_own_tests_say_what_is_known_to_fail(run, plugin):
-    test = "    component = 'body'\n    xfail = {'test_it_runs_in_half_precision': 'an op knows no half'}\n"
+    test = "    component = 'body'\n    xfail = {'network.half': 'an op knows no half'}\n"
     said = run(plugin(body("known", "Single"), test=test, name="known"), code=0)
     assert "18 passed, 1 expected to fail" in said
     assert "an op knows no half" in said
@@ -123,11 +166,11 @@ def test_another_interface_level_is_wrong(run, plugin):
     assert "was written for level 7 of that interface" in said
 
 
-def test_an_option_without_description_is_a_broken_sentence(run, plugin):
+def test_an_option_without_description_breaks_a_rule(run, plugin):
     folder = plugin(body("silent", "Silent"), name="silent")
     with (folder / "src" / "silent_plugin" / "body.py").open("a") as file:
         file.write("\n\nclass Silent(Right):\n    class Options(right.Backbone.Options):\n        size: int = 3\n")
-    assert "no description of size" in run(folder, code=1)
+    assert "component.options-described" in run(folder, code=1)
 
 
 def test_an_entry_of_the_catalogue_is_checked(run, tmp_path):

@@ -1,4 +1,4 @@
-"""For each standard test of backbones, one that fails it and no other."""
+"""For each rule of backbones, one that breaks it and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For each standard test of encodings, one that fails it and no other."""
+"""For each rule of encodings, one that breaks it and no other."""
 
 from __future__ import annotations
 
@@ -87,15 +87,15 @@ class HalvesOfAnother(right.Encoding):
 WRONG = {
     **wrong_options(right.Encoding),
     **wrong_parts(right.Encoding),
-    "test_it_gives_each_ray_its_channels": CutsOddGrids,
-    "test_its_features_are_float32": Double,
-    "test_its_features_are_finite_for_any_ray": DividesByDirections,
-    "test_in_training_its_jitter_follows_torchs_seed": NumpyJitter,
-    "test_gradients_of_its_weights_agree_with_finite_differences": Detached,
-    "test_once_prepared_it_lets_go_of_the_teacher": KeepsTeacher,
-    "test_preparing_it_again_gives_the_same": AddsUp,
-    "test_it_takes_a_forward_facing_scene_or_refuses_it": NoHorizon,
-    "test_deployed_it_gives_the_same_features": DeploysAnother,
-    "test_its_halves_if_it_has_any_give_the_same_features": HalvesOfAnother,
+    "encoding.shape": CutsOddGrids,
+    "encoding.dtype": Double,
+    "encoding.finite": DividesByDirections,
+    "encoding.jitter": NumpyJitter,
+    "encoding.gradients": Detached,
+    "encoding.self-contained": KeepsTeacher,
+    "encoding.prepare-seed": AddsUp,
+    "component.scene-refused": NoHorizon,
+    "encoding.deployed": DeploysAnother,
+    "encoding.halves": HalvesOfAnother,
 }
 KIT, RIGHT = EncodingConformance, right.Encoding

@@ -1,8 +1,9 @@
-"""For each standard test of exporters, one that fails it and no other."""
+"""For each rule of exporters, one that breaks it and no other."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import right
 from wrong_options import wrong_options
@@ -40,6 +41,16 @@ class NamesNoFile(right.Exporter):
     def export(self, student, folder) -> Exported:
         exported = super().export(student, folder)
         return replace(exported, files=tuple(replace(file, name="other") for file in exported.files))
+
+
+class HidesItsTarget(right.Exporter):
+    def export(self, student, folder) -> Exported:
+        return replace(super().export(student, folder), target="")
+
+
+class RunnerOfItsOwn(right.Exporter):
+    def load(self, folder, threads=None):
+        return SimpleNamespace(**vars(super().load(folder, threads)))
 
 
 class BoundToItsThreads(right.Exporter):
@@ -94,7 +105,7 @@ class Darker(right.Exporter):
         return Runner(runner.verified_by, lambda poses, intrinsics: 0.9 * runner.render(poses, intrinsics))
 
 
-class NoFloor(right.Exporter):
+class AnythingGoes(right.Exporter):
     tolerance = Tolerance()
 
 
@@ -121,21 +132,23 @@ class RawErrorIfDamaged(right.Exporter):
 
 WRONG = {
     **wrong_options(right.Exporter),
-    "test_it_writes_into_the_folder_and_nowhere_else": LeavesALog,
-    "test_it_leaves_the_student_as_it_was": ChangesTheStudent,
-    "test_it_says_what_it_wrote": NamesNoFile,
-    "test_it_leaves_the_names_of_the_core_alone": TakesTheCard,
-    "test_its_files_run_with_the_cores_beside_them": AloneInItsFolder,
-    "test_the_image_comes_out_of_the_last_file_that_it_names": NamesAnotherSize,
-    "test_its_variants_are_options_that_it_takes": OffersWhatItDoesNotTake,
-    "test_fewer_bits_round_a_weight_more": RoundsMoreToMoreBits,
-    "test_its_files_run_from_another_folder": KnowsItsPlace,
-    "test_its_files_run_with_one_thread": BoundToItsThreads,
-    "test_its_runner_renders_float32_images_of_any_number_of_cameras": OneCamera,
-    "test_its_files_are_within_its_tolerance": Darker,
-    "test_its_tolerance_asks_for_something": NoFloor,
-    "test_its_runner_says_what_it_is": SaysNothing,
-    "test_missing_files_are_a_clear_error": RawErrorIfMissing,
-    "test_a_damaged_file_is_a_clear_error": RawErrorIfDamaged,
+    "exporter.folder-only": LeavesALog,
+    "exporter.model-unchanged": ChangesTheStudent,
+    "exporter.exported": HidesItsTarget,
+    "exporter.files": NamesNoFile,
+    "exporter.runner": RunnerOfItsOwn,
+    "exporter.core-names": TakesTheCard,
+    "exporter.core-files": AloneInItsFolder,
+    "exporter.last-file": NamesAnotherSize,
+    "exporter.variants": OffersWhatItDoesNotTake,
+    "exporter.bits": RoundsMoreToMoreBits,
+    "exporter.movable": KnowsItsPlace,
+    "exporter.threads": BoundToItsThreads,
+    "exporter.render": OneCamera,
+    "exporter.parity": Darker,
+    "exporter.tolerance": AnythingGoes,
+    "exporter.verified-by": SaysNothing,
+    "exporter.missing-files": RawErrorIfMissing,
+    "exporter.damaged-files": RawErrorIfDamaged,
 }
 KIT, RIGHT = ExporterConformance, right.Exporter

@@ -1,4 +1,4 @@
-"""For each standard test of losses, one that fails it and no other."""
+"""For each rule of losses, one that breaks it and no other."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ class Stuck(right.Loss):
 
 WRONG = {
     **wrong_options(right.Loss),
-    "test_it_is_a_scalar_for_any_crops": PerPixel,
-    "test_it_is_finite": Infinite,
-    "test_nothing_costs_less_than_the_target": Attracted,
-    "test_its_gradient_reaches_the_image": Detached,
-    "test_its_gradient_is_finite": Root,
-    "test_it_has_no_weights": Weighted,
-    "test_the_same_seed_gives_the_same_loss": Counting,
-    "test_it_moves_to_another_device": Stuck,
+    "loss.scalar": PerPixel,
+    "loss.finite": Infinite,
+    "loss.least-at-target": Attracted,
+    "loss.gradient": Detached,
+    "loss.gradient-finite": Root,
+    "loss.no-weights": Weighted,
+    "loss.seed": Counting,
+    "loss.device": Stuck,
 }
 KIT, RIGHT = LossConformance, right.Loss

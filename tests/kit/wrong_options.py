@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, field_serializer
 
 
 def wrong_options(right: type) -> dict[str, type]:
-    """For each test of every component, a class like ``right`` that fails it."""
+    """For each rule of every component, a class like ``right`` that breaks it."""
 
     class Alike:
         Options = right.Options
@@ -36,9 +36,9 @@ def wrong_options(right: type) -> dict[str, type]:
                 return width // 2
 
     return {
-        "test_it_implements_its_interface": Alike,
-        "test_each_option_has_a_description": Silent,
-        "test_an_unknown_option_is_refused": TakesAnything,
-        "test_its_options_are_immutable": Mutable,
-        "test_its_options_survive_json": Forgetful,
+        "component.interface": Alike,
+        "component.options-described": Silent,
+        "component.options-strict": TakesAnything,
+        "component.options-frozen": Mutable,
+        "component.options-json": Forgetful,
     }

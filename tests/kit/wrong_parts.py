@@ -12,7 +12,7 @@ def exporting() -> bool:
 
 
 def wrong_parts(right: type) -> dict[str, type]:
-    """For each test of the parts of a student, a class like ``right`` that fails it."""
+    """For each rule of the parts of a student, a class like ``right`` that breaks it."""
 
     class OwnSeed(right):
         def __init__(self, *arguments) -> None:
@@ -68,19 +68,19 @@ def wrong_parts(right: type) -> dict[str, type]:
             return (output[:, None, None] * 1.0).flatten(0, 2)
 
     return {
-        "test_the_same_seed_gives_the_same_weights": OwnSeed,
-        "test_in_eval_mode_the_same_input_gives_the_same_output": Remembers,
-        "test_in_eval_mode_it_leaves_the_global_random_state_alone": DrawsInEval,
-        "test_in_eval_mode_each_image_is_on_its_own": BatchStatistics,
-        "test_saved_and_loaded_it_gives_the_same_output": NotSaved,
-        "test_it_moves_to_another_device": NotMoved,
-        "test_exported_it_computes_the_same": OtherGraph,
-        "test_its_exported_graph_has_no_tensor_over_rank_five": RankSix,
+        "part.seed": OwnSeed,
+        "part.repeatable": Remembers,
+        "part.random-state": DrawsInEval,
+        "part.batch-independent": BatchStatistics,
+        "part.saved": NotSaved,
+        "part.device": NotMoved,
+        "part.traceable": OtherGraph,
+        "part.rank": RankSix,
     }
 
 
-def wrong_networks(right: type) -> dict[str, type]:
-    """For each test of backbones and upsamplers, a class like ``right`` that fails it."""
+def wrong_networks(right: type, kind: str = "backbone") -> dict[str, type]:
+    """For each rule of backbones and upsamplers, a class like ``right`` that breaks it."""
 
     class Detached(right):
         def forward(self, features: Tensor) -> Tensor:
@@ -115,10 +115,10 @@ def wrong_networks(right: type) -> dict[str, type]:
             return output[..., :-1] if features.shape[-1] == 5 else output
 
     return {
-        "test_its_gradients_agree_with_finite_differences": Detached,
-        "test_its_output_is_finite_for_large_features": Overflows,
-        "test_it_runs_in_half_precision": AlwaysSingle,
-        "test_folding_its_norms_changes_nothing": SharedLayer,
-        "test_it_takes_any_number_of_input_features": FixedInput,
-        "test_it_keeps_the_grid_and_gives_its_channels": CutsOddGrids,
+        "network.gradients": Detached,
+        f"{kind}.finite": Overflows,
+        "network.half": AlwaysSingle,
+        "network.norm-folding": SharedLayer,
+        f"{kind}.in-channels": FixedInput,
+        f"{kind}.shape": CutsOddGrids,
     }

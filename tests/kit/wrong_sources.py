@@ -1,4 +1,4 @@
-"""For each standard test of ray sources, one that fails it and no other."""
+"""For each rule of ray sources, one that breaks it and no other."""
 
 from __future__ import annotations
 
@@ -49,6 +49,42 @@ class OpenCVAxes(Spoilt):
 class Scaled(Spoilt):
     def spoil(self, split, views):
         return with_poses(views, views.cameras.poses * torch.tensor([1.1, 1.1, 1.1, 1.0]))
+
+
+class LooksAlike:
+    """Has all that views have."""
+
+    def __init__(self, views) -> None:
+        self.__dict__.update(vars(views))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class ViewsOfItsOwn(Spoilt):
+    def spoil(self, split, views):
+        return LooksAlike(views)
+
+
+class NoFocus(Spoilt):
+    def spoil(self, split, views):
+        if split != "val":
+            return views
+        intrinsics = views.cameras.intrinsics * torch.tensor([1.0, 1.0, torch.nan, 1.0])
+        cameras = Cameras(views.cameras.poses, intrinsics, views.cameras.height, views.cameras.width)
+        return dataclasses.replace(views, cameras=cameras)
+
+
+class CutsARow(Spoilt):
+    def spoil(self, split, views):
+        return dataclasses.replace(views, images=views.images[:, 1:], alpha=None) if split == "val" else views
+
+
+class DeadPixel(Spoilt):
+    def spoil(self, split, views):
+        images = views.images.clone()
+        images[0, 0, 0] = torch.nan
+        return dataclasses.replace(views, images=images)
 
 
 class Double(Spoilt):
@@ -153,24 +189,28 @@ class RawErrors(right.Source):
 
 WRONG = {
     **wrong_options(right.Source),
-    "test_its_name_can_name_a_folder": NamedLikeAPath,
-    "test_its_scene_is_the_same_on_every_access": ChangesItsScene,
-    "test_its_cameras_look_at_the_scene": OpenCVAxes,
-    "test_its_poses_are_rigid": Scaled,
-    "test_its_images_have_the_size_of_its_cameras": Double,
-    "test_its_colours_are_in_0_to_1": TooBright,
-    "test_its_alpha_fits_its_images": AlphaInBytes,
-    "test_where_alpha_is_0_it_shows_the_background": OnWhite,
-    "test_each_photo_has_a_name": OneName,
-    "test_it_has_views_to_train_on_and_to_test": OnePhoto,
-    "test_no_photo_is_in_two_splits": TestsOnTraining,
-    "test_its_photos_come_in_a_fixed_order": Reverses,
-    "test_its_photos_have_the_size_that_was_asked_for": OneSize,
-    "test_scaling_keeps_the_field_of_view": FixedFocus,
-    "test_novel_cameras_have_the_photos_size_and_focus": SmallNovelViews,
-    "test_novel_cameras_are_rigid": OneNovelView,
-    "test_the_same_generator_gives_the_same_novel_cameras": OwnGenerator,
-    "test_novel_cameras_leave_the_global_random_state_alone": DrawsGlobally,
-    "test_a_missing_data_set_is_an_error_that_names_it": RawErrors,
+    "ray_source.name": NamedLikeAPath,
+    "ray_source.scene": ChangesItsScene,
+    "ray_source.poses-opengl": OpenCVAxes,
+    "ray_source.poses-rigid": Scaled,
+    "ray_source.views": ViewsOfItsOwn,
+    "ray_source.cameras-finite": NoFocus,
+    "ray_source.image-shape": CutsARow,
+    "ray_source.image-dtype": Double,
+    "ray_source.image-finite": DeadPixel,
+    "ray_source.image-range": TooBright,
+    "ray_source.alpha": AlphaInBytes,
+    "ray_source.background": OnWhite,
+    "ray_source.names": OneName,
+    "ray_source.splits": OnePhoto,
+    "ray_source.disjoint": TestsOnTraining,
+    "ray_source.order": Reverses,
+    "ray_source.image-size": OneSize,
+    "ray_source.field-of-view": FixedFocus,
+    "ray_source.novel-cameras": SmallNovelViews,
+    "ray_source.novel-rigid": OneNovelView,
+    "ray_source.novel-repeatable": OwnGenerator,
+    "ray_source.random-state": DrawsGlobally,
+    "ray_source.missing-data": RawErrors,
 }
 KIT, RIGHT = RaySourceConformance, right.Source

@@ -1,15 +1,18 @@
-"""For each standard test of teachers, one that fails it and no other."""
+"""For each rule of teachers, one that breaks it and no other."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
 import time
+import types
 
 import right
 import torch
 from wrong_options import wrong_options
 
+import nfcore
+from nfcore.interfaces import Field
 from nfcore.testing import TeacherConformance
 
 
@@ -74,6 +77,16 @@ class NoClock(right.Teacher):
         return step < clock.budget.steps
 
 
+class RenderingOfItsOwn(Spoilt):
+    def spoil(self, rays, seen):
+        return types.SimpleNamespace(rgb=seen.rgb, opacity=seen.opacity, depth=seen.depth)
+
+
+class DepthInColumns(Spoilt):
+    def spoil(self, rays, seen):
+        return dataclasses.replace(seen, depth=seen.depth[:, None]) if len(rays) == 25 else seen
+
+
 class DoubleForFew(Spoilt):
     def spoil(self, rays, seen):
         return dataclasses.replace(seen, rgb=seen.rgb.double()) if len(rays) == 25 else seen
@@ -132,6 +145,25 @@ class OneAtATime(Spoilt):
         return seen if self.last is rays else dataclasses.replace(seen, rgb=seen.rgb * 0.99)
 
 
+class DarkRays(Spoilt):
+    def spoil(self, rays, seen):
+        return dataclasses.replace(seen, rgb=0.8 * seen.rgb)
+
+    def render_views(self, cameras):
+        seen, shape = (
+            right.Teacher.render(self, cameras.rays().flat()),
+            (len(cameras), cameras.height, cameras.width),
+        )
+        return nfcore.Rendering(
+            seen.rgb.reshape(*shape, 3), seen.opacity.reshape(shape), seen.depth.reshape(shape)
+        )
+
+
+class NegativeDensity(right.Teacher):
+    def field(self, points):
+        return Field(points.sum(1), None)
+
+
 class NotSaved(Spoilt):
     def __init__(self, options, scene) -> None:
         super().__init__(options, scene)
@@ -156,24 +188,28 @@ class NoHorizon(right.Teacher):
 
 WRONG = {
     **wrong_options(right.Teacher),
-    "test_it_learns_a_scene": NeverLearns,
-    "test_it_looks_at_the_train_split_only": LooksAtTheTest,
-    "test_it_takes_photos_without_alpha": NeedsAlpha,
-    "test_the_same_seed_gives_the_same_weights": OwnSeed,
-    "test_it_leaves_the_global_random_state_alone": DrawsGlobally,
-    "test_it_reports_its_steps": SaysNothing,
-    "test_interrupted_it_goes_on_to_the_same_weights": HalfACheckpoint,
-    "test_it_ends_when_its_seconds_are_spent": NoClock,
-    "test_it_renders_float32_of_the_promised_shapes": DoubleForFew,
-    "test_colour_and_opacity_are_in_0_to_1": MoreThanOpaque,
-    "test_it_is_finite_for_any_ray": LostFarAway,
-    "test_where_nothing_is_it_shows_the_scenes_background": WhiteBehind,
-    "test_depth_is_0_where_nothing_is": FarWhereNothingIs,
-    "test_depth_is_in_the_rays_t": Distance,
-    "test_a_ray_does_not_depend_on_the_others": SeesTheOthers,
-    "test_rendering_again_gives_the_same": Jitters,
-    "test_threads_do_not_disturb_each_other": OneAtATime,
-    "test_saved_and_loaded_it_renders_the_same": NotSaved,
-    "test_it_takes_a_forward_facing_scene_or_refuses_it": NoHorizon,
+    "teacher.learns": NeverLearns,
+    "teacher.train-only": LooksAtTheTest,
+    "teacher.alpha-optional": NeedsAlpha,
+    "teacher.seed": OwnSeed,
+    "teacher.random-state": DrawsGlobally,
+    "teacher.reports-steps": SaysNothing,
+    "teacher.resumes": HalfACheckpoint,
+    "teacher.budget-seconds": NoClock,
+    "teacher.rendering": RenderingOfItsOwn,
+    "teacher.shape": DepthInColumns,
+    "teacher.dtype": DoubleForFew,
+    "teacher.range": MoreThanOpaque,
+    "teacher.finite": LostFarAway,
+    "teacher.background": WhiteBehind,
+    "teacher.depth-empty": FarWhereNothingIs,
+    "teacher.depth-t": Distance,
+    "teacher.ray-independent": SeesTheOthers,
+    "teacher.repeatable": Jitters,
+    "teacher.threads": OneAtATime,
+    "teacher.views-agree": DarkRays,
+    "teacher.field": NegativeDensity,
+    "teacher.saved": NotSaved,
+    "component.scene-refused": NoHorizon,
 }
 KIT, RIGHT = TeacherConformance, right.Teacher

@@ -1,4 +1,4 @@
-"""For each standard test of upsamplers, one that fails it and no other."""
+"""For each rule of upsamplers, one that breaks it and no other."""
 
 from __future__ import annotations
 
@@ -22,14 +22,11 @@ class OddScales(right.Upsampler):
             raise ValueError("no")
 
 
-NETWORKS = wrong_networks(right.Upsampler)
-NETWORKS["test_its_image_has_scale_pixels_per_ray"] = NETWORKS.pop("test_it_keeps_the_grid_and_gives_its_channels")
-
 WRONG = {
     **wrong_options(right.Upsampler),
     **wrong_parts(right.Upsampler),
-    **NETWORKS,
-    "test_its_colours_are_in_0_to_1": OutOfRange,
-    "test_it_does_a_scale_or_refuses_it": OddScales,
+    **wrong_networks(right.Upsampler, "upsampler"),
+    "upsampler.range": OutOfRange,
+    "upsampler.scale": OddScales,
 }
 KIT, RIGHT = UpsamplerConformance, right.Upsampler
