@@ -24,7 +24,7 @@ def box_depths(
     Returns:
         Entry and exit, (.., 1, ..) each, finite and 0 <= entry <= exit. A ray that starts inside enters at 0. For
         a ray that misses, both are the mean of the last entry into a slab and the first exit from one, or 0 where
-        that lies behind its origin. Differentiable.
+        that is behind its origin. Differentiable.
 
     """
     small = directions.abs() < LEAST_COMPONENT

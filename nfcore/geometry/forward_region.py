@@ -53,7 +53,7 @@ class ForwardRegion:
         """Return ``n`` poses (n, 3, 4) on a spiral through half of the positions that keep looking at one point.
 
         NeRF's ``render_path_spiral``: two rounds across the view axis, one forth and back along it at half the
-        speed, all eyes on what lies ``focus`` before the middle. NeRF's radii are the 90th percentile of the
+        speed, all eyes on what is ``focus`` before the middle. NeRF's radii are the 90th percentile of the
         positions; here they are half of the box, as for ``loop``, so that the poses stay where cameras were.
         """
         angle = torch.arange(n) * (2 * math.pi * turns / n)

@@ -23,7 +23,7 @@ class NearbyRegion:
     """The ways between each camera of a capture and its nearest neighbours.
 
     A teacher knows what was photographed, and nothing elsewhere: a phone's walk around a thing rarely closes, and
-    its heights and distances vary along the way. Poses stay as far from the thing as the cameras beside them.
+    its heights and distances vary along the way. Poses stay as far from the thing as the neighbouring cameras.
 
     Args:
         cameras: those of the photos.

@@ -6,7 +6,7 @@ samples that are dense where there is something to see. Three kinds of scenes di
 - a scene in a box is scaled to the cube; rays are sampled from their entry into the box to their exit;
 - a forward-facing scene is warped to NDC (NeRF, appendix C); rays are sampled from the near plane to infinity;
 - an unbounded scene is contracted (Mip-NeRF 360, equation 10, with the maximum norm, as in MERF, equation 8): its
-  box fills the inner half of the cube, all beyond lies in the shell around it; rays are sampled from near to far.
+  box fills the inner half of the cube, all beyond is in the shell around it; rays are sampled from near to far.
 
 All is plain arithmetic on tensors of the rays' rank, so that exporters can trace it.
 """

@@ -73,7 +73,7 @@ def save_plot(path: Path, title: str, panels: Sequence[Panel]) -> bool:
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
-    """Draw numbered points; names would hide each other where points lie close, so they stand below."""
+    """Draw numbered points; names would hide each other where points are close, so they are listed below."""
     points = panel.points
     front = quality_pareto([(point.cost, point.psnr) for point in points])
     axes.plot(

@@ -34,7 +34,7 @@ class Timing:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The spread: half of the rounds lie between these two, seconds."""
+        """The spread: half of the rounds are between these two, seconds."""
         if len(self.seconds) == 1:
             return self.seconds[0], self.seconds[0]
         low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")

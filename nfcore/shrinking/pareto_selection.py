@@ -35,7 +35,7 @@ class Measured:
         precision: the exporter's word for it.
         bytes: size of its files; 0 where there are none.
         score: its pictures; None where it was not run.
-        refused: why it can't be chosen whatever the limits: it was not run, or it fails its own floor.
+        refused: why it can't be chosen whatever the limits: it was not run, or it misses its tolerance.
         seconds: median latency of one image, where a limit asks for it.
         bits: mean bits per weight of layers, where each has its own.
         timed: whether its time here means something; see ``Runner``.

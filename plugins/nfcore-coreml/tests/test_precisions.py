@@ -53,7 +53,7 @@ def test_fewer_bits_are_a_smaller_file_that_still_shows_the_picture(name, packag
     share = PRECISIONS[name].bits / 16
     assert size(packages[name]) < program + (size(packages["fp16"]) - program) * (share + 0.25)
     assert (
-        psnr(plain_student, packages[name]).min() > PRECISIONS[name].floor - 6
+        psnr(plain_student, packages[name]).min() > PRECISIONS[name].required_psnr - 6
     )  # random weights are the worst case
 
 

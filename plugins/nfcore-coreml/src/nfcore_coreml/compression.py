@@ -35,7 +35,7 @@ RECORD_BYTES = 96
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of the program, as it lies in the file.
+    """One weight of the program, as it is stored in the file.
 
     Args:
         name: of the constant in the program.

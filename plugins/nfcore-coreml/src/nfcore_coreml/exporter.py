@@ -117,7 +117,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
     def tolerance(self) -> nfcore.Tolerance:
         """That of the coarsest weights: from 70 dB for fp16, which leaves 77, to 28 for 4 bits, which leave 33."""
         used = [self.options.scheme, *(LAYER_PRECISIONS[bits] for bits in self.options.bits.values())]
-        return nfcore.Tolerance(psnr=min(precision.floor for precision in used))
+        return nfcore.Tolerance(psnr=min(precision.required_psnr for precision in used))
 
     @classmethod
     def variants(cls) -> Sequence[Mapping[str, object]]:

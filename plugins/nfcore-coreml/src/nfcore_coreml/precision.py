@@ -17,7 +17,7 @@ class Precision:
 
     Args:
         label: for reports.
-        floor: least PSNR against torch, dB.
+        required_psnr: least PSNR against torch, dB.
         scheme: fp16 as they are; 8-bit integers times a scale for each output channel; or indices into a palette.
         bits: of one weight.
         grouped: a palette for each group of output channels, not one for the whole weight.
@@ -25,7 +25,7 @@ class Precision:
     """
 
     label: str
-    floor: float
+    required_psnr: float
     scheme: Scheme = "half"
     bits: int = 16
     grouped: bool = False

@@ -26,7 +26,7 @@ def runner(folder: Path, threads: int | None) -> nfcore.Runner:
     """Return a runner of the packages in ``folder``, of whichever form they are.
 
     Args:
-        folder: where an export lies.
+        folder: of an export.
         threads: of torch, where the evaluator runs the packages; Core ML has no such setting.
 
     Raises:

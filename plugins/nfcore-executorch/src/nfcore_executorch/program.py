@@ -17,7 +17,7 @@ class _Threads:
     """The one pool of threads of the process. XNNPACK's programs keep a pointer to the pool that they met.
 
     Attributes:
-        generation: which pool of this process it is; programs of an earlier one must be loaded anew.
+        generation: which pool of this process it is; programs of an earlier one must be loaded again.
 
     """
 
@@ -44,7 +44,7 @@ class Program:
     """A program from a file.
 
     ExecuTorch has one pool of threads: after a run of a program with another number of threads the next run of
-    this one loads it anew, which takes as long as loading it did.
+    this one loads it again, which takes as long as loading it did.
 
     Args:
         path: what the exporter wrote.

@@ -61,7 +61,7 @@ class ONNX(nfcore.Exporter[LightField]):
 
     One graph in one file, or two halves: ``rays.onnx`` computes the features of the rays, ``network.onnx`` the
     image from them. The second has only what the network is made of, which for a plain one any accelerator runs;
-    the first can run on the CPU beside it, or be written anew in a shader. Or one graph that takes rays,
+    the first can run on the CPU at the same time, or be rewritten as a shader. Or one graph that takes rays,
     ``of_rays.onnx``, any number of rows and columns of them, for renderers that make their own.
 
     Inputs, output and ray arithmetic are fp32 in all precisions:
@@ -69,7 +69,7 @@ class ONNX(nfcore.Exporter[LightField]):
     - fp16 halves weights and network, so the file is half as large. A runtime that has no fp16 arithmetic, such as
       ONNX Runtime on a CPU, converts as it goes and gains no speed.
     - int8 stores weights in 8 bits, symmetric per output channel, and computes in fp32: runtimes widen them when
-      they load the file. Layers and tables that do not bear it are stored in fp16.
+      they load the file. Layers and tables that would lose too much by it are stored in fp16.
     - w8a8 computes the network in 8 bits. It loses visibly; the report says how much at poses that it was not
       calibrated with.
     """

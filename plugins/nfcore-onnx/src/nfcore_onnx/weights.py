@@ -1,7 +1,7 @@
 """Weights in 8 or 16 bits inside a graph that computes in fp32: widened once, when a runtime loads it.
 
 DequantizeLinear would say the same in one node, but ONNX Runtime takes it for a part of a quantised layer and runs
-it anew for every image, after which no convolution can lay out its weights beforehand: 1.3 times the time of fp32
+it again for every image, after which no convolution can lay out its weights beforehand: 1.3 times the time of fp32
 for the paper's student. A cast and a product of constants are folded by every runtime.
 """
 
@@ -22,7 +22,7 @@ _TABLE = 4096
 #: The greatest magnitude of float16.
 _HALF = 65504.0
 
-#: Where the parts of a deployed student lie in the student.
+#: Where the parts of a deployed student are in the student.
 _PARTS = {"image.network.0": "backbone", "image.network.1": "upsampler", "rays.encoding": "encoding"}
 
 

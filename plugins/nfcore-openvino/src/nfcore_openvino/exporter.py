@@ -188,7 +188,7 @@ def _load(core: openvino.Core, path: Path, threads: int | None, inference: str) 
         "PERFORMANCE_HINT": "LATENCY",
         # OpenVINO's own default is bfloat16 where the processor has it. Rays need more than its 8 bits.
         "INFERENCE_PRECISION_HINT": inference if path.stem == NETWORK else "f32",
-        # Nor are activations rounded beside weights of eight bits, which is its default in linear layers.
+        # Nor are activations rounded where weights have eight bits, which is its default in linear layers.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     }
     if threads is not None:

@@ -29,7 +29,7 @@ class Lens:
     """The files of one export, loaded.
 
     Args:
-        folder: where they lie.
+        folder: where they are.
         threads: threads of ONNX Runtime; None for its default.
 
     Raises:
@@ -86,7 +86,7 @@ class Lens:
 
 
 def _copied(tensor: Array, shape: list[int]) -> Array:
-    """Return a tensor (1, C, H, W) as another of as many values, as both lie in Lens Studio: channels last."""
+    """Return a tensor (1, C, H, W) as another of as many values, as Lens Studio stores both: channels last."""
     _, channels, height, width = shape
     last = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
     return last.reshape(1, height, width, channels).transpose(0, 3, 1, 2)

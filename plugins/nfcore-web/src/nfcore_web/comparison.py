@@ -1,4 +1,4 @@
-"""Photos of the test views beside what teacher and student show there, with maps of their errors."""
+"""Photos of the test views next to what teacher and student show there, with maps of their errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``nfcore view`` shows of a run: the viewer, the test views beside their photos, and its progress."""
+"""What ``nfcore view`` shows of a run: the viewer, the test views next to their photos, and its progress."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A saved ML Program, evaluated op by op on any platform.
 
-``Package`` reads what lies on disk (manifest, program, weights); ``Program`` runs it in torch. Tensors that the
+``Package`` reads what is on disk (manifest, program, weights); ``Program`` runs it in torch. Tensors that the
 program declares as fp16 are computed in fp32 and rounded to fp16 after every op. How the Neural Engine accumulates
 inside an op is Apple's own and not modelled.
 """

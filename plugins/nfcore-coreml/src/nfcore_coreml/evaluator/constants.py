@@ -1,7 +1,7 @@
 """Decompression of weights: the ``constexpr_*`` ops, which Core ML evaluates when it loads a program.
 
 Each function has the name and the parameters of its op (coremltools, ops/defs/iOS16/constexpr_ops.py and
-ops/defs/iOS18/compression.py). The iOS 16 forms hold flat, packed bytes and the shape beside them; the iOS 18
+ops/defs/iOS18/compression.py). The iOS 16 forms hold flat, packed bytes and the shape separately; the iOS 18
 forms hold narrow elements in their own shape.
 """
 

@@ -1,7 +1,7 @@
-"""A saved ``.mlpackage``: its manifest, its ML Program, and where its weights lie.
+"""A saved ``.mlpackage``: its manifest, its ML Program, and where its weights are stored.
 
 The layout is that of Core ML's model packages: ``Manifest.json`` names the root model, a protobuf file under
-``Data/``; tensors too large for it lie in blob files beside it.
+``Data/``; tensors too large for it are stored in blob files next to it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ MANIFEST = "Manifest.json"
 
 @dataclass(frozen=True)
 class Package:
-    """One package as it lies on disk.
+    """One package as it is stored on disk.
 
     Args:
         path: the ``.mlpackage`` folder.
         model_file: the protobuf file in it.
         model: what that file holds.
-        blobs: the tensors beside it.
+        blobs: the tensors in the files next to it.
 
     """
 

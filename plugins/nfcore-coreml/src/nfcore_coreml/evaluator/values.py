@@ -133,7 +133,7 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
     Raises:
         ValueError: it does not hold what it declares.
         NotImplementedError: it is of a type that the evaluator does not know.
-        UserError: the blob file that it lies in is damaged.
+        UserError: the blob file that holds it is damaged.
 
     """
     declared = Declared.of(value.type)

@@ -1,4 +1,4 @@
-"""MIL blob storage: the tensors of an ML Program that lie in files beside it.
+"""MIL blob storage: the tensors of an ML Program that are stored in files next to it.
 
 Format (version 2, little-endian; coremltools, mlmodel/src/MILBlob/Blob/StorageFormat.hpp): a header of 64 bytes,
 then for each tensor a record of 64 bytes with a sentinel, the element type, and size and offset of the data. A
@@ -17,7 +17,7 @@ RECORD = struct.Struct("<IIQQ40x")
 VERSION = 2
 SENTINEL = 0xDEADBEEF
 
-#: A program writes its own folder so, because it can't know where the package will lie.
+#: A program writes its own folder so, because it can't know where the package will be stored.
 FOLDER_VARIABLE = "@model_path/"
 
 
@@ -25,7 +25,7 @@ class BlobStorage:
     """The blob files of one package.
 
     Args:
-        folder: where the program lies; files are named relative to it.
+        folder: of the program; files are named relative to it.
         package: the package, for messages and as the fence that no file name leads out of.
 
     """
@@ -36,7 +36,7 @@ class BlobStorage:
         self._files: dict[str, bytes] = {}
 
     def read(self, file_name: str, offset: int, element_type: int, size: int) -> bytes:
-        """Return the bytes of the tensor whose record lies at ``offset``.
+        """Return the bytes of the tensor whose record is at ``offset``.
 
         Args:
             file_name: as the program has it, with ``@model_path`` for its own folder.
