@@ -154,7 +154,7 @@ def test_a_run_that_fails_is_tried_again_and_stops_none(swept):
         "mistaken": "failed",
     }
     assert runs["wild"]["attempts"] == 2
-    assert "the loss is nan" in runs["wild"]["error"]
+    assert "learning_rate" in runs["wild"]["error"]
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("nfcore: ")]
     assert line.startswith("nfcore: 2 of 4 runs failed (wild, mistaken): ")
