@@ -66,3 +66,8 @@ def plugin_folders() -> tuple[Path, ...]:
 def plugins() -> PluginManager:
     """Return the manager of all plugins of this process, loaded on the first call."""
     return _make(_folders)
+
+
+def forget() -> None:
+    """Load the plugins again on the next call of ``plugins``: the environment may exclude others."""
+    _make.cache_clear()
