@@ -137,6 +137,12 @@ class Views:
             return self.images.pixels(index)
         return self.images.reshape(-1, 3)[index.to(self.images.device)]
 
+    def counted(self) -> Tensor:
+        """Return (m,) int64, which pixels no mask ignores, as linear indices into (n, height, width)."""
+        if self.masks is None:
+            return torch.arange(self.images.shape[:3].numel())
+        return (~self.masks).flatten().nonzero()[:, 0]
+
     def ignored(self, index: int) -> Tensor | None:
         """Return (1, height, width) bool, which pixels of one photo to ignore; None where there are no masks."""
         return None if self.masks is None else self.masks[index][None]

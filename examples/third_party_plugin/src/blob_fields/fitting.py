@@ -38,11 +38,7 @@ class BlobFit:
         self.teacher, self.views, self.budget = teacher, views, budget
         self.device = teacher.places.device
         self.generator = torch.Generator().manual_seed(budget.seed)
-        masks = views.masks
-        #: The pixels to train on, as linear indices into (n, height, width): all that no mask ignores.
-        self.pixels = (
-            torch.arange(views.images.shape[:3].numel()) if masks is None else (~masks).flatten().nonzero()[:, 0]
-        )
+        self.pixels = views.counted()
         self.begin()
         rate = teacher.options.learning_rate
         self.optimizer = torch.optim.Adam(
