@@ -205,21 +205,20 @@ def parameters_table(command: Any) -> str:
 
 
 def hooks_page() -> str:
-    """Return the page of the hooks."""
+    """Return the page of the hooks, in the order of their definition."""
     parts = [
         "# Hooks",
         "What a plugin's module may implement, each with `@nfcore.hookimpl`.",
         str(hookspecs.__doc__),
+        *(
+            f"::: nfcore.hookspecs.{name}"
+            for name, value in vars(hookspecs).items()
+            if hasattr(value, "nfcore_spec")
+        ),
+        "## What hooks yield",
+        *(documented(name) for name in ("Component", "Recipe", "Publication")),
     ]
-    parts += [f"::: nfcore.hookspecs.{name}" for name in hook_names()]
-    parts += ["## What hooks yield", documented("Component"), documented("Recipe")]
-    parts.append(documented("Publication"))
     return page(parts)
-
-
-def hook_names() -> list[str]:
-    """Return the names of all hooks, in the order of their definition."""
-    return [name for name, value in vars(hookspecs).items() if hasattr(value, "nfcore_spec")]
 
 
 def testing_page() -> str:
