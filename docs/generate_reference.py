@@ -206,15 +206,12 @@ def parameters_table(command: Any) -> str:
 
 def hooks_page() -> str:
     """Return the page of the hooks, in the order of their definition."""
+    hooks = [name for name, value in vars(hookspecs).items() if hasattr(value, "nfcore_spec")]
     parts = [
         "# Hooks",
         "What a plugin's module may implement, each with `@nfcore.hookimpl`.",
         str(hookspecs.__doc__),
-        *(
-            f"::: nfcore.hookspecs.{name}"
-            for name, value in vars(hookspecs).items()
-            if hasattr(value, "nfcore_spec")
-        ),
+        *(f"::: nfcore.hookspecs.{name}" for name in hooks),
         "## What hooks yield",
         *(documented(name) for name in ("Component", "Recipe", "Publication")),
     ]
