@@ -1,4 +1,4 @@
-"""The guided student: points where the teacher sees something, with learned features."""
+"""The guided student: points where the teacher has density, with learned features."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,10 +26,10 @@ def nfcore_recipes() -> Iterator[nfcore.Recipe]:
     yield nfcore.Recipe(
         "guided",
         _RECIPES / "guided.toml",
-        summary="The student that reaches further: points guided by the teacher's geometry, learned features",
+        summary="The student of higher quality: points guided by the teacher's geometry, learned features",
     )
     yield nfcore.Recipe(
         "quickstart",
         _RECIPES / "quickstart.toml",
-        summary="Photos to verified exports in minutes on two CPU cores, by the guided student",
+        summary="Photos to verified exports in minutes on two CPU cores, with the guided student",
     )

@@ -1,4 +1,4 @@
-"""The guided encoding: a few points per ray, where the teacher sees something, each with learned features."""
+"""The guided encoding: a few points per ray where the teacher has density, each with learned features."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from torch import Tensor, nn
 import nfcore
 from nfcore import Cameras, RayEncoding, Scene, Space, Target, Teacher
 from nfcore.geometry import BASIS_SIZE, spherical_harmonics
+from nfcore_guided.density_sampling import DEVIATION, sample_density
 from nfcore_guided.march import march
 from nfcore_guided.planes import TriPlanes
-from nfcore_guided.survey import DEVIATION, survey
 from nfcore_guided.volumes import FeatureTable, GatheredVolume, Volume
 
-#: Optical depth of a cell from which its vertex, and those beside it, get features of their own.
+#: Optical depth of a cell from which its vertex and the neighbouring ones get features of their own.
 OCCUPIED = 0.02
 
 
 class Guided(RayEncoding):
-    """K points per ray at the quantiles of what the teacher would see, with features looked up at them.
+    """K points per ray at quantiles of the teacher's rendering weights, with features looked up at them.
 
-    ``prepare`` takes a grid of the teacher's density over, which stays as it is. Each ray is marched through it;
-    its points are the quantiles of the volume rendering weights. At every point c features are looked up, which
-    are learned, and begin as the teacher's own where it offers them. The ray's features are, in this order:
-    those of its points (K * c), its opacity, the distance of its first from its last point, the mean of the
-    points with sin and cos of L octaves, and nine spherical harmonics of its direction.
+    ``prepare`` copies the teacher's density into a grid, which is not trained. Each ray is marched through it;
+    its points are quantiles of the volume rendering weights. At every point c learned features are looked up,
+    initialised with the teacher's own features where it has some. The ray's features are, in this order: those
+    of its points (K * c), its opacity, the distance between its first and last point, the mean of the points
+    with sin and cos of L octaves, and nine spherical harmonics of its direction.
 
-    Geometry and features live in ``nfcore.geometry.spaces.Space``: any kind of scene has them.
+    Geometry and features are stored in the coordinates of ``nfcore.Space``, so any kind of scene works.
 
     Args:
         options: see ``Options``.
@@ -49,8 +49,8 @@ class Guided(RayEncoding):
         channels: int = Field(8, ge=1, description="Learned features at each point, c")
         lookup: Literal["volume", "planes"] = Field(
             "volume",
-            description="Where features lie: in a volume, at the vertices around what is occupied, or in three "
-            "planes, which is smaller and begins without the teacher's features",
+            description="Where features are stored: in a volume, at the vertices around occupied cells, or in "
+            "three planes, which take less space and do not start from the teacher's features",
         )
         resolution: int = Field(
             64, ge=8, le=256, description="Vertices along each side of the cube, texels of planes"
@@ -73,24 +73,24 @@ class Guided(RayEncoding):
 
     @torch.no_grad()
     def prepare(self, teacher: Teacher, scene: Scene, cameras: Cameras) -> None:
-        """Take geometry and first features over from ``teacher``; see ``RayEncoding``.
+        """Copy geometry and initial features from ``teacher``; see ``RayEncoding``.
 
         Raises:
-            NfcoreError: the teacher's scene is empty, or it answers NaN.
+            NfcoreError: the teacher's scene is empty, or it returns NaN.
 
         """
         options, resolution = self.options, self.options.resolution
-        found = survey(teacher, self.space, cameras, resolution)
+        samples = sample_density(teacher, self.space, cameras, resolution)
         assert isinstance(self.geometry, Volume)
-        self.geometry.fill(found.density[:, None])
+        self.geometry.fill(samples.density[:, None])
         if not isinstance(self.features, FeatureTable):
             return
-        opaque = (found.density * found.cell).reshape(1, 1, resolution, resolution, resolution)
+        opaque = (samples.density * samples.cell).reshape(1, 1, resolution, resolution, resolution)
         occupied = (F.max_pool3d(opaque, 3, 1, 1) > OCCUPIED).flatten()
         first = DEVIATION * torch.randn(int(occupied.sum()), options.channels)
-        if found.features is not None:
-            taken = min(options.channels, found.features.shape[1])
-            first[:, :taken] = found.features[occupied, :taken]
+        if samples.features is not None:
+            taken = min(options.channels, samples.features.shape[1])
+            first[:, :taken] = samples.features[occupied, :taken]
         self.features.occupy(occupied, first)
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ class Guided(RayEncoding):
         return torch.cat([self.features(xyz), *ray], 1)
 
     def deployed(self, target: Target) -> nn.Module:
-        """Return the same function with look-ups that ``target`` can do; see ``RayEncoding``."""
+        """Return the same function with lookups that ``target`` supports; see ``RayEncoding``."""
         twin = copy.deepcopy(self)
         resolution = self.options.resolution
         assert isinstance(self.geometry, Volume)

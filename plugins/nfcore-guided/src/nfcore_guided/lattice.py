@@ -1,4 +1,4 @@
-"""A lattice of vertices over the cube [-1, 1]^3; which cell a point lies in, and the weights of its corners."""
+"""A lattice of vertices over the cube [-1, 1]^3: the cell that contains a point, and its corners' weights."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 def vertices(resolution: int, device: torch.device | str = "cpu") -> Tensor:
-    """Return the places (resolution^3, 3) of all vertices in the cube, x slowest and z fastest."""
+    """Return the positions (resolution^3, 3) of all vertices in the cube, x slowest and z fastest."""
     axis = torch.linspace(-1, 1, resolution, device=device)
     return torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
 
 
 def locate(xyz: Sequence[Tensor], resolution: int) -> tuple[Tensor, list[Tensor]]:
-    """Return the cell that each point lies in, and where in it.
+    """Return the cell that contains each point, and the point's position within it.
 
     Args:
         xyz: three tensors of one shape (..), coordinates in the cube; points outside are moved to its faces.
@@ -37,7 +37,7 @@ def locate(xyz: Sequence[Tensor], resolution: int) -> tuple[Tensor, list[Tensor]
 
 
 def corners(resolution: int) -> list[int]:
-    """Return how far the eight corners of a cell are from its lowest one, in the order of ``corner_weights``."""
+    """Return the index offsets of a cell's corners from its lowest one, in the order of ``corner_weights``."""
     return [(i * resolution + j) * resolution + k for i in (0, 1) for j in (0, 1) for k in (0, 1)]
 
 

@@ -1,4 +1,4 @@
-"""Tri-plane features: three learned images of the cube, each seen along one axis (EG3D, Chan et al. 2022)."""
+"""Tri-plane features: three learned images of the cube, one along each axis (EG3D, Chan et al. 2022)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PLANES = ((0, 1), (0, 2), (1, 2))
 
 
 class TriPlanes(nn.Module):
-    """The sum of three bilinear look-ups, EG3D's aggregation.
+    """The sum of three bilinear lookups, EG3D's aggregation.
 
-    Smaller than a volume and sampled in 2-D, which every target can. It cost a research prototype 0.35 dB on lego
+    Smaller than a volume and sampled in 2-D, which every target supports. It cost a prototype 0.35 dB on lego
     at 100x100.
 
     Args:

@@ -1,6 +1,6 @@
 """Values in the cube that are looked up at points: one table for training, two forms of it for exports.
 
-All three take x, y and z in the cube, (b, k, h, w) each, and give (b, k * c, h, w): point by point its c values.
+All three take x, y and z in the cube, (b, k, h, w) each, and return (b, k * c, h, w): c values for each point.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nfcore_guided.lattice import corner_weights, corners, locate
 
 
 class FeatureTable(nn.Module):
-    """Learned features at the vertices around what is occupied; all others share the features of row 0.
+    """Learned features at the vertices around occupied cells; all other vertices share the features of row 0.
 
     Args:
         resolution: vertices along each axis of the cube.
@@ -44,7 +44,7 @@ class FeatureTable(nn.Module):
         self.table = nn.Parameter(torch.zeros(1, channels))
 
     def occupy(self, occupied: Tensor, features: Tensor) -> None:
-        """Give the vertices of ``occupied`` (resolution^3,) bool their first ``features`` (v, c)."""
+        """Set the initial ``features`` (v, c) of the vertices where ``occupied`` (resolution^3,) bool is true."""
         self.occupied.copy_(occupied)
         device = self.table.device
         self.table = nn.Parameter(torch.cat([features.new_zeros(1, self.channels), features]).to(device))
@@ -71,7 +71,7 @@ class FeatureTable(nn.Module):
         self.rows[self.occupied] = numbers
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Take the number of rows from what is loaded, and number them anew."""
+        """Resize the table to that of the loaded state, and number its rows again."""
         table = state_dict.get(f"{prefix}table")
         if table is not None and table.ndim == 2 and table.shape != self.table.shape:
             self.table = nn.Parameter(self.table.new_zeros(len(table), self.channels))
@@ -83,7 +83,7 @@ class FeatureTable(nn.Module):
 
 
 class Volume(nn.Module):
-    """A whole volume, sampled with ``grid_sample`` on five dimensions: for targets that have it.
+    """A dense volume, sampled with a five-dimensional ``grid_sample``, for targets that support it.
 
     Args:
         values: (resolution^3, c).
@@ -105,7 +105,7 @@ class Volume(nn.Module):
         self.values.copy_(values.t().reshape(self.values.shape))
 
     def flat(self) -> Tensor:
-        """Return the values as they were given, (resolution^3, c)."""
+        """Return the values as given to ``fill``, (resolution^3, c)."""
         return self.values.flatten(2)[0].t()
 
     def forward(self, xyz: Sequence[Tensor]) -> Tensor:
@@ -119,11 +119,10 @@ class Volume(nn.Module):
 
 
 class GatheredVolume(nn.Module):
-    """The same by gathers and products, for targets that sample no volumes.
+    """The same with gathers and products, for targets that can't sample volumes.
 
     Args:
-        rows: (resolution^3,) int32, for each vertex the row that it has in the table; None where row and vertex
-            are the same.
+        rows: (resolution^3,) int32, each vertex's row in the table; None where row and vertex index are the same.
         table: (v, c).
         resolution: vertices along each axis.
         half: keep the table in float16.

@@ -1,4 +1,4 @@
-"""What is taken over from a teacher: its density, and first features, at the vertices of a lattice in the cube."""
+"""Density sampling: a teacher's density and initial features at the vertices of a lattice in the cube."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ OPAQUE = 16.0
 SAMPLES = 4
 #: Points that a field is asked for at once.
 CHUNK = 1 << 16
-#: Pixels, of all views together, that are rendered to survey a teacher that is no volume.
+#: Pixels, of all views together, that are rendered to sample a teacher that has no ``field``.
 RAYS = 300_000
-#: Normally distributed first features where the teacher gives none: their deviation.
+#: Standard deviation of normally distributed initial features, where the teacher has none of its own.
 DEVIATION = 0.1
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What was found at v vertices, in the order of ``lattice.vertices``.
+class DensitySamples:
+    """Samples at v vertices, in the order of ``lattice.vertices``.
 
     Args:
         density: (v,) float32 per scene unit.
         cell: (v,) shortest side of the vertex's cell, scene units.
-        features: (v, f) or None: a teacher's own features, or the mean colour it shows there as logits.
+        features: (v, f) or None: the teacher's own features, or the mean colour that it renders there, as logits.
 
     """
 
@@ -42,16 +42,16 @@ class Survey:
 
 
 @torch.no_grad()
-def survey(teacher: Teacher, space: Space, cameras: Cameras, resolution: int) -> Survey:
+def sample_density(teacher: Teacher, space: Space, cameras: Cameras, resolution: int) -> DensitySamples:
     """Return density and features of ``teacher`` at the vertices of a lattice of ``resolution``.
 
-    A teacher that offers its ``field`` is asked for it; any other is looked at through ``cameras``.
+    A teacher's ``field`` is used where it has one; else density is estimated from views rendered at ``cameras``.
 
     Raises:
-        NfcoreError: there is nothing to see, or the teacher answers NaN.
+        NfcoreError: the scene is empty, or the teacher returns NaN.
 
     """
-    # The same teacher always gives the same survey: a run that goes on finds the tables that it left.
+    # The same teacher always has the same samples: a resumed run needs tables of the size that it saved.
     generator = torch.Generator().manual_seed(0)
     places = vertices(resolution)
     cell = _cell_sides(space, places, resolution)
@@ -60,14 +60,14 @@ def survey(teacher: Teacher, space: Space, cameras: Cameras, resolution: int) ->
         found = _from_renders(teacher, space, cameras, cell, resolution)
     density, features = found
     if not density.isfinite().all() or (features is not None and not features.isfinite().all()):
-        raise NfcoreError("the teacher answers NaN where its geometry is read: teach it again, with another seed")
+        raise NfcoreError("the teacher's density or features are NaN: fit it again with another seed")
     if not (density * cell > 0.02).any():
-        raise NfcoreError("the teacher's scene is empty, there is no geometry to guide by: teach it longer")
-    return Survey(torch.minimum(density, OPAQUE / cell), cell, features)
+        raise NfcoreError("the teacher's scene is empty, so there is no geometry to guide by: raise teach.steps")
+    return DensitySamples(torch.minimum(density, OPAQUE / cell), cell, features)
 
 
 def _cell_sides(space: Space, places: Tensor, resolution: int) -> Tensor:
-    """Return (v,) the shortest side in the world of the cell around each vertex, scene units."""
+    """Return the shortest side (v,) of the cell around each vertex, scene units in the world."""
     half = 1 / (resolution - 1)
     sides = []
     for axis in range(3):
@@ -100,7 +100,7 @@ def _from_field(
 
 
 def _of_few_pixels(cameras: Cameras) -> Cameras:
-    """Return the same cameras with pictures so small that they have ``RAYS`` pixels in all."""
+    """Return the same cameras with images so small that they have at most ``RAYS`` pixels in all."""
     share = min(1.0, math.sqrt(RAYS / (len(cameras) * cameras.height * cameras.width)))
     return cameras.resized(*(max(1, round(share * side)) for side in (cameras.height, cameras.width)))
 
@@ -108,9 +108,9 @@ def _of_few_pixels(cameras: Cameras) -> Cameras:
 def _from_renders(
     teacher: Teacher, space: Space, cameras: Cameras, cell: Tensor, resolution: int
 ) -> tuple[Tensor, Tensor]:
-    """Return density and mean colour (as logits) from where the light of whole views passes and where it ends.
+    """Return density and mean colour (as logits), estimated from where rays of rendered views are absorbed.
 
-    The density of a cell is the light that is absorbed in it by the length that light travels through it: the
+    The density of a cell is the light absorbed in it, divided by the length that light travels through it: the
     maximum likelihood estimate of an absorption rate. A ray is absorbed at its expected depth.
     """
     count = len(cell)
@@ -130,10 +130,10 @@ def _from_renders(
     for index in range(len(small)):
         rays, seen = small[index].rays().flat(), render_view(teacher, small[index])
         opacity, depth, rgb = (x.float().cpu().flatten(0, 1) for x in (seen.opacity, seen.depth, seen.rgb))
-        speed = rays.directions.norm(dim=1, keepdim=True)
+        direction_norm = rays.directions.norm(dim=1, keepdim=True)
         starts = space.depths(rays.origins, rays.directions, edges)
         centres = space.depths(rays.origins, rays.directions, middles)
-        length = (starts[:, 1:] - starts[:, :-1]) * speed
+        length = (starts[:, 1:] - starts[:, :-1]) * direction_norm
         light = torch.where(centres < depth[:, None], 1.0, 1 - opacity[:, None])
         at = vertex(space.at(rays.origins, rays.directions, centres))
         travelled.scatter_add_(0, at.flatten(), (light * length).flatten())
