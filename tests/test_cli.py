@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nfcore.cli import run_folder
+
 NFCORE = Path(sys.executable).with_name("nfcore")
 PLUGIN = """
 from pathlib import Path
@@ -246,3 +248,10 @@ def test_an_interrupt_from_the_keyboard_has_no_traceback(plugins, tmp_path):
     )
     assert done.returncode not in (0, 2)
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_is_found_by_its_name(monkeypatch, tmp_path):
+    (tmp_path / "runs" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert run_folder(Path("mine")) == Path("runs/mine")
+    assert run_folder(Path("other")) == Path("other")

@@ -253,12 +253,3 @@ def test_the_command_serves_until_it_is_interrupted(run):
 def test_the_command_comes_without_torch():
     code = "import sys, nfcore; nfcore.plugins(); import nfcore_web; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_a_run_is_found_by_its_name(monkeypatch, tmp_path):
-    from nfcore_web.command import _place
-
-    (tmp_path / "runs" / "mine").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    assert _place(Path("mine")) == Path("runs/mine")
-    assert _place(Path("other")) == Path("other")
