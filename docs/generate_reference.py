@@ -238,8 +238,8 @@ def python_page() -> str:
     public = [name for name in nfcore.__all__ if name not in elsewhere]
     parts = [
         "# Python",
-        "The public surface: `import nfcore` and the packages below, besides [hooks](hooks.md), the interfaces and the "
-        "[conformance kit](testing.md). Everything else is internal and may change.",
+        "What `import nfcore` and the packages below promise, besides [hooks](hooks.md), the kinds and the "
+        "[conformance kit](testing.md). Nothing else is promised.",
         *(documented(name) for name in public if home(name) is not None),
     ]
     for package in packages():
@@ -255,13 +255,11 @@ def packages() -> list[ModuleType]:
 
 
 def home(name: str, package: ModuleType = nfcore) -> str | None:
-    """Return the path by which a public name is documented, or None if it has no docstring of its own."""
+    """Return where a public name is defined, or None for what has no docstring of its own."""
     value = getattr(package, name)
     module = getattr(value, "__module__", None)
     if module is None or not module.startswith("nfcore") or typing.get_origin(value) is not None:
         return None
-    if value.__qualname__ != name:  # published under another name, as nfcore.runs.open is
-        return f"{package.__name__}.{name}"
     return f"{module}.{value.__qualname__}"
 
 
