@@ -1,6 +1,6 @@
-"""The ``nfcore`` command, and what commands of plugins share with it.
+"""The ``nfcore`` command, and the helpers that plugins' commands share with it.
 
-Nothing heavy is imported before a command that needs it runs.
+Heavy packages are imported only when a command that needs them runs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 app = typer.Typer(
     name="nfcore",
     cls=PluginGroup,
-    help="Posed photos in, a neural light field that renders in real time on a phone out.",
+    help="Turn posed photos into a neural light field that renders in real time on a phone.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -64,13 +64,13 @@ def options(
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    """Take the options that come before the command's name; ``main`` looks for ``--debug`` itself."""
+    """Take the options before the command's name; ``main`` itself looks for ``--debug``."""
 
 
 def main() -> None:
-    """Run the command line: exit 2 for a user's mistake, 1 for a failure while working."""
-    # Threads that spin while they wait for each other cost up to 30 times the time on a machine that has other
-    # work, and gain next to nothing on an idle one. OpenMP reads this when torch is imported.
+    """Run the command line: exit code 2 for a user's mistake, 1 for any other failure."""
+    # Threads that spin while waiting for each other make work up to 30 times slower on a machine that has other
+    # work, and gain almost nothing on an idle one. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()

@@ -1,4 +1,4 @@
-"""``nfcore bench``: what each export of a run costs here and what it is worth, in one table."""
+"""``nfcore bench``: latency, memory, size and quality of each export of a run, in one table."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ def add_to(app: typer.Typer) -> None:
 def bench(
     run: RunArgument,
     exports: Annotated[
-        list[str] | None, typer.Argument(metavar="[EXPORT]...", help="Labels of exports; all that the run has.")
+        list[str] | None,
+        typer.Argument(metavar="[EXPORT]...", help="Labels of exports; all exports of the run by default."),
     ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="CPU threads, may be repeated; 1 and all cores by default.")
+        list[int] | None,
+        typer.Option(min=1, help="Number of CPU threads, may be repeated; 1 and all cores by default."),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(min=0.01, help="About how long each export runs on each number of threads.")
+        float,
+        typer.Option(min=0.01, help="Approximate seconds that each export runs for, at each number of threads."),
     ] = 3.0,
     memory: Annotated[
-        bool, typer.Option("--memory/--no-memory", help="Measure peak memory, each export in its own process.")
+        bool,
+        typer.Option("--memory/--no-memory", help="Measure peak memory, each export in a process of its own."),
     ] = True,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure the exports of a run next to torch: time, memory, size, quality; table, bench.json, plot."""
+    """Measure a run's exports and torch: latency, memory, size, quality; writes a table, bench.json and a plot."""
     from nfcore import runs
     from nfcore.io.atomic import write_json
     from nfcore.measuring.bench import bench as measure
@@ -89,7 +93,7 @@ def _print(measured: Bench) -> None:
         "",
     ]
     print_table(columns, [_cells(row) for row in measured.rows], title)
-    say("Pareto front by size: " + (", ".join(measured.pareto_by_size) or "no PSNR against photos is known"))
+    say("Pareto front by size: " + (", ".join(measured.pareto_by_size) or "unknown without PSNR against photos"))
     front = [f"{label} on {_threads(threads)}" for label, threads in measured.pareto_by_latency]
     if front:
         say("Pareto front by latency: " + ", ".join(front))
@@ -116,7 +120,7 @@ def _threads(count: int) -> str:
 
 
 def _save_picture(measured: Bench, path: Path, run: str) -> Path | None:
-    """Draw PSNR against size and against latency; return the file, or None where no PSNR is known."""
+    """Plot PSNR against size and against latency; return the file, or None if no PSNR is known."""
     from nfcore.measuring.plots import Panel, Point, save_plot
 
     known = [row for row in measured.rows if row.psnr is not None]

@@ -1,4 +1,4 @@
-"""``nfcore plugins check``: whether components keep the rules of their kinds, one by one."""
+"""``nfcore plugins check``: test components against each rule of their kinds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(
         str | None,
         typer.Argument(
             metavar="[NAME|PATH]",
-            help="A component, a distribution for all of its components, or a plugin's folder.",
+            help="A component, a distribution (all of its components), or a plugin's folder.",
             autocompletion=completion.any_component,
         ),
     ] = None,
@@ -42,9 +42,11 @@ def check(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Test the rules of the contract, one by one; a folder's own tests say options and xfail."""
+    """Test each rule of the contract; a folder's own tests set options and known failures (xfail)."""
     if name is None and registry is None:
-        raise UserError("say what to check: a component, a distribution, a plugin's folder, or --registry FILE")
+        raise UserError(
+            "nothing to check: name a component, a distribution or a plugin's folder, or add --registry FILE"
+        )
     entry_problems = _entry_problems(registry)
     reports = reports_on(name, _options(changes or ())) if name is not None else []
     passed = not entry_problems and all(report.passed for report in reports)
@@ -68,12 +70,12 @@ def _entry_problems(registry: Path | None) -> list[str]:
 
 
 def _options(changes: list[str] | tuple[()]) -> dict[str, Any]:
-    """Return the options of ``--set``; a value is JSON, or else a text."""
+    """Return the options given by ``--set``; a value is JSON if it parses, else a string."""
     options: dict[str, Any] = {}
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
-            raise UserError(f"--set {change}: should be KEY=VALUE")
+            raise UserError(f"--set {change!r}: write it as KEY=VALUE, such as path=data/lego")
         try:
             options[key] = json.loads(text)
         except ValueError:
@@ -93,7 +95,7 @@ def _print(report: Report) -> None:
         for line in lines:
             say(f"      {line}")
         if others:
-            say(f"      this fails {', '.join(others)} too")
+            say(f"      the same fault fails {', '.join(others)}")
     for outcome in report.outcomes:
         if outcome.result not in ("passed", "failed"):
             say(f"  {outcome.result}: {outcome.rule} ({outcome.group}.{outcome.test})")
@@ -101,9 +103,9 @@ def _print(report: Report) -> None:
 
 
 def _grouped(failures: list[Outcome]) -> Iterator[tuple[Outcome, list[str]]]:
-    """Yield each fault once, with the ids of the other rules whose tests it fails too; what is not finite first.
+    """Yield each fault once, with the ids of the other rules whose tests it fails; non-finite values first.
 
-    Tests fail for one fault if they name the same rule as broken, or if the same line raises in them.
+    Failures have the same fault if they name the same broken rule, or if the same line of code raised.
     """
     elsewhere = {(o.group, o.broken) for o in failures if o.broken != o.rule}
     groups: dict[tuple[str, str | None], list[Outcome]] = {}

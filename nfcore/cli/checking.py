@@ -1,4 +1,4 @@
-"""What ``nfcore plugins check`` finds out: how a plugin offers its components, and the standard tests of each."""
+"""The checks of ``nfcore plugins check``: how a plugin offers its components, and their standard tests."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from nfcore.plugin.isolation import Plugin
 if TYPE_CHECKING:
     from nfcore.testing.running import Outcome
 
-#: Packages that take so long to import that a plugin's module must leave them to its components.
+#: Packages that take so long to import that only a plugin's components may import them, not its own module.
 HEAVY = ("torch", "onnx", "onnxruntime", "coremltools", "tensorflow", "jax")
 _PASSED = ("passed", "expected to fail", "not verified")
 
 
 @dataclass
 class Report:
-    """What was found of one component.
+    """The findings on one component.
 
     Args:
-        plugin: where it comes from.
+        plugin: the plugin that offers it.
         component: the component.
-        problems: what is wrong with it besides the standard tests.
-        outcomes: of the standard tests.
+        problems: what is wrong with it apart from failed standard tests.
+        outcomes: the outcomes of its standard tests.
 
     """
 
@@ -70,7 +70,7 @@ class Report:
 
 
 def reports_on(name: str, options: dict[str, Any]) -> list[Report]:
-    """Return a report on each component that ``name`` stands for: a component, a distribution or a folder."""
+    """Return a report on each component that ``name`` means: a component, a distribution or a folder."""
     folder = Path(name)
     if (folder / "pyproject.toml").is_file():
         reports = [Report(plugin, component) for plugin, component in _of_folder(folder)]
@@ -103,10 +103,10 @@ def _of_folder(folder: Path) -> list[tuple[Plugin, Component]]:
 
 
 def _problems(report: Report, heavy: list[str]) -> list[str]:
-    """Return what is wrong with how the plugin offers the component."""
+    """Return the faults in how the plugin offers the component."""
     problems = []
     if not report.component.summary.strip():
-        problems.append("its Component has no summary: say in one line what it is")
+        problems.append("its Component has no summary: describe it in one line")
     if heavy:
         problems.append(
             f"the plugin's module imports {', '.join(heavy)}, which every listing would wait for: "
@@ -117,7 +117,7 @@ def _problems(report: Report, heavy: list[str]) -> list[str]:
 
 
 def _imports_at_once(distribution: str) -> list[str]:
-    """Return which heavy packages listing a distribution's plugins imports, as another Python finds."""
+    """Return the heavy packages that listing a distribution's plugins imports, as seen by a new Python process."""
     folders = [str(folder.resolve()) for folder in plugin_folders()]
     code = (
         "import json, pathlib, sys\nfrom nfcore.plugin.installed import plugins, use_plugin_folders\n"
@@ -127,14 +127,14 @@ def _imports_at_once(distribution: str) -> list[str]:
     environment = os.environ | {"NFCORE_PLUGINS_ONLY": distribution, "NFCORE_PLUGINS_DISABLE": ""}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)  # noqa: S603
     if run.returncode:
-        reason = (run.stderr.strip().splitlines() or ["it ends without a word"])[-1]
+        reason = (run.stderr.strip().splitlines() or ["no message"])[-1]
         raise NfcoreError(f"the plugins of {distribution} can't be listed by {sys.executable}: {reason}")
     imported: list[str] = json.loads(run.stdout)
     return imported
 
 
 def _run_own_tests(folder: Path, reports: list[Report]) -> None:
-    """Run the conformance classes that the plugin itself has: they know good options and known failures."""
+    """Run the plugin's own conformance classes, which have suitable options and known failures."""
     from nfcore.testing.running import run_file
 
     for path in sorted((folder / "tests").rglob("test_*.py")):
@@ -150,7 +150,7 @@ def _run_own_tests(folder: Path, reports: list[Report]) -> None:
 
 
 def _is_meant(component: str | type[Any], report: Report) -> bool:
-    """Whether the ``component`` of a conformance class is that of the report."""
+    """Whether a conformance class tests the component of the report."""
     if isinstance(component, str):
         return component in (report.name, report.component.name)
     return report.component.target == f"{component.__module__}:{component.__qualname__}"
@@ -185,7 +185,7 @@ def _run_standard_tests(report: Report, options: dict[str, Any]) -> None:
 
 
 def _loaded(report: Report) -> Any:
-    """Return the component's class; an error while it is imported says in which line of the plugin."""
+    """Return the component's class; an error while importing it names the line of the plugin."""
     try:
         return plugins().load(report.component.kind, report.name)
     except PluginError as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nfcore.evaluation.comparison import Compared, Comparison, Entry
     from nfcore.evaluation.publications import Table, Tables
 
-#: The columns of runs side by side: heading, key of ``summary.json``, factor and form.
+#: The columns of the table of runs: heading, key of ``summary.json``, factor and format.
 _COLUMNS = [
     ("teacher PSNR", "teacher.test.psnr", 1, ".2f"),
     ("distilled", "student.distilled.psnr", 1, ".2f"),
@@ -43,12 +43,12 @@ def compare(
         typer.Argument(metavar="[RUN]...", help="Runs' folders or names.", autocompletion=completion.runs),
     ] = None,
     paper: Annotated[
-        bool, typer.Option("--paper", help="Next to the published tables that plugins bring along.")
+        bool, typer.Option("--paper", help="Compare with the published tables that plugins offer.")
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show runs side by side, or next to the paper's tables; what was not run stays blank."""
+    """Compare runs with each other or with a paper's tables; what was not measured is left blank."""
     from nfcore.runs.compared import read_compared
 
     compared = [read_compared(run_folder(run)) for run in runs or ()]
@@ -56,7 +56,7 @@ def compare(
         _with_publications(compared, markdown=markdown, as_json=as_json)
         return
     if not compared:
-        raise UserError("nothing to compare: name runs, or --paper for the published tables alone")
+        raise UserError("nothing to compare: name runs, or add --paper for the published tables alone")
     if as_json:
         print_json([{"run": run.name} | dict(run.figures) for run in compared])
         return
@@ -83,10 +83,10 @@ def _with_publications(compared: list[Compared], *, markdown: bool, as_json: boo
     for plugin, offer in manager.publications():
         try:
             comparisons.append(Comparison(offer.name, read_tables(offer.path), compared, manager))
-        except UserError as error:  # one broken file costs the others nothing
+        except UserError as error:  # one broken file must not hide the others
             typer.echo(f"nfcore: the tables of {plugin} can't be read: {error}", err=True)
     if not comparisons:
-        raise UserError("no plugin brings published tables; nfcore-mobiler2l has those of MobileR2L")
+        raise UserError("no plugin offers published tables: install nfcore-mobiler2l for those of MobileR2L")
     if as_json:
         print_json([_as_data(comparison) for comparison in comparisons])
         return

@@ -1,4 +1,4 @@
-"""Shell completion of the names of components, recipes and runs; an error just proposes nothing."""
+"""Shell completion of the names of components, recipes and runs; on an error it proposes nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nfcore.errors import NfcoreError
 from nfcore.plugin.components import Kind
 from nfcore.plugin.installed import plugins
 
-#: What a shell shows of one proposal: the word and what it means.
+#: Proposals as a shell shows them: the word and its description.
 Proposals = list[tuple[str, str]]
 Completer = Callable[[str], Proposals]
 
 
 def _quiet(complete: Completer) -> Completer:
-    """Keep an error from being printed into the line that the user is typing."""
+    """Return a completer that swallows errors: they would be printed into the line that the user is typing."""
 
     @functools.wraps(complete)
     def completer(incomplete: str) -> Proposals:
@@ -36,7 +36,7 @@ def _components(kind: Kind) -> Completer:
 
 
 def _distinct(offers: list[tuple[str, str, str]]) -> Proposals:
-    """Return what names each of the offers (distribution, name, summary): the bare name where it is enough."""
+    """Return the shortest unambiguous name of each offer (distribution, name, summary)."""
     names = [name for _, name, _ in offers]
     return [
         (name if names.count(name) == 1 else f"{distribution}/{name}", summary)
@@ -56,9 +56,9 @@ def scenes(incomplete: str) -> Proposals:
 
 @_quiet
 def camera_paths(incomplete: str) -> Proposals:
-    """Propose the paths that a video can follow, and the JSON files and folders that one may mean."""
+    """Propose camera paths, and the JSON files and folders that the text may mean."""
     named = [
-        ("orbit", "around the scene, or before it"),
+        ("orbit", "around the scene, or in front of it"),
         ("spiral", "up and down around it"),
         ("test", "the test photos' poses"),
         ("reference", "the poses saved with the student"),
@@ -97,6 +97,6 @@ def runs(incomplete: str) -> Proposals:
 
 
 def _folders(incomplete: str) -> Proposals:
-    """Return the folders that the begun path ``incomplete`` may mean."""
+    """Return the folders that start with the path ``incomplete``."""
     paths = sorted(Path(f"{incomplete}_").parent.iterdir())
     return [(f"{path}/", "folder") for path in paths if path.is_dir()]

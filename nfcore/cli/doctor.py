@@ -1,4 +1,4 @@
-"""``nfcore doctor``: what is installed, what is broken, and what to do about it."""
+"""``nfcore doctor``: check the installation, and say how to repair what is broken."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from nfcore.plugin.stale_installs import stale_installs
 
 _CORE = "neural-field-core"
 _GIB = 1 << 30
-#: What a run of the paper's recipe leaves behind, with room to spare.
+#: More than the files of a run of the paper's recipe take.
 _ENOUGH_DISK = 2 * _GIB
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        check: what was looked at.
-        status: ``ok``; ``note`` for what was chosen so; ``warning`` for what may go wrong; ``broken``.
+        check: what was checked.
+        status: ``ok``; ``note`` (intended by the user); ``warning`` (may fail); ``broken``.
         text: what was found.
         hint: what to do about it.
 
@@ -85,11 +85,13 @@ def _python() -> Iterator[Finding]:
     if SpecifierSet(wanted).contains(version, prereleases=True):
         yield Finding("python", "ok", version)
     else:
-        yield Finding("python", "broken", f"{version}, but nfcore needs {wanted}", "make an environment with it")
+        yield Finding(
+            "python", "broken", f"{version}, but nfcore needs {wanted}", "create an environment with that version"
+        )
 
 
 def _requirements(distributions: set[str]) -> Iterator[Finding]:
-    """Compare what each distribution declares that it needs with what is there."""
+    """Compare the declared requirements of each distribution with what is installed."""
     for name in sorted(distributions):
         try:
             found = metadata.distribution(name)
@@ -105,7 +107,7 @@ def _requirements(distributions: set[str]) -> Iterator[Finding]:
 
 
 def _compared(requirements: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the requirements that are met, and what is wrong with each of the others."""
+    """Return the satisfied requirements, and what is wrong with each of the others."""
     from packaging.requirements import InvalidRequirement, Requirement
 
     present, wrong = [], []
@@ -156,16 +158,16 @@ def _plugins(manager: PluginManager) -> Iterator[Finding]:
 
 def _advice(distribution: str, problem: str) -> str:
     if "more than one distribution" in problem:
-        return ""  # it says itself what to say
+        return ""  # the problem names its fix
     if "ModuleNotFoundError" in problem:
-        text = f"pip install --upgrade {distribution} brings what it declares"
+        text = f"pip install --upgrade {distribution} installs what it declares"
     else:
         text = f"a newer {distribution} may work"
     return f"{text}; until then NFCORE_PLUGINS_DISABLE={distribution}"
 
 
 def _components(manager: PluginManager) -> Iterator[Finding]:
-    """Import every component: what a listing can't see for want of time is found here."""
+    """Import every component: listings skip that because it is slow."""
     from nfcore.evaluation.publications import read_tables
 
     failed = 0
@@ -208,7 +210,7 @@ def _torch() -> Iterator[Finding]:
         devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         yield Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(devices)}")
     else:
-        yield Finding("CUDA", "note", "no device: training takes the CPU")
+        yield Finding("CUDA", "note", "no device: training runs on the CPU")
 
 
 def _disk(runs: Path) -> Iterator[Finding]:
@@ -218,8 +220,10 @@ def _disk(runs: Path) -> Iterator[Finding]:
             yield Finding("runs", "ok", f"{folder} can be written")
     except OSError as error:
         text = f"{folder} can't be written: {error.strerror}"
-        yield Finding("runs", "broken", text, "work in another folder, or say --runs FOLDER")
+        yield Finding("runs", "broken", text, "choose another folder with --runs FOLDER")
     free = shutil.disk_usage(folder).free
     short = free < _ENOUGH_DISK
     text = f"{free / _GIB:.1f} GiB free at {folder}"
-    yield Finding("disk", "warning" if short else "ok", text, "make room: a run may need 2 GiB" if short else "")
+    yield Finding(
+        "disk", "warning" if short else "ok", text, "free some space: a run may need 2 GiB" if short else ""
+    )

@@ -1,4 +1,4 @@
-"""The command group whose commands plugins may add to."""
+"""The command group to which plugins may add commands."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from nfcore.plugin.manager import PluginManager
 
 
 def use_plugins_dir(folders: list[Path] | None) -> list[Path] | None:
-    """Take ``--plugins-dir`` before any command is looked up, so that it may bring commands too."""
+    """Apply ``--plugins-dir`` before any command is looked up, since its plugins may add commands."""
     if folders:
         use_plugin_folders(folders)
     return folders
 
 
 class PluginGroup(TyperGroup):
-    """Finds a command among nfcore's own first, then among those that plugins add, each behind its fence."""
+    """Finds a command among nfcore's own first, then among those that plugins add, each plugin isolated."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command called ``cmd_name``, or None."""
@@ -33,7 +33,7 @@ class PluginGroup(TyperGroup):
         return [*super().list_commands(ctx), *sorted(self.added())]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that ``args`` begin with; an unknown one may be a broken plugin's."""
+        """Return the command that ``args`` start with; the error for an unknown one lists broken plugins."""
         name = args[0]
         if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
             broken = [f"{p} is broken: {p.problem}" for p in plugins().plugins if p.problem]
@@ -66,7 +66,7 @@ class PluginGroup(TyperGroup):
 
 
 def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
-    """Return the commands that one plugin adds; typer looks at their parameters only when it makes them."""
+    """Return the commands that one plugin adds; typer checks their parameters only when it builds them."""
     app = typer.Typer()
     if not manager.call(plugin, "nfcore_commands", app=app):
         return {}
@@ -75,5 +75,5 @@ def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
     try:
         return dict(typer.main.get_group(app).commands)
     except Exception as error:
-        plugin.problem = f"adds a command that can't be made: {reason(error)}"
+        plugin.problem = f"adds a command that can't be built: {reason(error)}"
         return {}

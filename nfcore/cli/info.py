@@ -1,4 +1,4 @@
-"""``nfcore plugins info``: one component with its options, straight from their pydantic model."""
+"""``nfcore plugins info``: one component with its options, read from their pydantic model."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def info(
     name: Annotated[
         str,
         typer.Argument(
-            help="A component: NAME, DISTRIBUTION/NAME or KIND:NAME; or a distribution for all of its components.",
+            help="A component (NAME, DISTRIBUTION/NAME or KIND:NAME), or a distribution (all of its components).",
             autocompletion=completion.any_component,
         ),
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Show a component: what it is, where it comes from, and its options with types and defaults."""
+    """Show a component: its description, its plugin, and its options with types and defaults."""
     manager = plugins()
     cards = [_card(manager, plugin, component) for plugin, component in matching(manager, name)]
     if as_json:
@@ -48,10 +48,10 @@ def info(
 
 
 def matching(manager: PluginManager, name: str) -> list[tuple[Plugin, Component]]:
-    """Return the components that ``name`` may mean, of any kind unless it says which.
+    """Return the components that ``name`` may mean, of any kind unless it names one.
 
     Raises:
-        PluginError: none; or the plugin that is named is broken.
+        PluginError: there is none, or the named plugin is broken.
 
     """
     kind, _, rest = name.rpartition(":")
@@ -73,7 +73,7 @@ def matching(manager: PluginManager, name: str) -> list[tuple[Plugin, Component]
 
 
 def _card(manager: PluginManager, plugin: Plugin, component: Component) -> dict[str, Any]:
-    """Return all that is known of a component; what can't be had for a problem is absent."""
+    """Return all that is known of a component; what a problem makes unavailable is absent."""
     problem = manager.problem(plugin, component)
     card: dict[str, Any] = {
         "kind": component.kind,
@@ -161,7 +161,7 @@ def _print(card: dict[str, Any]) -> None:
 
 
 def _default(option: dict[str, Any]) -> str:
-    """Return a default as a recipe would say it; TOML has no word for None."""
+    """Return a default as a recipe would write it; TOML has no None."""
     if "default" not in option:
         return "(required)"
     return "none" if option["default"] is None else json.dumps(option["default"])

@@ -1,4 +1,4 @@
-"""``nfcore plugins new``: a distribution of one's own, to start from."""
+"""``nfcore plugins new``: write a new plugin from a template."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _kinds(incomplete: str) -> list[str]:
 def new(
     name: Annotated[str, typer.Argument(help="The distribution's name: lower case, words joined by dashes.")],
     kind: Annotated[str, typer.Option(help=f"What it offers: {', '.join(KINDS)}.", autocompletion=_kinds)],
-    out: Annotated[Path, typer.Option(help="Folder to put the new folder into.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder in which the plugin's folder is created.")] = Path(),
     as_json: JsonOption = False,
 ) -> None:
-    """Write a plugin that works: one component with options, tests, a README and a CI workflow."""
+    """Create a working plugin: one component with options, tests, a README and a CI workflow."""
     from nfcore.plugin.scaffold import write_plugin
 
     made = write_plugin(name, kind, out, plugins())
@@ -35,8 +35,8 @@ def new(
         print_json({"folder": str(made.folder), "component": made.component, "files": made.files})
         return
     say(f"{made.folder}: {len(made.files)} files")
-    say("try it from source:")
+    say("to try it from source:")
     say(f"  nfcore --plugins-dir {made.folder} plugins check {made.component}")
     say(f"  nfcore --plugins-dir {made.folder} {made.use}")
-    say("or install it:")
+    say("to install it:")
     say(f"  pip install -e {made.folder}")

@@ -1,4 +1,4 @@
-"""Options and arguments that several commands have, and what they mean."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SceneOption = Annotated[
 ]
 TeacherOption = Annotated[
     str | None,
-    typer.Option(help="Teacher to take instead of the recipe's.", autocompletion=completion.teachers),
+    typer.Option(help="Teacher to use instead of the recipe's.", autocompletion=completion.teachers),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as image_size=200, student.width=64."),
 ]
 ExportOption = Annotated[
-    str | None, typer.Option(help="Exports to make, comma-separated; an empty text for none.")
+    str | None, typer.Option(help="Exports to make, comma-separated; an empty string for none.")
 ]
 ProtocolOption = Annotated[
     str | None,
@@ -46,19 +46,19 @@ ProtocolOption = Annotated[
         autocompletion=completion.protocols,
     ),
 ]
-AgainOption = Annotated[bool, typer.Option("--again", help="Run a finished stage, and all after it, again.")]
+AgainOption = Annotated[bool, typer.Option("--again", help="Run a finished stage and all stages after it again.")]
 ThreadsOption = Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 PicturesOption = Annotated[
     bool,
-    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that takes pictures."),
+    typer.Option("--pictures/--no-pictures", help="Show previews in a terminal that supports images."),
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")]
 
-#: The folder that holds runs where nobody says otherwise.
+#: The default folder of runs.
 RUNS = Path("runs")
 
 
 def run_folder(run: Path) -> Path:
-    """Return the folder of a run that is given by path or by name."""
+    """Return the folder of a run given by path or by name."""
     return RUNS / run if not run.exists() and len(run.parts) == 1 and (RUNS / run).is_dir() else run

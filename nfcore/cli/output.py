@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for scripts, one line to say something."""
+"""The output of commands: tables, JSON for scripts, and single lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def print_table(columns: list[str], rows: list[list[Any]], title: str | None = N
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    # A pipe or a file has no width: there, a cell is not broken to fit into 80 columns that nobody has.
+    # A pipe or a file has no width: cells are not wrapped to fit into rich's default of 80 columns.
     narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
     Console(highlight=False, width=None if narrow else _PIPE_WIDTH).print(table)
 

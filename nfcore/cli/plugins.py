@@ -1,4 +1,4 @@
-"""``nfcore plugins``: what is installed, and what is broken."""
+"""``nfcore plugins``: list installed components, and what is broken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer(help="Plugins and the components that they offer.", no_args_is
 
 @app.command("list")
 def list_plugins(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List components by kind and name; then what can't be used, each with its plugin and the reason."""
+    """List components by kind and name, then what can't be used, with its plugin and the reason."""
     manager = plugins()
     context.find_root().command.list_commands(context)  # type: ignore[attr-defined]  # a plugin's own may fail
     components = [
@@ -48,7 +48,7 @@ def list_plugins(context: typer.Context, as_json: JsonOption = False) -> None:
 
 
 def unusable(manager: PluginManager) -> dict[str, list[dict[str, Any]]]:
-    """Return what does not work, as far as can be told without importing components: rows for listings."""
+    """Return what does not work, as far as can be known without importing components, as rows of listings."""
     named: list[tuple[Plugin, str, str, str | None]] = [
         (plugin, c.kind, c.name, manager.problem(plugin, c)) for plugin, c in manager.components()
     ]

@@ -1,4 +1,4 @@
-"""``nfcore recipes``: the pipelines that there are."""
+"""``nfcore recipes``: list and print the available pipelines."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ app = typer.Typer(help="Named pipelines.", no_args_is_help=True)
 
 ImageOption = Annotated[
     str | None,
-    typer.Option(metavar="WIDTHxHEIGHT", help="Size of the images for --sizes; the recipe's, square, by default."),
+    typer.Option(
+        metavar="WIDTHxHEIGHT", help="Image size for --sizes; by default a square of the recipe's image_size."
+    ),
 ]
 
 
 @app.command("list")
 def list_recipes(
     sizes: Annotated[
-        bool, typer.Option("--sizes", help="How large each recipe's student is and how much it computes.")
+        bool,
+        typer.Option("--sizes", help="Show the size of each recipe's student and its multiply-adds per image."),
     ] = False,
     image: ImageOption = None,
     as_json: JsonOption = False,
@@ -54,11 +57,11 @@ def list_recipes(
 def show(
     name: Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=completion.recipes)],
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="With what it takes over from the recipe that it extends.")
+        bool, typer.Option("--resolved", help="Include what it inherits from the recipe that it extends.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a recipe: copy it to a .toml file to make your own."""
+    """Print a recipe; copy it to a .toml file to make your own."""
     import tomli_w
 
     from nfcore.config.layers import read_recipe
@@ -72,7 +75,7 @@ def show(
 
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
-    """Return what ``--sizes`` says of a recipe for images of (width, height), or why it can't."""
+    """Return a recipe's row of ``--sizes`` for images of (width, height), or why it can't be computed."""
     from nfcore.config.resolve import read_pipeline
     from nfcore.student.sizes import student_size
 
@@ -80,7 +83,7 @@ def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
         config = read_pipeline(recipe, plugins())
         width, height = sides or (config.image_size, config.image_size)
         if width is None or height is None:
-            return {"problem": "keeps the photos' size: say one with --image"}
+            return {"problem": "keeps the photos' size: choose one with --image"}
         size = student_size(config.student, plugins(), height, width)
     except UserError as error:
         return {"problem": str(error)}

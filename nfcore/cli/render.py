@@ -1,4 +1,4 @@
-"""``nfcore render``: stills and videos of the student, of the teacher and of its depth, along a path."""
+"""``nfcore render``: stills and videos along a camera path, of the student, the teacher or its depth."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def render(
         typer.Option(
             metavar="PATH",
             help="orbit, spiral, test (the test photos' poses), reference (those saved with the student), or a "
-            "JSON file of cameras: nfcore's own form or nerfstudio's.",
+            "JSON file of cameras in nfcore's or nerfstudio's format.",
             autocompletion=completion.camera_paths,
         ),
     ] = None,
     renderer: Annotated[
         Literal["student", "teacher"] | None, typer.Option("--from", help="What renders; the student by default.")
     ] = None,
-    depth: Annotated[bool, typer.Option("--depth", help="Depth, as the teacher sees it.")] = False,
+    depth: Annotated[bool, typer.Option("--depth", help="Render depth, which only the teacher has.")] = False,
     depth_range: Annotated[
         str | None,
         typer.Option(
-            metavar="NEAR:FAR", help="Depths of the first and the last colour, scene units; found by default."
+            metavar="NEAR:FAR", help="Depths of the first and the last colour, scene units; estimated by default."
         ),
     ] = None,
     size: Annotated[
@@ -63,10 +63,10 @@ def render(
     ] = None,
     frames: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of frames; 120 on orbit and spiral, else all that there are."),
+        typer.Option(min=1, help="Number of frames; by default 120 on orbit and spiral, else all of the path."),
     ] = None,
     still: Annotated[
-        int | None, typer.Option(min=0, metavar="INDEX", help="Only this frame of the path, as one PNG.")
+        int | None, typer.Option(min=0, metavar="INDEX", help="Render only this frame of the path, as one PNG.")
     ] = None,
     fps: Annotated[
         float | None, typer.Option(min=0.1, max=1000, help="Frames per second; the path's own, or 30.")
@@ -76,7 +76,7 @@ def render(
         typer.Option(
             "--format",
             help="mp4, webm, gif, or png for a folder of pictures; for scripts, depth in scene units as png16 or "
-            "npy. The ending of --out says it too.",
+            "npy. By default the ending of --out decides.",
         ),
     ] = None,
     worlds: Annotated[
@@ -87,13 +87,14 @@ def render(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File or folder to write; with no other option, a student file's folder.")
+        Path | None,
+        typer.Option(help="File or folder to write; for a student file without other options, a folder."),
     ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Run a run's render stage again.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Run the run's render stage again.")] = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Write pictures and videos along a path; without options, a comparison picture and an orbit video."""
+    """Write images and videos along a camera path; without options, a comparison and an orbit video."""
     given = (path, renderer, depth or None, depth_range, size, frames, still, fps, format_, worlds)
     asked = any(option is not None for option in given)
     if not asked and student.is_file():
@@ -107,7 +108,7 @@ def render(
             print_paths(folder)
         return
     if again:
-        raise UserError("--again runs a run's own render stage again: leave the other options out")
+        raise UserError("--again runs the run's own render stage again: leave out the other options")
     options = RenderOptions(
         path=path or "orbit",
         renderer=chosen_renderer(renderer, depth=depth),
@@ -132,7 +133,7 @@ def render(
 
 
 def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
-    """Render what the options say, and print where it is."""
+    """Render as the options say, and print the path of the result."""
     from nfcore.geometry.coverage import beyond
     from nfcore.ui.console import Console, ConsoleReporter
 
@@ -144,8 +145,8 @@ def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
             lost = int(beyond(known, cameras, forward_facing=student.scene.forward_facing).sum())
             if lost:
                 console.note(
-                    f"{lost} of {len(cameras)} cameras stand or look beyond the student's reference cameras: what "
-                    f"it shows there was not trained"
+                    f"{lost} of {len(cameras)} cameras are or look outside the region of the student's reference "
+                    "cameras: it was not trained on what they show"
                 )
         reporter = ConsoleReporter(console, "render")
         save = _save_depth if options.renderer == "depth" else _save_colour
@@ -154,7 +155,7 @@ def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
 
 
 def _known(opened: Opened, path: str) -> tuple[Cameras, Scene]:
-    """Return cameras that ``path`` is made from, and the scene; photos are read only where they must be."""
+    """Return the cameras that ``path`` is made from, and the scene; photos are read only where needed."""
     from nfcore.runs import Artifacts
 
     learning = isinstance(opened, Artifacts) and "finetune" not in opened.run.finished
@@ -164,7 +165,7 @@ def _known(opened: Opened, path: str) -> tuple[Cameras, Scene]:
 
 
 def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
-    """Return the path's cameras in the size and number that were asked for, and the frames per second."""
+    """Return the path's cameras in the requested size and number, and the frames per second."""
     from nfcore.geometry.interpolation import resampled
     from nfcore.pipeline.render import along, is_path_name
     from nfcore.scene.camera_paths import read_path
@@ -173,7 +174,9 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
     fps = 30.0
     if is_path_name(options.path):
         if options.worlds:
-            raise UserError(f"--path {options.path} is in the scene's world: only a nerfstudio path needs --world")
+            raise UserError(
+                f"--path {options.path} is in scene coordinates: leave out --world, it is for nerfstudio paths"
+            )
         cameras = along(options.path, known, scene, options.frames)
     else:
         read = read_path(Path(options.path), options.worlds)
@@ -234,7 +237,7 @@ def _target(opened: Opened, options: RenderOptions, shown: str, cameras: Cameras
     """Return the file or folder to write.
 
     Raises:
-        UserError: a folder that holds something else; it would be replaced.
+        UserError: the folder has other contents, which would be replaced.
 
     """
     ending = f".{options.format}" if options.format in VIDEOS or options.still is not None else ""
@@ -242,24 +245,24 @@ def _target(opened: Opened, options: RenderOptions, shown: str, cameras: Cameras
         target = options.out
     else:
         name = Path(options.path).stem
-        if name == "cameras":  # rendered pictures have such a file in their folder, which has a name
+        if name == "cameras":  # a folder of rendered images has this file; name the result after the folder
             name = Path(options.path).absolute().parent.name
         size = f"-{cameras.height}x{cameras.width}" if options.size else ""
         still = f"-{options.still}" if options.still is not None else ""
         target = opened.renders_folder / f"{name}-{shown}{size}{still}{ending}"
     if ending and target.is_dir():
-        raise UserError(f"{target}: a folder is there; --out names the file to write")
+        raise UserError(f"{target}: is a folder; choose a file with --out")
     ours = (target / "cameras.json").is_file() or (target.is_dir() and not any(target.iterdir()))
     if not ending and target.exists() and not ours:
-        raise UserError(f"{target}: holds something else, which would be replaced: choose another --out")
+        raise UserError(f"{target}: has other contents, which would be replaced: choose another --out")
     return target
 
 
 def _size(text: str, cameras: Cameras, scale: int) -> tuple[int, int]:
-    """Return height and width in pixels; given one side, the other is the multiple of ``scale`` that fits best."""
+    """Return height and width in pixels; from one side, the other is the best-fitting multiple of ``scale``."""
     parts = text.lower().split("x")
     if not all(part.isdecimal() and 0 < int(part) <= 16384 for part in parts) or len(parts) > 2:
-        raise UserError(f"--size {text}: write the longer side, such as 400, or HEIGHTxWIDTH, such as 300x400")
+        raise UserError(f"--size {text!r}: write the longer side, such as 400, or HEIGHTxWIDTH, such as 300x400")
     if len(parts) == 2:
         return int(parts[0]), int(parts[1])
     longer = int(parts[0])

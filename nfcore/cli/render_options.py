@@ -1,4 +1,4 @@
-"""The options of ``nfcore render``, checked as far as that goes without opening anything."""
+"""The options of ``nfcore render``, checked as far as possible without opening any file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEPTH_ONLY = ("png16", "npy")
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """What to render, and how to write it; None where an option is not given."""
+    """What to render and how to write it; None for options that are not given."""
 
     path: str
     renderer: Renderer
@@ -36,29 +36,29 @@ class RenderOptions:
 
     @property
     def what(self) -> str:
-        """What is written, in a word."""
+        """A word for what is rendered."""
         return "picture" if self.still is not None else "video" if self.format in VIDEOS else "pictures"
 
 
 def chosen_renderer(given: str | None, *, depth: bool) -> Renderer:
-    """Return what renders, by --from and --depth.
+    """Return the renderer that --from and --depth choose.
 
     Raises:
-        UserError: depth of the student.
+        UserError: depth was requested of the student.
 
     """
     if depth:
         if given == "student":
-            raise UserError("--depth is the teacher's: a student knows colours only")
+            raise UserError("--from student has no depth: leave it out, or use --from teacher")
         return "depth"
     return "teacher" if given == "teacher" else "student"
 
 
 def agreed_format(chosen: Format | None, out: Path | None, still: int | None, *, depth: bool) -> Format:
-    """Return the format that --format, the ending of --out and --still agree on.
+    """Return the output format by --format, the ending of --out and --still.
 
     Raises:
-        UserError: they do not agree.
+        UserError: they contradict each other.
 
     """
     ending = out.suffix.lower().removeprefix(".") if out is not None else ""
@@ -72,7 +72,7 @@ def agreed_format(chosen: Format | None, out: Path | None, still: int | None, *,
     if ending and (ending in VIDEOS or chosen in VIDEOS or chosen is None):
         wanted = f".{chosen}" if chosen in VIDEOS else " or ".join(f".{name}" for name in VIDEOS)
         raise UserError(
-            f"--out {out}: its ending should be {wanted}; pictures and depth for scripts take a folder"
+            f"--out {out}: its ending should be {wanted}; images, png16 and npy are written to a folder"
         )
     if chosen in DEPTH_ONLY and not depth:
         raise UserError(f"--format {chosen} is for depth in scene units: add --depth")
@@ -84,10 +84,10 @@ def agreed_format(chosen: Format | None, out: Path | None, still: int | None, *,
 
 
 def depth_bounds(text: str | None, *, depth: bool) -> tuple[float, float] | None:
-    """Return the depths of the first and the last colour, scene units, of --depth-range; None if it is not given.
+    """Return the depths of the first and last colour, scene units, from --depth-range; None if not given.
 
     Raises:
-        UserError: no such range, or there is no depth to colour.
+        UserError: not a range, or given without --depth.
 
     """
     if text is None:
@@ -99,5 +99,5 @@ def depth_bounds(text: str | None, *, depth: bool) -> tuple[float, float] | None
     except ValueError:
         near = far = 0.0
     if not 0 <= near < far < float("inf"):
-        raise UserError(f"--depth-range {text}: write NEAR:FAR in scene units, such as 2:6")
+        raise UserError(f"--depth-range {text!r}: write NEAR:FAR in scene units, such as 2:6")
     return near, far

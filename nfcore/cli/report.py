@@ -1,4 +1,4 @@
-"""``nfcore report``: all that there is to know of a run, as one HTML file."""
+"""``nfcore report``: all that is known of a run, in one HTML file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def report(
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     threads: ThreadsOption = None,
 ) -> None:
-    """Write a run's report, finished or not: one HTML file that needs nothing else."""
+    """Write the report of a run, finished or not: one self-contained HTML file."""
     import torch
 
     from nfcore import runs

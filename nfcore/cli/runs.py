@@ -1,4 +1,4 @@
-"""``nfcore run`` and the verbs that do one stage: teach, distill, finetune, evaluate, export."""
+"""``nfcore run``, and the commands of single stages: teach, distill, finetune, evaluate, export."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def run(
     pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a whole pipeline: photos in, a verified model out.
+    """Run all stages of a pipeline, from photos to verified exports.
 
-    A run's folder stands for its configuration: --resume resumes that run, with --set from the first stage that
-    the change concerns; with --name the folder is the recipe of another run.
+    A run's folder means its configuration: --resume resumes that run, with --set from the first stage that the
+    change affects; with --name the folder is the recipe of a new run.
     """
     from nfcore.config.resolve import configure_with_sources
 
@@ -100,7 +100,7 @@ def run(
         print_paths(folder)
         root = ctx.find_root()
         if isinstance(root.command, typer.core.TyperGroup) and root.command.get_command(root, "view"):
-            say(f"look at it: nfcore view {folder}")  # a plugin's command
+            say(f"to view it: nfcore view {folder}")  # a plugin's command
 
 
 def teach(
@@ -139,7 +139,7 @@ def teach(
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
-    """Return the command that does one stage of a run that was started before."""
+    """Return the command that executes one stage of an existing run."""
 
     def command(
         run: RunArgument,
@@ -170,7 +170,7 @@ def evaluate(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score teacher and student on the test views; another protocol scores a finished run again."""
+    """Score teacher and student on the test views; with another protocol, score a finished run again."""
     from nfcore.config.resolve import check_options
     from nfcore.runs import Run
 
@@ -193,14 +193,14 @@ def evaluate(
 def export(
     student: StudentArgument,
     exporters: Annotated[
-        list[str] | None, typer.Argument(help="Labels or exporters; the run's by default.")
+        list[str] | None, typer.Argument(help="Labels or exporters; those of the run by default.")
     ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="An option of the exporter, such as precision=fp16."),
     ] = None,
     label: Annotated[
-        str | None, typer.Option("--as", help="Name of the export; the exporter's by default.")
+        str | None, typer.Option("--as", help="Label of the export; the exporter's name by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the exports of a student file.")] = None,
     required_psnr: Annotated[
@@ -208,7 +208,7 @@ def export(
         typer.Option(
             "--required-psnr",
             "--floor",  # its name in 0.1
-            help="Least PSNR against torch, dB; the exporter's own tolerance by default.",
+            help="Required PSNR against torch, dB; the exporter's own tolerance by default.",
         ),
     ] = None,
     again: AgainOption = False,
@@ -237,7 +237,7 @@ def export(
 
 
 def _default_name(recipe: str, config: PipelineConfig) -> str:
-    """Return ``recipe``, with the scene's folder and the image size where the user chose them."""
+    """Return a run's default name: ``recipe``, with the scene's folder and the image size if those were chosen."""
     path = config.scene.options.get("path")
     parts = [Path(recipe).stem, *([Path(path).name, str(config.image_size or "full")] if path else [])]
     return "-".join(parts)

@@ -1,4 +1,4 @@
-"""``nfcore scene``: what was understood of a data set, as text, JSON or a picture."""
+"""``nfcore scene``: a data set's summary, as text, JSON or an image."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def scene(
         ),
     ],
     image_size: Annotated[
-        int | None, typer.Option(min=1, help="Longer side in pixels that photos are scaled to.")
+        int | None, typer.Option(min=1, help="Longer side, in pixels, to which photos are scaled.")
     ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="An option of the ray source, such as near=0.5."),
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write a picture of cameras, box and photos.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write an image of cameras, box and photos.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is understood of a data set: photos, cameras, bounds, and what looks wrong."""
+    """Show a data set's summary: photos, cameras, bounds, and warnings."""
     from nfcore.config.resolve import toml_value
     from nfcore.dataset.summary import summarise
     from nfcore.plugin.scene_detection import scene_choice
 
     if picture is not None and picture.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise UserError(f"--picture {picture}: the name must end in .png, .svg or .pdf")
+        raise UserError(f"--picture {picture}: its name must end in .png, .svg or .pdf")
     choice = scene_choice(which, plugins())
     for change in changes or ():
         key, equals, value = change.partition("=")
@@ -89,7 +89,7 @@ def _print(summary: dict[str, Any]) -> None:
 
 def _region(region: dict[str, Any]) -> str:
     where = f"{_point(region['from'])} to {_point(region['to'])}"
-    return f"{where}, {_span(region['distance'])} from what they see" if "distance" in region else where
+    return f"{where}, {_span(region['distance'])} from what they look at" if "distance" in region else where
 
 
 def _span(values: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""``nfcore plugins search``: what the catalogue knows, installed or not."""
+"""``nfcore plugins search``: search the catalogue of known plugins, installed or not."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ def add_to(app: typer.Typer) -> None:
 
 def search(
     words: Annotated[
-        list[str] | None, typer.Argument(help="Words that must all occur, in any order; all plugins by default.")
+        list[str] | None,
+        typer.Argument(help="Words that must all occur, in any order; lists all plugins by default."),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help=f"Only what is of this kind: {', '.join(_KINDS)}.", autocompletion=_kinds)
+        str | None, typer.Option(help=f"Only this kind: {', '.join(_KINDS)}.", autocompletion=_kinds)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search the catalogue of known plugins; it ships with nfcore and nothing is asked of the network."""
+    """Search the catalogue of known plugins; it ships with nfcore, so no network is used."""
     from nfcore.plugin.catalogue import index
 
     if kind not in (None, *_KINDS):
@@ -52,11 +53,11 @@ def search(
         columns = ["kind", "name", "from", "installed", "what it is", "how to install"]
         print_table(columns, [_row(offer) for offer in offers])
     else:
-        say("nothing in the catalogue matches; 'nfcore plugins search' alone lists all of it")
+        say("nothing in the catalogue matches; 'nfcore plugins search' without words lists all of it")
 
 
 def _offers(entry: Entry) -> Iterator[dict[str, Any]]:
-    """Yield what a plugin offers, one by one; the plugin itself if it offers no component and no recipe."""
+    """Yield each component and recipe of a plugin; the plugin itself if it has none."""
     from nfcore.plugin.catalogue import installed_version
 
     plugin = {

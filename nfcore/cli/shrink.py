@@ -1,4 +1,4 @@
-"""``nfcore shrink``: the smallest package of a run's student that loses next to nothing."""
+"""``nfcore shrink``: find the smallest export of a run that loses almost no quality."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ def add_to(app: typer.Typer) -> None:
 
 def shrink(
     run: RunArgument,
-    max_loss: Annotated[float, typer.Option(min=0, help="Greatest loss of PSNR against the photos, dB.")] = 0.05,
-    max_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Greatest size, such as 3.4MB.")] = None,
+    max_loss: Annotated[float, typer.Option(min=0, help="Maximum loss of PSNR against the photos, dB.")] = 0.05,
+    max_size: Annotated[str | None, typer.Option(metavar="SIZE", help="Maximum size, such as 3.4MB.")] = None,
     max_latency: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Greatest time of one image here, such as 30ms.")
+        str | None,
+        typer.Option(metavar="TIME", help="Maximum latency of one image on this machine, such as 30ms."),
     ] = None,
     exporters: Annotated[
         str | None,
@@ -40,18 +41,18 @@ def shrink(
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="An option that each package has, such as form=split."),
+        typer.Option("--set", metavar="KEY=VALUE", help="An option of every package, such as form=split."),
     ] = None,
-    photos: Annotated[int, typer.Option(min=1, help="Validation images to compare with, at most.")] = 8,
+    photos: Annotated[int, typer.Option(min=1, help="Maximum number of validation images to compare with.")] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")] = None,
-    again: Annotated[bool, typer.Option("--again", help="Measure again what an earlier call measured.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Ignore measurements of earlier calls.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Choose among precisions, also mixed by layer, the smallest package that loses at most --max-loss.
 
-    Quality is measured on validation images; the loss on the test views is reported as well. What was chosen is
-    kept as the run's export EXPORTER-small.
+    Quality is measured on validation images; the loss on the test views is reported as well. The chosen package
+    becomes the run's export EXPORTER-small.
     """
     import torch
 
@@ -86,12 +87,12 @@ def shrink(
         try:
             chosen = smallest(measured, limits)
         except NfcoreError:
-            _report(opened, limits, reference, measured, None, as_json=as_json)  # what there was to choose from
+            _report(opened, limits, reference, measured, None, as_json=as_json)  # the candidates are shown
             raise
         label = _keep(opened, chosen)
         runs.Scheduler(artifacts, console).do("export", [label])
         runner = cache.build(chosen.choice).load(opened.exports_folder / label)
-        assert chosen.score is not None  # it was chosen by that
+        assert chosen.score is not None  # the selection requires one
         on_test = Score.of(compare(photo_reference(model, source.views("test"), photos), runner))
     _report(opened, limits, reference, measured, Kept(label, chosen, chosen.score, on_test), as_json=as_json)
 
@@ -104,12 +105,12 @@ def _exporters(run: Run, text: str | None) -> list[str]:
         names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         known = nearest("", {component.name for _, component in plugins().components("exporter")})
-        raise UserError(f"{run.folder} has no exports: name exporters to choose from with --exporter; {known}")
+        raise UserError(f"{run.folder} has no exports: choose exporters with --exporter; {known}")
     return list(dict.fromkeys(names))
 
 
 def _takes(exporters: Iterable[str]) -> Takes:
-    """Return whether the exporters take the student or the teacher: packages of both can't be compared."""
+    """Return whether the exporters take the student or the teacher; a mixture is an error."""
     takes: dict[str, Takes] = {name: plugins().load("exporter", name).takes for name in exporters}
     (kind, *others) = set(takes.values())
     if others:
@@ -131,7 +132,7 @@ def _options(changes: Iterable[str]) -> dict[str, Any]:
 
 
 def _keep(run: Run, chosen: Measured) -> str:
-    """Make the chosen package one of the run's exports, to be made again; return its label."""
+    """Add the chosen package to the run's exports, to be exported again; return its label."""
     from nfcore.config.schema import ExportChoice
 
     label = f"{chosen.choice.name.rpartition('/')[2]}-small"
@@ -150,7 +151,7 @@ def _report(
     *,
     as_json: bool,
 ) -> None:
-    """Print what was chosen from and what was chosen; write ``shrink.json`` and ``shrink.png``."""
+    """Print the candidates and the choice; write ``shrink.json`` and ``shrink.png``."""
     from nfcore.io.atomic import write_json
     from nfcore.shrinking.candidates import pareto
     from nfcore.shrinking.pareto_selection import megabytes
@@ -195,5 +196,5 @@ def _cells(one: Measured, limits: Limits, on_front: bool, chosen: bool) -> list[
 
 
 def _loss(score: Score) -> str:
-    """Return a loss for people; one that is next to nothing has no sign."""
+    """Return a loss as text; one that rounds to zero has no sign."""
     return f"{round(score.loss, 3) + 0.0:.3f}"

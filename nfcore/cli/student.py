@@ -1,4 +1,4 @@
-"""Rendering and exporting a student's file on its own, without its run, its data set or its teacher."""
+"""Rendering and exporting a student file without its run, data set or teacher."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nfcore.ui.console import Console, ConsoleReporter
 
 
 def render_student(path: Path, folder: Path, *, quiet: bool) -> None:
-    """Write a picture at the first reference camera and an orbit video into ``folder``."""
+    """Write an image at the first reference camera and an orbit video into ``folder``."""
     student = LightField.load(path)
     with Console(quiet=quiet) as console:
         save_view(student, folder / "view.png")
@@ -29,13 +29,13 @@ def render_student(path: Path, folder: Path, *, quiet: bool) -> None:
 def export_student(
     path: Path, exports: dict[str, ExportChoice], folder: Path, as_json: bool, *, quiet: bool
 ) -> None:
-    """Export into ``folder``, a sub-folder each; all are tried, and what failed is said at the end.
+    """Export into sub-folders of ``folder``; all exports are tried, and failures are reported at the end.
 
     Raises:
         NfcoreError: an export failed.
 
     """
-    reference = Reference(LightField.load(path), file=path, photos="a student's file has no photos")
+    reference = Reference(LightField.load(path), file=path, photos="a student file has no photos")
     made: dict[str, Manifest] = {}
     failed: dict[str, Exception] = {}
     with Console(quiet=quiet) as console:
@@ -46,7 +46,7 @@ def export_student(
                 made[label] = export(
                     reference, exporter, folder / label, reporter, required_psnr=choice.required_psnr
                 )
-            except Exception as error:  # whatever an exporter raises, the others are made
+            except Exception as error:  # whatever one exporter raises, the others still run
                 failed[label] = error
     figures = {label: manifest.figures() for label, manifest in made.items()}
     if as_json:

@@ -1,4 +1,4 @@
-"""The tables at the end of a run: how good teacher and student are, and what the exports are worth."""
+"""The tables at the end of a run: quality of teacher and student, size and quality of exports."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nfcore.cli.output import print_table
 
 
 def print_summary(folder: Path, summary: dict[str, Any]) -> None:
-    """Print what the ``summary.json`` of the run in ``folder`` holds: teacher and student, and the exports."""
+    """Print the ``summary.json`` of the run in ``folder``: teacher and student, and exports."""
     rows = [
         _quality("teacher", summary, "teacher.test", _parameters(summary, "teacher")),
         _quality("student, distilled", summary, "student.distilled", ""),
@@ -25,7 +25,7 @@ def print_summary(folder: Path, summary: dict[str, Any]) -> None:
 
 
 def print_exports(title: str, summary: dict[str, Any], folder: Path) -> None:
-    """Print the figures ``export.<label>.<name>`` of the exports in ``folder`` as a table, if there are any."""
+    """Print the entries ``export.<label>.<name>`` for the exports in ``folder`` as a table, if there are any."""
     labels = [key.split(".")[1] for key in summary if key.startswith("export.") and key.endswith(".bytes")]
     if not labels:
         return
@@ -35,7 +35,7 @@ def print_exports(title: str, summary: dict[str, Any], folder: Path) -> None:
 
 
 def test_views(summary: dict[str, Any]) -> list[str]:
-    """Return how many test views were scored, and by which protocol if not all were; nothing if none were."""
+    """Return the number of scored test views, with the protocol if not all were scored; empty if none were."""
     if "test_views" not in summary:
         return []
     protocol = summary["protocol"]

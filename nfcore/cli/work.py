@@ -1,4 +1,4 @@
-"""What the verbs of a run have in common: execute it, then say what came of it."""
+"""Common code of the commands that work on a run: execute it, then print its results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def work(
     """Execute one stage of the run in ``folder``, or all, and print its table; see ``nfcore.runs.execute``.
 
     Returns:
-        Whether this process is the one that speaks, of those that ``torchrun`` may have started.
+        Whether this process prints the results: with ``torchrun``, the first one does.
 
     """
     import torch
@@ -63,7 +63,7 @@ def work(
                     command=command_line(sys.argv[1:]),
                 )
             except ExportsFailedError as error:
-                failure = error  # the table shows what was made
+                failure = error  # raised after the table of the others
     if not first:
         return False
     summary = Run(folder).summary()
@@ -77,7 +77,7 @@ def work(
 
 
 def print_paths(folder: Path) -> None:
-    """Say where the files of a finished run are that a person looks at."""
+    """Print the paths of a finished run's report, comparison and orbit video."""
     if (folder / "report.html").is_file():
         say(f"report: {folder / 'report.html'}")
     say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")

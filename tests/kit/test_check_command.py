@@ -84,7 +84,7 @@ def test_an_unknown_name_is_a_users_mistake(run):
 
 
 def test_without_a_name_it_says_what_it_needs(run):
-    with pytest.raises(UserError, match="say what to check"):
+    with pytest.raises(UserError, match="--registry"):
         run(code=2)
 
 
