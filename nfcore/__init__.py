@@ -1,28 +1,28 @@
 """nfcore: posed photos in, a neural light field that renders in real time on a phone out.
 
-This module and the packages below list the whole public surface in their ``__all__``; besides the hooks in
-``nfcore.hookspecs`` nothing else is promised: modules within a package may move and change at any time. A test
-holds every change of what is listed against CHANGELOG.md.
+The public surface is what this module and the packages below list in their ``__all__``, and the hooks in
+``nfcore.hookspecs``. Nothing else is promised: modules within a package may move and change at any time. A test
+checks that CHANGELOG.md names every change of the public surface.
 
-- ``nfcore.cli``: what a plugin's own commands share with nfcore's
+- ``nfcore.cli``: helpers for a plugin's own commands
 - ``nfcore.config``: pipelines as data
-- ``nfcore.dataset``: what readers of photos share: pixels, splits, undistortion, bounds from poses and points
+- ``nfcore.dataset``: helpers for readers of photos: pixels, splits, undistortion, bounds from poses and points
 - ``nfcore.evaluation``: metrics, error maps
-- ``nfcore.exports``: manifests of exports, and what exporters share
-- ``nfcore.geometry``: regions to look from, warps, hulls, directions' harmonics, look-ups in grids
-- ``nfcore.io``: files that are written whole or not at all; tensors, images
+- ``nfcore.exports``: manifests of exports, and helpers for exporters
+- ``nfcore.geometry``: camera regions, space warps, visual hulls, spherical harmonics, trilinear interpolation
+- ``nfcore.io``: atomic files, tensors, images
 - ``nfcore.pipeline``: one function for each stage
 - ``nfcore.plugin``: the plugin manager
-- ``nfcore.runs``: runs in their folders
+- ``nfcore.runs``: runs and their folders
 - ``nfcore.runtime``: devices, threads
 - ``nfcore.scene``: camera paths
 - ``nfcore.student``: a student's parts, size and cost
 - ``nfcore.testing``: the conformance kit
 - ``nfcore.ui``: progress in the terminal
-- ``nfcore.views``: pictures that a teacher draws
+- ``nfcore.views``: views rendered by a teacher
 
-Names are imported on first use, so that ``import nfcore`` costs next to nothing: plugins and the command line's
-listings never wait for torch.
+Names are imported on first use, so ``import nfcore`` is fast: plugins, and commands that only list things, never
+wait for torch.
 """
 
 from __future__ import annotations

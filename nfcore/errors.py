@@ -1,4 +1,4 @@
-"""The errors that a person reads: one or two lines that say what is wrong, where, and what would be right."""
+"""Errors for users: one or two lines that say what is wrong, where, and what would be right."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 
 
 class NfcoreError(Exception):
-    """A failure while working: a full disk, a loss that diverges. The command line exits with 1."""
+    """A failure of the work itself: a full disk, a loss that diverges. The command line exits with 1."""
 
     exit_code = 1
 
 
 class UserError(NfcoreError):
-    """A mistake in what was asked for or given: a bad path, name, option or data file. Exits with 2."""
+    """A mistake in the input: a bad path, name, option or data file. The command line exits with 2."""
 
     exit_code = 2
 
@@ -23,7 +23,13 @@ class PluginError(UserError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint such as ``did you mean 'voxels'?`` or the list of what there is, for an unknown name."""
+    """Return a hint for an unknown name: the closest known names, or all of them.
+
+    >>> nearest("voxel", ["voxels", "mean"])
+    "did you mean 'voxels'?"
+    >>> nearest("tree", ["voxels", "mean"])
+    'there is mean, voxels'
+    """
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:

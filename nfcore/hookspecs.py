@@ -1,16 +1,16 @@
 """The hooks that a plugin may implement. A plugin's module imports ``nfcore`` and nothing heavy.
 
-An implementation may leave out arguments that it does not need. Each plugin's hooks are called by themselves, so
-that one that raises costs the others nothing. Of what ``nfcore.hookimpl`` can be told, two work as pluggy's:
-``specname`` (the function's name is not its hook's) and ``optionalhook`` (a hook that this nfcore lacks is no
-error). ``wrapper``, ``hookwrapper``, ``tryfirst`` and ``trylast`` would reach into other plugins' calls: a
-plugin that asks for one of them is refused with a line that says so.
+An implementation may leave out arguments that it does not need. Each plugin's hooks are called separately, so
+one that raises does not affect the others. Two options of ``nfcore.hookimpl`` work as in pluggy: ``specname`` (the
+function has another name than its hook) and ``optionalhook`` (a hook that this nfcore lacks is not an error).
+``wrapper``, ``hookwrapper``, ``tryfirst`` and ``trylast`` would affect other plugins' calls: a plugin that uses
+one of them is refused with an error that says so.
 
-The run hooks, ``nfcore_stage_started`` and those after it, let a plugin follow a run: log it, draw it, send it
-somewhere. All of them are called one after another from the thread that does the stages, which waits for them:
-hand long work to a thread of your own. They only watch: each call gets copies, and what it draws from torch's
-default generator changes nothing in the run. A plugin whose run hook raises is switched off for the rest of the
-run, with one line that says why.
+The run hooks, ``nfcore_stage_started`` and those after it, let a plugin follow a run: log it, plot it, send it
+elsewhere. They are called one after another from the thread that runs the stages, which waits for them: hand long
+work to a thread of your own. They only observe: each call gets copies, and random numbers that it draws from
+torch's default generator do not change the run. A plugin whose run hook raises is switched off for the rest of
+the run, with one line that says why.
 
 Example:
     >>> import nfcore
@@ -55,12 +55,12 @@ def nfcore_publications() -> Iterable[Publication]:  # type: ignore[empty-body]
 
 @hookspec
 def nfcore_commands(app: typer.Typer) -> None:
-    """Add commands of this plugin's own to the ``nfcore`` command line."""
+    """Add this plugin's own commands to the ``nfcore`` command line."""
 
 
 @hookspec
 def nfcore_stage_started(run: Path, stage: str) -> None:
-    """Follow a stage's begin: called once before its work, also when it goes on after an interruption.
+    """Called once before a stage works, also when it resumes after an interruption.
 
     ``nfcore_stage_finished`` or ``nfcore_run_failed`` follows for the same stage, unless the process is killed.
 
@@ -73,13 +73,13 @@ def nfcore_stage_started(run: Path, stage: str) -> None:
 
 @hookspec
 def nfcore_step(run: Path, stage: str, step: int, total: int, scalars: Mapping[str, float]) -> None:
-    """Follow a stage's progress: called whenever the stage reports, every ten steps in training.
+    """Called whenever a stage reports its progress: every ten steps in training.
 
     Args:
         run: the run's folder.
         stage: the stage's name.
         step: how much is done: optimisation steps, views or frames, from 1. It rises within a stage, but a stage
-            that was interrupted goes on from its last checkpoint, so that steps after that are reported again.
+            that was interrupted resumes from its last checkpoint, so steps after that are reported again.
         total: how much there is to do, as known so far; training that is limited by time may end earlier.
         scalars: figures such as ``{"psnr": 27.1}``, in dB.
 
@@ -88,7 +88,7 @@ def nfcore_step(run: Path, stage: str, step: int, total: int, scalars: Mapping[s
 
 @hookspec
 def nfcore_images(run: Path, stage: str, step: int, name: str, image: Tensor) -> None:
-    """Follow a stage's previews: called when the stage shows a picture, about every 20 seconds in training.
+    """Called when a stage shows a preview: about every 20 seconds in training.
 
     Args:
         run: the run's folder.
@@ -102,22 +102,22 @@ def nfcore_images(run: Path, stage: str, step: int, name: str, image: Tensor) ->
 
 @hookspec
 def nfcore_stage_finished(run: Path, stage: str, figures: Mapping[str, object]) -> None:
-    """Follow a stage's end: called once after its results are in the run's folder.
+    """Called once when a stage has finished and its results are in the run's folder.
 
     Args:
         run: the run's folder.
         stage: the stage's name.
-        figures: what the stage adds to ``summary.json``, under the same names: numbers, texts, truth values.
+        figures: what the stage adds to ``summary.json``, under the same names: numbers, strings, booleans.
 
     """
 
 
 @hookspec
 def nfcore_run_failed(run: Path, stage: str, error: str) -> None:
-    """Follow a stage's failure or its interruption from the keyboard: called once, before the run ends.
+    """Called once when a stage fails or is interrupted from the keyboard, before the run ends.
 
     Args:
-        run: the run's folder. What was finished before stays; ``nfcore run --resume`` goes on with it.
+        run: the run's folder. Finished stages stay finished; ``nfcore run --resume`` continues from there.
         stage: the stage's name.
         error: what went wrong, in one line.
 

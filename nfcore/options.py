@@ -11,7 +11,7 @@ from nfcore.errors import UserError, nearest
 
 
 class StrictModel(BaseModel):
-    """Values that are checked when they are made: immutable, an unknown name is an error, a mistake is one line.
+    """Base of models that are checked when they are made: immutable, no unknown names, errors of one line.
 
     >>> from nfcore import Scene
     >>> Scene(near=6, far=2, box=((-1, -1, -1), (1, 1, 1)))
@@ -31,7 +31,7 @@ class StrictModel(BaseModel):
         except ValidationError as error:
             raise _mistake(type(self), error, type(self).__qualname__) from None
 
-    # pydantic then makes the models within a model by itself, and a mistake in one keeps its whole path.
+    # With this, pydantic builds nested models itself, and an error in one of them keeps its whole path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 
@@ -39,17 +39,17 @@ class Options(StrictModel):
     """Base of every component's options: immutable, unknown names are an error, each field has a description."""
 
 
-# A line that a person reads names the wrong value, but need not show all of a matrix.
+# A message shows the wrong value, but not all of a matrix.
 _LONGEST = 100
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
-    """Return ``values`` as ``model``; a mistake becomes one line that names the option and what would be right.
+    """Return ``values`` as ``model``; an error is one line that names the option and what would be right.
 
     Raises:
-        UserError: no mapping, an unknown name, a wrong type or a value out of range.
+        UserError: not a mapping, an unknown name, a wrong type or a value out of range.
 
     """
     if not isinstance(values, Mapping):
@@ -61,7 +61,7 @@ def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
 
 
 def mistakes(model: type[BaseModel], values: Mapping[str, Any], where: str) -> dict[tuple[str | int, ...], str]:
-    """Return all that is wrong with ``values`` as ``model``, one line each, by the path to the wrong value."""
+    """Return every error in ``values`` as ``model``, one line each, by the path to the wrong value."""
     try:
         model.model_validate(dict(values))
     except ValidationError as error:
@@ -81,7 +81,7 @@ def _sentence(model: type[BaseModel], issue: Any, where: str) -> str:
         return f"{where}: option {path!r} is missing"
     given = issue["input"]
     got = "" if isinstance(given, BaseModel | Mapping) else f", not {_shown(given)}"
-    at = f"{path}: " if path else ""  # a mistake of several values together has no place of its own
+    at = f"{path}: " if path else ""  # an error of several values together has no path
     return f"{where}: {at}{issue['msg'].removeprefix('Value error, ')}{got}"
 
 
@@ -91,7 +91,7 @@ def _shown(value: object) -> str:
 
 
 def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
-    """Return the names that are allowed where the unknown one stood."""
+    """Return the names that are allowed in the place of the unknown one."""
     for part in path[:-1]:
         field = model.model_fields.get(str(part))
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):

@@ -1,4 +1,4 @@
-"""The seven interfaces: one file per kind, each the whole contract of that kind."""
+"""The seven interfaces that components implement: one file per kind, each its whole contract."""
 
 from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding, Target

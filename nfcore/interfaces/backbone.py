@@ -11,7 +11,7 @@ from nfcore.options import Options as BaseOptions
 
 
 class Backbone(nn.Module, ABC):
-    """Features of a ray grid to features of the same grid.
+    """Maps features on the ray grid to features on the same grid.
 
     A batch norm that directly follows its convolution or linear layer in an ``nn.Sequential`` is folded into it
     on export.
@@ -35,4 +35,4 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
-        """Return (b, c', h, w) for (b, c, h, w); differentiable; in eval mode each image is on its own."""
+        """Return (b, c', h, w) for (b, c, h, w); differentiable; in eval mode images are independent."""

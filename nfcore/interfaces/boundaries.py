@@ -1,4 +1,4 @@
-"""What components return is checked where it reaches the core: a breach names component, version and rule."""
+"""Checks of what components return, where it reaches the core: an error names component, version and rule."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
-# Colours may leave [0, 1] by as much as arithmetic in half precision rounds.
+# Colours may leave [0, 1] by the rounding of half precision.
 _ROUNDING = 1e-3
-# What a component raises of these is not its own fault: no memory, no room on the disk, an honest answer.
+# Passed on as they are, since the component is not at fault: user errors, a full disk, too little memory.
 _NOT_ITS_FAULT = (NfcoreError, OSError, MemoryError, torch.OutOfMemoryError, VerificationUnavailable)
 
 
@@ -38,9 +38,9 @@ class ContractError(PluginError):
     """A component broke a rule of its contract.
 
     Args:
-        component: the one that did.
+        component: the component at fault.
         rule: the rule's id, see ``RULES``.
-        found: what was found in its place.
+        found: what was found instead.
 
     """
 
@@ -53,10 +53,10 @@ class ContractError(PluginError):
 
 @contextmanager
 def calling(component: object, what: str) -> Iterator[None]:
-    """Let whatever ``component`` raises while it does ``what`` name it, and the line of its code.
+    """Turn what ``component`` raises in ``what`` into an error that names it and the line of its code.
 
     Raises:
-        PluginError: in the place of what the component raised.
+        PluginError: instead of what the component raised.
 
     """
     try:
@@ -85,7 +85,7 @@ def _line(component: object, error: Exception) -> str:
 
 
 def check_source(source: RaySource) -> None:
-    """Check the scene and the photos of all splits; a source that was found right is not looked at again."""
+    """Check the scene and the photos of all splits; a source that has passed is not checked again."""
     if getattr(source, _CHECKED, False):
         return
     with calling(source, "scene"):
@@ -118,7 +118,7 @@ def check_views(source: RaySource, views: object, split: str) -> None:
     shape = (n, cameras.height, cameras.width)
     images, alpha = views.images, views.alpha
     _check_form(source, "ray_source.image-shape", "ray_source.image-dtype", f"{split} images", images, (*shape, 3))
-    if isinstance(images, Tensor):  # what a stack decodes is in range by its form, and is not decoded for this
+    if isinstance(images, Tensor):  # a stack's 8-bit photos are always in range, and are not decoded for this
         _check_values(source, "ray_source.image-finite", "ray_source.image-range", f"{split} images", images)
     if alpha is not None:
         rule = "ray_source.alpha"
@@ -133,10 +133,10 @@ def check_novel(source: RaySource, cameras: object, count: int, like: Cameras) -
     check_cameras(source, rule, cameras, "sample_cameras")
     assert isinstance(cameras, Cameras)
     if len(cameras) != count:
-        raise ContractError(source, rule, f"{len(cameras)} cameras where {count} were asked for")
+        raise ContractError(source, rule, f"{len(cameras)} cameras instead of {count}")
     sizes = [(c.height, c.width) for c in (cameras, like)]
     if sizes[0] != sizes[1]:
-        raise ContractError(source, rule, "{}x{} pixels where photos have {}x{}".format(*sizes[0], *sizes[1]))
+        raise ContractError(source, rule, "{}x{} pixels, but the photos have {}x{}".format(*sizes[0], *sizes[1]))
 
 
 def check_cameras(source: RaySource, rule: str, cameras: object, what: str) -> None:
@@ -188,16 +188,16 @@ def check_part(part: nn.Module, inputs: tuple[Tensor, ...], output: object) -> N
 
 
 def is_image(image: Tensor) -> bool:
-    """Return whether all values of an image are finite and in [0, 1], as far as half precision rounds."""
+    """Return whether all values of an image are finite and in [0, 1], up to the rounding of half precision."""
     least, greatest = torch.stack(image.detach().aminmax()).tolist()
     return math.isfinite(least) and math.isfinite(greatest) and least >= -_ROUNDING and greatest <= 1 + _ROUNDING
 
 
 def check_loss(loss: Loss, cost: object) -> None:
-    """Check that what ``loss`` returned can be minimised: whether it is finite is for the training to see.
+    """Check that what ``loss`` returned can be minimised: training itself checks that it is finite.
 
     Raises:
-        ContractError: no scalar tensor, or none that depends on the image.
+        ContractError: it is not a scalar tensor, or does not depend on the image.
 
     """
     if not isinstance(cost, Tensor):
@@ -209,7 +209,7 @@ def check_loss(loss: Loss, cost: object) -> None:
 
 
 def channels_of(part: Backbone | RayEncoding) -> int:
-    """Return how many features per ray a part says that it returns."""
+    """Return the number of features per ray that a part declares."""
     channels = getattr(part, "channels", None)
     if not isinstance(channels, int) or channels < 1:
         kind = "encoding" if isinstance(part, RayEncoding) else "backbone"
@@ -221,7 +221,7 @@ def channels_of(part: Backbone | RayEncoding) -> int:
 
 
 def check_exported(exporter: Exporter[Any], exported: object, folder: Path) -> Exported:
-    """Return what an exporter says that it wrote into ``folder``, which is there."""
+    """Return what an exporter reports, after checking that its files exist in ``folder``."""
     if not isinstance(exported, Exported):
         raise ContractError(exporter, "exporter.exported", f"export returned {_kind_of(exported)}")
     if not exported.files:
@@ -233,7 +233,7 @@ def check_exported(exporter: Exporter[Any], exported: object, folder: Path) -> E
 
 
 def check_runner(exporter: Exporter[Any], runner: object) -> Runner:
-    """Return what ``load`` of an exporter returned, which can render."""
+    """Return what an exporter's ``load`` returned, after checking that it is a runner."""
     if not isinstance(runner, Runner):
         raise ContractError(exporter, "exporter.runner", f"load returned {_kind_of(runner)}")
     return runner
@@ -254,13 +254,13 @@ def _check_form(
     if not isinstance(value, Tensor | PhotoStack | AlphaStack):
         raise ContractError(component, shape_rule, f"{what}: {_kind_of(value)}")
     if tuple(value.shape) != shape:
-        raise ContractError(component, shape_rule, f"{what}: {tuple(value.shape)} where {shape} is expected")
+        raise ContractError(component, shape_rule, f"{what}: {tuple(value.shape)} instead of {shape}")
     if value.dtype not in dtypes:
         raise ContractError(component, dtype_rule, f"{what}: {value.dtype}")
 
 
 def _check_values(component: object, finite_rule: str, range_rule: str | None, what: str, value: Tensor) -> None:
-    """Check values in one pass over them: NaN goes through minimum and maximum."""
+    """Check values in one pass: minimum and maximum propagate NaN."""
     if not value.numel() or value.device.type == "meta":
         return
     least, greatest = torch.stack(value.detach().aminmax()).tolist()

@@ -19,7 +19,7 @@ class Budget:
         seed: seed of the stage's generator.
 
     Raises:
-        UserError: negative or broken steps, or seconds that are not above 0.
+        UserError: steps below 0, seconds that are not above 0, or a seed that is not a whole number.
 
     >>> Budget(steps=100).clock().progress(50)
     0.5
@@ -32,11 +32,11 @@ class Budget:
 
     def __post_init__(self) -> None:
         if not isinstance(self.steps, int) or self.steps < 0:
-            raise UserError(f"Budget: steps: a whole number of 0 or more is needed, not {self.steps!r}")
+            raise UserError(f"Budget: steps must be a whole number of 0 or more, not {self.steps!r}")
         if self.seconds is not None and not (isinstance(self.seconds, int | float) and self.seconds > 0):
-            raise UserError(f"Budget: seconds: a number above 0, or None, is needed, not {self.seconds!r}")
+            raise UserError(f"Budget: seconds must be a number above 0, or None, not {self.seconds!r}")
         if not isinstance(self.seed, int):
-            raise UserError(f"Budget: seed: a whole number is needed, not {self.seed!r}")
+            raise UserError(f"Budget: seed must be a whole number, not {self.seed!r}")
 
     def clock(self, spent: float = 0.0) -> Clock:
         """Start the clock of a stage that has already used ``spent`` seconds before it was interrupted."""
@@ -45,7 +45,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Clock:
-    """Tells a stage how far it is."""
+    """How much of a stage's budget is used."""
 
     budget: Budget
     started: float
@@ -56,7 +56,7 @@ class Clock:
         return time.monotonic() - self.started
 
     def progress(self, step: int) -> float:
-        """Return how much of the budget is used before ``step`` (from 0), in [0, 1]; at 1 the stage ends."""
+        """Return the share of the budget that is used before ``step`` (from 0), in [0, 1]; at 1 the stage ends."""
         fraction = step / self.budget.steps if self.budget.steps else 1.0
         if self.budget.seconds is not None:
             fraction = max(fraction, self.spent / self.budget.seconds)

@@ -1,4 +1,4 @@
-"""Ray encodings: what the student knows of each ray."""
+"""Ray encodings: the features that a student computes from each ray."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from nfcore.scene.cameras import Cameras
 
 @dataclass(frozen=True)
 class Target:
-    """What an exporter's target can do that an encoding may have to know.
+    """What an exporter's target supports, for encodings that depend on it.
 
     Args:
         volumes: it samples volumes: ``torch.nn.functional.grid_sample`` on five-dimensional tensors.
-        half: tables that are looked up shall be kept in float16, to save space; what is computed from them is
-            float32 as ever.
+        half: look-up tables are to be stored in float16, to save space; arithmetic stays float32.
 
     """
 
@@ -31,7 +30,7 @@ class Target:
 
 
 class RayEncoding(nn.Module, ABC):
-    """Rays of a grid to features of the same grid.
+    """Maps a grid of rays to features on the same grid.
 
     Runs in float32 whatever precision the network has. In training mode it may add jitter from torch's default
     generator, which the run seeds; in eval mode it is a function of its input. To be exportable it uses plain
@@ -55,13 +54,13 @@ class RayEncoding(nn.Module, ABC):
         self.scene = scene
 
     def prepare(self, teacher: Teacher, scene: Scene, cameras: Cameras) -> None:
-        """Take what is needed from the fitted teacher, once, before distillation. By default, nothing.
+        """Copy what the encoding needs from the fitted teacher, once, before distillation; by default, nothing.
 
-        A teacher that is a volume can be asked for its ``field``; any teacher can be looked through ``cameras``,
-        novel ones of the photos' size that the ray source drew.
+        A volumetric teacher has a ``field``; any teacher renders ``cameras``, novel ones of the photos' size that
+        the ray source has sampled.
 
-        Afterwards the encoding needs neither: all that it took is in ``state_dict()``. One whose tensors take
-        their shape here overrides ``load_state_dict`` to take their shapes first.
+        Afterwards the encoding needs neither: what it copied is in ``state_dict()``. An encoding whose tensors get
+        their shape here overrides ``load_state_dict`` to adopt the saved shapes first.
         """
 
     @abstractmethod
@@ -72,19 +71,19 @@ class RayEncoding(nn.Module, ABC):
         """
 
     def deployed(self, target: Target) -> nn.Module:
-        """Return a module that computes the same features in eval mode by what ``target`` can do.
+        """Return a module that computes the same features in eval mode with what ``target`` supports.
 
         Exporters convert this module, by default a copy of the encoding. An encoding that trains with operations
-        that not all targets have, such as look-ups in volumes, overrides it; the encoding itself stays as it is.
+        that not all targets have, such as sampling volumes, overrides it; the encoding itself is not changed.
         """
         return copy.deepcopy(self)
 
     def halves(self) -> tuple[nn.Module, nn.Module] | None:
-        """Return the encoding as points and their embedding, or None, the default: it is not made of these two.
+        """Return the encoding as points and their embedding, or None, the default, if it has no such form.
 
-        The first module takes origins and directions as ``forward`` does and gives d coordinates per ray,
-        (b, d, h, w); the second takes coordinates (b, 1, p, q) of any p and q and gives m features of each on its
-        own, (b, m, p, q). Channel i * m + j of what ``forward`` gives in eval mode is feature j of coordinate i.
-        Both may share the encoding's tensors. For targets that run the two apart, as SnapML's lenses do.
+        The first module takes origins and directions as ``forward`` does and returns d coordinates per ray,
+        (b, d, h, w); the second takes coordinates (b, 1, p, q) of any p and q and returns m features of each one,
+        (b, m, p, q). Channel i * m + j of what ``forward`` returns in eval mode is feature j of coordinate i.
+        Both may share the encoding's tensors. For targets that run the two separately, as SnapML's lenses do.
         """
         return None

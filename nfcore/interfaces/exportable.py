@@ -1,4 +1,4 @@
-"""What is exported, seen from outside: a student, or a fitted teacher with cameras to look at it through."""
+"""What can be exported: a student, or a fitted teacher with reference cameras."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nfcore.scene.cameras import Cameras
 
 
 class Exportable(Protocol):
-    """A model of one scene that turns cameras into images: what exports are made from and compared with.
+    """A model of one scene that renders cameras to images: exports are made from it and compared with it.
 
-    ``nfcore.LightField`` and ``nfcore.FittedTeacher`` are the two that there are.
+    ``nfcore.LightField`` and ``nfcore.FittedTeacher`` implement it.
     """
 
     @property
@@ -24,7 +24,7 @@ class Exportable(Protocol):
 
     @property
     def cameras(self) -> Cameras:
-        """Reference cameras: their size is that of the exported images, and exports are compared at them."""
+        """Reference cameras: exports have their image size and are compared at their poses."""
 
     @property
     def scale(self) -> int:
@@ -32,7 +32,7 @@ class Exportable(Protocol):
 
     @property
     def parts(self) -> Mapping[Kind, nn.Module]:
-        """The components that it is made of, by kind."""
+        """Its components, by kind."""
 
     def render(self, cameras: Cameras) -> Tensor:
         """Return images (n, 3, height, width) float32 in [0, 1] on the CPU."""

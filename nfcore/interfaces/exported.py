@@ -1,4 +1,4 @@
-"""What an exporter says of the files that it wrote: their tensors by name, shape, axes and units."""
+"""An exporter's description of its files: their tensors by name, shape, axes and units."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ _STRICT = ConfigDict(extra="forbid")  # where they are read from a manifest
 
 @dataclass(frozen=True)
 class Port:
-    """A tensor that goes into an exported file or comes out of it.
+    """An input or an output tensor of an exported file.
 
     Args:
-        name: as the file has it.
-        shape: a text names a free axis, such as ``"batch"`` or ``"rows"``.
+        name: its name in the file.
+        shape: a string names a dynamic axis, such as ``"batch"`` or ``"rows"``.
         dtype: such as ``"float32"`` or ``"float16"``.
-        meaning: axes, units and range, for a person who has the file alone.
+        meaning: axes, units and range, for someone who has only the file.
+
+    >>> nfcore.Port("opacity", ("batch", 200, 200), "float32", "in [0, 1], top row first").shape
+    ('batch', 200, 200)
 
     """
 
@@ -35,12 +38,17 @@ class Port:
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """One file of an export, or one folder that its target counts as one file.
+    """One file of an export, or a folder that its target treats as one file.
 
     Args:
         name: path in the export's folder.
         inputs: what goes in, in order.
         outputs: what comes out, in order.
+
+    >>> camera = nfcore.Cameras(torch.eye(4)[None, :3], torch.tensor([[8.0, 8.0, 4.0, 3.0]]), height=6, width=8)
+    >>> file = nfcore.ExportedFile.camera_to_image("student.onnx", camera)
+    >>> [port.name for port in file.inputs], file.outputs[0].shape
+    (['pose', 'intrinsics'], ('batch', 3, 6, 8))
 
     """
 
@@ -52,7 +60,7 @@ class ExportedFile:
 
     @classmethod
     def camera_to_image(cls, name: str, cameras: Cameras, batch: int | str = "batch") -> ExportedFile:
-        """Return the description of a file that does all: a camera in, an image of the size of ``cameras`` out."""
+        """Describe a file that takes a camera and returns an image of the size of ``cameras``."""
         return cls(name, camera_ports(batch), (image_port(cameras.height, cameras.width, batch),))
 
 
@@ -61,11 +69,14 @@ class Exported:
     """What an exporter wrote.
 
     Args:
-        files: in the order in which they run; what is no model, such as a licence, is left out.
-        precision: of weights and arithmetic, for people: ``"fp32"``, ``"int8 weights"``.
+        files: in the order in which they run; files that are not models, such as a licence, are left out.
+        precision: of weights and arithmetic, as shown to users: ``"fp32"``, ``"int8 weights"``.
         target: what runs the files: ``"ONNX opset 20"``, ``"Core ML, iOS 16 or later"``.
-        unverified: what nobody can verify where the export is made, each with the reason.
+        unverified: what can't be verified where the export is made, each with the reason.
         report: the exporter's own findings about the files, as JSON values.
+
+    >>> nfcore.Exported(files=(), precision="fp32", target="ONNX opset 20").unverified
+    ()
 
     """
 
@@ -100,7 +111,7 @@ def image_port(height: int | str, width: int | str, batch: int | str = "batch") 
 
 
 def features_port(shape: tuple[int | str, ...], dtype: str) -> Port:
-    """Return ``features``: what one half of a split export gives and the other takes."""
+    """Return ``features``, the tensor between the two halves of a split export."""
     return Port("features", shape, dtype, "features of the rays, one for each block of pixels, top row first")
 
 
@@ -110,6 +121,6 @@ def ray_ports(
     """Return the inputs ``origins`` and ``directions``: one ray through the centre of each block of pixels."""
     shape = (batch, 3, rows, columns)
     return (
-        Port("origins", shape, "float32", "where the rays begin: world axes, scene units, top row first"),
-        Port("directions", shape, "float32", "where the rays go: world axes, as nfcore.ray_grid gives them"),
+        Port("origins", shape, "float32", "where the rays start: world axes, scene units, top row first"),
+        Port("directions", shape, "float32", "where the rays go: world axes, as nfcore.ray_grid returns them"),
     )

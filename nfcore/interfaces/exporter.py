@@ -1,4 +1,4 @@
-"""Exporters: a student or a teacher to files for one target, and a way to run those files here."""
+"""Exporters: write a student or a teacher as files for one target, and run those files here."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported
 from nfcore.options import Options as BaseOptions
 
-#: What an exporter can be made for.
+#: What an exporter takes.
 Takes = Literal["student", "teacher"]
 
 Model = TypeVar("Model", bound=Exportable)
 
 
 class VerificationUnavailable(Exception):  # noqa: N818 - it is an answer, not an error
-    """What was exported can't be run on this platform; the text says why."""
+    """The exported files can't be run on this platform; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class Runner:
     Args:
         verified_by: what runs them, for reports: a runtime with its version, or an evaluator and its limits.
         render: poses (b, 3, 4) and intrinsics (b, 4) in pixels of the full image, to RGB (b, 3, H, W) float32.
-        timed: whether its time means something. False where it stands in for what the files are for: an emulator,
-            or a desktop's runtime for a browser's.
+        timed: whether timing it is meaningful. False for a stand-in of the target: an emulator, or a desktop
+            runtime for a browser's.
 
     """
 
@@ -43,11 +43,14 @@ class Runner:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far exported files may be from torch; an export that is farther has failed.
+    """How far the output of exported files may be from torch; beyond that, the export has failed.
 
     Args:
         psnr: least PSNR over all compared images, dB.
         max_error: greatest absolute difference of a colour value in [0, 1].
+
+    >>> nfcore.Tolerance(psnr=40.0)
+    Tolerance(psnr=40.0, max_error=1.0)
 
     """
 
@@ -56,7 +59,7 @@ class Tolerance:
 
 
 class Exporter(ABC, Generic[Model]):
-    """Writes a model for one target. The core runs the files and compares them with torch.
+    """Writes a model for one target. The core then runs the files and compares their output with torch.
 
     Most exporters take a student: ``class ONNX(nfcore.Exporter[nfcore.LightField])``. One that bakes the teacher
     (SNeRG, MobileNeRF, a mesh) is an ``nfcore.Exporter[nfcore.FittedTeacher]`` with ``takes = "teacher"``.
@@ -73,7 +76,7 @@ class Exporter(ABC, Generic[Model]):
     takes: ClassVar[Takes] = "student"
 
     #: Bits per weight that an option ``bits`` takes for single layers, by their names in the student, such as
-    #: ``{"backbone.layers.3": 4}``. Empty: there is no such option. Only for exporters that take a student.
+    #: ``{"backbone.layers.3": 4}``. Empty: it has no such option. Only for exporters that take a student.
     bits: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, options: BaseOptions) -> None:
@@ -82,14 +85,14 @@ class Exporter(ABC, Generic[Model]):
     @property
     @abstractmethod
     def tolerance(self) -> Tolerance:
-        """How far these files may be from torch, at the precision that the options ask for."""
+        """How far the output of these files may be from torch, at the precision of the options."""
 
     @abstractmethod
     def export(self, model: Model, folder: Path, /) -> Exported:
-        """Write the files for ``model`` into the empty ``folder`` and say what they are.
+        """Write the files for ``model`` into the empty ``folder`` and describe them.
 
-        Needs no data set, and for a student no teacher. The files take a pose and intrinsics and return RGB; ray
-        arithmetic is float32 in any precision. The core writes ``manifest.json``, ``README.md`` and
+        It needs no data set and, for a student, no teacher. The files take a pose and intrinsics and return RGB;
+        ray arithmetic is float32 in any precision. The core writes ``manifest.json``, ``README.md`` and
         ``picture.png`` next to them.
         """
 
@@ -99,24 +102,24 @@ class Exporter(ABC, Generic[Model]):
 
         Args:
             folder: what ``export`` wrote; it may hold other files too.
-            threads: of the CPU to run with, where it runs on one; None leaves it to the runtime.
+            threads: number of CPU threads, where it runs on a CPU; None leaves it to the runtime.
 
         Raises:
-            VerificationUnavailable: this platform can't run the target's files; says why.
+            VerificationUnavailable: this platform can't run the target's files; the message says why.
 
         """
 
     @classmethod
     def variants(cls) -> Sequence[Mapping[str, object]]:
-        """Return option sets that differ in size and in what they lose, the most exact first.
+        """Return option sets that trade size for quality, the most exact first.
 
         ``nfcore shrink`` chooses from them.
         """
         return ({},)
 
     def rounded(self, weight: Tensor, bits: int) -> Tensor:
-        """Return what the target's compression to ``bits`` per weight makes of a layer's ``weight``.
+        """Return a layer's ``weight`` as the target's compression to ``bits`` per weight rounds it.
 
-        Only asked for where ``bits`` of the class are not empty.
+        Called only if the class's ``bits`` is not empty.
         """
-        raise NotImplementedError(f"{type(self).__name__} compresses no single layers")
+        raise NotImplementedError(f"{type(self).__name__} can't compress single layers")

@@ -1,4 +1,4 @@
-"""Losses: what a student's image costs against its target."""
+"""Losses: how far a student's image is from its target."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ USES_GEOMETRY = "uses the teacher's opacity and depth, which photos do not have:
 
 
 class Loss(nn.Module, ABC):
-    """What a batch of a student's images costs against what they should be: training minimises it.
+    """The loss that training minimises: how far a batch of a student's images is from their targets.
 
-    The images are crops: each its own view, all of one size. Distillation compares with pseudo views and photos,
-    fine-tuning with photos. A loss has no weights: nothing of it is trained or saved. Random numbers, if it draws
+    The images are crops of one size, each from its own view. Distillation compares with pseudo views and photos,
+    fine-tuning with photos. A loss has no weights: nothing in it is trained or saved. Random numbers, if it draws
     any, come from torch's default generator, which training seeds.
 
     >>> import torch
@@ -31,9 +31,8 @@ class Loss(nn.Module, ABC):
         options: an instance of this class's ``Options``.
 
     Attributes:
-        uses_geometry: whether ``forward`` is given the teacher's opacity and depth, to weigh pixels by. Pseudo
-            views then store them as well: 6 bytes a pixel, not 3. Fine-tuning knows no teacher, so it refuses a
-            loss that uses them.
+        uses_geometry: whether ``forward`` gets the teacher's opacity and depth, to weight pixels. Pseudo views
+            then store them too: 6 bytes a pixel, not 3. Fine-tuning has no teacher, so it refuses such a loss.
 
     """
 
@@ -50,12 +49,12 @@ class Loss(nn.Module, ABC):
     ) -> Tensor:
         """Return the loss, a float32 scalar, for any number and size of crops.
 
-        It is finite, and no image costs less than ``target`` itself. Its gradient with respect to ``image`` is
+        It is finite, and least where ``image`` equals ``target``. Its gradient with respect to ``image`` is
         finite, also where ``image`` equals ``target``.
 
         Args:
-            image: (n, 3, h, w) float32 in [0, 1], what the student renders; gradients flow from the loss to it.
-            target: (n, 3, h, w) float32 in [0, 1], what it should be, composited on the scene's background.
+            image: (n, 3, h, w) float32 in [0, 1], rendered by the student; gradients flow to it.
+            target: (n, 3, h, w) float32 in [0, 1], composited on the scene's background.
             opacity: (n, 1, h, w) float32 in [0, 1], the teacher's, in steps of 1/255; None
                 unless ``uses_geometry``.
             depth: (n, 1, h, w) float32, the teacher's expected depth in the rays' ``t``, to three digits; 0 where

@@ -1,4 +1,4 @@
-"""Ray sources: one scene's posed photos."""
+"""Ray sources: the posed photos of one scene."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True)
 class ViewMetadata:
-    """What is known of one photo besides its camera.
+    """Metadata of one photo.
 
     Args:
         exposure: seconds of exposure times ISO speed over 100, or None where it is not known.
         time: when it was taken, in seconds from the first photo of the scene, or None where it is not known.
+
+    >>> nfcore.ViewMetadata(time=2.5)
+    ViewMetadata(exposure=None, time=2.5)
 
     """
 
@@ -37,22 +40,22 @@ class ViewMetadata:
 class Views:
     """Posed photos of one size.
 
-    Alpha says what belongs to the thing; a mask says which pixels to ignore. An ignored pixel is neither trained
-    on nor scored, whatever its colour and alpha are.
+    Alpha marks the object; a mask marks pixels to ignore. An ignored pixel is neither trained on nor scored,
+    whatever its colour and alpha are.
 
     Args:
         cameras: n cameras.
         images: (n, height, width, 3) float32 RGB in [0, 1], composited on the scene's background. A tensor, or in
-            its place a ``PhotoStack`` that decodes photos when they are asked for: index it by a number, a slice
-            or a list of numbers, and take no more at once than fits into memory.
-        alpha: (n, height, width) float32 in [0, 1], or None where the photos have none. As ``images``, a tensor
-            or what is indexed like one.
+            its place a ``PhotoStack`` that decodes photos when they are needed: index it by a number, a slice or
+            a list of numbers, and take no more at once than fits into memory.
+        alpha: (n, height, width) float32 in [0, 1], a tensor or the ``AlphaStack`` of a ``PhotoStack``; None where
+            the photos have no alpha.
         names: n names for reports, such as file names.
-        masks: (n, height, width) bool, True where a pixel is to be ignored, or None where none is.
-        metadata: of each photo; left out, nothing is known of any.
+        masks: (n, height, width) bool, True where a pixel is to be ignored; None to ignore none.
+        metadata: of each photo; by default, nothing is known.
 
     Raises:
-        UserError: masks or metadata are not of these photos, or a mask leaves nothing of its photo.
+        UserError: masks or metadata do not fit the photos, or a mask ignores all of its photo.
 
     Example:
         >>> camera = Cameras(torch.eye(4)[None, :3], torch.tensor([[8.0, 8.0, 4.0, 3.0]]), height=6, width=8)
@@ -113,7 +116,7 @@ class Views:
         )
 
     def to(self, device: torch.device | str) -> Views:
-        """Return the photos and all that belongs to them on ``device``."""
+        """Return the photos, with all their data, on ``device``."""
         alpha, masks = self.alpha, self.masks
         images = self.images.to(device)
         if isinstance(images, PhotoStack):
@@ -138,24 +141,24 @@ class Views:
         return self.images.reshape(-1, 3)[index.to(self.images.device)]
 
     def counted(self) -> Tensor:
-        """Return (m,) int64, which pixels no mask ignores, as linear indices into (n, height, width)."""
+        """Return the pixels that no mask ignores, (m,) int64 linear indices into (n, height, width)."""
         if self.masks is None:
             return torch.arange(self.images.shape[:3].numel())
         return (~self.masks).flatten().nonzero()[:, 0]
 
     def ignored(self, index: int) -> Tensor | None:
-        """Return (1, height, width) bool, which pixels of one photo to ignore; None where there are no masks."""
+        """Return the mask of one photo, (1, height, width) bool; None where there are no masks."""
         return None if self.masks is None else self.masks[index][None]
 
     @property
     def silhouettes(self) -> Silhouettes:
-        """The alpha of each photo in turn, 1 where a pixel is to be ignored: nobody knows what is there."""
+        """The alpha of each photo in turn; 1 where a mask ignores the pixel, as the object may be there."""
         return Silhouettes(self)
 
 
 @dataclass(frozen=True)
 class Silhouettes:
-    """The silhouettes of views, (height, width) float32 in [0, 1] each, as often as they are iterated over."""
+    """The silhouettes of views, (height, width) float32 in [0, 1] each; can be iterated over repeatedly."""
 
     views: Views
 
@@ -168,11 +171,14 @@ class Silhouettes:
 
 @dataclass(frozen=True, repr=False)
 class Points:
-    """Sparse points on the surfaces of a scene, as structure from motion finds them.
+    """Sparse points on the surfaces of a scene, as structure from motion reconstructs them.
 
     Args:
-        positions: (n, 3) finite float32, scene units: the world that the cameras are in.
+        positions: (n, 3) finite float32, scene units, in the world of the cameras.
         colours: (n, 3) float32 RGB in [0, 1].
+
+    >>> nfcore.Points(torch.zeros(2, 3), torch.ones(2, 3))
+    Points(2)
 
     """
 
@@ -189,7 +195,7 @@ class Points:
 class RaySource(ABC):
     """One scene's posed views and bounds, and novel poses for pseudo views.
 
-    A reader converts to the framework's conventions at the door, once: camera-to-world poses with OpenGL axes,
+    A source converts to nfcore's conventions once, when it reads: camera-to-world poses with OpenGL axes,
     images downscaled to ``image_size`` with premultiplied alpha and composited on the background. A source that
     reads from disk calls its option for that folder ``path``.
 
@@ -227,7 +233,7 @@ class RaySource(ABC):
     def points(self) -> Points | None:
         """Sparse points with colours, or None, the default, where the data set has none.
 
-        What begins from points, such as Gaussians, begins from these. The same value on every access.
+        Teachers that are initialised from points, such as Gaussians, use these. The same value on every access.
         """
         return None
 
@@ -236,12 +242,12 @@ class RaySource(ABC):
         """Return the posed photos of one split, in a fixed order.
 
         No photo is in two splits. ``train`` has at least two views and ``test`` at least one. A data set that
-        names no ``val`` views returns some of the photos that it would otherwise train on, or an empty batch.
+        has no ``val`` views returns some of the photos that it would otherwise train on, or an empty batch.
         """
 
     @abstractmethod
     def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return ``n`` novel cameras from where the scene may be looked at, with the photos' size and focus.
+        """Return ``n`` novel cameras that view the scene, with the photos' size and focal lengths.
 
-        They are drawn from ``generator`` alone: the same state gives the same cameras.
+        They depend on ``generator`` alone: the same state gives the same cameras.
         """

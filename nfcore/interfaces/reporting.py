@@ -1,4 +1,4 @@
-"""What a stage tells the outside while it works, and where an interrupted one goes on."""
+"""How a stage reports its progress, and from which checkpoint an interrupted one resumes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ from nfcore.io.tensors import State
 
 
 class Reporter:
-    """A stage's line to the outside. This one is silent and keeps nothing: use it in scripts and tests."""
+    """Receives a stage's progress, previews and checkpoints.
+
+    This base class is silent and saves nothing: use it in scripts and tests.
+
+    >>> teacher.fit(source, nfcore.Budget(steps=100), nfcore.Reporter())  # doctest: +SKIP
+
+    """
 
     def start(self, total: int, unit: str = "step") -> None:
-        """Say how much there is to do, once, at the beginning of a stage."""
+        """Announce how much there is to do, once, at the start of a stage."""
 
     def step(self, step: int, **scalars: float) -> None:
-        """Say that ``step`` of the total are done, with figures such as ``psnr``; call it as often as is handy."""
+        """Report that ``step`` of the total are done, with figures such as ``psnr``; call it often."""
 
     def image(self, name: str, image: Tensor) -> None:
         """Show a picture (height, width, 3) float32 RGB in [0, 1]."""
 
     def note(self, text: str) -> None:
-        """Say something that a person should know, in one line."""
+        """Show the user a message of one line."""
 
     def image_due(self) -> bool:
-        """Whether it is time for a preview: ask before rendering one."""
+        """Whether a preview is due: check before rendering one."""
         return False
 
     def restore(self) -> State | None:
-        """Return the state of this stage's last checkpoint, or None to begin from the start."""
+        """Return the state of this stage's last checkpoint, or None to start from the beginning."""
         return None
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:

@@ -1,8 +1,8 @@
-"""The rules of the contracts: a stable id each, and the sentence that says what must hold.
+"""The rules of the contracts: each has a stable id, and a sentence that says what must hold.
 
 Errors, the conformance kit and reports name a rule by its id, which never changes; its sentence may be reworded.
 ``component.*`` holds for all kinds, ``part.*`` for encodings, backbones and upsamplers, ``network.*`` for the last
-two, all others for the kind that they name.
+two, and all others for the kind that they name.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ RULES: dict[str, str] = {
     "component.options-described": "each option has a description",
     "component.options-strict": "an unknown option is an error",
     "component.options-frozen": "options are immutable",
-    "component.options-json": "options survive being written to JSON and read again",
-    "component.scene-refused": "a scene that a component can't take is refused with a UserError",
+    "component.options-json": "options are the same after being written to JSON and read again",
+    "component.scene-refused": "a scene that a component does not support is refused with a UserError",
     # -- the three parts of a student ----------------------------------------------------------------------
     "part.seed": "the same seed of torch's default generator gives the same weights",
     "part.repeatable": "in eval mode the same input gives the same output",
-    "part.random-state": "in eval mode the global random state is left alone",
-    "part.batch-independent": "in eval mode each image of a batch is on its own",
+    "part.random-state": "in eval mode the global random state does not change",
+    "part.batch-independent": "in eval mode the images of a batch do not affect each other",
     "part.saved": "a saved and loaded part gives the same output, bit for bit",
     "part.device": "all tensors are parameters or buffers, so that to(device) moves everything",
     "part.traceable": "exported by torch.export, the student computes what torch computes",
@@ -47,17 +47,17 @@ RULES: dict[str, str] = {
     "ray_source.order": "photos come in a fixed order",
     "ray_source.image-size": "the longer side of images is image_size pixels",
     "ray_source.field-of-view": "scaling photos keeps their field of view",
-    "ray_source.novel-cameras": "novel cameras are as many as asked for, finite, with the photos' size and focus",
+    "ray_source.novel-cameras": "novel cameras: as many as requested, finite, with the photos' size and focal lengths",
     "ray_source.novel-rigid": "novel cameras have rigid poses",
     "ray_source.novel-repeatable": "the same state of the generator gives the same novel cameras",
-    "ray_source.random-state": "novel cameras are drawn from the given generator alone",
+    "ray_source.random-state": "novel cameras depend on the given generator alone",
     "ray_source.missing-data": "a missing data set is a UserError that names it",
     # -- teachers ------------------------------------------------------------------------------------------
     "teacher.learns": "fit learns the scene from the photos",
     "teacher.train-only": "fit uses the train split only",
     "teacher.alpha-optional": "photos may have no alpha",
     "teacher.seed": "the same budget.seed gives the same weights on CPU",
-    "teacher.random-state": "random numbers come from a generator of the teacher's own",
+    "teacher.random-state": "random numbers come from the teacher's own generator",
     "teacher.reports-steps": "fit reports its steps, rising to the budget's",
     "teacher.resumes": "a fit that is interrupted resumes from its checkpoint to the same weights",
     "teacher.budget-seconds": "fit ends when the budget's seconds are spent",
@@ -67,13 +67,13 @@ RULES: dict[str, str] = {
     "teacher.finite": "rgb, opacity and depth are finite for any finite ray",
     "teacher.range": "rgb and opacity are in [0, 1]",
     "teacher.background": "rgb is composited on the scene's background",
-    "teacher.depth-empty": "depth is 0 where nothing is, and never negative",
+    "teacher.depth-empty": "depth is 0 where nothing is opaque, and never negative",
     "teacher.depth-t": "depth is in the rays' t, along the optical axis",
     "teacher.ray-independent": "the result for a ray does not depend on the other rays of the call",
     "teacher.threads": "several threads may render at once",
-    "teacher.repeatable": "rendering again gives the same",
-    "teacher.views-agree": "render_views shows what render shows along the rays through the pixels' centres",
-    "teacher.field": "field is None for all points, or density (n,) of 0 or more and features (n, f) of them",
+    "teacher.repeatable": "rendering the same rays again gives the same result",
+    "teacher.views-agree": "render_views agrees with render along the rays through the pixels' centres",
+    "teacher.field": "field is None for all points, or has density (n,) of 0 or more and features (n, f)",
     "teacher.saved": "a saved and loaded teacher renders the same, bit for bit",
     # -- encodings -----------------------------------------------------------------------------------------
     "encoding.shape": "features are (b, channels, h, w) for rays (b, 3, h, w)",
@@ -82,7 +82,7 @@ RULES: dict[str, str] = {
     "encoding.jitter": "in training mode jitter follows torch's default generator",
     "encoding.gradients": "gradients flow to the encoding's own weights and agree with finite differences",
     "encoding.self-contained": "once prepared, the encoding needs neither teacher nor cameras",
-    "encoding.prepare-seed": "preparing an encoding again gives the same",
+    "encoding.prepare-seed": "preparing an encoding again gives the same result",
     "encoding.deployed": "deployed(target) computes the same features in eval mode",
     "encoding.halves": "channel i * m + j of the features is feature j of coordinate i of the halves",
     # -- backbones -----------------------------------------------------------------------------------------
@@ -94,15 +94,15 @@ RULES: dict[str, str] = {
     "upsampler.finite": "images are finite for finite input",
     "upsampler.range": "images are RGB in [0, 1]",
     "upsampler.in-channels": "an upsampler takes any number of input features",
-    "upsampler.scale": "a scale that an upsampler can't do is a UserError from its constructor",
+    "upsampler.scale": "a scale that an upsampler does not support is a UserError from its constructor",
     # -- exporters -----------------------------------------------------------------------------------------
     "exporter.exported": "export returns an nfcore.Exported with at least one file",
-    "exporter.files": "the files that Exported names exist in the folder",
+    "exporter.files": "the files that Exported lists exist in the folder",
     "exporter.folder-only": "export writes into the given folder and nowhere else",
-    "exporter.model-unchanged": "a student or teacher that is exported is left as it was",
-    "exporter.core-names": "manifest.json, README.md and picture.png are the core's names",
+    "exporter.model-unchanged": "exporting does not change the student or teacher",
+    "exporter.core-names": "manifest.json, README.md and picture.png are reserved for the core",
     "exporter.core-files": "the files run with the core's files next to them",
-    "exporter.last-file": "the image is the output of the last file that is named",
+    "exporter.last-file": "the image is the output of the last file that Exported lists",
     "exporter.variants": "variants are option sets that the exporter takes",
     "exporter.bits": "fewer bits round a weight more",
     "exporter.threads": "the files run with the number of threads asked for",
@@ -110,14 +110,14 @@ RULES: dict[str, str] = {
     "exporter.runner": "load returns an nfcore.Runner",
     "exporter.render": "a runner renders (b, 3, height, width) float32 images of any number of cameras",
     "exporter.parity": "the files reach the exporter's tolerance against torch",
-    "exporter.tolerance": "the tolerance against torch asks for something",
+    "exporter.tolerance": "the tolerance against torch is not unlimited",
     "exporter.verified-by": "a runner says what runs the files",
     "exporter.missing-files": "missing files are refused with a UserError",
     "exporter.damaged-files": "damaged files are refused with a UserError",
     # -- losses --------------------------------------------------------------------------------------------
     "loss.scalar": "a loss is one float32 number computed from the image, for any number and size of crops",
     "loss.finite": "a loss is finite, also where the teacher sees nothing",
-    "loss.least-at-target": "no image costs less than the target itself",
+    "loss.least-at-target": "no image has a smaller loss than the target itself",
     "loss.gradient": "the gradient reaches the image",
     "loss.gradient-finite": "the gradient is finite, also where the image equals the target",
     "loss.no-weights": "a loss has no weights",

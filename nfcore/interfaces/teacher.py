@@ -17,18 +17,20 @@ from nfcore.options import Options as BaseOptions
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
 
-# Rays that a view is rendered by at once: bounds the memory of teachers that don't do so themselves.
+# Rays that are rendered at once: bounds the memory of teachers that don't bound it themselves.
 _RAYS_PER_CALL = 1 << 18
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """What a teacher sees along rays (n,), or in views (n, height, width): ``...`` stands for either.
+    """What a teacher renders for rays (n,) or for views (n, height, width): ``...`` stands for either.
 
     Args:
         rgb: (..., 3) float32 in [0, 1], composited on the scene's background.
         opacity: (...) float32 in [0, 1].
         depth: (...) float32, expected depth of what is opaque, in the rays' ``t``; 0 where nothing is.
+
+    >>> nothing = nfcore.Rendering(rgb=torch.ones(5, 3), opacity=torch.zeros(5), depth=torch.zeros(5))
 
     """
 
@@ -39,11 +41,13 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Field:
-    """What a teacher that is a volume holds at n points.
+    """Density and features of a volumetric teacher at n points.
 
     Args:
         density: (n,) float32, 0 or more, absorption per scene unit (NeRF, equation 1).
-        features: (n, f) float32 from which its colour is computed, or None where it has none to give.
+        features: (n, f) float32 from which its colour is computed, or None if it has none.
+
+    >>> empty = nfcore.Field(density=torch.zeros(5), features=None)
 
     """
 
@@ -52,22 +56,22 @@ class Field:
 
 
 class Teacher(nn.Module, ABC):
-    """A radiance field: fitted to posed photos, then asked for rays or for whole views.
+    """A radiance field: fitted to posed photos, then rendered along rays or as whole views.
 
-    A teacher overrides ``fit`` and one of ``render`` and ``render_views``: a field that is sampled along rays the
-    first, and gets the second for nothing; a rasteriser, which draws whole views, the second alone. The core looks
-    through ``render_views`` at everything that is a view: pseudo views, previews, evaluation, depth.
+    A teacher overrides ``fit`` and one of ``render`` and ``render_views``. A field that is sampled along rays
+    overrides ``render`` and inherits ``render_views``; a rasteriser, which draws whole views, overrides only
+    ``render_views``. The core renders all views with ``render_views``: pseudo views, previews, evaluation, depth.
 
     All that rendering needs is in ``state_dict()``: a teacher is saved to and loaded from safetensors without
-    the training data. One whose tensors change shape while it is fitted overrides ``load_state_dict`` to take
-    their shapes first.
+    the training data. A teacher whose tensors change shape during ``fit`` overrides ``load_state_dict`` to adopt
+    the saved shapes first.
 
     Args:
         options: an instance of this class's ``Options``.
         scene: the bounds of the scene.
 
     Raises:
-        UserError: from the constructor, for a scene of a kind that it can't take.
+        UserError: from the constructor, for a kind of scene that it does not support.
         PluginError: from the constructor, if it overrides neither ``render`` nor ``render_views``.
 
     Example:
@@ -96,7 +100,7 @@ class Teacher(nn.Module, ABC):
         cls = type(self)
         if cls.render is Teacher.render and cls.render_views is Teacher.render_views:
             raise PluginError(
-                f"teacher {cls.__name__} draws nothing: override render(rays) or render_views(cameras)"
+                f"teacher {cls.__name__} renders nothing: override render(rays) or render_views(cameras)"
             )
         self.options = options
         self.scene = scene
@@ -105,32 +109,33 @@ class Teacher(nn.Module, ABC):
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
         """Fit this teacher to the training views of ``source``.
 
-        Uses the ``train`` split only. Random numbers come from a generator seeded with ``budget.seed``, so the
-        same seed gives the same weights on CPU. Calls ``reporter.step`` as it goes, ``reporter.checkpoint`` where
-        its state may be saved, and begins with ``reporter.restore`` if it can go on from such a state.
+        It uses the ``train`` split only. Random numbers come from a generator seeded with ``budget.seed``, so the
+        same seed gives the same weights on CPU. It calls ``reporter.step`` as it proceeds,
+        ``reporter.checkpoint`` where its state may be saved, and first ``reporter.restore`` if it can resume from
+        such a state.
         """
 
     def render(self, rays: Rays) -> Rendering:
         """Return colour, opacity and depth along ``rays`` (n, 3), without jitter; no gradients are promised.
 
-        Rays are finite float32 on the teacher's device; their directions have any length, and n may be 0. One that
-        knows its ``footprint`` may be averaged over its pixel. The result for a ray does not depend on the other
-        rays of the call beyond rounding. Several threads may call it at once: pseudo views are rendered in the
+        Rays are finite float32 on the teacher's device; their directions have any length, and n may be 0. A ray
+        with a ``footprint`` may be averaged over its pixel. Up to rounding, the result for a ray does not depend
+        on the other rays of the call. Several threads may call it at once: pseudo views are rendered in the
         background.
 
         Raises:
-            NotImplementedError: this teacher draws whole views only.
+            NotImplementedError: this teacher renders whole views only.
 
         """
         raise NotImplementedError(
-            f"{type(self).__name__} draws whole views: render_views(cameras), not render(rays)"
+            f"{type(self).__name__} renders whole views only: call render_views(cameras), not render(rays)"
         )
 
     @torch.no_grad()
     def render_views(self, cameras: Cameras) -> Rendering:
-        """Return colour, opacity and depth of whole views, as they are seen through ``cameras``.
+        """Return colour, opacity and depth of whole views, seen through ``cameras``.
 
-        By default the rays through the pixels' centres are rendered. What holds for ``render`` holds here too.
+        By default, renders the rays through the pixels' centres. What holds for ``render`` holds here too.
 
         Args:
             cameras: n of any size, on the teacher's device; n may be 0.
@@ -150,9 +155,9 @@ class Teacher(nn.Module, ABC):
         )
 
     def field(self, points: Tensor) -> Field | None:
-        """Return density and features at world points (n, 3), or None from a teacher that is no volume.
+        """Return density and features at world points (n, 3), or None from a teacher that is not a volume.
 
-        Encodings copy its geometry from here; where it is None they look through ``render_views``. A teacher
-        answers the same way for all points; no gradients are promised.
+        Encodings copy its geometry from here; where it is None they use ``render_views``. A teacher returns a
+        field for all points or for none; no gradients are promised.
         """
         return None

@@ -1,4 +1,4 @@
-"""Upsamplers: features of a ray grid to the image, several pixels per ray (super-resolution)."""
+"""Upsamplers: from features on the ray grid to the image, several pixels per ray (super-resolution)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nfcore.options import Options as BaseOptions
 
 
 class Upsampler(nn.Module, ABC):
-    """Features of a ray grid to RGB at ``scale`` times its resolution.
+    """Maps features on the ray grid to RGB at ``scale`` times its resolution.
 
     A norm that directly follows its convolution in an ``nn.Sequential`` is folded into it on export.
 
@@ -21,7 +21,7 @@ class Upsampler(nn.Module, ABC):
         scale: pixels per ray along each side, 1 or more.
 
     Raises:
-        UserError: from the constructor, for a scale that it can't do.
+        UserError: from the constructor, for a scale that it does not support.
 
     """
 
