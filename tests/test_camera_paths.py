@@ -166,7 +166,7 @@ def test_a_nerfstudio_path_comes_back_into_the_data_sets_world(tmp_path_factory,
 
 def test_a_world_for_a_path_that_needs_none_is_refused(tmp_path):
     path = saved(tmp_path / "p.json", {"frames": [{"pose": torch.eye(4)[:3].tolist()}]})
-    with pytest.raises(UserError, match="already: only a nerfstudio path"):
+    with pytest.raises(UserError, match="nerfstudio path"):
         read_path(path, [path])
 
 
@@ -225,8 +225,8 @@ def test_a_matrix_written_column_by_column_is_refused(tmp_path):
         ([], "JSON object"),
         ({"frames": [{"pose": [[1, 0, 0, 0]] * 2}]}, "pose"),
         ({"frames": [{"pose": torch.eye(4)[:3].tolist(), "fov": 50}]}, "unknown option 'frames.0.fov'"),
-        ({"height": 4, "frames": [{"pose": torch.eye(4)[:3].tolist()}]}, "height and width come together"),
-        ({"frames": [{"pose": torch.eye(4)[:3].tolist(), "intrinsics": [1.0, 1, 1, 1]}]}, "give height and width"),
+        ({"height": 4, "frames": [{"pose": torch.eye(4)[:3].tolist()}]}, "height and width"),
+        ({"frames": [{"pose": torch.eye(4)[:3].tolist(), "intrinsics": [1.0, 1, 1, 1]}]}, "height and width"),
         ({"frames": [{"pose": torch.eye(4)[:3].tolist()}], "fps": 0}, "fps"),
         ({"frames": [{"pose": [[1, 0, 0, 1e39], [0, 1, 0, 0], [0, 0, 1, 0]]}]}, "less than or equal to"),
         ({"height": 10**8, "width": 10**8, "frames": [{"pose": torch.eye(4)[:3].tolist()}]}, "16384"),

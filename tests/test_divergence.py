@@ -34,7 +34,7 @@ def test_a_student_that_collapses_stops_with_what_to_try():
         train(student, photos(), tiny.SQUARE, TrainingConfig(steps=400, batch=4), 0, Saturating())
 
 
-def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path):
+def test_weights_that_are_not_finite_never_reach_a_checkpoint(tmp_path):
     class Poisoned(Recorder):
         def checkpoint(self, step, state):
             with torch.no_grad():
@@ -42,6 +42,6 @@ def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path):
             super().checkpoint(step, state)
 
     student = tiny.student()
-    with pytest.raises(NfcoreError, match="weights are no numbers at step 1"):
+    with pytest.raises(NfcoreError, match=r"weights.*step 1"):
         train(student, photos(), tiny.SQUARE, TrainingConfig(steps=5, batch=2), 0, Poisoned(tmp_path / "state", 1))
     assert not (tmp_path / "state").exists()

@@ -125,7 +125,7 @@ def test_a_teacher_that_renders_nan_is_an_error_that_names_the_view(workers):
 
 def test_a_teacher_that_shows_nothing_is_an_error_that_says_so(monkeypatch):
     monkeypatch.setattr(tiny, "passes_ball", lambda rays: torch.zeros_like(rays.origins[..., 0]))
-    with pytest.raises(NfcoreError, match="shows nothing in the first 3 pseudo views"):
+    with pytest.raises(NfcoreError, match=r"first 3 pseudo views.*teach.steps"):
         pseudo_views().prepare(0)
 
 
@@ -190,7 +190,7 @@ def test_closing_waits_for_what_is_begun_and_drops_the_rest():
         return index
 
     ahead = RenderAhead(render, 9, 1)
-    ahead._order(0, 9)
+    ahead._schedule(0, 9)
     assert started.wait(20)
     threading.Timer(0.05, release.set).start()
     ahead.close()
@@ -245,9 +245,7 @@ def test_a_full_disk_is_an_error_before_the_first_view(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(
-        NfcoreError, match=r"state: no room for 0\.00 GiB .*No space left.*lower distill\.view_disk"
-    ):
+    with pytest.raises(NfcoreError, match=r"state: .*0\.00 GiB .*No space left.*distill\.view_disk"):
         allocate_views(9, 16, 16, memory=4.5 * VIEW_GIB, disk=1.0, folder=tmp_path / "state")
 
 

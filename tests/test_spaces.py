@@ -1,9 +1,9 @@
-"""A scene's bounded space holds what can be seen, and its samples lie where they say."""
+"""A scene's bounded space holds what can be seen, and its samples are where they say."""
 
 import pytest
 import torch
 
-from nfcore import Scene, Space
+from nfcore import Scene, Space, UserError
 from nfcore.testing.sphere import cameras_around
 
 BOX = ((-1.0, -2.0, -0.5), (3.0, 1.0, 0.5))
@@ -110,5 +110,5 @@ def test_ndc_samples_are_even_from_the_near_plane_to_infinity():
 
 
 def test_a_forward_facing_scene_is_not_unbounded_too():
-    with pytest.raises(ValueError, match="leave unbounded out"):
+    with pytest.raises(UserError, match="unbounded"):
         Scene(near=1, far=2, box=BOX, forward_facing=True, unbounded=True)

@@ -174,7 +174,7 @@ def drawn_in_corner(sampler: CropSampler) -> float:
 def teach_that_the_corner_is_hard(sampler: CropSampler, rounds: int = 60) -> None:
     for _ in range(rounds):
         sampler.draw(0.0)
-        sampler.learn((sampler.last.windows[:, 2:] <= 12).all(1).float())
+        sampler.update_errors((sampler.last.windows[:, 2:] <= 12).all(1).float())
 
 
 def test_hard_crops_are_drawn_where_the_error_is(photos):
@@ -196,7 +196,7 @@ def test_without_any_error_every_place_is_still_drawn(photos):
     sampler = hard_sampler(photos)
     for _ in range(60):
         sampler.draw(0.0)
-        sampler.learn(torch.zeros(50))
+        sampler.update_errors(torch.zeros(50))
     assert len(set(map(tuple, sampler.last.windows.tolist()))) > 20
 
 

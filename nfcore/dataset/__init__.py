@@ -1,4 +1,4 @@
-"""What a data set holds: its photos, what part of the world they show; as figures, as text, as a picture."""
+"""Data sets: reading photos, splits, undistortion, bounds from poses and points; a summary and a plot."""
 
 from nfcore.dataset.framing import (
     NEAR_ROOM,

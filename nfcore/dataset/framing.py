@@ -1,4 +1,4 @@
-"""What part of the world a capture shows: its kind, its frame, depth range and box, from poses and points."""
+"""The bounds of a capture from poses and points: its kind, frame, depth range and box."""
 
 from __future__ import annotations
 
@@ -15,36 +15,40 @@ Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 #: Axes of a forward-facing capture are at most this far from their mean, as a cosine (45 degrees).
 _FORWARD = 0.7
-#: What is within this share of the nearest camera's distance from the target is what the cameras look at.
+#: The object that cameras look at is within this share of the nearest camera's distance from the target.
 _REACH = 0.6
-#: Points are noisy: all but this share of what is seen is between near and far, and those leave some room.
+#: Points are noisy: all but this share are between near and far, which have a margin.
 _OUTLIERS = 0.001
 NEAR_ROOM, _FAR_ROOM = 0.75, 1.1
-#: Half the side of the least box, as a share of the same distance.
+#: Half the side of the smallest box, as a share of the same distance.
 _LEAST_HALF = 0.1
 
 
 @dataclass(frozen=True)
 class Depths:
-    """Depth of the nearest and of the farthest surface, scene units."""
+    """Depth of the nearest and of the farthest surface, scene units.
+
+    >>> Depths(near=2.0, far=6.0)
+    Depths(near=2.0, far=6.0)
+    """
 
     near: float
     far: float
 
 
 def forward_frame(poses: Tensor) -> Tensor:
-    """Return the (4, 4) transform after which the mean of ``poses`` (n, 3, 4) is the origin's camera.
+    """Return the (4, 4) transform that moves the mean of ``poses`` (n, 3, 4) to the origin, looking along -z.
 
-    As NeRF's LLFF loader recentres: the mean position, looking along the mean axis, with the mean y axis upwards.
+    As NeRF's LLFF loader recentres: the mean has the mean position, axis and y axis.
     """
     mean = look_at(poses[:, :, 3].mean(0)[None], (poses[:, :, 3] - poses[:, :, 2]).mean(0), poses[:, :, 1].mean(0))
     return _square(mean[0]).inverse()
 
 
 def upright_frame(poses: Tensor) -> Tensor:
-    """Return the (4, 4) transform after which what ``poses`` (n, 3, 4) look at is at the origin, and up is +z."""
+    """Return the (4, 4) transform that moves the point that ``poses`` (n, 3, 4) look at to the origin, +z up."""
     up = upright(poses)
-    # The x axis is the first camera's, levelled, so that the frame does not hang on rounding.
+    # The x axis is the first camera's, levelled, so that the frame does not depend on rounding.
     right = poses[0, :, 0] - (poses[0, :, 0] @ up) * up
     if right.norm() < 1e-3:
         right = torch.linalg.cross(poses[0, :, 1], up)
@@ -64,7 +68,7 @@ def moved_points(frame: Tensor, points: Tensor) -> Tensor:
 
 
 def looks_forward(poses: Tensor, nearest: float) -> bool:
-    """Whether NDC fits: axes near their mean, and all cameras before the plane where the nearest surface is.
+    """Whether NDC fits: axes are near their mean, and all cameras are in front of the nearest surface.
 
     Args:
         poses: (n, 3, 4).
@@ -72,19 +76,19 @@ def looks_forward(poses: Tensor, nearest: float) -> bool:
 
     """
     recentred = moved_poses(forward_frame(poses), poses)
-    alike = bool((F.normalize(recentred[:, :, 2], dim=-1)[:, 2] > _FORWARD).all())
+    parallel = bool((F.normalize(recentred[:, :, 2], dim=-1)[:, 2] > _FORWARD).all())
     spread = (recentred[:, :, 3]).norm(dim=-1).max()
-    # Around a thing, cameras are spread as far as it is away.
-    return alike and bool(recentred[:, 2, 3].min() > -nearest) and float(spread) < nearest
+    # Cameras around an object are spread as far as it is away.
+    return parallel and bool(recentred[:, 2, 3].min() > -nearest) and float(spread) < nearest
 
 
 def forward_box(cameras: Cameras, depths: Depths, nearest: float) -> Box:
-    """Return a box for a forward-facing scene whose far face, seen from the origin, all that is seen fits into.
+    """Return a box for a forward-facing scene: its frustum from the origin contains everything visible.
 
     Args:
         cameras: recentred.
         depths: of the scene's near and far plane.
-        nearest: depth of the nearest surface: what the cameras see between it and the far plane is held.
+        nearest: depth of the nearest surface: the box contains what cameras see between it and the far plane.
 
     """
     corners = _corner_rays(cameras)
@@ -99,10 +103,10 @@ def forward_box(cameras: Cameras, depths: Depths, nearest: float) -> Box:
 
 
 def inner_box(poses: Tensor, points: Tensor | None) -> Box:
-    """Return a box around what cameras around a thing look at.
+    """Return a box around the object that cameras look at from all around.
 
-    It holds all but the outermost hundredth of the ``points`` (m, 3) that are nearer to where the axes meet than
-    0.6 times the nearest camera; without enough of them it is a cube of half that size.
+    It contains all but the outermost hundredth of the ``points`` (m, 3) that are closer to where the axes meet
+    than 0.6 times the nearest camera; without enough of them, it is a cube of half that size.
     """
     target = nearest_point_to_axes(poses)
     reach = _REACH * (poses[:, :, 3] - target).norm(dim=-1).min()
@@ -117,14 +121,14 @@ def inner_box(poses: Tensor, points: Tensor | None) -> Box:
 
 
 def outer_box(poses: Tensor) -> Box:
-    """Return the largest cube around what cameras around a thing look at that holds none of them."""
+    """Return the largest cube around the object that contains none of the cameras around it."""
     target = nearest_point_to_axes(poses)
     half = 0.9 * (poses[:, :, 3] - target).abs().amax(1).min()
     return _corner(target - half), _corner(target + half)
 
 
 def depths_of(poses: Tensor, points: Tensor, seen_by: Tensor | None) -> Tensor:
-    """Return depths of ``points`` along optical axes: (m,) where ``seen_by`` (m,) names each one's camera."""
+    """Return the depths of ``points`` along optical axes: (m,) if ``seen_by`` (m,) names their cameras."""
     if seen_by is None:
         offsets = points[None] - poses[:, None, :, 3]
         return -(offsets * poses[:, None, :, 2]).sum(-1).flatten()
@@ -132,11 +136,11 @@ def depths_of(poses: Tensor, points: Tensor, seen_by: Tensor | None) -> Tensor:
 
 
 def visible_depths(cameras: Cameras, points: Tensor) -> Tensor:
-    """Return the depths (k,) > 0, sorted, at which ``cameras`` have ``points`` (m, 3) inside their pictures."""
-    few = points[:: max(1, len(points) // 20_000)].float()
+    """Return the depths (k,) > 0, sorted, of ``points`` (m, 3) that are inside the images of ``cameras``."""
+    subset = points[:: max(1, len(points) // 20_000)].float()
     found = []
     for pose, (fx, fy, cx, cy) in zip(cameras.poses, cameras.intrinsics.tolist(), strict=True):
-        x, y, z = ((few - pose[:, 3]) @ pose[:, :3]).unbind(1)
+        x, y, z = ((subset - pose[:, 3]) @ pose[:, :3]).unbind(1)
         u, v = cx - fx * x / z, cy + fy * y / z
         inside = (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
         found.append(-z[inside])
@@ -144,14 +148,18 @@ def visible_depths(cameras: Cameras, points: Tensor) -> Tensor:
 
 
 def depth_range(depth: Tensor) -> Depths:
-    """Return near and far for the depths (k,), sorted, of reliable points: no outliers, some room."""
+    """Return near and far for the sorted depths (k,) of reliable points: without outliers, with a margin.
+
+    >>> depth_range(torch.linspace(4, 10, 100))
+    Depths(near=3.0, far=11.0)
+    """
     last = len(depth) - 1
     near, far = depth[round(_OUTLIERS * last)], depth[round((1 - _OUTLIERS) * last)]
     return Depths(float(near) * NEAR_ROOM, float(far) * _FAR_ROOM)
 
 
 def depths_around(poses: Tensor, box: Box) -> Depths:
-    """Return the depth range of ``box`` seen by cameras outside of it."""
+    """Return the depth range of ``box`` for cameras outside of it."""
     low, high = torch.tensor(box, dtype=poses.dtype)
     corners = torch.cartesian_prod(*torch.stack([low, high], 1))
     depth = depths_of(poses, corners, None)

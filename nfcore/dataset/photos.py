@@ -18,17 +18,17 @@ from torch.nn import functional as F
 from nfcore.errors import UserError
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
-#: What is decoded. Naming the formats keeps Pillow's rarer decoders away from files that others made.
+#: Formats that are decoded: Pillow's rarer decoders are kept away from untrusted files.
 FORMATS = ("PNG", "JPEG", "WEBP")
 
-#: Endings of such files, in the order in which they are tried where a data set leaves them out.
+#: Suffixes of such files, in the order in which they are tried where a data set leaves them out.
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
-# Photos of more bytes than this, as 8-bit RGB and together, are read when they are asked for.
+# If all photos take more bytes than this as 8-bit RGB, each is read when it is needed.
 _READ_AT_ONCE = 1 << 27
 
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
-#: How Pillow holds 16-bit grey; it makes 8-bit RGB of 16-bit RGB itself.
+#: Pillow's modes of 16-bit grey; it converts 16-bit RGB to 8-bit itself.
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -36,7 +36,7 @@ def photo_size(path: Path) -> tuple[int, int]:
     """Return (height, width) of a photo in pixels, from its header.
 
     Raises:
-        UserError: the file is missing or no photo.
+        UserError: the file is missing or not a photo.
 
     """
     with _opened(path) as photo:
@@ -44,10 +44,10 @@ def photo_size(path: Path) -> tuple[int, int]:
 
 
 def photo_sizes(path: Path) -> tuple[tuple[int, int], ...]:
-    """Return (height, width) of a photo as stored and, where its EXIF data say that it is to be turned, turned.
+    """Return (height, width) of a photo as stored and, if its EXIF orientation is a quarter turn, also turned.
 
     Raises:
-        UserError: the file is missing or no photo.
+        UserError: the file is missing or not a photo.
 
     """
     with _opened(path) as photo:
@@ -59,7 +59,7 @@ def photo_has_alpha(path: Path) -> bool:
     """Return whether a photo may have transparent pixels, from its header.
 
     Raises:
-        UserError: the file is missing or no photo.
+        UserError: the file is missing or not a photo.
 
     """
     with _opened(path) as photo:
@@ -69,10 +69,13 @@ def photo_has_alpha(path: Path) -> bool:
 def scaled_size(height: int, width: int, image_size: int | None) -> tuple[int, int]:
     """Return (height, width) in pixels with ``image_size`` as the longer side; None keeps the size.
 
-    The other side is rounded to whole pixels, so the two focal lengths are to be scaled each by its own side.
+    The other side is rounded to whole pixels, so each focal length must be scaled by its own side.
+
+    >>> scaled_size(1080, 1920, 400)
+    (225, 400)
 
     Raises:
-        UserError: ``image_size`` is less than 1, or more than the photos have: nothing is gained by upscaling.
+        UserError: ``image_size`` is less than 1, or more than the photos have.
 
     """
     longer = max(height, width)
@@ -93,7 +96,7 @@ def load_photos(
 ) -> tuple[Tensor | PhotoStack, Tensor | AlphaStack | None]:
     """Read photos, scale them down and composite them on ``background``.
 
-    Photos that are large together are read when they are asked for: what is wrong with one is then said later.
+    If they are large together, each photo is read when it is needed: an error in one is then raised later.
 
     Args:
         paths: n files, all of one size.
@@ -103,10 +106,10 @@ def load_photos(
 
     Returns:
         Images (n, height, width, 3) float32 RGB in [0, 1], and alpha (n, height, width) float32 in [0, 1], or
-        None where no photo has alpha. In a mixture, photos without alpha are opaque.
+        None where no photo has alpha. If only some have alpha, the others are opaque.
 
     Raises:
-        UserError: a file is missing, truncated, no 8-bit photo, or has another size; names the first such file.
+        UserError: a file is missing, truncated, not a photo, or of another size; names the first such file.
 
     """
     if len(paths) * size[0] * size[1] * 3 > _READ_AT_ONCE:
@@ -130,14 +133,14 @@ def load_photos(
         images[index] += (1 - pixels[..., 3:]) * (backdrop - images[index])
         return True
 
-    # Pillow decodes outside of Python's global lock; more threads than this only cost memory.
+    # Pillow releases the global lock while it decodes; more threads only take more memory.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         any_alpha = any(list(pool.map(load, range(len(paths)))))
     return torch.from_numpy(images), torch.from_numpy(alpha) if any_alpha else None
 
 
 def _eight_bit_of(pixels: npt.NDArray[np.float32], channels: int) -> Tensor:
-    """Return what ``read_pixels`` returned as uint8, exactly; opaque where it has no alpha and is to have one."""
+    """Convert the result of ``read_pixels`` to uint8, exactly; opaque if it has no alpha but needs one."""
     found = torch.from_numpy(pixels * 255).round().to(torch.uint8)
     return found if found.shape[-1] == channels else F.pad(found, (0, 1), value=255)
 
@@ -153,7 +156,7 @@ def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -
 
     """
     with _opened(path) as photo:
-        # Pixels are taken as stored, as COLMAP, NeRF and Instant-NGP do, unless only turning them gives the size.
+        # Pixels are used as stored, as in COLMAP, NeRF and Instant-NGP, unless only turning them fits the size.
         turned = _is_turned(photo) and (photo.width, photo.height) == full_size
         if (photo.height, photo.width) != full_size and not turned:
             raise UserError(
@@ -171,7 +174,12 @@ def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -
 def composited(
     pixels: npt.NDArray[np.uint8], background: tuple[float, float, float]
 ) -> tuple[Tensor | PhotoStack, Tensor | AlphaStack | None]:
-    """Return 8-bit RGB or straight RGBA (n, h, w, 3 or 4) on ``background``: as ``load_photos``."""
+    """Composite 8-bit RGB or straight RGBA (n, h, w, 3 or 4) on ``background``; returns what ``load_photos`` does.
+
+    >>> images, alpha = composited(np.zeros((1, 2, 2, 4), np.uint8), background=(1.0, 1.0, 1.0))
+    >>> images[0, 0, 0], alpha[0, 0, 0]
+    (tensor([1., 1., 1.]), tensor(0.))
+    """
     if pixels[..., :3].size > _READ_AT_ONCE:
         n, height, width, channels = pixels.shape
         stack = PhotoStack(lambda i: torch.from_numpy(pixels[i]), (n, height, width, channels), background)
@@ -193,13 +201,13 @@ def _eight_bit(photo: Image.Image) -> Image.Image:
 
 
 def _is_turned(photo: Image.Image) -> bool:
-    """Whether EXIF data say that the photo is to be turned by a quarter."""
+    """Whether the photo's EXIF orientation is a quarter turn."""
     return photo.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open a photo; whatever Pillow makes of a broken file becomes a UserError that names it."""
+    """Open a photo; any error for a broken file becomes a UserError that names it."""
     try:
         with Image.open(path, formats=FORMATS) as photo:
             yield photo

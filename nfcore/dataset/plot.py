@@ -1,4 +1,4 @@
-"""A picture of what was understood of a data set: cameras and box in space, and the box drawn into photos."""
+"""A plot of a data set: cameras and box in space, and the box drawn into photos."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _NOVEL_DRAWN = 24
 
 
 def save_scene_picture(source: RaySource, path: Path) -> None:
-    """Write a PNG (or what ``path`` ends in) with two looks at the cameras, and photos with the box drawn in.
+    """Write a PNG (or another format, by the suffix of ``path``): two views of the cameras, photos with the box.
 
-    Blue cameras train, red ones test, green ones are novel; each is drawn as the pyramid of what it sees, with a
-    tick at its upper side. The first training camera also has its near and its far plane, in grey.
+    Training cameras are blue, test cameras red, novel ones green; each is drawn as its viewing pyramid, with a
+    tick at its upper side. The near and the far plane of the first training camera are drawn in grey.
     """
     from matplotlib.figure import Figure
 
@@ -69,7 +69,7 @@ def save_scene_picture(source: RaySource, path: Path) -> None:
 def _plot_axes(cameras: Cameras) -> NDArray[np.float64]:
     """Return the rotation (3, 3) that takes the cameras' up to the plot's z axis."""
     up = upright(cameras.poses).double()
-    # Scenes have an axis up; a rotation about that axis alone would hide which.
+    # One of the scene's axes is up: the plot keeps the axes, so that one can see which.
     axis = int(up.abs().argmax())
     z = torch.zeros(3, dtype=torch.double)
     z[axis] = 1.0 if up[axis] > 0 else -1.0
@@ -109,7 +109,7 @@ def _draw_space(
 
 
 def _pyramid(camera: Cameras, depth: float) -> list[NDArray[np.float64]]:
-    """Return the lines of what a camera sees up to ``depth``: four edges, a tick at the top, the far face."""
+    """Return the lines of a camera's viewing pyramid: four edges, a tick at the top, the face at ``depth``."""
     fx, fy, cx, cy = camera.intrinsics[0].tolist()
     h, w = camera.height, camera.width
 

@@ -1,4 +1,4 @@
-"""Which photos of a capture are held out, to validate and to test on."""
+"""Splits of a capture's photos: which are held out for validation and for testing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Photo = TypeVar("Photo")
 def hold_out(
     photos: Sequence[Photo], test_every: int, val_every: int, where: str
 ) -> dict[Split, tuple[Photo, ...]]:
-    """Split photos as LLFF does: every n-th, from the first, is a test view; with ``val`` so, of those left.
+    """Split photos as LLFF does: every n-th, from the first, is a test view; the same for validation in the rest.
 
     >>> hold_out("abcdefghij", test_every=8, val_every=4, where="letters")
     {'train': ('c', 'd', 'e', 'g', 'h', 'j'), 'val': ('b', 'f'), 'test': ('a', 'i')}

@@ -1,4 +1,4 @@
-"""What was understood of a data set: counts, sizes, bounds, and what looks wrong, as plain data."""
+"""The summary of a data set as plain data: counts, sizes, bounds, and warnings about what looks wrong."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from nfcore.interfaces import RaySource, Split, Views
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
 
-#: Novel cameras that are drawn to tell where they are.
+#: Novel cameras that are sampled to find their region.
 _NOVEL = 256
-#: Rays along each side of a photo that are held against the box.
+#: Rays along each side of a photo that are intersected with the box.
 _GRID = 12
 
 
 def summarise(source: RaySource, reader: str) -> dict[str, Any]:
-    """Return what ``source``, made by the ray source called ``reader``, has understood, ready for JSON.
+    """Return the summary of ``source``, a ray source called ``reader``, as JSON values.
 
-    Distances are in scene units, sizes in pixels, angles in degrees. ``warnings`` are sentences, and none where
+    Distances are in scene units, sizes in pixels, angles in degrees. ``warnings`` are sentences; an empty list if
     nothing looks wrong.
     """
     views = {split: source.views(split) for split in get_args(Split)}
@@ -60,7 +60,7 @@ def kind(scene: Scene) -> str:
 
 
 def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
-    """Return what looks wrong about a scene, its training photos and its novel cameras."""
+    """Return warnings about a scene, its training photos and its novel cameras."""
     cameras = train.cameras
     found = [
         _named(
@@ -90,7 +90,7 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
     if float(focal.max()) > 2 * float(focal.min()):
         found.append(f"focal lengths differ more than twofold, {focal.min():.5g} to {focal.max():.5g} pixels")
     if len(train) < 10:
-        found.append(f"only {len(train)} photos to train on: expect floating specks between the views")
+        found.append(f"only {len(train)} photos to train on: expect floaters between the views")
     return [text for text in found if text]
 
 
@@ -104,7 +104,7 @@ def _named(views: Views, wrong: Tensor, what: str) -> str | None:
 
 
 def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
-    """Return (n,) whether any of a grid of each camera's rays meets the box."""
+    """Return whether any of a grid of each camera's rays hits the box, (n,) bool."""
     step = max(1, min(cameras.height, cameras.width) // _GRID)
     hits = []
     for index in range(len(cameras)):
@@ -114,7 +114,7 @@ def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
 
 
 def _hits_box(rays: Rays, scene: Scene) -> Tensor:
-    """Return (n,) whether rays (n, 3) meet the scene's box in front of their origins."""
+    """Return whether rays (n, 3) hit the scene's box in front of their origins, (n,) bool."""
     low, high = torch.tensor(scene.box)
     entry, leave = box_depths(rays.origins, rays.directions, low, high, -1)
     return (leave > entry)[:, 0]
@@ -131,13 +131,13 @@ def _mean_up(cameras: Cameras) -> Tensor:
 
 
 def _centre_depth(cameras: Cameras, scene: Scene) -> Tensor:
-    """Return (n,) the depth of the box's centre."""
+    """Return the depth of the box's centre, (n,)."""
     centre = torch.tensor(scene.box).mean(0)
     return -((centre - cameras.poses[:, :, 3]) * cameras.poses[:, :, 2]).sum(-1)
 
 
 def _region(cameras: Cameras, scene: Scene) -> dict[str, Any]:
-    """Return where cameras are: lower and upper corner; around something also how far from it."""
+    """Return the region of cameras: lower and upper corner; for cameras around a point, also that."""
     eyes = cameras.poses[:, :, 3]
     corners = {"from": eyes.amin(0).tolist(), "to": eyes.amax(0).tolist()}
     if scene.forward_facing:

@@ -1,4 +1,4 @@
-"""A photo as another camera would have taken it: its pixels, looked up where that camera's pixels are in it."""
+"""Resampling of a photo as another camera would have taken it, such as one without lens distortion."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-#: Rows that are looked up at a time: bounds the memory for photos of many megapixels.
+#: Rows that are sampled at a time: bounds the memory for photos of many megapixels.
 _ROWS = 256
 
 
 def resample_photo(pixels: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
-    """Return the pixels of a photo at ``places``; colours are weighted with alpha, so that none bleed out of it.
+    """Sample a photo at ``places``; colours are weighted with alpha, so that transparent ones don't bleed in.
 
     >>> photo = torch.tensor([[[0.0], [1.0]]])  # one row of two pixels, whose centres are at 0.5 and 1.5
     >>> resample_photo(photo, torch.tensor([[[1.0, 0.5]]]))
     tensor([[[0.5000]]])
 
     Args:
-        pixels: (h, w, c) float32 in [0, 1]; four channels are straight RGBA, others are looked up as they are.
-        places: (height, width, 2) float32, where in the photo each pixel of the result is: x, y in pixels, the
-            centre of the first at (0.5, 0.5). Beyond the border, the photo's outermost pixels go on.
-        mode: ``bilinear`` where areas are averaged afterwards, ``bicubic`` where the size stays.
+        pixels: (h, w, c) float32 in [0, 1]; four channels are straight RGBA, others are sampled as they are.
+        places: (height, width, 2) float32, the position in the photo of each pixel of the result: x, y in pixels,
+            the centre of the first at (0.5, 0.5). Beyond the border, the photo's outermost pixels are repeated.
+        mode: ``bilinear`` if areas are averaged afterwards, ``bicubic`` if the size does not change.
 
     Returns:
         (height, width, c) float32 in [0, 1].

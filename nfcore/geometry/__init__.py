@@ -1,4 +1,4 @@
-"""Where things are: boxes, bounded spaces, and the regions from which a scene may be looked at."""
+"""Geometry of scenes: boxes, bounded spaces, and the regions of novel cameras."""
 
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.forward_region import ForwardRegion

@@ -1,4 +1,4 @@
-"""Which cameras stand, or look, where those of a student's photos did not."""
+"""Coverage: which cameras are, or look, outside of the region that a student was trained on."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.orbits import OrbitRegion
 from nfcore.scene.cameras import Cameras
 
-#: How far beyond the reference cameras' region still counts as within, as a share of their distance.
+#: How far outside of the reference cameras' region still counts as inside, as a share of their distance.
 _SLACK = 0.05
-#: Cosine between view axes from which a camera looks elsewhere than the reference cameras: 30 degrees.
+#: With a smaller cosine between view axes, a camera looks elsewhere than the reference cameras: 30 degrees.
 _ASIDE = 0.866
 
 
 def beyond(known: Cameras, cameras: Cameras, *, forward_facing: bool) -> Tensor:
-    """Return (n,) bool: which of ``cameras`` see what a student with reference cameras ``known`` never learned.
+    """Return which of ``cameras`` a student with reference cameras ``known`` does not cover, (n,) bool.
 
-    Before a scene, a camera is to be in the box of the ``known`` ones and to look as one of them does, to 30
-    degrees; around a scene, it is to be as far from what they look at and as high as they are, and to have that
-    within 30 degrees of its axis.
+    In a forward-facing scene, a covered camera is in the box of the ``known`` ones and looks along one of their
+    axes, within 30 degrees. Elsewhere, its distance from what they look at and its height are within theirs, and
+    its axis points there within 30 degrees.
     """
     eyes, axes = cameras.poses[:, :, 3], -F.normalize(cameras.poses[:, :, 2], dim=-1)
     if forward_facing:
@@ -35,8 +35,8 @@ def beyond(known: Cameras, cameras: Cameras, *, forward_facing: bool) -> Tensor:
     radius = offsets.norm(dim=1)
     height = (offsets @ region.up) / radius.clamp_min(1e-9)
     towards = -(offsets * axes).sum(1) / radius.clamp_min(1e-9)
-    off = _outside(radius, region.radius, _SLACK * region.radius[1]) | _outside(height, region.height, _SLACK)
-    return torch.logical_or(off, towards < _ASIDE)
+    outside = _outside(radius, region.radius, _SLACK * region.radius[1]) | _outside(height, region.height, _SLACK)
+    return torch.logical_or(outside, towards < _ASIDE)
 
 
 def _outside(values: Tensor, bounds: tuple[float, float], slack: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""Novel poses for forward-facing scenes: among cameras that all look the same way."""
+"""Novel poses for forward-facing scenes, whose cameras all look the same way."""
 
 from __future__ import annotations
 
@@ -18,12 +18,15 @@ _MARGIN = 1.1
 
 @dataclass(frozen=True)
 class ForwardRegion:
-    """The box that positions fill, and the one that view axes fill (MobileR2L, reference code for LLFF scenes).
+    """The bounding boxes of positions and of view axes (MobileR2L, reference code for LLFF scenes).
 
     Args:
         position: (2, 3) lower and upper corner, scene units.
         axis: (2, 3) lower and upper corner of the unit vectors that cameras look along.
         up: (3,) unit vector.
+
+    >>> region = ForwardRegion.around(source.views("train").cameras)  # doctest: +SKIP
+    >>> poses = region.sample(100, torch.Generator().manual_seed(0))  # doctest: +SKIP
 
     """
 
@@ -33,7 +36,7 @@ class ForwardRegion:
 
     @classmethod
     def around(cls, cameras: Cameras) -> ForwardRegion:
-        """Return 1.1 times the boxes of what ``cameras`` have."""
+        """Return the region of ``cameras``: their boxes, enlarged 1.1 times."""
         position, axis = cameras.poses[:, :, 3], -F.normalize(cameras.poses[:, :, 2], dim=-1)
         up = F.normalize(cameras.poses[:, :, 1].mean(0), dim=0)
         return cls(_grown(position), _grown(axis), up)
@@ -50,11 +53,11 @@ class ForwardRegion:
         return self._poses(_within(self.position, 0.5 + 0.25 * waves), _within(self.axis, torch.full((n, 3), 0.5)))
 
     def spiral(self, n: int, focus: float, turns: int = 2) -> Tensor:
-        """Return ``n`` poses (n, 3, 4) on a spiral through half of the positions that keep looking at one point.
+        """Return ``n`` poses (n, 3, 4) on a spiral through half of the positions, looking at one point.
 
-        NeRF's ``render_path_spiral``: two rounds across the view axis, one forth and back along it at half the
-        speed, all eyes on what is ``focus`` before the middle. NeRF's radii are the 90th percentile of the
-        positions; here they are half of the box, as for ``loop``, so that the poses stay where cameras were.
+        NeRF's ``render_path_spiral``: two turns across the view axis, one back and forth along it, all looking at
+        the point at distance ``focus`` from the centre. NeRF's radii are the 90th percentile of the positions;
+        here they are half of the box, as for ``loop``, so that the poses stay where cameras were.
         """
         angle = torch.arange(n) * (2 * math.pi * turns / n)
         waves = torch.stack([angle.cos(), -angle.sin(), -(angle / 2).sin()], 1)

@@ -1,4 +1,4 @@
-"""Real spherical harmonics of directions, to degree 2 or 3: what view-dependent colour is made from."""
+"""Real spherical harmonics of directions to degree 2 or 3, a basis of view-dependent colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ def spherical_harmonics(directions: Tensor, degree: int = 2, dim: int = -1) -> T
 
     Orthonormal on the unit sphere, with the Condon-Shortley phase, in the order and with the signs of Plenoxels
     (Fridovich-Keil et al. 2022, whose colour is a combination of the first nine). ``dim`` is the axis of the
-    coordinates. Differentiable; plain arithmetic, that exporters can trace.
+    coordinates. Differentiable; plain arithmetic that exporters can trace.
+
+    >>> spherical_harmonics(torch.tensor([[0.0, 0.0, 1.0]]), degree=3).shape
+    torch.Size([1, 16])
     """
     x, y, z = torch.chunk(directions, 3, dim)
     basis = [

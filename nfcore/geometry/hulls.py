@@ -1,4 +1,4 @@
-"""The visual hull: the part of a box that every photo's silhouette leaves standing (Laurentini 1994)."""
+"""The visual hull: the part of a box that is inside every photo's silhouette (Laurentini 1994)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nfcore.errors import UserError
 from nfcore.scene.bounds import Vector
 from nfcore.scene.cameras import Cameras
 
-#: Less alpha than this is noise of the photos' downscaling.
+#: Pixels with less alpha count as transparent: it is noise of downscaling.
 SILHOUETTE_ALPHA = 0.01
-# Cells are carved first in blocks of this many along each side: most of a box is empty, and goes at once.
+# Carved first in blocks of this many cells along each side: most of a box is empty and is removed quickly.
 _BLOCK = 4
 # Silhouettes of about this many pixels along the longer side are enough to find a box.
 _BOX_PIXELS = 100
@@ -23,28 +23,28 @@ _BOX_PIXELS = 100
 def visual_hull(
     low: Tensor, cell: Tensor, shape: tuple[int, int, int], cameras: Cameras, alpha: Iterable[Tensor]
 ) -> Tensor:
-    """Return (x, y, z) bool: the cells of a grid that no photo shows to be empty.
+    """Return the cells of a grid that no photo shows to be empty, (x, y, z) bool.
 
-    A cell goes where its circumscribed sphere projects to transparent pixels only, or where no photo sees it. It
-    stays where a photo's border cuts it, as there is no telling.
+    A cell is removed if its circumscribed sphere projects to transparent pixels only, or if no photo sees it. It
+    is kept where a photo's border cuts it.
 
     Args:
         low: (3,) the grid's lower corner, scene units.
         cell: (3,) the size of a cell, scene units.
         shape: number of cells along x, y and z.
         cameras: n cameras.
-        alpha: (height, width) in [0, 1] of each photo; iterated over more than once.
+        alpha: (height, width) in [0, 1] of each photo; iterated over repeatedly.
 
     Raises:
-        UserError: nothing is left.
+        UserError: no cell is left.
 
     """
     blocks = tuple(-(-side // _BLOCK) for side in shape)
     everywhere = torch.ones(blocks, dtype=torch.bool, device=cameras.poses.device)
-    standing = _carve(everywhere, low, cell * _BLOCK, cameras, alpha)
+    kept = _carve(everywhere, low, cell * _BLOCK, cameras, alpha)
     for axis, side in enumerate(shape):
-        standing = standing.repeat_interleave(_BLOCK, axis).narrow(axis, 0, side)
-    hull = _carve(standing, low, cell, cameras, alpha)
+        kept = kept.repeat_interleave(_BLOCK, axis).narrow(axis, 0, side)
+    hull = _carve(kept, low, cell, cameras, alpha)
     if not hull.any():
         raise UserError(
             "the photos' silhouettes have no point of the scene's box in common; "
@@ -56,16 +56,19 @@ def visual_hull(
 def hull_box(
     cameras: Cameras, alpha: Iterable[Tensor], around: tuple[Vector, Vector], cells: int = 64
 ) -> tuple[Vector, Vector]:
-    """Return a close box around what the photos show: that of the visual hull inside the box ``around``.
+    """Return a tight box around what the photos show: that of the visual hull inside the box ``around``.
 
     Args:
         cameras: n cameras.
         alpha: (height, width) in [0, 1] of each photo.
-        around: lower and upper corner of a box that holds everything, scene units.
-        cells: cells along its longest side, which is how finely the hull is carved.
+        around: lower and upper corner of a box that contains everything, scene units.
+        cells: resolution of the hull, cells along the box's longest side.
 
     Raises:
         UserError: the silhouettes have nothing in common.
+
+    >>> views = source.views("train")  # doctest: +SKIP
+    >>> lower, upper = hull_box(views.cameras, views.silhouettes, around=source.scene.box)  # doctest: +SKIP
 
     """
     low, high = torch.tensor(around)
@@ -77,7 +80,7 @@ def hull_box(
 
 
 def _shrunk(cameras: Cameras, alpha: Iterable[Tensor]) -> tuple[Cameras, Tensor]:
-    """Return smaller silhouettes, in which a pixel is opaque if any of its own pixels was: enough for a box."""
+    """Return smaller silhouettes, whose pixels are opaque if any that they cover is: enough to find a box."""
     factor = max(1, max(cameras.height, cameras.width) // _BOX_PIXELS)
     small = torch.cat([F.max_pool2d(photo[None], factor, ceil_mode=True) for photo in alpha])
     return Cameras(cameras.poses, cameras.intrinsics / factor, *small.shape[1:]), small
@@ -92,14 +95,14 @@ def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: It
     """Return those of ``cells`` (x, y, z) that stand; they begin at ``low`` and have the given size (3,)."""
     places = cells.nonzero()
     centres, radius = low + (places + 0.5) * size, size.norm() / 2
-    standing = torch.ones(len(places), dtype=torch.bool, device=cells.device)
-    seen = torch.zeros_like(standing)
+    kept = torch.ones(len(places), dtype=torch.bool, device=cells.device)
+    seen = torch.zeros_like(kept)
     for pose, intrinsics, photo in zip(cameras.poses, cameras.intrinsics, alpha, strict=True):
-        index = standing.nonzero()[:, 0]
+        index = kept.nonzero()[:, 0]
         transparent, visible = _look(centres[index], radius, pose, intrinsics, photo)
-        standing[index] = ~transparent
+        kept[index] = ~transparent
         seen[index] |= visible
-    places = places[standing & seen]
+    places = places[kept & seen]
     hull = torch.zeros_like(cells)
     hull[places.unbind(1)] = True
     return hull
@@ -108,7 +111,7 @@ def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: It
 def _look(
     centres: Tensor, radius: Tensor, pose: Tensor, intrinsics: Tensor, alpha: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return two (m,) bool for spheres: whether a photo shows nothing at each, and whether it sees its centre."""
+    """Return whether a photo is transparent at each sphere, and whether it sees its centre, (m,) bool each."""
     height, width = alpha.shape
     fx, fy, cx, cy = intrinsics
     x, y, z = ((centres - pose[:, 3]) @ pose[:, :3]).unbind(1)
@@ -118,7 +121,7 @@ def _look(
     reach_u, reach_v = fx * radius / (depth - radius), fy * radius / (depth - radius)
     left, right = (u - reach_u).floor(), (u + reach_u).ceil()
     top, bottom = (v - reach_v).floor(), (v + reach_v).ceil()
-    whole = in_front & (left >= 0) & (right <= width) & (top >= 0) & (bottom <= height)
+    inside = in_front & (left >= 0) & (right <= width) & (top >= 0) & (bottom <= height)
     visible = in_front & (u >= 0) & (u < width) & (v >= 0) & (v < height)
 
     # A summed-area table counts the opaque pixels of any window by its four corners.
@@ -126,4 +129,4 @@ def _look(
     left, right = (side.clamp(0, width).long() for side in (left, right))
     top, bottom = (side.clamp(0, height).long() for side in (top, bottom))
     count = opaque[bottom, right] - opaque[top, right] - opaque[bottom, left] + opaque[top, left]
-    return whole & (count == 0), visible
+    return inside & (count == 0), visible

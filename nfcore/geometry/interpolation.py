@@ -1,4 +1,4 @@
-"""Cameras between cameras: a path with more or fewer of them."""
+"""Interpolation of cameras along a path."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nfcore.scene.cameras import Cameras
 
 
 def resampled(cameras: Cameras, n: int) -> Cameras:
-    """Return ``n`` cameras evenly along the way through ``cameras``, from the first to the last.
+    """Return ``n`` cameras spaced evenly along the path through ``cameras``, from the first to the last.
 
-    Between two cameras, positions and intrinsics are blended linearly; so are rotations, of which the nearest
-    rotation to the blend is taken (orthogonal Procrustes).
+    Between two cameras, positions and intrinsics are interpolated linearly; rotations too, and then projected to
+    the nearest rotation (orthogonal Procrustes).
     """
     if n == len(cameras):
         return cameras
@@ -30,7 +30,7 @@ def resampled(cameras: Cameras, n: int) -> Cameras:
 def nearest_rotations(matrices: Tensor) -> Tensor:
     """Return the rotations (n, 3, 3) with the least sum of squared differences to ``matrices`` (n, 3, 3)."""
     left, _, right = torch.linalg.svd(matrices)
-    # Without this a matrix whose determinant is negative would give a mirror.
+    # Without the sign, a matrix with a negative determinant would become a reflection.
     sign = torch.det(left @ right).sign()
     rotations: Tensor = torch.cat([left[:, :, :2], left[:, :, 2:] * sign[:, None, None]], -1) @ right
     return rotations

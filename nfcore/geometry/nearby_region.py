@@ -1,4 +1,4 @@
-"""Novel poses near real ones: between neighbouring cameras, for captures that fill no simple shape."""
+"""Novel poses between neighbouring cameras, for captures whose cameras have no simple arrangement."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from nfcore.geometry.interpolation import nearest_rotations
 from nfcore.geometry.orbits import nearest_point_to_axes
 from nfcore.scene.cameras import Cameras
 
-#: Each camera is blended with one of this many next ones.
+#: Each camera is interpolated with one of this many nearest ones.
 _NEIGHBOURS = 4
-#: How far positions and view axes are moved besides, as a share of the way to the neighbour.
+#: Jitter of positions and view axes, as a share of the distance to the neighbour.
 _JITTER = 0.15
 
 
 @dataclass(frozen=True)
 class NearbyRegion:
-    """The ways between each camera of a capture and its nearest neighbours.
+    """The paths between each camera of a capture and its nearest neighbours.
 
-    A teacher knows what was photographed, and nothing elsewhere: a phone's walk around a thing rarely closes, and
-    its heights and distances vary along the way. Poses stay as far from the thing as the neighbouring cameras.
+    A teacher knows only what was photographed: a walk around an object with a phone rarely closes, and its heights
+    and distances vary along the way. Poses stay as far from the object as the neighbouring cameras.
 
     Args:
         cameras: those of the photos.
         target: (3,) the point that the optical axes come nearest to.
         neighbours: (n, k) indices of each camera's nearest neighbours.
+
+    >>> region = NearbyRegion.around(source.views("train").cameras)  # doctest: +SKIP
+    >>> cameras = region.sample(100, torch.Generator().manual_seed(0))  # doctest: +SKIP
 
     """
 
@@ -38,7 +41,7 @@ class NearbyRegion:
 
     @classmethod
     def around(cls, cameras: Cameras) -> NearbyRegion:
-        """Return the region of ``cameras``, at least two; neighbours are near in place and in view axis."""
+        """Return the region of ``cameras``, at least two; neighbours are close in position and in view axis."""
         target = nearest_point_to_axes(cameras.poses)
         eyes, axes = cameras.poses[:, :, 3], F.normalize(cameras.poses[:, :, 2], dim=-1)
         reach = (eyes - target).norm(dim=-1).mean()
@@ -48,7 +51,7 @@ class NearbyRegion:
         return cls(cameras, target, apart.topk(count, largest=False).indices)
 
     def sample(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return ``n`` cameras: uniform among cameras, neighbours and the ways between, with jitter."""
+        """Return ``n`` cameras, uniform over cameras, neighbours and positions in between, with jitter."""
         first = torch.randint(len(self.cameras), (n,), generator=generator)
         which = torch.randint(self.neighbours.shape[1], (n,), generator=generator)
         share = torch.rand(n, 1, generator=generator)
@@ -62,7 +65,7 @@ class NearbyRegion:
         )
 
     def _eyes(self, one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tensor:
-        """Return positions (n, 3) on arcs around the target: a chord would lead nearer to the thing."""
+        """Return positions (n, 3) on arcs around the target: a chord would pass closer to the object."""
         offsets = torch.stack([one - self.target, other - self.target])
         radii = offsets.norm(dim=-1, keepdim=True)
         moved = torch.lerp(offsets[0], offsets[1], share) + jitter * (other - one).norm(dim=-1, keepdim=True)
@@ -74,11 +77,11 @@ class NearbyRegion:
 
 
 def _blended(one: Tensor, other: Tensor, share: Tensor, jitter: Tensor) -> Tensor:
-    """Return rotations (n, 3, 3) between two each: their mean, turned a little and made a rotation again."""
+    """Return rotations (n, 3, 3) interpolated between two each, with a small random rotation."""
     x, y, z = jitter.unbind(-1)
     zero = torch.zeros_like(x)
     turn = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(-1, 3, 3)
     angle = (other - one).norm(dim=(1, 2), keepdim=True).clamp_max(1)
     mixed = torch.lerp(one, other, share)
-    # Neighbours are less than half a turn apart; were they not, a mirror would be the nearest matrix.
+    # Neighbours are less than half a turn apart; otherwise the nearest matrix could be a reflection.
     return nearest_rotations(mixed + 0.5 * angle * (mixed @ turn))

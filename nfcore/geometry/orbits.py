@@ -1,4 +1,4 @@
-"""Novel poses around what a set of cameras looks at: for pseudo views, orbit videos and viewers."""
+"""Novel poses around the point that a set of cameras looks at: for pseudo views, orbit videos and viewers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nfcore.scene.cameras import Cameras
 
-#: Where x axes vary less than this share of their squares, what is orthogonal to all of them is noise.
+#: If x axes vary less than this share of their squares, the direction orthogonal to all of them is noise.
 _NO_SPREAD = 0.02
 
 
@@ -19,6 +19,9 @@ def look_at(eyes: Tensor, target: Tensor, up: Tensor) -> Tensor:
     """Return OpenGL poses (n, 3, 4) at ``eyes`` (n, 3) that look at ``target`` (3,) or (n, 3), ``up`` (3,) up.
 
     A camera that looks along ``up`` itself has no defined roll; one is chosen.
+
+    >>> look_at(torch.tensor([[0.0, -4.0, 0.0]]), target=torch.zeros(3), up=torch.tensor([0.0, 0.0, 1.0])).shape
+    torch.Size([1, 3, 4])
     """
     backward = F.normalize(eyes - target, dim=-1)
     right = torch.linalg.cross(up.expand_as(backward), backward)
@@ -37,6 +40,10 @@ class OrbitRegion:
         up: (3,) unit vector.
         radius: least and greatest distance to ``target``, scene units.
         height: least and greatest sine of the elevation over the plane through ``target``, in [-1, 1].
+
+    >>> region = nfcore.OrbitRegion(torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]), (4.0, 4.0), (0.0, 0.5))
+    >>> region.circle(8)[:, :, 3].norm(dim=1)
+    tensor([4., 4., 4., 4., 4., 4., 4., 4.])
 
     """
 
@@ -83,32 +90,32 @@ class OrbitRegion:
 
 
 def tour(cameras: Cameras, n: int) -> Tensor:
-    """Return ``n`` poses (n, 3, 4) that close a loop around what ``cameras`` look at, where they have been.
+    """Return ``n`` poses (n, 3, 4) on a closed loop around the point that ``cameras`` look at.
 
-    A full circle at their mean height and distance; where they leave out more than a quarter of it, there and back
-    over the rest.
+    A full circle at their mean height and distance; if they leave out more than a quarter of it, back and forth
+    along the rest.
     """
     region = OrbitRegion.around(cameras)
-    azimuth = _rounds(cameras, region, torch.arange(n) / n)
+    azimuth = _turns(cameras, region, torch.arange(n) / n)
     return region.poses(
         azimuth, torch.full((n,), sum(region.height) / 2), torch.full((n,), sum(region.radius) / 2)
     )
 
 
 def spiral(cameras: Cameras, n: int, turns: int = 2) -> Tensor:
-    """Return ``n`` poses (n, 3, 4) that wind up around what ``cameras`` look at and down again, and close a loop.
+    """Return ``n`` poses (n, 3, 4) on a closed spiral, up and down around the point that ``cameras`` look at.
 
-    ``turns`` rounds as in ``tour``, between the least and the greatest height and at the mean distance.
+    ``turns`` turns as in ``tour``, between the least and the greatest height, at the mean distance.
     """
     region = OrbitRegion.around(cameras)
     done = torch.arange(n) / n
     height = region.height[0] + (region.height[1] - region.height[0]) * (1 - (2 * math.pi * done).cos()) / 2
-    azimuth = _rounds(cameras, region, turns * done)
+    azimuth = _turns(cameras, region, turns * done)
     return region.poses(azimuth, height, torch.full((n,), sum(region.radius) / 2))
 
 
-def _rounds(cameras: Cameras, region: OrbitRegion, done: Tensor) -> Tensor:
-    """Return the azimuth (n,) in radians after ``done`` (n,) rounds: circles, or to and fro where none closes."""
+def _turns(cameras: Cameras, region: OrbitRegion, done: Tensor) -> Tensor:
+    """Return the azimuth (n,) in radians after ``done`` (n,) turns: full circles, or back and forth over a gap."""
     east, north = _plane(region.up)
     offsets = cameras.poses[:, :, 3] - region.target
     azimuth = torch.atan2(offsets @ north, offsets @ east).sort().values
@@ -121,7 +128,13 @@ def _rounds(cameras: Cameras, region: OrbitRegion, done: Tensor) -> Tensor:
 
 
 def nearest_point_to_axes(poses: Tensor) -> Tensor:
-    """Return the point (3,) with the least sum of squared distances to the optical axes of ``poses``."""
+    """Return the point (3,) with the least sum of squared distances to the optical axes of ``poses``.
+
+    >>> eyes = torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0]])
+    >>> poses = look_at(eyes, target=torch.zeros(3), up=torch.tensor([0.0, 0.0, 1.0]))
+    >>> bool(nearest_point_to_axes(poses).norm() < 1e-6)
+    True
+    """
     direction = F.normalize(poses[:, :, 2], dim=-1).double()
     projector = torch.eye(3, dtype=torch.double) - direction[:, :, None] * direction[:, None, :]
     centres = poses[:, :, 3].double()
@@ -131,10 +144,9 @@ def nearest_point_to_axes(poses: Tensor) -> Tensor:
 
 
 def upright(poses: Tensor) -> Tensor:
-    """Return the unit vector (3,) that all cameras hold upwards: the one that their x axes are orthogonal to.
+    """Return the up direction of all cameras, a unit vector (3,): the one that their x axes are orthogonal to.
 
-    Cameras whose x axes all point the same way, as in forward-facing captures, leave that open; theirs is the
-    mean of the y axes.
+    If all x axes point the same way, as in forward-facing captures, it is the mean of the y axes.
     """
     right = poses[:, :, 0].double()
     spread, vectors = torch.linalg.eigh(right.T @ right)

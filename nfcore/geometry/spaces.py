@@ -1,12 +1,13 @@
-"""One bounded space for every kind of scene: the cube [-1, 1]^3, and where along a ray it is worth looking.
+"""A bounded space for every kind of scene: the cube [-1, 1]^3, and how rays are sampled in it.
 
-What learns a scene (a voxel grid, a hash grid, an encoding's features) needs coordinates that end somewhere, and
-samples that are dense where there is something to see. Three kinds of scenes differ in nothing else:
+Scene representations (a voxel grid, a hash grid, an encoding's features) need bounded coordinates, and samples
+that are dense where something is visible. The three kinds of scenes differ only in these:
 
 - a scene in a box is scaled to the cube; rays are sampled from their entry into the box to their exit;
 - a forward-facing scene is warped to NDC (NeRF, appendix C); rays are sampled from the near plane to infinity;
 - an unbounded scene is contracted (Mip-NeRF 360, equation 10, with the maximum norm, as in MERF, equation 8): its
-  box fills the inner half of the cube, all beyond is in the shell around it; rays are sampled from near to far.
+  box fills the inner half of the cube, everything beyond is in the shell around it; rays are sampled from near
+  to far.
 
 All is plain arithmetic on tensors of the rays' rank, so that exporters can trace it.
 """
@@ -22,16 +23,21 @@ from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.scene.bounds import Scene
 
-# Depths in NDC grow without end; the last one that is told is that of the plane this many times near.
+# Depths in NDC are unbounded: they are clamped at this many times ``near``.
 _FARTHEST = 1e4
 
 
 class Space(ABC):
     """A scene's bounded space.
 
-    Where a method takes ``dim``, it is the axis of the three coordinates: -1 for rays (n, 3), 1 for (b, 3, h, w).
-    ``fractions`` in [0, 1], from the first to the last sample of a ray, lie along that axis: (S,) or (n, S) for
-    rays (n, 3); (1, S, 1, 1) or (b, S, h, w) for rays (b, 3, h, w). All results are differentiable.
+    ``dim`` is the axis of the three coordinates: -1 for rays (n, 3), 1 for (b, 3, h, w). ``fractions`` in [0, 1],
+    from the first to the last sample of a ray, are along that axis: (S,) or (n, S) for rays (n, 3); (1, S, 1, 1)
+    or (b, S, h, w) for rays (b, 3, h, w). All results are differentiable.
+
+    >>> space = Space.of(nfcore.Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 1))))
+    >>> origin, direction = torch.tensor([[0.0, 0.0, 4.0]]), torch.tensor([[0.0, 0.0, -1.0]])
+    >>> space.depths(origin, direction, torch.tensor([0.0, 0.5, 1.0]))
+    tensor([[3., 4., 5.]])
 
     Args:
         scene: the bounds of the scene.
@@ -46,7 +52,7 @@ class Space(ABC):
         """Return the space for the scene's kind.
 
         Raises:
-            UserError: a forward-facing scene that does not lie along -z of the world.
+            UserError: a forward-facing scene that is not along -z of the world.
 
         """
         if scene.forward_facing:
@@ -55,15 +61,15 @@ class Space(ABC):
 
     @abstractmethod
     def warp(self, points: Tensor, dim: int = -1) -> Tensor:
-        """Return world points (.., 3, ..), scene units, in the cube; those outside of the space leave it."""
+        """Map world points (.., 3, ..), scene units, to the cube; points outside of the space map outside."""
 
     @abstractmethod
     def unwarp(self, points: Tensor, dim: int = -1) -> Tensor:
-        """Return points (.., 3, ..) of the cube in the world, scene units: the inverse of ``warp``."""
+        """Map points (.., 3, ..) of the cube to the world, scene units: the inverse of ``warp``."""
 
     @abstractmethod
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
-        """Return the depths (.., S, ..), scene units, that do not decrease along ``fractions``."""
+        """Return the depths (.., S, ..) of samples, scene units; they do not decrease along ``fractions``."""
 
     def coordinates(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> list[Tensor]:
         """Return x, y and z in the cube, (.., S, ..) each, of the samples at ``fractions``."""
@@ -78,7 +84,7 @@ class Space(ABC):
 
     @abstractmethod
     def _warp(self, xyz: list[Tensor]) -> list[Tensor]:
-        """Return three coordinates of world points in the cube."""
+        """Map three coordinates of world points to the cube."""
 
 
 class _BoxSpace(Space):
@@ -114,7 +120,7 @@ class _BoxSpace(Space):
 
 
 class _ContractedSpace(_BoxSpace):
-    """The box in the inner half of the cube, the rest of the world in the shell around it."""
+    """The contraction: the box is the inner half of the cube, the rest of the world the shell around it."""
 
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
         """Even steps until the ray leaves the box, then even steps in disparity."""
@@ -141,7 +147,7 @@ class _ContractedSpace(_BoxSpace):
 
 
 class _NdcSpace(Space):
-    """NDC: the frustum in front of the near plane."""
+    """NDC: the frustum beyond the near plane."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

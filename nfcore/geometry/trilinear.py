@@ -1,4 +1,4 @@
-"""Interpolated look-up in a table of values, with a backward pass of its own: what learned grids spend time on."""
+"""Interpolation in a table of values with its own, faster backward pass: most of the time of learned grids."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ def interpolate(table: Tensor, rows: Tensor, weights: Tensor, *, constant_first:
         table: (v, c) values.
         rows: (n, k) int32 or int64; k is 8 for trilinear interpolation.
         weights: (n, k), of the table's type.
-        constant_first: row 0 is a constant, as an embedding's padding row: it gets no gradient.
+        constant_first: row 0 is a constant that gets no gradient, like an embedding's padding row.
 
     Returns:
         (n, c). Gradients flow to the table only.
+
+    >>> table = torch.tensor([[0.0], [10.0]])
+    >>> interpolate(table, rows=torch.tensor([[0, 1]]), weights=torch.tensor([[0.25, 0.75]]))
+    tensor([[7.5000]])
 
     """
     result: Tensor = _Interpolation.apply(table, rows, weights, constant_first)  # type: ignore[no-untyped-call]

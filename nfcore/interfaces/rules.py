@@ -47,7 +47,7 @@ RULES: dict[str, str] = {
     "ray_source.order": "photos come in a fixed order",
     "ray_source.image-size": "the longer side of images is image_size pixels",
     "ray_source.field-of-view": "scaling photos keeps their field of view",
-    "ray_source.novel-cameras": "novel cameras: as many as requested, finite, with the photos' size and focal lengths",
+    "ray_source.novel-cameras": "novel cameras are as many as requested, finite, with the photos' size and focus",
     "ray_source.novel-rigid": "novel cameras have rigid poses",
     "ray_source.novel-repeatable": "the same state of the generator gives the same novel cameras",
     "ray_source.random-state": "novel cameras depend on the given generator alone",

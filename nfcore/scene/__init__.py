@@ -1,4 +1,4 @@
-"""What is known of a scene: its bounds, its cameras and the paths along them."""
+"""A scene's bounds, cameras, camera paths and photos."""
 
 from nfcore.scene.bounds import Vector
 from nfcore.scene.camera_paths import CameraPath, read_path, write_path

@@ -1,4 +1,4 @@
-"""What is known of a scene besides its photos: depth range, box, background."""
+"""The bounds of a scene: depth range, box, background."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Scene(StrictModel):
     """The bounds of one scene, in scene units (those of the data set).
 
     ``near`` and ``far`` are depths along the optical axis, the ``t`` of a ray whose direction has z = -1 in
-    camera space. ``box`` holds the lower and the upper corner of an axis-aligned box around all that is to be
-    seen. A ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1. Its world
-    is recentred: the mean camera is at the origin and looks along -z, and the box reaches beyond z = -near. In an
-    ``unbounded`` scene something is seen beyond the box, which then holds what the cameras look at.
+    camera space. ``box`` is the lower and the upper corner of an axis-aligned box around everything visible. A
+    ``forward_facing`` scene is warped to NDC by the encoding; its rays then run from t = 0 to 1. Its world is
+    recentred: the mean camera is at the origin and looks along -z, and the box extends beyond z = -near. An
+    ``unbounded`` scene has a visible background beyond the box, which contains what the cameras look at.
 
     >>> Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 1))).background
     (1.0, 1.0, 1.0)
@@ -37,7 +37,7 @@ class Scene(StrictModel):
     box: tuple[Vector, Vector] = Field(description="Lower and upper corner of the scene's box, scene units")
     background: _Colour = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
     forward_facing: bool = Field(default=False, description="All cameras look the same way, as in LLFF captures")
-    unbounded: bool = Field(default=False, description="Something is seen beyond the box")
+    unbounded: bool = Field(default=False, description="The background beyond the box is visible")
 
     @model_validator(mode="after")
     def _ordered(self) -> Scene:
@@ -46,5 +46,5 @@ class Scene(StrictModel):
         if not all(low < high for low, high in zip(*self.box, strict=True)):
             raise ValueError(f"the box {self.box} must have its lower corner first")
         if self.forward_facing and self.unbounded:
-            raise ValueError("a forward-facing scene ends nowhere as it is: leave unbounded out")
+            raise ValueError("a forward-facing scene has no end anyway: leave unbounded out")
         return self

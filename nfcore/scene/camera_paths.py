@@ -1,4 +1,4 @@
-"""Camera paths on disk: nfcore's own JSON, nerfstudio's, and the way from nerfstudio's world to the data set's."""
+"""Camera path files: nfcore's own JSON and nerfstudio's, which is transformed to the data set's world."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nfcore.io.atomic import write_json
 from nfcore.options import parse
 from nfcore.scene.cameras import Cameras
 
-# Beyond float32's reach a number becomes infinite; no scene and no picture needs one near it.
+# Numbers beyond the range of float32 would become infinite; no scene needs one even near it.
 Number = Annotated[float, Field(ge=-1e9, le=1e9)]
 Pixels = Annotated[int, Field(ge=1, le=16384)]
 Row = tuple[Number, Number, Number, Number]
@@ -38,7 +38,7 @@ class CameraFrame(BaseModel):
     )
     intrinsics: Row | None = Field(
         None,
-        description="fx, fy, cx, cy in pixels of the path's size; else the path's, else the student's own",
+        description="fx, fy, cx, cy in pixels of the path's size; by default the path's, else the student's own",
     )
 
     @field_validator("pose", mode="before")
@@ -65,35 +65,35 @@ class CameraFrame(BaseModel):
 
 
 class CameraPathFile(BaseModel):
-    """A camera path: the cameras in their order, with the size and the focus that they share.
+    """A camera path: the cameras in order, with the image size and the intrinsics that they share.
 
-    ``nfcore render --format png`` writes one as ``cameras.json`` beside its pictures.
+    ``nfcore render --format png`` writes one as ``cameras.json`` next to its pictures.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    height: Pixels | None = Field(None, description="Picture height in pixels; the student's own without it")
-    width: Pixels | None = Field(None, description="Picture width in pixels; the student's own without it")
+    height: Pixels | None = Field(None, description="Picture height in pixels; by default the student's own")
+    width: Pixels | None = Field(None, description="Picture width in pixels; by default the student's own")
     fps: float = Field(30.0, gt=0, le=1000, description="Frames per second of a video")
     intrinsics: Row | None = Field(
         None, description="fx, fy, cx, cy in pixels of the path's size, of frames that have none of their own"
     )
     depth_unit: float | None = Field(
-        None, gt=0, description="Scene units per step of 16-bit depth pictures that lie beside this file"
+        None, gt=0, description="Scene units per step of 16-bit depth pictures next to this file"
     )
     frames: list[CameraFrame] = Field(min_length=1, description="The cameras in their order")
 
     @model_validator(mode="after")
     def _sized(self) -> CameraPathFile:
         if (self.height is None) != (self.width is None):
-            raise ValueError("height and width come together")
+            raise ValueError("height and width must be set together")
         if self.height is None and (self.intrinsics or any(frame.intrinsics for frame in self.frames)):
-            raise ValueError("intrinsics are pixels of a size: give height and width too")
+            raise ValueError("intrinsics are in pixels: set height and width too")
         return self
 
 
 class NerfstudioFrame(BaseModel):
-    """One camera of a nerfstudio camera path; what else it holds is left alone."""
+    """One camera of a nerfstudio camera path; its other keys are ignored."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
@@ -117,7 +117,7 @@ class NerfstudioFrame(BaseModel):
 
 
 class NerfstudioPath(BaseModel):
-    """What nerfstudio's viewer and its Blender add-on save as a camera path.
+    """A camera path as nerfstudio's viewer and its Blender add-on save it.
 
     ``camera_to_world`` is row by row with OpenGL axes, ``fov`` the vertical field of view in degrees (nerfstudio,
     ``cameras/camera_paths.py``, ``get_path_from_json``).
@@ -140,10 +140,10 @@ class DataparserTransforms(BaseModel):
 
 
 class AppliedTransform(BaseModel):
-    """What ``transforms.json`` says of how its poses came out of the original data."""
+    """How the poses in a ``transforms.json`` were derived from the original data."""
 
     applied_transform: tuple[Row, Row, Row]
-    # nerfstudio puts another one into its own scale but not into its shift: its file is then no way back.
+    # nerfstudio applies any other scale to its own scale, but not to its translation: it can't be inverted.
     applied_scale: Literal[1] = 1
 
 
@@ -157,6 +157,11 @@ class CameraPath:
         size: height and width in pixels, or None for the student's own.
         fps: frames per second.
 
+    >>> camera = nfcore.Cameras(torch.eye(4)[None, :3], torch.tensor([[8.0, 8.0, 4.0, 3.0]]), height=6, width=8)
+    >>> path = CameraPath(torch.eye(4)[:3].expand(30, 3, 4), intrinsics=None, size=None)
+    >>> path.cameras(camera)
+    Cameras(30 of 6x8)
+
     """
 
     poses: Tensor
@@ -165,7 +170,7 @@ class CameraPath:
     fps: float = 30.0
 
     def cameras(self, own: Cameras) -> Cameras:
-        """Return the cameras; what the path leaves open is as the first of ``own`` has it."""
+        """Return the cameras; what the path does not set is taken from the first of ``own``."""
         n = len(self.poses)
         if self.size is None:
             return Cameras(self.poses, own.intrinsics[:1].expand(n, -1), own.height, own.width)
@@ -176,22 +181,22 @@ class CameraPath:
 
 
 def read_path(path: Path, worlds: Sequence[Path] = ()) -> CameraPath:
-    """Return the camera path in a JSON file of nfcore's own form (`CameraPathFile`) or of nerfstudio's.
+    """Return the camera path in a JSON file of nfcore's own format (`CameraPathFile`) or of nerfstudio's.
 
     Args:
         path: the file.
-        worlds: for a nerfstudio path, ``dataparser_transforms.json`` of the run that it was made with, to bring it
-            back into the world of the original data; and ``transforms.json`` of the scene, where the photos' poses
-            are not those of the original data (``applied_transform``).
+        worlds: for a nerfstudio path, ``dataparser_transforms.json`` of the run that it was made with, which
+            leads back to the world of the original data; and ``transforms.json`` of the scene, if the photos'
+            poses are not those of the original data (``applied_transform``).
 
     Raises:
-        UserError: not such a file, or one with a matrix that is no pose; says which frame.
+        UserError: not such a file, or a matrix that is not a pose; names the frame.
 
     """
     values = _read_json(path)
     if "camera_path" not in values:
         if worlds:
-            raise UserError(f"{path}: is in the data set's world already: only a nerfstudio path needs --world")
+            raise UserError(f"{path} is already in the data set's world: only a nerfstudio path needs --world")
         return _own(parse(CameraPathFile, values, str(path)), path)
     if (kind := values.get("camera_type", "perspective")) != "perspective":
         raise UserError(f"{path}: camera_type is {kind!r}: only 'perspective' can be rendered")
@@ -202,12 +207,18 @@ def read_path(path: Path, worlds: Sequence[Path] = ()) -> CameraPath:
     centre = torch.tensor([width / 2, height / 2]).expand(len(poses), -1)
     intrinsics = torch.cat([focal[:, None], focal[:, None], centre], 1)
     for world in worlds:
-        poses = _moved(poses, world)
+        poses = _transformed(poses, world)
     return CameraPath(poses, intrinsics, (height, width), read.fps)
 
 
 def write_path(path: Path, cameras: Cameras, fps: float, depth_unit: float | None = None) -> None:
-    """Write ``cameras`` as a camera path of nfcore's own form, atomically."""
+    """Write ``cameras`` as a camera path of nfcore's own format, atomically.
+
+    >>> camera = nfcore.Cameras(torch.eye(4)[None, :3], torch.tensor([[8.0, 8.0, 4.0, 3.0]]), height=6, width=8)
+    >>> write_path(Path("path.json"), camera, fps=24)
+    >>> read_path(Path("path.json")).fps
+    24.0
+    """
     frames = [
         {"pose": pose.tolist(), "intrinsics": intrinsics.tolist()}
         for pose, intrinsics in zip(cameras.poses, cameras.intrinsics, strict=True)
@@ -217,7 +228,7 @@ def write_path(path: Path, cameras: Cameras, fps: float, depth_unit: float | Non
 
 
 def check_rotation(rotation: Tensor) -> None:
-    """Raise a ValueError that says what is wrong with (3, 3) if it turns nothing: scaled, skewed or mirrored."""
+    """Raise a ValueError if a matrix (3, 3) is not a rotation: it says whether it scales, skews or mirrors."""
     error = float((rotation.T @ rotation - torch.eye(3, dtype=rotation.dtype)).abs().max())
     if not error < _RIGID:
         raise ValueError(f"its first three columns are no rotation (R^T R is {error:.2g} off the identity)")
@@ -234,12 +245,12 @@ def _own(read: CameraPathFile, path: Path) -> CameraPath:
     if not any(intrinsics):
         return CameraPath(poses, None, size, read.fps)
     if None in intrinsics:
-        raise UserError(f"{path}: frame {intrinsics.index(None)} has no intrinsics, and the path has none for all")
+        raise UserError(f"{path}: frame {intrinsics.index(None)} has no intrinsics, and the path has none either")
     return CameraPath(poses, torch.tensor(intrinsics), size, read.fps)
 
 
-def _moved(poses: Tensor, world: Path) -> Tensor:
-    """Return ``poses`` (n, 3, 4) in the world that one of nerfstudio's two files leads to."""
+def _transformed(poses: Tensor, world: Path) -> Tensor:
+    """Return ``poses`` (n, 3, 4) transformed by one of nerfstudio's two files."""
     values = _read_json(world)
     if "applied_transform" in values:
         known = {name: value for name, value in values.items() if name in AppliedTransform.model_fields}
@@ -247,10 +258,10 @@ def _moved(poses: Tensor, world: Path) -> Tensor:
         rotation, shift = _parts(applied.applied_transform, world)
         eyes = poses[:, :, 3] @ rotation.T + shift
     elif "transform" in values:
-        undone = parse(DataparserTransforms, values, str(world))
-        forwards, shift = _parts(undone.transform, world)
+        inverted = parse(DataparserTransforms, values, str(world))
+        forwards, shift = _parts(inverted.transform, world)
         rotation = forwards.T
-        eyes = (poses[:, :, 3] / undone.scale - shift) @ forwards
+        eyes = (poses[:, :, 3] / inverted.scale - shift) @ forwards
     else:
         raise UserError(
             f"{world}: neither a dataparser_transforms.json (it has no 'transform') nor a transforms.json with an "

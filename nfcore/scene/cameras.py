@@ -25,7 +25,7 @@ class Rays:
         origins: (..., 3) float32, scene units.
         directions: (..., 3) float32, scene units; not normalised.
         footprint: (...) float32, the width of a ray's pixel (or block of pixels) at t = 1, scene units: at depth t
-            it is t times as wide. None for rays that were made by hand, of which no pixel is known.
+            it is t times as wide. None for rays that belong to no pixel.
 
     Example:
         >>> pose = torch.eye(4)[None, :3]
@@ -48,7 +48,7 @@ class Rays:
         return f"Rays({'x'.join(map(str, self.origins.shape[:-1]))})"
 
     def __getitem__(self, index: int | slice | Tensor | tuple[int | slice | Tensor, ...]) -> Rays:
-        """Return some of the rays, indexed as a tensor of the shape (...) is."""
+        """Return some of the rays, indexed like a tensor of shape (...)."""
         footprint = None if self.footprint is None else self.footprint[index]
         return Rays(self.origins[index], self.directions[index], footprint)
 
@@ -74,7 +74,7 @@ class Cameras:
         width: image width in pixels.
 
     Raises:
-        UserError: the poses or the intrinsics have another shape.
+        UserError: the poses or the intrinsics have the wrong shape.
 
     Example:
         >>> Cameras(torch.eye(4)[None, :3], torch.tensor([[100.0, 100.0, 4.0, 3.0]]), height=6, width=8)
@@ -131,22 +131,26 @@ class Cameras:
         return Rays(origins, x * right + y * up - backward, self._pixel_widths()[view])
 
     def _pixel_widths(self) -> Tensor:
-        """Return (n,) the width of a pixel at depth 1, scene units; of one that is no square, of equal area."""
+        """Return the width (n,) of a pixel at depth 1, scene units: the square root of its area."""
         return self.intrinsics[:, :2].prod(1).rsqrt()
 
     def cropped(self, top: Tensor, left: Tensor, height: int, width: int) -> Cameras:
-        """Return cameras that see the window of ``height`` x ``width`` pixels whose corner is (top, left).
+        """Return cameras that see a window of ``height`` x ``width`` pixels whose corner is (top, left).
 
-        ``top`` and ``left`` are (n,) pixels; a crop is the same camera with its principal point moved.
+        ``top`` and ``left`` are (n,) pixels; a crop is the same camera with another principal point.
         """
         corner = torch.stack([torch.zeros_like(left), torch.zeros_like(left), left, top], 1)
         return Cameras(self.poses, self.intrinsics - corner, height, width)
 
     def resized(self, height: int, width: int) -> Cameras:
-        """Return the same cameras with pictures of another size, which see no more than these do.
+        """Return the same cameras with another image size; they see no more than these do.
 
-        Focal lengths and principal point scale by one factor, the greater of the two sides' ratios: a picture of
-        another shape is a cut-out of the middle.
+        Focal lengths and principal point scale by one factor, the greater of the two sides' ratios: with another
+        aspect ratio, the image is cropped around its centre.
+
+        >>> camera = Cameras(torch.eye(4)[None, :3], torch.tensor([[100.0, 100.0, 4.0, 3.0]]), height=6, width=8)
+        >>> camera.resized(12, 16).intrinsics
+        tensor([[200., 200.,   8.,   6.]])
         """
         factor = max(height / self.height, width / self.width)
         margin = torch.tensor([0, 0, width - factor * self.width, height - factor * self.height])
@@ -171,6 +175,13 @@ def ray_grid(poses: Tensor, intrinsics: Tensor, height: int, width: int, scale: 
         Origins and directions, each (b, 3, height/scale, width/scale). Differentiable in poses and intrinsics.
         Only broadcasts, sums and products: this is the arithmetic that exporters trace.
 
+    >>> pose, intrinsics = torch.eye(4)[None, :3], torch.tensor([[8.0, 8.0, 4.0, 2.0]])
+    >>> origins, directions = ray_grid(pose, intrinsics, height=4, width=8, scale=2)
+    >>> directions.shape
+    torch.Size([1, 3, 2, 4])
+    >>> directions[0, :, 0, 0]  # through the centre of the upper left 2 x 2 block: left, up, forwards
+    tensor([-0.3750,  0.1250, -1.0000])
+
     """
     rows, columns = height // scale, width // scale
     v = ((torch.arange(rows, device=poses.device) + 0.5) * scale).to(poses.dtype)
@@ -185,7 +196,7 @@ def grid_shape(height: int, width: int, scale: int) -> tuple[int, int]:
     """Return the student's ray grid for an image, (height/scale, width/scale).
 
     Raises:
-        UserError: a side is no multiple of ``scale``; says which sizes and which scales would fit.
+        UserError: a side is not a multiple of ``scale``; names sizes and scales that would fit.
 
     """
     if height % scale or width % scale:

@@ -1,4 +1,4 @@
-"""Photos of one size that are decoded when they are first asked for, and kept as 8-bit RGB or RGBA."""
+"""Photos of one size that are decoded when they are first needed, and stored as 8-bit RGB or RGBA."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from nfcore.io.mapped import mapped_bytes
 #: Which photos: one, or several along the first axis.
 Index = int | slice | Sequence[int] | Tensor
 
-# More bytes than this are kept in a temporary file that is mapped into memory, where the system may drop them.
+# More bytes than this are stored in a memory-mapped temporary file, whose pages the system may drop.
 _IN_MEMORY = 1 << 30
 
 
 class PhotoStack:
-    """n photos in the place of a tensor (n, height, width, 3): indexed along the first axis, they are float32 RGB.
+    """n photos that are indexed along the first axis like a float32 RGB tensor (n, height, width, 3).
 
-    A photo is decoded when it is first asked for. Decoded photos are kept as 8-bit numbers, a quarter of what
-    float32 takes; beyond a GiB in a temporary file, in the folder that ``TMPDIR`` names. Several threads may ask.
+    A photo is decoded when it is first needed. Decoded photos are stored as 8-bit numbers, a quarter of the size
+    of float32; beyond a GiB in a temporary file in the folder that ``TMPDIR`` names. Thread-safe.
 
     Args:
-        read: decodes photo i, at the size that is needed: (height, width, channels) uint8, RGB or straight RGBA.
+        read: decodes photo i at the required size: (height, width, channels) uint8, RGB or straight RGBA.
         shape: n, height, width, and 3 or 4 channels.
         background: RGB in [0, 1] that photos with alpha are composited on.
 
@@ -48,7 +48,7 @@ class PhotoStack:
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     ) -> None:
         self._read, self._background = read, torch.tensor(background)
-        self._bytes = _room(shape)
+        self._bytes = _allocate(shape)
         self._decoded = [False] * shape[0]
         self._lock = Lock()
 
@@ -59,7 +59,7 @@ class PhotoStack:
 
     @property
     def device(self) -> torch.device:
-        """Where the photos are kept."""
+        """The device that stores the photos."""
         return self._bytes.device
 
     @property
@@ -87,12 +87,12 @@ class PhotoStack:
         return self._composited(self._bytes.flatten(0, 2)[index.to(self.device)])
 
     def chosen(self, indices: Sequence[int]) -> PhotoStack:
-        """Return the photos at ``indices``, in that order, none of them decoded for it."""
+        """Return the photos at ``indices``, in that order, without decoding any."""
         shape = (len(indices), *self._bytes.shape[1:])
         return PhotoStack(lambda i: self.decoded(indices[i]), shape, tuple(self._background.tolist()))
 
     def to(self, device: torch.device | str) -> PhotoStack:
-        """Return the photos on ``device``: all of them decoded there, as 8-bit numbers."""
+        """Decode all photos and return them on ``device``, as 8-bit numbers."""
         if self.device == torch.device(device):
             return self
         moved = object.__new__(PhotoStack)
@@ -101,7 +101,7 @@ class PhotoStack:
         return moved
 
     def decoded(self, index: Index) -> Tensor:
-        """Return photos as they are kept: (height, width, channels) or (k, height, width, channels) uint8."""
+        """Return photos as they are stored: (height, width, channels) or (k, height, width, channels) uint8."""
         if isinstance(index, int):
             self._decode([index])
         elif isinstance(index, slice):
@@ -126,7 +126,7 @@ class PhotoStack:
 
 
 class AlphaStack:
-    """The alpha of a `PhotoStack`, in the place of a tensor (n, height, width) float32 in [0, 1]."""
+    """The alpha of a `PhotoStack`, indexed like a float32 tensor (n, height, width) in [0, 1]."""
 
     dtype = torch.float32
 
@@ -140,7 +140,7 @@ class AlphaStack:
 
     @property
     def device(self) -> torch.device:
-        """Where the photos are kept."""
+        """The device that stores the photos."""
         return self._photos.device
 
     def __len__(self) -> int:
@@ -157,8 +157,8 @@ class AlphaStack:
         return AlphaStack(self._photos.to(device))
 
 
-def _room(shape: tuple[int, int, int, int]) -> Tensor:
-    """Return room for the photos, not initialised: it is taken when it is written to."""
+def _allocate(shape: tuple[int, int, int, int]) -> Tensor:
+    """Return uninitialised memory for the photos: the system allocates it when it is written to."""
     size = math.prod(shape)
     if size <= _IN_MEMORY:
         return torch.empty(shape, dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""The student: a light field, its file, its sizes, its complexity."""
+"""The student: a light field, its file format, size and complexity."""
 
 from nfcore.student.complexity import macs, parameters
 from nfcore.student.light_field import build_student

@@ -1,4 +1,4 @@
-"""A student's file: one safetensors file with weights, reference cameras and a card that names the components."""
+"""The file format of a student: safetensors with weights, reference cameras and a card of the components."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 
-#: Version of the file format that is written; files of this version and older ones are read.
+#: Version of the file format that is written; this version and older ones can be read.
 FORMAT = 1
 
-# The card's entry in the safetensors metadata, and the tensors that are no weights.
+# The card's entry in the safetensors metadata, and the tensors that are not weights.
 _CARD = "nfcore"
 _POSES, _INTRINSICS = "cameras.poses", "cameras.intrinsics"
 
@@ -33,7 +33,7 @@ class PartCard(BaseModel):
 
 
 class StudentCard(BaseModel):
-    """What a student's file says about itself: enough to build it again."""
+    """The description in a student's file, from which the student is rebuilt."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -73,14 +73,14 @@ def read_student(path: Path) -> SavedStudent:
     """Return the contents of a student's file.
 
     Raises:
-        UserError: no such file, damaged, no student, or written by a newer nfcore.
+        UserError: no such file, damaged, not a student, or written by a newer nfcore.
 
     """
     tensors, metadata = read_safetensors(path)
     card = _read_card(metadata, path)
     missing = {_POSES, _INTRINSICS} - set(tensors)
     if missing:
-        raise UserError(f"{path}: damaged student: it lacks {', '.join(sorted(missing))}")
+        raise UserError(f"{path}: damaged student: missing {', '.join(sorted(missing))}")
     poses, intrinsics = tensors.pop(_POSES), tensors.pop(_INTRINSICS)
     try:
         cameras = Cameras(poses, intrinsics, card.height, card.width)
@@ -102,4 +102,4 @@ def _read_card(metadata: Mapping[str, str], path: Path) -> StudentCard:
     except ValidationError as error:
         raise UserError(f"{path}: damaged student: {error.errors()[0]['msg']}") from None
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise UserError(f"{path}: damaged student: its card is no JSON with a format") from None
+        raise UserError(f"{path}: damaged student: its card is not JSON with a format") from None

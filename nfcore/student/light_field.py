@@ -22,22 +22,25 @@ from nfcore.runtime.devices import device_of
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape, ray_grid
 from nfcore.student.file import PartCard, SavedStudent, StudentCard, read_student, write_student
-from nfcore.student.watching import first_fault, has_diverged
+from nfcore.student.part_checks import first_fault, has_diverged
 
 
 class LightField(nn.Module):
-    """A neural light field: a camera in, an image out, one network pass for all its rays.
+    """A neural light field: renders a camera to an image in one network pass for all its rays.
 
     Args:
         encoding: rays to features.
         backbone: features to features, on the ray grid.
         upsampler: features to RGB, ``upsampler.scale`` pixels per ray.
         scene: the bounds of the scene.
-        cameras: reference cameras, where the student can be looked through: they fix the image size, and
-            exports are verified and viewers started at them. Saved with the student.
+        cameras: reference cameras, at poses that the student knows. They define the image size, exports are
+            verified at them, and viewers start there. Saved with the student.
 
     Raises:
         UserError: the parts don't fit together, or the image size does not divide into blocks.
+
+    >>> student = nfcore.LightField.load("runs/quickstart/student.safetensors")  # doctest: +SKIP
+    >>> images = student.render(student.cameras[:2])  # doctest: +SKIP
 
     """
 
@@ -96,7 +99,7 @@ class LightField(nn.Module):
         """Return images (n, 3, height, width) float32 on the CPU, in eval mode, ``batch`` views at a time.
 
         Raises:
-            NfcoreError: an image is not finite and in [0, 1]; names the part that caused it.
+            NfcoreError: an image is not finite or not in [0, 1]; names the part that caused it.
 
         """
         training = self.training
@@ -119,14 +122,14 @@ class LightField(nn.Module):
         return images
 
     def picture(self, camera: Cameras) -> NDArray[np.uint8]:
-        """Return what one camera sees as a numpy picture, (height, width, 3) uint8 RGB.
+        """Return the image of one camera as a numpy array, (height, width, 3) uint8 RGB.
 
         >>> student = LightField.load("runs/quickstart/student.safetensors")  # doctest: +SKIP
         >>> Image.fromarray(student.picture(student.cameras[0])).save("view.png")  # doctest: +SKIP
         """
         if len(camera) != 1:
             raise UserError(
-                f"picture shows one camera, not {len(camera)}: take cameras[0], or render for them all"
+                f"picture takes one camera, not {len(camera)}: pass cameras[0], or call render for all of them"
             )
         return to_bytes(self.render(camera)[0].permute(1, 2, 0))
 
@@ -134,7 +137,7 @@ class LightField(nn.Module):
         """Write the student to one safetensors file, atomically: weights, names, options, cameras, bounds.
 
         Raises:
-            PluginError: a part is of a class that no installed plugin offers by name.
+            PluginError: no installed plugin offers the class of a part.
 
         """
         manager = components or plugins()
@@ -159,7 +162,7 @@ class LightField(nn.Module):
 
         Raises:
             UserError: no such file, damaged, or not a student.
-            PluginError: a component that it names is not installed.
+            PluginError: one of its components is not installed.
 
         """
         saved = read_student(Path(path))
@@ -167,9 +170,9 @@ class LightField(nn.Module):
             student = build_student(saved.card, saved.cameras, components or plugins())
         except PluginError:
             raise
-        except (UserError, RuntimeError, TypeError, ValueError) as error:  # a size below or beyond all sense
+        except (UserError, RuntimeError, TypeError, ValueError) as error:  # an absurd size
             why = str(error).partition("\n")[0]
-            raise UserError(f"{path}: can't be built as it says: {why}") from error
+            raise UserError(f"{path}: can't build the student that it describes: {why}") from error
         try:
             student.load_state_dict(saved.weights)
         except RuntimeError as error:

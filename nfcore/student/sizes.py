@@ -1,4 +1,4 @@
-"""How large a recipe's student is and how much it computes, before anything is trained."""
+"""The size of a recipe's student and the operations that it takes, before anything is trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nfcore.student.complexity import macs, parameters
 from nfcore.student.file import PartCard, StudentCard
 from nfcore.student.light_field import build_student
 
-#: Any scene will do: the size of a student does not depend on it.
+#: Any scene: the size of a student does not depend on it.
 _SCENE = Scene.model_validate({"near": 2.0, "far": 6.0, "box": ((-1, -1, -1), (1, 1, 1))})
 
 
@@ -26,7 +26,7 @@ class StudentSize:
         rays: ray grid (h, w).
         image: pixels (height, width).
         parameters: trained parameters.
-        without_upsampler: those of them that are not the upsampler's; the papers' tables count these.
+        without_upsampler: parameters without the upsampler's, as the papers' tables count them.
         macs: multiply-accumulate operations for one image.
 
     """
@@ -39,7 +39,7 @@ class StudentSize:
 
 
 def student_card(config: StudentConfig, scene: Scene, height: int, width: int) -> StudentCard:
-    """Return what a student's file says of the student that ``config`` describes."""
+    """Return the card of the student that ``config`` describes."""
 
     def part(choice: Choice) -> PartCard:
         return PartCard(name=choice.name, options=choice.options)
@@ -58,10 +58,10 @@ def student_card(config: StudentConfig, scene: Scene, height: int, width: int) -
 def student_size(config: StudentConfig, manager: PluginManager, height: int, width: int) -> StudentSize:
     """Return the size of the student that ``config`` describes, for images of ``height`` x ``width`` pixels.
 
-    An encoding that takes weights over from the teacher has them only in a run, so they are not counted here.
+    Weights that an encoding copies from the teacher exist only in a run, so they are not counted here.
 
     Raises:
-        UserError: the image does not divide into blocks of ``config.scale`` pixels, or a wrong name or option.
+        UserError: the image does not divide into blocks of ``config.scale`` pixels, or an unknown name or option.
 
     """
     rays = grid_shape(height, width, config.scale)

@@ -1,4 +1,4 @@
-"""A student tried on a few rays before a teacher is fitted for it: a part that is at fault is named at once."""
+"""A trial of a student on a few rays before its teacher is fitted: a faulty part is named early."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from torch import nn
 from nfcore.interfaces.boundaries import ContractError, calling
 from nfcore.scene.cameras import Cameras
 from nfcore.student.light_field import LightField
-from nfcore.student.watching import watched
+from nfcore.student.part_checks import checked_parts
 
-# Rays of the trial: so few that it takes no time, and so that rows and columns can't be mixed up.
+# Rays of the trial: few, so that it takes no time, and not square, so that rows and columns can't be swapped.
 _ROWS, _COLUMNS = 3, 4
 
 
 def try_student(student: LightField) -> None:
     """Run all parts of a copy of ``student`` on a few rays: forward and backward, in training and in eval mode.
 
-    The student is left as it is, and so is the global random state.
+    The student and the global random state do not change.
 
     Raises:
-        ContractError: a part breaks a rule: what it returns, its gradients, or that eval mode is repeatable.
-        PluginError: a part raised an error of its own.
+        ContractError: a part breaks a rule on its output, its gradients, or repeatability in eval mode.
+        PluginError: a part raised an error.
 
     """
     trial, cameras = copy.deepcopy(student).cpu(), student.cameras[:2].to("cpu")
@@ -39,19 +39,21 @@ def try_student(student: LightField) -> None:
 
 def _try_gradients(student: LightField, cameras: Cameras) -> None:
     parts = list(student.parts.values())
-    with watched(student.parts) as outputs:
+    with checked_parts(student.parts) as outputs:
         image = student(cameras)
     if not any(weight.requires_grad for weight in student.parameters()):
         return
     if not image.requires_grad:
-        part = next(p for p, output in zip(parts, outputs, strict=True) if not output.requires_grad and _learns(p))
+        part = next(
+            p for p, output in zip(parts, outputs, strict=True) if not output.requires_grad and _is_trained(p)
+        )
         raise ContractError(part, "network.gradients", "no gradient flows through what it returns")
     for output in outputs[:-1]:
         if output.requires_grad:
             output.retain_grad()
     with calling(student.upsampler, "backward"):
         (image.float() - 0.5).square().mean().backward()
-    # Backwards: a gradient that is not finite makes all those before it so too.
+    # From the last part to the first: a gradient that is not finite spreads to all parts before it.
     for part, received in reversed(list(zip(parts, [None, *outputs[:-1]], strict=True))):
         gradients = [weight.grad for weight in part.parameters()]
         gradients.append(None if received is None else received.grad)
@@ -60,13 +62,13 @@ def _try_gradients(student: LightField, cameras: Cameras) -> None:
             raise ContractError(part, rule, "a gradient is NaN or infinite")
 
 
-def _learns(part: nn.Module) -> bool:
+def _is_trained(part: nn.Module) -> bool:
     return any(weight.requires_grad for weight in part.parameters())
 
 
 @torch.no_grad()
 def _try_repeatable(student: LightField, cameras: Cameras) -> None:
-    with watched(student.parts) as outputs:
+    with checked_parts(student.parts) as outputs:
         student(cameras)
         student(cameras)
     parts = list(student.parts.values())

@@ -1,1 +1,1 @@
-"""How a student learns: the step, what it is made of, and the loop around it."""
+"""Training a student: the optimisation loop and its parts."""

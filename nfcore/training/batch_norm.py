@@ -1,4 +1,4 @@
-"""Batch norm in training: its statistics must come from enough different views."""
+"""Batch norm in training: enough different views in a batch for its statistics."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from nfcore.config.schema import TrainingConfig
 
-# From one or two views the network learns each image's own statistics, which it won't have when it renders:
-# 21.25 dB with batch statistics, 19.06 with the running ones. From four views on they are alike.
+# With one or two views the network relies on each image's own statistics, which it doesn't have when it renders:
+# 21.25 dB with batch statistics, 19.06 dB with the running ones. From four views on the two agree.
 _FEWEST_VIEWS = 4
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:
-    """Return the batch norms in ``module`` that take statistics over a batch."""
+    """Return the batch norms in ``module`` that compute statistics over a batch."""
     return [part for part in module.modules() if isinstance(part, _BatchNorm)]
 
 
 def enough_views(config: TrainingConfig, rays: tuple[int, int], processes: int = 1) -> TrainingConfig:
     """Return ``config`` with at least four crops, each from its own view, in every batch that is normalised.
 
-    Where there were fewer, the crops get smaller: a step computes about as many rays as before. Accumulating
+    If there were fewer, the crops get smaller, so that a step still computes about as many rays. Accumulating
     gradients would not help, since the statistics are those of one forward pass.
 
     Args:
         config: ``batch`` and ``crop``.
         rays: a whole view's ray grid (h, w).
-        processes: how many share a batch, each with statistics of its own share.
+        processes: how many share a batch; each has the statistics of its own share.
 
     """
     fewest = _FEWEST_VIEWS * processes

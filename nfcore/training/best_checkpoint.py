@@ -1,4 +1,4 @@
-"""Best checkpoint: the weights with the highest score on views that the student is not trained on."""
+"""The best checkpoint: the weights with the highest score on views that the student is not trained on."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nfcore.student.light_field import LightField
 
 
 class BestCheckpoint:
-    """Keeps the weights with the highest score, the first of them where several are equal.
+    """Keeps the weights with the highest score; the earliest if several are equal.
 
     Args:
-        score_of: a student's score: higher is better.
-        times: how often a training scores it, evenly over its budget, the last time at its end. It is also scored
-            before its first step, so that training can never make a student worse by this score.
+        score_of: returns a student's score; higher is better.
+        times: how often a training scores the student, evenly over its budget, the last time at the end. It is
+            also scored before the first step, so training can never make a student worse by this score.
 
     Attributes:
         scores: each score by its step.
@@ -32,11 +32,11 @@ class BestCheckpoint:
         self._asked = 0
 
     def due(self, progress: float) -> bool:
-        """Whether it is time to score, when ``progress`` of the training, in [0, 1], is done."""
+        """Whether a score is due when ``progress`` of the training, in [0, 1], is done."""
         return progress >= self._asked / self.times
 
-    def consider(self, student: LightField, step: int, progress: float) -> None:
-        """Score ``student`` as it is after ``step`` steps, and keep its weights if they are the best so far."""
+    def score(self, student: LightField, step: int, progress: float) -> None:
+        """Score ``student`` after ``step`` steps, and keep its weights if they are the best so far."""
         self._asked = int(progress * self.times) + 1
         score = distributed.agreed(self.score_of(student) if distributed.first() else 0.0)
         if not self.scores or score > max(self.scores.values()):
@@ -48,7 +48,7 @@ class BestCheckpoint:
         """The step with the best score."""
         return max(self.scores, key=lambda step: self.scores[step])
 
-    def keep(self, student: LightField) -> None:
+    def load_into(self, student: LightField) -> None:
         """Load the best weights into ``student``."""
         student.load_state_dict(self._weights)
 

@@ -1,4 +1,4 @@
-"""Divergence of a training: a loss that is not finite, or a student that has collapsed."""
+"""Detects that a training has diverged: the student has collapsed to one colour."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _LEARNED, _COLLAPSED = 10**-1.6, 10**-1.0  # squared errors: 16 dB and 10 dB
 
 
 class DivergenceDetector:
-    """The running mean of the squared error, which is reported, and from which a collapse can be seen.
+    """Keeps the running mean of the squared error, which is reported, and detects a collapse from it.
 
-    A student whose last layer saturates shows one colour everywhere with a loss that stays finite: its PSNR falls
-    below 10 dB, which every student that learns passes in its first steps, and does not recover.
+    A student whose last layer saturates renders one colour everywhere, at a finite loss: its PSNR falls below
+    10 dB, which any student that learns exceeds in its first steps, and does not recover.
     """
 
     def __init__(self) -> None:
         self.error, self.least = 0.0, 1.0
 
     def update(self, squared_error: float, step: int) -> float:
-        """Take the squared error at ``step`` and return the running mean.
+        """Add the squared error at ``step`` and return the running mean.
 
         Raises:
             DivergedError: the student has collapsed.
@@ -45,7 +45,7 @@ class DivergenceDetector:
 
 
 class DivergedError(NfcoreError):
-    """A training that has diverged: the same settings would diverge again.
+    """A training has diverged: the same settings would diverge again.
 
     Args:
         what: what happened, and at which step.

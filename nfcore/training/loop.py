@@ -1,4 +1,4 @@
-"""The optimisation loop that distilling and fine-tuning share."""
+"""The optimisation loop that distillation and fine-tuning share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nfcore.runtime.devices import device_of
 from nfcore.runtime.threads import single_thread
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
-from nfcore.student.watching import first_fault, has_diverged, watched
+from nfcore.student.part_checks import checked_parts, first_fault, has_diverged
 from nfcore.training.batch_norm import batch_norms, enough_views
 from nfcore.training.best_checkpoint import BestCheckpoint
 from nfcore.training.divergence import DivergedError, DivergenceDetector
@@ -33,7 +33,7 @@ from nfcore.views.crops import Batch, CropRule, CropSampler, PhotoMixing
 from nfcore.views.training_views import TrainingViews
 
 _REPORT_EVERY = 10  # steps
-# Multiply-accumulates of a forward pass over the batch from which a step takes seconds on a CPU: a second thread
+# With more multiply-accumulates in the forward pass of a batch, a step takes seconds on a CPU: a second thread
 # then gains more than it costs, and every step is worth reporting.
 _LARGE_STEP = 4e9
 
@@ -50,18 +50,18 @@ def train(
 ) -> None:
     """Train ``student`` on ``views``, in place, on the student's device; it ends in eval mode.
 
-    ``loss`` is minimised. Towards the end ``photos``, if any, take the place of some views.
+    ``loss`` is minimised. Towards the end, crops of ``photos``, if any, replace some of the crops of ``views``.
 
-    On CPU the result depends on the arguments alone, also when the training was interrupted and went on from
-    ``reporter.restore()``, unless ``config.seconds`` is set. With ``best``, the result is the best weights:
-    it scores the student at intervals.
+    On CPU the result depends on the arguments alone, also if training was interrupted and resumed from
+    ``reporter.restore()``, unless ``config.seconds`` is set. With ``best``, the student is scored at intervals and
+    the result is the best weights.
 
     Where ``torchrun`` started several processes, all draw the same batches, each takes its share of every one, and
     the gradients are averaged: the loss is that of one process, up to rounding and to the jitter of encodings.
 
     Raises:
-        DivergedError: the loss is no longer finite, or the student has collapsed; the last checkpoint stays.
-        UserError: an option that this machine or its torch can't follow, or a batch that does not divide.
+        DivergedError: the loss is not finite, or the student has collapsed; the last checkpoint is kept.
+        UserError: an option that this machine or its torch does not support, or a batch that does not divide.
 
     """
     config = _for_batch_norm(student, views, config, reporter)
@@ -78,17 +78,17 @@ def train(
 def _for_batch_norm(
     student: LightField, views: TrainingViews, config: TrainingConfig, reporter: Reporter
 ) -> TrainingConfig:
-    """Return ``config`` with batches that batch norm can learn from, and say so where they had to change."""
+    """Return ``config`` with batches that batch norm can use, and report where they had to change."""
     if not batch_norms(student):
         return config
     rays = (views.cameras.height // student.scale, views.cameras.width // student.scale)
-    honest = enough_views(config, rays, distributed.count())
-    if honest is not config:
+    adjusted = enough_views(config, rays, distributed.count())
+    if adjusted is not config:
         reporter.note(
-            f"batch norm needs {honest.batch} views a step, not {config.batch}: "
-            f"a step takes {honest.batch} crops of {honest.crop}x{honest.crop} rays"
+            f"batch norm needs {adjusted.batch} views a step, not {config.batch}: "
+            f"a step takes {adjusted.batch} crops of {adjusted.crop}x{adjusted.crop} rays"
         )
-    return honest
+    return adjusted
 
 
 def _macs_per_step(student: LightField, views: TrainingViews, config: TrainingConfig) -> float:
@@ -98,7 +98,7 @@ def _macs_per_step(student: LightField, views: TrainingViews, config: TrainingCo
 
 
 class _Training:
-    """What changes from step to step, so that a checkpoint can hold it and a restart go on from it."""
+    """The state that changes from step to step, which checkpoints save and restore."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class _Training:
         self.crops = CropSampler(views, rule, self.generator, photos)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.optimizer = StudentOptimizer(student, config, scaler)
-        self.watching = True
+        self.parts_checked = False
         self.step = 0
         self.clock = budget.clock()
         self.loss = torch.zeros(())
@@ -145,40 +145,40 @@ class _Training:
         self.reporter.start(self.budget.steps)
         while (progress := self._progress()) < 1:
             self.views.prepare(self.step)
-            self._judge(progress)
+            self._score_if_due(progress)
             self._step(progress)
             self.reporter.checkpoint(self.step, self._state)
-        self._judge(1.0)
+        self._score_if_due(1.0)
         if self.best is not None:
-            self.best.keep(self.student)
+            self.best.load_into(self.student)
 
     def _progress(self) -> float:
         """Return how much of the budget is used: by the first process's clock, where there are several."""
         progress = self.clock.progress(self.step)
         return progress if self.budget.seconds is None else distributed.agreed(progress)
 
-    def _judge(self, progress: float) -> None:
-        """Have the weights before this step judged where that is due; a restart does not ask twice."""
+    def _score_if_due(self, progress: float) -> None:
+        """Score the weights before this step where that is due; once, also after a restart."""
         if self.best is not None and self.best.due(progress) and self.step not in self.best.scores:
-            self.best.consider(self.student, self.step, progress)
+            self.best.score(self.student, self.step, progress)
 
     def _step(self, progress: float) -> None:
         share = rate_share(self.config, progress, 1 / self.budget.steps)
         batch: Batch = self.crops.draw(progress)
         if self.processes > 1:
             batch = batch[self.share]
-            # Jitter differs between the shares, and follows from the step alone, so that all can be interrupted.
+            # Jitter differs between the shares, and depends on the step alone, so that training can resume.
             torch.manual_seed(hash((self.budget.seed, self.step, distributed.rank())) & 0xFFFFFFFF)
         batch = batch.to(self.device)
-        # What the parts return is checked in the first step; later only whether the loss is finite and, now and
-        # then, whether the image is one: a fault is then traced to the part that caused it.
-        watching = watched(self.student.parts) if self.watching else nullcontext()
+        # The output of each part is checked in the first step; later only that the loss is finite and, at each
+        # report, that the images are valid: an error is then traced to the part that caused it.
+        checks = nullcontext() if self.parts_checked else checked_parts(self.student.parts)
         try:
-            with watching, autocast(self.dtype, self.device):
+            with checks, autocast(self.dtype, self.device):
                 images = self.forward(batch.cameras)
         except ContractError as fault:
             self._fail("image", fault)
-        self.watching = False
+        self.parts_checked = True
         images = images.float()
         batch = batch.filled(images)
         loss = self._loss(images, batch)
@@ -187,8 +187,10 @@ class _Training:
         self.optimizer.step(loss, share)
         self.step += 1
         self.loss = loss.detach()
-        if self.crops.learns:
-            self.crops.learn(distributed.gathered((images.detach() - batch.images).square().mean((1, 2, 3))))
+        if self.crops.uses_errors:
+            self.crops.update_errors(
+                distributed.gathered((images.detach() - batch.images).square().mean((1, 2, 3)))
+            )
         if self.step % self.report_every == 0 or self.step == self.budget.steps:
             self.loss, squared_error = distributed.mean(
                 torch.stack([self.loss, F.mse_loss(images.detach(), batch.images)])
@@ -198,7 +200,7 @@ class _Training:
             self._report(squared_error, share * self.config.learning_rate)
 
     def _fail(self, what: str, fault: ContractError | None) -> NoReturn:
-        """Raise the fault of the part that it began in, or say that the training has diverged."""
+        """Raise the error of the part that caused it, or report that the training has diverged."""
         if fault is not None and not has_diverged(self.student.parts, fault):
             raise fault
         where = "" if fault is None else f", first in what {named(fault.component)} returns"
@@ -225,14 +227,14 @@ class _Training:
         return loss
 
     def _preview(self) -> Tensor:
-        """Return one view as the student sees it now, beside what it should be."""
+        """Return one view as the student renders it now, next to its target."""
         image = self.student.render(self.views.cameras[0])[0].permute(1, 2, 0)
         return torch.cat([image, self.views.images[0].float().cpu() / 255], dim=1)
 
     def _state(self) -> State:
-        self._finite_loss()  # a checkpoint that goes on from NaN would be worth nothing
+        self._finite_loss()  # a checkpoint with NaN would be useless
         if not all(bool(p.isfinite().all()) for p in self.student.parameters()):
-            raise DivergedError(f"the weights are no numbers at step {self.step}")
+            raise DivergedError(f"the weights are not finite at step {self.step}")
         return {
             "step": self.step,
             "spent": self.clock.spent,

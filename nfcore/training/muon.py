@@ -1,4 +1,4 @@
-"""Muon: an optimiser that moves each weight matrix by its orthogonalised momentum."""
+"""Muon: an optimiser that updates each weight matrix by its orthogonalised momentum."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _SMALL = 64
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon (Jordan et al. 2024) with the step's length of Liu et al. 2025, section 2.2, so that AdamW's rates fit.
+    """Muon (Jordan et al. 2024) with the update scale of Liu et al. 2025, section 2.2, so that AdamW's rates fit.
 
-    What ``torch.optim.Muon`` (of torch 2.9) does, but for all matrices of one shape at once: a small student has a
-    dozen of 48x48, and orthogonalising them one by one took as long as the rest of its step, 15 times as long as
-    together. A convolution's weight counts as the matrix (out, in * k * k).
+    As ``torch.optim.Muon`` (torch 2.9), but for all matrices of one shape at once: a small student has a dozen of
+    48x48, and orthogonalising them one by one took as long as the rest of the step, 15 times as long as together.
+    A convolution's weight counts as a matrix (out, in * k * k).
 
     Args:
         params: weights with two axes or more.
         lr: learning rate; the step's root mean square is about a fifth of it.
         weight_decay: decoupled decay per step and learning rate.
-        momentum: share of the past in the momentum; Nesterov's form.
+        momentum: coefficient of Nesterov momentum.
 
     """
 
@@ -40,18 +40,18 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move all weights that have a gradient."""
+        """Update all weights that have a gradient."""
         assert closure is None, "one gradient a step"
         for group in self.param_groups:
-            alike: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
+            by_shape: dict[tuple[int, ...], list[Tensor]] = defaultdict(list)
             for weight in group["params"]:
                 if weight.grad is not None:
-                    alike[tuple(weight.shape)].append(weight)
-            for weights in alike.values():
-                self._move(weights, group)
+                    by_shape[tuple(weight.shape)].append(weight)
+            for weights in by_shape.values():
+                self._update(weights, group)
 
-    def _move(self, weights: list[Tensor], group: dict[str, Any]) -> None:
-        """Move weights of one shape."""
+    def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        """Update weights of one shape."""
         rate, momentum = group["lr"], group["momentum"]
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         averages = [self._momentum(weight) for weight in weights]
@@ -71,9 +71,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """Return U V^T for each matrix U S V^T of (n, rows, columns), roughly: the singular values are only near 1.
+    """Return roughly U V^T for each matrix U S V^T of (n, rows, columns): the singular values are only near 1.
 
-    In bf16 where that is quicker, as torch does it: the result keeps the type of ``matrices``.
+    Computed in bf16 where that is faster, as in torch; the result has the type of ``matrices``.
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices

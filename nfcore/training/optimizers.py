@@ -1,4 +1,4 @@
-"""Optimisers by name: which of a student's weights each one moves, and how fast."""
+"""Optimisers by name: which of a student's weights each one updates, and at which learning rate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nfcore.training.muon import Muon
 
 _BETAS = (0.9, 0.99)
 # An encoding's table of features has tiny gradients, since a step touches few of its rows: with the usual 1e-8
-# they would hardly move (Mueller et al. 2022, section 4, takes 1e-15 too).
+# they would hardly change (Müller et al. 2022, section 4, use 1e-15 too).
 _ENCODING_EPSILON = 1e-15
 
 
@@ -24,7 +24,7 @@ class StudentOptimizer:
     Biases, norms and encodings have no weight decay.
 
     Args:
-        student: on its device, with the memory layout that it will keep.
+        student: on its final device and in its final memory format.
         config: ``optimizer``, the learning rates, ``weight_decay``.
         scaler: scales the loss up while gradients are in half precision; disabled otherwise.
 
@@ -55,22 +55,22 @@ class StudentOptimizer:
         if groups := [group for group in groups if group["params"]]:
             self.optimizers.append(torch.optim.AdamW(groups, betas=_BETAS, fused=True))
         self.highest = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
-        self.moved = [p for o in self.optimizers for group in o.param_groups for p in group["params"]]
+        self.updated = [p for o in self.optimizers for group in o.param_groups for p in group["params"]]
 
     def step(self, loss: Tensor, share: float) -> None:
-        """Move the weights against the gradients of ``loss``, at ``share`` of the highest learning rates."""
+        """Update the weights by the gradients of ``loss``, at ``share`` of the highest learning rates."""
         for optimizer, rates in zip(self.optimizers, self.highest, strict=True):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * share
-        for moved in self.moved:
-            moved.grad = None
+        for weight in self.updated:
+            weight.grad = None
         self.scaler.scale(loss).backward()
         for optimizer in self.optimizers:
             self.scaler.step(optimizer)
         self.scaler.update()
 
     def state(self) -> State:
-        """Return what the next step depends on, for a checkpoint."""
+        """Return the state that the next step depends on, for a checkpoint."""
         return {
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
@@ -80,7 +80,7 @@ class StudentOptimizer:
         """Resume from a checkpoint's state."""
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-            # Fused AdamW walks through memory: its moments must be laid out like the weights, channels last.
+            # Fused AdamW iterates over memory: its moments need the layout of the weights, channels last.
             for parameter, moments in optimizer.state.items():
                 for name, value in moments.items():
                     if value.shape == parameter.shape:

@@ -1,4 +1,4 @@
-"""The arithmetic of the network in training: float32, or half precision where the hardware gains by it."""
+"""The precision of the network in training: float32, or half precision where the hardware is faster with it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ def gains_from_bf16() -> bool:
 
 
 def network_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return the network's arithmetic on ``device`` for ``fp32``, ``bf16``, ``fp16``, or ``auto``.
+    """Return the network's dtype on ``device`` for ``fp32``, ``bf16``, ``fp16`` or ``auto``.
 
-    Auto is bf16 where that is faster than fp32, else fp32.
+    ``auto`` is bf16 where that is faster than fp32, else fp32.
 
     Raises:
-        UserError: fp16 on a CPU, which has no fast arithmetic for it.
+        UserError: fp16 on a CPU, where it is slow.
 
     """
     if precision == "fp16" and device.type != "cuda":
-        raise UserError("precision = fp16 needs a CUDA device: on a CPU take bf16, fp32 or auto")
+        raise UserError("precision = fp16 needs a CUDA device: on a CPU set bf16, fp32 or auto")
     if precision == "auto":
         fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else gains_from_bf16()
         precision = "bf16" if fast else "fp32"

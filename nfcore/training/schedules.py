@@ -1,4 +1,4 @@
-"""Learning rate schedules: a warm-up, then from the highest rate to the last."""
+"""Learning rate schedules: a warm-up, then a decay from the highest rate to the last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def rate_share(config: TrainingConfig, progress: float, one_step: float) -> floa
     Args:
         config: ``schedule``, ``warmup`` and ``final_learning_rate``.
         progress: how much of the training is done, in [0, 1).
-        one_step: how much one step is, so that the first step's rate is not zero.
+        one_step: the progress of one step, so that the first step's rate is not zero.
 
     """
     if progress < config.warmup:

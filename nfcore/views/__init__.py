@@ -1,4 +1,4 @@
-"""What a student learns from: photos, pseudo views that the teacher renders, and crops of both."""
+"""Training data of a student: photos, pseudo views that the teacher renders, and crops of both."""
 
 from nfcore.views.teacher_views import render_view
 

@@ -1,4 +1,4 @@
-"""Batches for training a student: crops from several views, which are cameras of their own."""
+"""Batches for training a student: crops from several views, each with a camera of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nfcore.scene.cameras import Cameras
 from nfcore.views.error_weighted_sampling import TileErrors
 from nfcore.views.training_views import TrainingViews
 
-# Share of crops drawn from a whole view; the others overlap what is opaque in it, which is where the error is.
+# Share of crops drawn from the whole view; the others overlap the opaque part, where the error is.
 _ANYWHERE = 0.1
 
 
@@ -26,7 +26,7 @@ class CropRule:
         batch: crops per step, each from a view drawn with replacement.
         side: side in rays; None takes whole views (less one ray where they are shifted).
         scale: pixels per ray along each side.
-        shift: let crops begin at any pixel, not only at multiples of ``scale``.
+        shift: crops may start at any pixel, not only at multiples of ``scale``.
         hard: share of crops drawn from tiles in proportion to the student's running error on them.
 
     """
@@ -40,7 +40,7 @@ class CropRule:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step learns from.
+    """The training data of one step.
 
     Args:
         cameras: n cameras.
@@ -63,7 +63,7 @@ class Batch:
         return self._with(self.cameras[share], lambda tensor: tensor[share])
 
     def filled(self, images: Tensor) -> Batch:
-        """Return the batch with what ``images`` show where a mask ignores a pixel: no error and no gradient."""
+        """Return the batch with ignored pixels replaced by those of ``images``: no error, no gradient."""
         return replace(self, images=torch.where(self.images.isnan(), images.detach(), self.images))
 
     def _with(self, cameras: Cameras, change: Callable[[Tensor], Tensor]) -> Batch:
@@ -73,7 +73,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Crops(Batch):
-    """A batch of crops, and where each is in its view.
+    """A batch of crops, and the window of each in its view.
 
     Args:
         view: (n,) int64, each crop's view.
@@ -87,12 +87,12 @@ class Crops(Batch):
 
 @dataclass(frozen=True)
 class PhotoMixing:
-    """Photos that are mixed in with the pseudo views towards the end of training.
+    """Photos that are mixed with the pseudo views towards the end of training.
 
     Args:
         views: the photos.
         share: share of crops that come from them.
-        begin: progress of the training, in [0, 1], from which they do.
+        begin: progress of the training, in [0, 1], from which they are mixed in.
 
     """
 
@@ -102,16 +102,16 @@ class PhotoMixing:
 
 
 class CropSampler:
-    """Draws the batches of one training.
+    """Samples the batches of one training.
 
     Args:
         views: where to crop from.
-        rule: how.
+        rule: how to crop.
         generator: the only source of randomness.
         photos: photos to mix in, if any.
 
     Attributes:
-        last: the crops of the last batch, without those of photos; None where it had no others.
+        last: the crops of pseudo views in the last batch; None if it had none.
 
     """
 
@@ -133,33 +133,33 @@ class CropSampler:
             progress: how much of the training is done, in [0, 1).
 
         """
-        batch, late = self.rule.batch, self.photos
+        batch, photos = self.rule.batch, self.photos
         from_photos = 0
-        if late and progress >= late.begin:
-            from_photos = int((torch.rand(batch, generator=self.generator) < late.share).sum())
+        if photos and progress >= photos.begin:
+            from_photos = int((torch.rand(batch, generator=self.generator) < photos.share).sum())
         parts = []
         if from_photos < batch:
             self.last = sample_crops(self.views, batch - from_photos, self.rule, self.generator, self.tile_errors)
             parts.append(self.last)
         else:
             self.last = None
-        if late and from_photos:
-            parts.append(sample_crops(late.views, from_photos, self.rule, self.generator))
+        if photos and from_photos:
+            parts.append(sample_crops(photos.views, from_photos, self.rule, self.generator))
         return parts[0] if len(parts) == 1 else _joined(parts)
 
     @property
-    def learns(self) -> bool:
-        """Whether ``learn`` is of use: reading errors back costs time on a GPU."""
+    def uses_errors(self) -> bool:
+        """Whether ``update_errors`` is needed: copying errors from a GPU takes time."""
         return self.tile_errors is not None
 
-    def learn(self, errors: Tensor) -> None:
-        """Take the mean squared error (batch,) of each crop of the last batch."""
+    def update_errors(self, errors: Tensor) -> None:
+        """Update the running errors with the mean squared error (batch,) of each crop of the last batch."""
         if self.tile_errors and self.last:
             pseudo = errors[: len(self.last.view)].detach().cpu()  # photos come last
-            self.tile_errors.learn(self.last.view, self.last.windows, pseudo)
+            self.tile_errors.update(self.last.view, self.last.windows, pseudo)
 
     def state(self) -> State:
-        """Return what changes from step to step, besides the generator."""
+        """Return the state that changes from step to step, except for the generator."""
         return self.tile_errors.state() if self.tile_errors else None
 
     def restore(self, state: State) -> None:
@@ -179,7 +179,7 @@ def sample_crops(
 
     Args:
         views: where to crop from.
-        count: how many; the rule's ``batch`` is not looked at.
+        count: how many; the rule's ``batch`` is ignored.
         rule: how they are drawn.
         generator: the only source of randomness.
         tile_errors: the running error of each tile; None draws no hard crops.
@@ -200,7 +200,7 @@ def sample_crops(
         middle = chosen[:, axis::2] - size[axis] // 2
         first, final = middle.clamp(0, last).unbind(1)
         drawn = (torch.rand(count, generator=generator) * (final - first + 1)).long()
-        corner = torch.minimum(first + drawn, final)  # once in millions of draws the product is rounded up
+        corner = torch.minimum(first + drawn, final)  # rarely, the product is rounded up
         corners.append(corner if rule.shift else corner // rule.scale * rule.scale)
     top, left = corners
     places = list(zip(index.tolist(), top.tolist(), left.tolist(), strict=True))
@@ -222,7 +222,7 @@ def sample_crops(
 
 
 def _joined(parts: Sequence[Batch]) -> Batch:
-    """Return the batches as one; all store the same."""
+    """Concatenate batches that store the same tensors."""
     first = parts[0]
     cameras = Cameras(
         torch.cat([part.cameras.poses for part in parts]),

@@ -9,18 +9,18 @@ from nfcore.io.tensors import State
 from nfcore.views.training_views import TrainingViews
 
 _TILES = 6  # along each side of a view: about the size of the crops that small students are trained on
-_MEMORY = 0.7  # what a tile's error keeps of itself when it is seen again
+_MEMORY = 0.7  # weight of the old error when a tile is seen again
 _UNSEEN = -1.0
 
 
 class TileErrors:
-    """The student's error on each tile, as of when a crop of it was last seen.
+    """The student's running error on each tile of each view.
 
-    R2L (Wang et al. 2022, section 3.3) keeps a pool of hard rays; here whole tiles are drawn again, because a
-    student with an upsampler learns from crops. A tile that was never seen counts as much as the average one.
+    R2L (Wang et al. 2022, section 3.3) keeps a pool of hard rays; here, whole tiles are sampled again, because a
+    student with an upsampler is trained on crops. A tile that was never seen counts as much as the average one.
 
     Args:
-        views: what is learned from; their number may grow, and views may be replaced.
+        views: the training views; their number may grow, and views may be replaced.
 
     """
 
@@ -38,7 +38,7 @@ class TileErrors:
         errors = self.errors[:n].flatten()
         seen = errors[errors != _UNSEEN]
         average = seen.mean() if len(seen) else torch.ones(())
-        # The smallest addition, so that the weights never are all zero.
+        # So that the weights are never all zero.
         weights = torch.where(errors == _UNSEEN, average, errors) + 1e-12
         tile = torch.multinomial(weights, count, replacement=True, generator=generator)
         view, row, column = torch.unravel_index(tile, (n, _TILES, _TILES))
@@ -46,8 +46,8 @@ class TileErrors:
         windows += [(at + 1) * side // _TILES for at, side in self._sides(row, column)]
         return view, torch.stack(windows, dim=1)
 
-    def learn(self, view: Tensor, windows: Tensor, errors: Tensor) -> None:
-        """Take the errors (n,) of crops with the given ``windows`` (n, 4) of the views ``view`` (n,)."""
+    def update(self, view: Tensor, windows: Tensor, errors: Tensor) -> None:
+        """Update the running errors with those (n,) of crops: ``windows`` (n, 4) of the views ``view`` (n,)."""
         height, width = self.views.cameras.height, self.views.cameras.width
         top, left, bottom, right = windows.unbind(1)
         places = zip(
@@ -64,7 +64,7 @@ class TileErrors:
             tiles.copy_(torch.where(tiles == _UNSEEN, error, _MEMORY * tiles + (1 - _MEMORY) * error))
 
     def state(self) -> State:
-        """Return all that ``restore`` needs."""
+        """Return the state for a checkpoint."""
         return {"errors": self.errors, "ids": self.ids}
 
     def restore(self, state: State) -> None:

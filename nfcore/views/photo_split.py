@@ -1,4 +1,4 @@
-"""The split of a scene's photos into those that a student is trained on and the validation images."""
+"""Splits a scene's photos into those that a student is trained on and the validation images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def split_photos(source: RaySource, device: torch.device | str = "cpu") -> tuple
 def validation_images(source: RaySource) -> Views:
     """Return the validation split, or every tenth training photo where it is empty; never test views.
 
-    No weights of a student are trained on them.
+    They choose the best weights of a student; none are trained on them.
     """
     validation = source.views("val")
     if len(validation):
@@ -35,5 +35,5 @@ def validation_images(source: RaySource) -> Views:
 
 
 def _for_validation(photos: Views) -> Tensor:
-    """Return which of the training photos are validation images where there is no such split, (n,) bool."""
+    """Return which training photos are validation images if the data set has no such split, (n,) bool."""
     return torch.arange(len(photos)) % _VALIDATION_EVERY == 0

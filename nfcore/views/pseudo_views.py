@@ -1,4 +1,4 @@
-"""Pseudo views: novel views that the teacher renders while the student already learns from them."""
+"""Pseudo views: novel views that the teacher renders while the student is trained on them."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ from nfcore.views.render_ahead import RenderAhead
 from nfcore.views.teacher_views import render_view
 from nfcore.views.training_views import TrainingViews, opaque_window, pixels_of
 
-# Below this opacity everywhere a view is empty. Far below what bounds an object: the thinnest fog is something.
+# A view with less opacity everywhere is empty. Far below the opacity of objects: even faint floaters count.
 _EMPTY = 1e-3
 
 
 class PseudoViews(TrainingViews):
     """Novel views rendered by a teacher, the first ones before training, the others during it.
 
-    Which views there are at a step depends on the step alone, not on how fast they are rendered: an interrupted
-    training that goes on sees what it would have seen (views that the earlier process had rendered are rendered
-    again). Where ``images`` has no room for all, new views replace the oldest: a long training goes on seeing
-    views that it has never seen.
+    The views available at a step depend on the step alone, not on how fast they are rendered: a training that is
+    interrupted and resumed sees the same views (those rendered before the interruption are rendered again). If
+    ``images`` can't store all of them, new views replace the oldest, so a long training keeps seeing new views.
 
     Args:
         teacher: a fitted teacher.
-        source: gives the cameras.
-        pixels: room for the views, (capacity, height, width, 3) uint8 on the device where they are used; with 6
+        source: samples the cameras.
+        pixels: memory for the views, (capacity, height, width, 3) uint8 on the device where they are used; with 6
             bytes a pixel, opacity and depth are stored as well.
         count: number of different views.
         first: how many are rendered before step 0.
         per_step: how many are added per step, until there are ``count``.
         seed: seed of the cameras.
-        workers: threads that render in the background; 0 renders in the training's own.
+        workers: threads that render in the background; 0 renders in the training thread.
 
     """
 
@@ -70,10 +69,10 @@ class PseudoViews(TrainingViews):
         return min(self.rendered, len(self.images))
 
     def prepare(self, step: int) -> None:
-        """Have the views that are due at ``step`` in their places.
+        """Store the views that are due at ``step``, waiting for those that are still being rendered.
 
         Raises:
-            NfcoreError: the teacher renders NaN, or shows nothing at all in the first views.
+            NfcoreError: the teacher renders NaN, or nothing at all in the first views.
 
         """
         due = min(len(self.path), self.first + int(step * self.per_step))
@@ -81,33 +80,33 @@ class PseudoViews(TrainingViews):
             return
         capacity, before = len(self.images), self.rendered
         indices = range(max(before, due - capacity), due)
-        something = False
-        for index, (pixels, window, seen) in zip(indices, self._ahead.take(indices), strict=True):
+        any_opaque = False
+        for index, (pixels, window, opaque) in zip(indices, self._ahead.take(indices), strict=True):
             slot = index % capacity
             self.pixels[slot], self.windows[slot], self.ids[slot] = pixels, window, index
             self.cameras.poses[slot] = self.path.poses[index]
             self.cameras.intrinsics[slot] = self.path.intrinsics[index]
-            something |= seen
-        if before == 0 and not something:
+            any_opaque |= opaque
+        if before == 0 and not any_opaque:
             raise NfcoreError(
-                f"the teacher shows nothing in the first {len(indices)} pseudo views (opacity 0 everywhere): "
-                "teach it again with more steps, and see whether the scene's box holds the object"
+                f"the teacher renders nothing in the first {len(indices)} pseudo views (opacity 0 everywhere): "
+                "raise teach.steps, and check that the scene's box contains the object"
             )
         self.rendered = due
 
     def close(self) -> None:
-        """End the rendering in the background."""
+        """Stop rendering in the background."""
         self._ahead.close()
 
     def _render(self, index: int) -> tuple[Tensor, Tensor, bool]:
         device = device_of(self.teacher)
-        # Which GPU is the current one is another matter in each thread; a teacher's own kernels go to that one.
+        # Each thread has its own current GPU, on which a teacher's own kernels run.
         with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
             try:
-                seen = render_view(self.teacher, self.path[index])
+                view = render_view(self.teacher, self.path[index])
             except ContractError as fault:
                 raise ContractError(fault.component, fault.rule, f"{fault.found} at pseudo view {index}") from None
-        pixels = (seen.rgb * 255).round().to(torch.uint8)
+        pixels = (view.rgb * 255).round().to(torch.uint8)
         if self.depth is not None:
-            pixels = pixels_of(pixels.cpu(), seen)
-        return pixels, opaque_window(seen.opacity), bool((seen.opacity > _EMPTY).any())
+            pixels = pixels_of(pixels.cpu(), view)
+        return pixels, opaque_window(view.opacity), bool((view.opacity > _EMPTY).any())

@@ -1,4 +1,4 @@
-"""Views rendered in the background, in their order, a little ahead of when they are asked for."""
+"""Renders views in the background, in order, a little ahead of when they are needed."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import torch
 
 from nfcore.runtime.threads import single_thread
 
-# Views that may wait to be fetched: enough that one slow view holds nobody up, few enough to cost no memory.
+# Views that may wait to be fetched: enough that one slow view delays nothing, few enough to cost no memory.
 _AHEAD = 4
 
 T = TypeVar("T")
 
 
 class RenderAhead(Generic[T]):
-    """Calls ``render(i)`` for i = 0, 1, 2, ... in threads; whoever has to wait for a view helps meanwhile.
+    """Calls ``render(i)`` for i = 0, 1, 2, ... in threads; a thread that waits for one renders others.
 
-    Each view is rendered by one torch thread, whichever that is, so its pixels don't depend on who renders it.
-    Threads, not processes: torch lets others run while it computes, nothing has to be copied, and any teacher
-    works that gives the same result in every thread.
+    Each view is rendered with one torch thread, so its pixels don't depend on which thread renders it. Threads,
+    not processes: torch releases the global lock while it computes, nothing has to be copied, and it works with
+    any teacher that returns the same result in every thread.
 
     Args:
-        render: makes view i; called from several threads at once.
+        render: renders view i; called from several threads at once.
         count: number of views.
-        workers: number of threads; 0 renders each view when it is asked for.
+        workers: number of threads; 0 renders each view when it is needed.
 
     """
 
     def __init__(self, render: Callable[[int], T], count: int, workers: int) -> None:
         self.render, self.count = render, count
-        self._ordered: dict[int, Future[T]] = {}
+        self._scheduled: dict[int, Future[T]] = {}
         self._next = 0
         self._pool = (
             ThreadPoolExecutor(workers, "nfcore-views", initializer=torch.set_num_threads, initargs=(1,))
@@ -41,35 +41,36 @@ class RenderAhead(Generic[T]):
         )
 
     def take(self, indices: range) -> Iterator[T]:
-        """Yield the views with these indices in turn; begin those after them. Indices never go back.
+        """Yield the views with these indices in order, and start those after them. Indices never decrease.
 
         Raises:
-            Exception: what ``render`` raised for a view, when it is that view's turn.
+            Exception: what ``render`` raised for a view, when that view is due.
 
         """
-        self._order(indices.start, min(indices.stop + _AHEAD, self.count))
+        self._schedule(indices.start, min(indices.stop + _AHEAD, self.count))
         for index in indices:
-            if index not in self._ordered:
+            if index not in self._scheduled:
                 self._render_here(index)
-            while not self._ordered[index].done() and (other := self._not_begun()) is not None:
+            while not self._scheduled[index].done() and (other := self._cancel_next()) is not None:
                 self._render_here(other)
-            yield self._ordered.pop(index).result()
+            yield self._scheduled.pop(index).result()
 
     def close(self) -> None:
-        """Drop what is not begun and wait for what is."""
+        """Cancel the views that have not started and wait for the others."""
         if self._pool:
             self._pool.shutdown(cancel_futures=True)
 
-    def _order(self, start: int, stop: int) -> None:
-        for index in [index for index in self._ordered if index < start]:
-            self._ordered.pop(index).cancel()
+    def _schedule(self, start: int, stop: int) -> None:
+        for index in [index for index in self._scheduled if index < start]:
+            self._scheduled.pop(index).cancel()
         if self._pool:
             for index in range(max(start, self._next), stop):
-                self._ordered[index] = self._pool.submit(self.render, index)
+                self._scheduled[index] = self._pool.submit(self.render, index)
             self._next = max(self._next, stop)
 
-    def _not_begun(self) -> int | None:
-        return next((index for index, future in self._ordered.items() if future.cancel()), None)
+    def _cancel_next(self) -> int | None:
+        """Cancel the first view that has not started and return its index, or None if there is none."""
+        return next((index for index, future in self._scheduled.items() if future.cancel()), None)
 
     def _render_here(self, index: int) -> None:
         future: Future[T] = Future()
@@ -78,4 +79,4 @@ class RenderAhead(Generic[T]):
                 future.set_result(self.render(index))
         except Exception as error:
             future.set_exception(error)
-        self._ordered[index] = future
+        self._scheduled[index] = future

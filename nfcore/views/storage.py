@@ -1,4 +1,4 @@
-"""Where pseudo views are stored: in memory, or in a memory-mapped file that nobody has to clean up."""
+"""Storage of pseudo views: in memory, or in a memory-mapped file that needs no cleaning up."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ def allocate_views(
     folder: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Return room for ``count`` views, or for as many as fit: (n, height, width, bytes_per_pixel) uint8.
+    """Allocate ``count`` views, or as many as fit: (n, height, width, bytes_per_pixel) uint8.
 
-    Memory is taken when it is written to. Views that don't all fit into ``memory`` go to a temporary file in
-    ``folder``, where ``disk`` holds more of them: it has no name, so it goes with the tensor, or with the process.
+    The system allocates memory when it is written to. Views that don't all fit into ``memory`` are stored in a
+    temporary file in ``folder`` if ``disk`` has space for more of them. The file has no name: it is deleted with
+    the tensor, or with the process.
 
     Args:
         count: views wanted.
@@ -38,12 +39,12 @@ def allocate_views(
         width: of a view in pixels.
         bytes_per_pixel: 3 for RGB; 6 with opacity and depth.
         memory: GiB that the views may take in memory, that of ``device``.
-        disk: GiB that they may take on the disk instead; 0 leaves the disk alone.
-        folder: where the file may be; None leaves the disk alone.
+        disk: GiB that they may take on the disk instead; 0 does not use the disk.
+        folder: of the file; None does not use the disk.
         device: where the views are used.
 
     Raises:
-        NfcoreError: not one view fits, or there is less memory or disk than what was promised.
+        NfcoreError: not one view fits, or less memory or disk is free than requested.
 
     """
     shape = (height, width, bytes_per_pixel)
@@ -76,7 +77,7 @@ def _too_little(size: int, reason: str) -> NfcoreError:
 
 
 def _free_memory(device: torch.device) -> int | None:
-    """Return the bytes that may be taken without swapping, where the system tells."""
+    """Return the bytes that can be used without swapping, or None where the system doesn't say."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu" or not _MEMINFO.exists():
@@ -90,6 +91,6 @@ def _on_disk(size: int, folder: Path) -> Tensor:
         return mapped_bytes(size, folder)
     except OSError as error:
         raise NfcoreError(
-            f"{folder}: no room for {size / _GIB:.2f} GiB of pseudo views ({error.strerror}): "
+            f"{folder}: no space for {size / _GIB:.2f} GiB of pseudo views ({error.strerror}): "
             "free some space or lower distill.view_disk"
         ) from None

@@ -15,19 +15,19 @@ _MAX_DEPTH = torch.finfo(torch.float16).max
 
 
 class TrainingViews:
-    """Views stored in 8 bits a channel, with the window of each in which something is opaque.
+    """Views stored with 8 bits per channel, and the window of each that contains its opaque pixels.
 
     Args:
         cameras: n cameras.
         pixels: (n, height, width, 3) uint8 RGB; or (n, height, width, 6), see ``pixels_of``.
         windows: (n, 4) int64 pixels: top, left, bottom, right.
-        masks: (n, height, width) bool, True where a pixel is to be ignored, or None.
+        masks: (n, height, width) bool, True where a pixel is to be ignored; None to ignore none.
 
     Attributes:
         images: (n, height, width, 3) uint8 RGB.
         opacity: (n, height, width) uint8, 255 is opaque; None where it is not stored.
         depth: (n, height, width) float16, in the rays' ``t``; None where it is not stored.
-        ids: (n,) int64: which view is in each place; -1 where none is yet.
+        ids: (n,) int64: the view in each slot; -1 where there is none yet.
 
     """
 
@@ -61,7 +61,7 @@ class TrainingViews:
         return photos
 
     def with_geometry(self, teacher: Teacher) -> TrainingViews:
-        """Return these views with the opacity and the depth that ``teacher`` sees in each."""
+        """Return these views with the opacity and the depth that ``teacher`` renders for each."""
         pixels = [
             pixels_of(image.cpu(), render_view(teacher, camera))
             for image, camera in zip(self.images, (self.cameras[i] for i in range(len(self))), strict=True)
@@ -74,7 +74,7 @@ class TrainingViews:
         return len(self.images)
 
     def prepare(self, step: int) -> None:
-        """Have the views ready that training may draw from at ``step``; for photos, all of them always are."""
+        """Make the views available that are due at ``step``; photos always are."""
 
 
 def pixels_of(image: Tensor, seen: Rendering) -> Tensor:

@@ -1,4 +1,4 @@
-"""The parts of a student, watched while they run: a fault is named where it first shows."""
+"""Checks of a student's parts while they run: an error names the part that caused it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from nfcore.interfaces.boundaries import ContractError, calling, check_part
 from nfcore.plugin.components import Kind
 from nfcore.scene.cameras import Cameras
 
-# A weight beyond it is one of a training that diverges: what a part returns then is not its own fault.
+# Larger weights mean that training has diverged: what a part then returns is not its own fault.
 _GREATEST_WEIGHT = 1e4
 
 
 @contextmanager
-def watched(parts: Mapping[Kind, nn.Module]) -> Iterator[list[Tensor]]:
+def checked_parts(parts: Mapping[Kind, nn.Module]) -> Iterator[list[Tensor]]:
     """Check what each part returns while the context is open; yields the outputs in the order of the calls.
 
-    No part is run for the sake of it, and no random number is drawn.
+    It runs no part itself and draws no random numbers.
 
     Raises:
         ContractError: a part breaks a rule.
-        PluginError: a part raised an error of its own.
+        PluginError: a part raised an error.
 
     """
     running: list[nn.Module] = []
@@ -55,9 +55,9 @@ def watched(parts: Mapping[Kind, nn.Module]) -> Iterator[list[Tensor]]:
 def first_fault(
     run: Callable[[Cameras], Tensor], parts: Mapping[Kind, nn.Module], cameras: Cameras
 ) -> ContractError | None:
-    """Return the first rule that one of ``parts`` breaks while ``run`` looks through ``cameras``, or None."""
+    """Return the first error of one of ``parts`` while ``run`` renders ``cameras``, or None."""
     try:
-        with torch.no_grad(), watched(parts):
+        with torch.no_grad(), checked_parts(parts):
             run(cameras)
     except ContractError as fault:
         return fault
@@ -65,11 +65,11 @@ def first_fault(
 
 
 def has_diverged(parts: Mapping[Kind, nn.Module], fault: ContractError) -> bool:
-    """Return whether weights up to the part at fault have grown beyond all sense: no part is to blame for that.
+    """Return whether weights up to the faulty part have exploded, for which no part is to blame.
 
     Args:
         parts: in the order in which they run.
-        fault: what was found.
+        fault: the error that was found.
 
     """
     for part in parts.values():
