@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from command_line import NFCORE, environment
 
 from nfcore.plugin.components import KINDS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = {kind: DOCS / "guides" / f"{kind.replace('_', '-')}.md" for kind in KINDS}
-BIN = Path(sys.executable).parent
+#: What the programs that the pages name stand for here.
+PROGRAMS = {"nfcore": NFCORE, "pip": [sys.executable, "-m", "pip"], "python": [sys.executable]}
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, str]]:
@@ -22,12 +25,12 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
     return re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def environment(**more: str) -> dict[str, str]:
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | {"COLUMNS": "200", "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"} | more
-
-
-def succeed(command: list[str | Path], cwd: Path, **more: str) -> str:
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=cwd, env=environment(**more))
+def succeed(command: list[str | Path], cwd: Path, path: Iterable[Path] = (), **environ: str) -> str:
+    """Run a command as the pages show it, with the modules in ``path``; return what it printed."""
+    program, *arguments = command
+    environ = environment(path, PYTHONDONTWRITEBYTECODE="1", **environ)
+    done = subprocess.run(
+        [*PROGRAMS.get(program, [program]), *arguments], capture_output=True, text=True, cwd=cwd, env=environ
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout

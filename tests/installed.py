@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 from nfcore.plugin.components import INTERFACE_LEVELS
 
-NFCORE = Path(sys.executable).with_name("nfcore")
 VERSION = "1.2"
 #: The core's own exporters take seconds to import, which ``doctor`` does; they are not what is tested here.
 QUICKLY = {"NFCORE_PLUGINS_DISABLE": "nfcore-coreml, nfcore_onnx"}
@@ -42,14 +37,3 @@ def install(folder: Path, distribution: str, source: str, entry_points: str | No
     )
     (information / "entry_points.txt").write_text(entry_points or f"[nfcore]\nentry = {package}\n")
     return folder
-
-
-def nfcore(*arguments: str | Path, path: Iterable[Path] = (), **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the real console script with the distributions in ``path`` installed beside the others."""
-    return subprocess.run(
-        [NFCORE, *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"COLUMNS": "200", "PYTHONPATH": os.pathsep.join(map(str, path))} | environ,
-        timeout=120,
-    )

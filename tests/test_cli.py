@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from command_line import environment, nfcore
 
-from nfcore.cli import run_folder
+from nfcore.cli import main, run_folder
 
-NFCORE = Path(sys.executable).with_name("nfcore")
 PLUGIN = """
 from pathlib import Path
 import nfcore
@@ -30,17 +30,6 @@ def nfcore_commands(app):
 """
 
 
-def nfcore(*arguments: str | Path, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [NFCORE, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | {"COLUMNS": "200"} | environ,
-        timeout=120,
-    )
-
-
 @pytest.fixture
 def plugins(tmp_path) -> Path:
     """A folder of sources with the tiny components, two commands, and a broken plugin beside them."""
@@ -53,7 +42,7 @@ def plugins(tmp_path) -> Path:
     return tmp_path
 
 
-TINY = {"PYTHONPATH": str(Path(__file__).parent)}
+TINY = Path(__file__).parent
 
 
 def assert_fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
@@ -104,6 +93,11 @@ def test_importing_nfcore_does_not_import_torch_but_has_its_whole_surface():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_the_script_nfcore_is_this_command_line():
+    (script,) = entry_points(group="console_scripts", name="nfcore")
+    assert script.load() is main
+
+
 def test_json_lists_the_same_as_the_tables():
     listed = json.loads(nfcore("plugins", "list", "--json").stdout)
     assert listed["broken"] == []
@@ -127,7 +121,7 @@ def test_a_shown_recipe_is_a_recipe_file(command, tmp_path):
 
 
 def test_a_broken_plugin_is_listed_with_its_reason_beside_those_that_work(plugins):
-    done = nfcore("--plugins-dir", plugins, "plugins", "list", "--json", **TINY)
+    done = nfcore("--plugins-dir", plugins, "plugins", "list", "--json", path=[TINY])
     listed = json.loads(done.stdout)
     assert {"own-dist", "nfcore-onnx"} <= {c["distribution"] for c in listed["components"]}
     assert listed["broken"] == [
@@ -140,18 +134,18 @@ def test_a_broken_plugin_is_listed_with_its_reason_beside_those_that_work(plugin
     ]
     assert (
         "broken: broken-dist 1 (p): ModuleNotFoundError"
-        in nfcore("--plugins-dir", plugins, "plugins", "list", **TINY).stdout
+        in nfcore("--plugins-dir", plugins, "plugins", "list", path=[TINY]).stdout
     )
 
 
 def test_help_works_whatever_the_plugins_do(plugins):
-    done = nfcore("--plugins-dir", plugins, "--help", **TINY)
+    done = nfcore("--plugins-dir", plugins, "--help", path=[TINY])
     assert done.returncode == 0, done.stderr
     assert "greet" in done.stdout
 
 
 def test_a_plugin_can_add_a_command(plugins):
-    assert nfcore("--plugins-dir", plugins, "greet", **TINY).stdout == "hello from a plugin\n"
+    assert nfcore("--plugins-dir", plugins, "greet", path=[TINY]).stdout == "hello from a plugin\n"
 
 
 def test_the_environment_shuts_plugins_out():
@@ -212,7 +206,7 @@ def test_debug_adds_the_traceback():
 
 
 def test_a_failing_disk_exits_with_1_and_names_the_file(plugins):
-    done = nfcore("--plugins-dir", plugins, "fill", "/disk/student", **TINY)
+    done = nfcore("--plugins-dir", plugins, "fill", "/disk/student", path=[TINY])
     assert_fails(done, 1, "/disk/student: No space left on device")
 
 
@@ -224,14 +218,14 @@ def test_a_run_on_a_disk_that_fails_exits_with_1_and_goes_on_once_there_is_room(
     )
     options = ["--plugins-dir", str(plugins), "run", "tiny", "--runs", str(tmp_path / "runs"), "--quiet"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *options], capture_output=True, text=True, env=os.environ | TINY
+        [sys.executable, "-c", code, *options], capture_output=True, text=True, env=environment([TINY])
     )
     assert_fails(done, 1, "File too large")
     run = tmp_path / "runs" / "tiny"
     assert "teach" in json.loads((run / "state" / "results.json").read_text())
     assert not (run / "previews" / "orbit.mp4").exists()
     assert not list(run.rglob(".*")), "no temporary is left behind"
-    again = nfcore(*options, "--resume", "--json", **TINY)
+    again = nfcore(*options, "--resume", "--json", path=[TINY])
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["export.exact.max_error"] == 0.0
     assert (run / "previews" / "orbit.mp4").stat().st_size > 4096
@@ -244,7 +238,7 @@ def test_an_interrupt_from_the_keyboard_has_no_traceback(plugins, tmp_path):
     )
     options = ["--plugins-dir", str(plugins), "run", "tiny", "--runs", str(tmp_path / "runs"), "--quiet"]
     done = subprocess.run(
-        [sys.executable, "-c", code, *options], capture_output=True, text=True, env=os.environ | TINY
+        [sys.executable, "-c", code, *options], capture_output=True, text=True, env=environment([TINY])
     )
     assert done.returncode not in (0, 2)
     assert "Traceback" not in done.stderr

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from installed import QUICKLY, VERSION, install, nfcore, offering
+from command_line import nfcore
+from installed import QUICKLY, VERSION, install, offering
 
 TEACHER = "nfcore.interfaces.teacher:Teacher"
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from installed import QUICKLY, nfcore, offering
+from command_line import nfcore
+from installed import QUICKLY, offering
 
 TEACHER = "nfcore.interfaces.teacher:Teacher"
 

@@ -22,7 +22,6 @@ def test_the_tutorial_works_command_by_command(tmp_path):
     """Its commands run as they stand; pip's own settings send what it installs to a temporary folder."""
     site = tmp_path / "site"
     settings = {
-        "PYTHONPATH": str(site),
         "PIP_TARGET": str(site),
         "PIP_NO_DEPS": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # pip reads the variable's value as that of build isolation itself
@@ -44,7 +43,7 @@ def test_the_tutorial_works_command_by_command(tmp_path):
             if line.startswith("cd "):
                 folder = folder / line.removeprefix("cd ")
             else:
-                printed[line] = succeed(shlex.split(line), folder, **settings)
+                printed[line] = succeed(shlex.split(line), folder, path=[site], **settings)
     listed = next(text for line, text in printed.items() if line.endswith("plugins list"))
     assert "ray-chords" in listed
     assert "student.test.psnr" in json.loads((folder / "runs" / "quickstart" / "summary.json").read_text())
@@ -112,7 +111,7 @@ def test_the_guides_examples_keep_their_contracts(guides_plugin):
     succeed(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests"],
         guides_plugin,
-        PYTHONPATH=str(guides_plugin / "src"),
+        path=[guides_plugin / "src"],
     )
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import tiny
-from installed import install, nfcore, offering
+from command_line import nfcore
+from installed import install, offering
 
 from nfcore import Publication, hookimpl
 from nfcore.cli.doctor import Finding, _compared, _components, _disk, _requirements

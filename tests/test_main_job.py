@@ -13,11 +13,11 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import pytest
+from command_line import nfcore
 
 from nfcore import LightField
 from nfcore.exports.manifest import OF_THE_CORE
 
-NFCORE = Path(sys.executable).with_name("nfcore")
 SIZE = 24
 SMALL = [
     f"image_size={SIZE}",
@@ -44,11 +44,6 @@ OPTIONS = [
 ]
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def nfcore(*arguments: str | Path, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    environ = os.environ | {"COLUMNS": "200"} | environ
-    return subprocess.run([NFCORE, *arguments], capture_output=True, text=True, cwd=cwd, env=environ)
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
-from installed import install, nfcore, offering
+from command_line import environment, nfcore
+from installed import install, offering
 from pydantic import Field
 from test_manager import offering as offering_all
 from tiny import source
@@ -144,14 +144,8 @@ def test_every_option_of_every_installed_component_can_be_shown(command, tmp_pat
 
 def completed(line: str, cwd: Path, path: list[Path]) -> str:
     """What zsh is told to propose after ``line``."""
-    environ = {"_NFCORE_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": line}
-    done = subprocess.run(
-        [sys.executable, "-c", COMPLETE],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | environ | {"PYTHONPATH": os.pathsep.join(map(str, path))},
-    )
+    environ = environment(path, _NFCORE_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
+    done = subprocess.run([sys.executable, "-c", COMPLETE], capture_output=True, text=True, cwd=cwd, env=environ)
     assert done.stderr == ""
     return done.stdout
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import environment
 from shared_training import outcome
 
 from nfcore import UserError
@@ -43,6 +44,8 @@ upsampler = "nfcore-mobiler2l/pixel-shuffle"
 """
 
 
+#: One thread a process, and no plugin that writes files of its own.
+ENVIRONMENT = environment([PROGRAM.parent], OMP_NUM_THREADS="1", NFCORE_PLUGINS_DISABLE="nfcore-tensorboard")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 RUN = ["-m", "nfcore", "run", "recipe.toml"]
 # The command as it is, but with a checkpoint after every step instead of every 15 seconds.
@@ -59,17 +62,7 @@ def torchrun(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[s
 
 def call(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run a command and wait for it."""
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment())
-
-
-def environment() -> dict[str, str]:
-    """Return an environment with one thread a process, and without plugins that write files of their own."""
-    own = {
-        "PYTHONPATH": str(PROGRAM.parent),
-        "OMP_NUM_THREADS": "1",
-        "NFCORE_PLUGINS_DISABLE": "nfcore-tensorboard",
-    }
-    return os.environ | own
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +160,7 @@ def test_a_whole_run_of_two_processes_is_that_of_one(whole):
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds torchrun's processes in Linux's /proc")
 def test_a_run_of_two_processes_that_were_killed_is_taken_up_by_two(whole):
     arguments = [*TORCHRUN, "--no-python", sys.executable, "-c", EAGER, *RUN[2:], "--name", "killed"]
-    launcher = subprocess.Popen(arguments, cwd=whole, env=environment(), stderr=subprocess.PIPE, text=True)
+    launcher = subprocess.Popen(arguments, cwd=whole, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     run = whole / "runs" / "killed"
     deadline = time.monotonic() + 240
     while not (run / "state" / "distill.safetensors").exists():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
-from installed import nfcore
+from command_line import environment, nfcore
 
 from nfcore import Component, UserError
 from nfcore.plugin.components import KINDS
@@ -136,8 +135,7 @@ def test_installed_they_are_listed_without_torch(site):
         "import sys, nfcore; offered = [c.name for _, c in nfcore.plugins().components()];"
         f"assert set({list(NAMES.values())}) <= set(offered), offered; assert 'torch' not in sys.modules"
     )
-    environ = os.environ | {"PYTHONPATH": str(site)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environ, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment([site]), timeout=60)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -161,7 +159,7 @@ def test_the_tests_of_what_only_they_promise_pass(written, site):
         "-k",
         "not TestFresh",
     ]
-    environ = os.environ | {"PYTHONPATH": str(site), "OMP_WAIT_POLICY": "PASSIVE"}
+    environ = environment([site], OMP_WAIT_POLICY="PASSIVE")
     command = [sys.executable, "-m", "pytest", *options, *folders]
     done = subprocess.run(command, capture_output=True, text=True, env=environ, cwd=written, timeout=120)
     assert done.returncode == 0, done.stdout[-3000:]

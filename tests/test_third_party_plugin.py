@@ -8,9 +8,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from command_line import NFCORE, environment
 
 import nfcore
 
@@ -36,10 +38,9 @@ TINY = [
 ] + ["--threads=1", "--quiet"]
 
 
-def run(*command: str | Path, cwd: Path, **environ: str) -> str:
+def run(*command: str | Path, cwd: Path, path: Iterable[Path] = (), **environ: str) -> str:
     """Run a command as a person would and return what it printed."""
-    environ = os.environ | {"COLUMNS": "200", "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"} | environ
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, cwd=cwd, env=environ)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment(path, **environ))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -57,8 +58,8 @@ def installed(tmp_path_factory) -> Path:
 
 
 def test_the_installed_plugin_gives_its_recipe_its_teacher_and_its_encoding(installed, tmp_path):
-    path = {"PYTHONPATH": str(installed)}
-    summary = json.loads(run("nfcore", "run", "blobs", *TINY, "--export=", "--json", cwd=tmp_path, **path))
+    options = ["blobs", *TINY, "--export=", "--json"]
+    summary = json.loads(run(*NFCORE, "run", *options, cwd=tmp_path, path=[installed]))
     assert {"teacher.test.psnr", "student.test.psnr"} <= set(summary)
     config = (tmp_path / "runs" / "blobs" / "config.toml").read_text()
     assert 'name = "blobs"' in config
@@ -68,7 +69,7 @@ def test_the_installed_plugin_gives_its_recipe_its_teacher_and_its_encoding(inst
 def test_the_installed_plugin_passes_its_own_tests(installed):
     printed = run(
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
-        cwd=PLUGIN, PYTHONPATH=str(installed), PYTHONDONTWRITEBYTECODE="1",
+        cwd=PLUGIN, path=[installed], PYTHONDONTWRITEBYTECODE="1",
     )  # fmt: skip
     assert " passed" in printed
     assert "skipped" not in printed
@@ -86,7 +87,8 @@ def test_the_plugin_uses_nothing_but_the_public_surface_of_nfcore():
 
 
 def test_the_composers_script_runs_recipes_that_mix_plugins_by_name(tmp_path):
-    printed = run("bash", EXAMPLES / "compose.sh", *TINY, cwd=tmp_path, RUNS=str(tmp_path / "runs"))
+    settings = {"RUNS": str(tmp_path / "runs"), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    printed = run("bash", EXAMPLES / "compose.sh", *TINY, cwd=tmp_path, **settings)
     assert "thin" in printed
     thin = json.loads((tmp_path / "runs" / "thin" / "summary.json").read_text())
     assert {name.split(".")[1] for name in thin if name.endswith(".bytes")} == {"desktop", "small"}

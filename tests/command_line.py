@@ -1,0 +1,34 @@
+"""The command line in a process of its own, run from the sources that these tests belong to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+#: In place of the script ``nfcore`` on the PATH, which may belong to another environment. As with the script, the
+#: working folder is not on Python's path (-P).
+NFCORE = [sys.executable, "-P", "-m", "nfcore"]
+
+
+def environment(path: Iterable[str | Path] = (), **more: str) -> dict[str, str]:
+    """This process's environment, with the folders in ``path`` before those of its PYTHONPATH."""
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    folders = os.pathsep.join(filter(None, [*map(str, path), *inherited]))
+    return os.environ | {"COLUMNS": "200", "PYTHONPATH": folders} | more
+
+
+def nfcore(
+    *arguments: str | Path, path: Iterable[str | Path] = (), cwd: Path | None = None, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, with the distributions and modules in ``path`` installed next to the others."""
+    return subprocess.run(
+        [*NFCORE, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment(path, **environ),
+        timeout=240,
+    )
