@@ -1,4 +1,4 @@
-"""What the sweep's tests share: the command, in this process."""
+"""What the sweep's tests share: the command in this process, and this folder on the path."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from nfcore.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))  # for sweeping.py
 
 
 @pytest.fixture
