@@ -12,11 +12,12 @@ import nfcore
 
 CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
 RELEASED = Path(__file__).with_name("public_surface.txt")
+UNRELEASED = "unreleased"
 
 
 def sections(changelog: str) -> dict[str, str]:
-    """The text under each heading of the second level: ``Unreleased`` and versions, newest first."""
-    parts = re.split(r"^## \[(.+?)\].*$", changelog, flags=re.MULTILINE)[1:]
+    """The text under each heading of the second level, ``[0.2.0] - unreleased`` or with a date, newest first."""
+    parts = re.split(r"^## (.+)$", changelog, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
@@ -39,13 +40,14 @@ def unsaid(old: dict[str, str], new: dict[str, str], changes: str) -> list[str]:
 def test_every_change_of_the_public_surface_stands_in_the_changelog():
     old = released()
     old.pop("version")
-    missing = unsaid(old, surface(), sections(CHANGELOG.read_text())["Unreleased"])
-    assert not missing, f"CHANGELOG.md, Unreleased, must say in backticks what became of: {', '.join(missing)}"
+    changes = "".join(text for heading, text in sections(CHANGELOG.read_text()).items() if UNRELEASED in heading)
+    missing = unsaid(old, surface(), changes)
+    assert not missing, f"CHANGELOG.md, unreleased, must say in backticks what became of: {', '.join(missing)}"
 
 
 def test_the_surface_that_changes_are_measured_against_is_that_of_the_last_release():
-    versions = [name for name in sections(CHANGELOG.read_text()) if name != "Unreleased"]
-    assert released()["version"] == versions[0]
+    last = next(heading for heading in sections(CHANGELOG.read_text()) if UNRELEASED not in heading)
+    assert last.startswith(f"[{released()['version']}] - ")
 
 
 @pytest.mark.parametrize(
@@ -81,9 +83,11 @@ def test_the_surface_shows_what_callers_rely_on():
 
 
 def test_the_changelog_keeps_its_form():
-    text = CHANGELOG.read_text()
-    headings = re.findall(r"^## (.+)$", text, flags=re.MULTILINE)
-    assert headings[0] == "[Unreleased]"
-    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", heading) for heading in headings[1:])
-    kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
-    assert set(re.findall(r"^### (.+)$", text, flags=re.MULTILINE)) <= kinds
+    versions = sections(CHANGELOG.read_text())
+    newest, *older = versions
+    assert re.fullmatch(rf"\[\d+\.\d+\.\d+\] - (\d{{4}}-\d\d-\d\d|{UNRELEASED})", newest)
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d", heading) for heading in older)
+    for heading, text in versions.items():
+        kinds = re.findall(r"^### (.+)$", text, flags=re.MULTILINE)
+        assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+        assert len(kinds) == len(set(kinds)), f"{heading}: merge what has one kind"
