@@ -9,15 +9,20 @@ EXTRAS := plugins/nfcore-executorch plugins/nfcore-openvino plugins/nfcore-ray p
 EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
 EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Each file's tests in one process: what a file prepares is prepared once.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: quickstart test check docs pictures bench format clean
+.PHONY: quickstart test test-fast check docs pictures bench format clean
 
 quickstart: .venv/users
 	$(BIN)/nfcore run quickstart --resume
 
-# Each file's tests in one process: what a file prepares is prepared once.
 test: .venv/developers
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+# The unit lane: nothing that trains, starts processes, converts exports or opens a browser (CONTRIBUTING.md, Tests).
+test-fast: .venv/developers
+	$(PYTEST) -m "not slow"
 
 check: .venv/developers
 	$(BIN)/ruff check .
