@@ -32,3 +32,13 @@ def nfcore(
         env=environment(path, **environ),
         timeout=240,
     )
+
+
+def assert_fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
+    """Assert that a command exited with ``code`` and one or two lines, in which all of ``said`` occurs."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("nfcore: ")
+    assert len(done.stderr.strip().splitlines()) <= 2
+    for part in said:
+        assert part in done.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nfcore.plugin.components import INTERFACE_LEVELS
 
+TESTS = Path(__file__).parent
 VERSION = "1.2"
 #: The core's own exporters take seconds to import, which ``doctor`` does; they are not what is tested here.
 QUICKLY = {"NFCORE_PLUGINS_DISABLE": "nfcore-coreml, nfcore_onnx"}
@@ -16,6 +17,17 @@ import nfcore
 @nfcore.hookimpl
 def nfcore_components():
     yield nfcore.Component({component})
+"""
+TINY = """
+import nfcore
+from tiny_plugin import nfcore_recipes
+
+@nfcore.hookimpl
+def nfcore_components():
+    yield nfcore.Component("teacher", "sky", "tiny:Sky", summary="The sky", level=2)
+    yield nfcore.Component("backbone", "mixing", "tiny:Mixing")
+    yield nfcore.Component("upsampler", "mixing", "tiny:Shuffle")
+    yield nfcore.Component("exporter", "optionless", "tiny_plugin:Path", level=2)
 """
 
 
@@ -37,3 +49,8 @@ def install(folder: Path, distribution: str, source: str, entry_points: str | No
     )
     (information / "entry_points.txt").write_text(entry_points or f"[nfcore]\nentry = {package}\n")
     return folder
+
+
+def tiny_distribution(folder: Path) -> list[Path]:
+    """Install a distribution ``tiny-dist`` with some of the tiny components; return the path that finds it."""
+    return [install(folder, "tiny-dist", TINY), TESTS]

@@ -1,96 +1,14 @@
-"""The command line: quick where it lists, short where it fails."""
+"""The command line in this process: it finds what is meant, and answers a mistake in a line or two."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from command_line import environment, nfcore
+from command_line import assert_fails
 
 from nfcore.cli import main, run_folder
-
-PLUGIN = """
-from pathlib import Path
-import nfcore
-from tiny_plugin import nfcore_components, nfcore_recipes
-
-@nfcore.hookimpl
-def nfcore_commands(app):
-    @app.command()
-    def greet():
-        print("hello from a plugin")
-
-    @app.command()
-    def fill(path: Path):
-        raise OSError(28, "No space left on device", str(path))
-"""
-
-
-@pytest.fixture
-def plugins(tmp_path) -> Path:
-    """A folder of sources with the tiny components, two commands, and a broken plugin beside them."""
-    for name, code in {"own": PLUGIN, "broken": "import no_such_module"}.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "pyproject.toml").write_text(
-            f'[project]\nname = "{name}-dist"\nversion = "1"\n[project.entry-points.nfcore]\np = "plugin_{name}"\n'
-        )
-        (tmp_path / name / f"plugin_{name}.py").write_text(code)
-    return tmp_path
-
-
-TINY = Path(__file__).parent
-
-
-def assert_fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("nfcore: ")
-    assert len(done.stderr.strip().splitlines()) <= 2
-    for part in said:
-        assert part in done.stderr
-
-
-# -- what needs no torch -----------------------------------------------------------------------------
-
-WITHOUT_TORCH = """
-import sys
-sys.argv = ["nfcore", *sys.argv[1:]]
-from nfcore.cli import main
-try:
-    main()
-except SystemExit as exit:
-    assert not exit.code, exit.code
-heavy = {"torch", "numpy", "safetensors", "imageio", "onnx"} & set(sys.modules)
-assert not heavy, heavy
-"""
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["run", "--help"],
-        ["export", "--help"],
-        ["plugins", "list"],
-        ["plugins", "list", "--json"],
-        ["recipes", "list"],
-        ["recipes", "show", "quickstart"],
-    ],
-    ids=" ".join,
-)
-def test_listings_and_help_do_not_import_torch(arguments):
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
-
-
-def test_importing_nfcore_does_not_import_torch_but_has_its_whole_surface():
-    code = "import sys, nfcore; assert 'torch' not in sys.modules; [getattr(nfcore, n) for n in nfcore.__all__]"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_script_nfcore_is_this_command_line():
@@ -98,68 +16,10 @@ def test_the_script_nfcore_is_this_command_line():
     assert script.load() is main
 
 
-def test_json_lists_the_same_as_the_tables():
-    listed = json.loads(nfcore("plugins", "list", "--json").stdout)
-    assert listed["broken"] == []
-    table = nfcore("plugins", "list").stdout
-    for component in listed["components"]:
-        assert set(component) == {"kind", "name", "distribution", "version", "summary"}
-        assert component["name"] in table
-    recipes = json.loads(nfcore("recipes", "list", "--json").stdout)
-    assert {"quickstart", "mobiler2l"} <= {recipe["name"] for recipe in recipes}
-    shown = json.loads(nfcore("recipes", "show", "quickstart", "--json").stdout)
-    assert shown["student"]["scale"] >= 1
-
-
 def test_a_shown_recipe_is_a_recipe_file(command, tmp_path):
     (tmp_path / "mine.toml").write_text(command("recipes", "show", "quickstart", cwd=tmp_path).stdout)
     done = command("run", "mine.toml", "--set", "student.deph=3", cwd=tmp_path)
     assert_fails(done, 2, "did you mean 'depth'?")  # read and understood, but for the mistake
-
-
-# -- plugins -----------------------------------------------------------------------------------------
-
-
-def test_a_broken_plugin_is_listed_with_its_reason_beside_those_that_work(plugins):
-    done = nfcore("--plugins-dir", plugins, "plugins", "list", "--json", path=[TINY])
-    listed = json.loads(done.stdout)
-    assert {"own-dist", "nfcore-onnx"} <= {c["distribution"] for c in listed["components"]}
-    assert listed["broken"] == [
-        {
-            "distribution": "broken-dist",
-            "version": "1",
-            "entry_point": "p",
-            "problem": "ModuleNotFoundError: No module named 'no_such_module'",
-        }
-    ]
-    assert (
-        "broken: broken-dist 1 (p): ModuleNotFoundError"
-        in nfcore("--plugins-dir", plugins, "plugins", "list", path=[TINY]).stdout
-    )
-
-
-def test_help_works_whatever_the_plugins_do(plugins):
-    done = nfcore("--plugins-dir", plugins, "--help", path=[TINY])
-    assert done.returncode == 0, done.stderr
-    assert "greet" in done.stdout
-
-
-def test_a_plugin_can_add_a_command(plugins):
-    assert nfcore("--plugins-dir", plugins, "greet", path=[TINY]).stdout == "hello from a plugin\n"
-
-
-def test_the_environment_shuts_plugins_out():
-    only = json.loads(nfcore("plugins", "list", "--json", NFCORE_PLUGINS_ONLY="nfcore-onnx").stdout)
-    assert {c["distribution"] for c in only["components"]} == {"nfcore-onnx"}
-    without = json.loads(nfcore("plugins", "list", "--json", NFCORE_PLUGINS_DISABLE="nfcore-onnx").stdout)
-    assert "nfcore-onnx" not in {c["distribution"] for c in without["components"]}
-
-
-def test_a_plugins_folder_without_plugins_is_a_users_error(tmp_path):
-    assert_fails(nfcore("--plugins-dir", tmp_path, "plugins", "list"), 2, "no pyproject.toml with")
-
-
-# -- mistakes ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -192,55 +52,6 @@ def test_a_users_mistake_is_answered_in_a_line_or_two_and_leaves_no_folder(comma
 def test_a_misspelt_command_or_option_exits_with_2(command, tmp_path, arguments):
     done = command(*arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-
-
-def test_debug_adds_the_traceback():
-    done = nfcore("--debug", "run", "quickstrat")
-    assert done.returncode == 2
-    assert "Traceback" in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("nfcore: unknown recipe 'quickstrat'")
-
-
-# -- failures ----------------------------------------------------------------------------------------
-
-
-def test_a_failing_disk_exits_with_1_and_names_the_file(plugins):
-    done = nfcore("--plugins-dir", plugins, "fill", "/disk/student", path=[TINY])
-    assert_fails(done, 1, "/disk/student: No space left on device")
-
-
-def test_a_run_on_a_disk_that_fails_exits_with_1_and_goes_on_once_there_is_room(plugins, tmp_path):
-    """Files over 4 KiB can't be written: the teacher fits, the orbit video does not."""
-    code = (
-        "import resource, signal, sys; from nfcore.cli import main; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); main()"
-    )
-    options = ["--plugins-dir", str(plugins), "run", "tiny", "--runs", str(tmp_path / "runs"), "--quiet"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *options], capture_output=True, text=True, env=environment([TINY])
-    )
-    assert_fails(done, 1, "File too large")
-    run = tmp_path / "runs" / "tiny"
-    assert "teach" in json.loads((run / "state" / "results.json").read_text())
-    assert not (run / "previews" / "orbit.mp4").exists()
-    assert not list(run.rglob(".*")), "no temporary is left behind"
-    again = nfcore(*options, "--resume", "--json", path=[TINY])
-    assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["export.exact.max_error"] == 0.0
-    assert (run / "previews" / "orbit.mp4").stat().st_size > 4096
-
-
-def test_an_interrupt_from_the_keyboard_has_no_traceback(plugins, tmp_path):
-    code = (
-        "import sys; from nfcore.cli import main; import nfcore.pipeline as s;"
-        "s.distill = lambda *a, **k: (_ for _ in ()).throw(KeyboardInterrupt); main()"
-    )
-    options = ["--plugins-dir", str(plugins), "run", "tiny", "--runs", str(tmp_path / "runs"), "--quiet"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *options], capture_output=True, text=True, env=environment([TINY])
-    )
-    assert done.returncode not in (0, 2)
     assert "Traceback" not in done.stderr
 
 
