@@ -41,6 +41,7 @@ def test_the_index_and_the_schema_are_up_to_date():
     assert (REGISTRY / "schema.json").read_text() == schema(), rebuild
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_index_and_the_schema(tmp_path):
     shutil.copytree(REGISTRY / "plugins", tmp_path / "plugins")
     subprocess.run([sys.executable, "-m", "nfcore.plugin.catalogue", tmp_path], check=True)
@@ -68,6 +69,7 @@ def test_the_example_in_the_readme_is_an_entry(tmp_path):
     assert read_entry(path).components[0].name == "directions"
 
 
+@pytest.mark.slow
 def test_a_wheel_of_the_core_holds_the_catalogue_and_all_of_nfcore(tmp_path):
     source = tmp_path / "source"
     skipped = shutil.ignore_patterns("__pycache__")
@@ -114,6 +116,7 @@ def test_the_command_line_passes_the_hint_on(catalogued, command, tmp_path):
     assert "tiny-dist has it: pip install tiny-dist" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_hint_needs_no_torch():
     use = "from nfcore.plugin.catalogue import install_hint; install_hint('teacher', 'x')"
     subprocess.run([sys.executable, "-c", f"{use}; import sys; assert 'torch' not in sys.modules"], check=True)

@@ -9,6 +9,8 @@ import pytest
 from command_line import nfcore
 from installed import QUICKLY, VERSION, install, offering
 
+pytestmark = pytest.mark.slow
+
 TEACHER = "nfcore.interfaces.teacher:Teacher"
 
 #: What is wrong: the plugin's source, and what its reason must say.

@@ -12,6 +12,8 @@ import pytest
 from command_line import nfcore
 from installed import QUICKLY, offering
 
+pytestmark = pytest.mark.slow
+
 TEACHER = "nfcore.interfaces.teacher:Teacher"
 
 

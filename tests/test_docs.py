@@ -18,6 +18,7 @@ from nfcore.evaluation.publications import read_tables
 from nfcore.plugin.components import KINDS
 
 
+@pytest.mark.slow
 def test_the_tutorial_works_command_by_command(tmp_path):
     """Its commands run as they stand; pip's own settings send what it installs to a temporary folder."""
     site = tmp_path / "site"
@@ -92,12 +93,14 @@ def guides_summary(guides_plugin) -> dict[str, object]:
     return json.loads(succeed(command, guides_plugin, NFCORE_PLUGINS_ONLY="my-fields"))
 
 
+@pytest.mark.slow
 def test_the_guides_examples_make_a_pipeline_together(guides_summary):
     assert guides_summary["scene"] == "ball"
     assert guides_summary["teacher.test.psnr"] > 15  # a white image, or a grey one, of this scene has less
     assert guides_summary["export.program.psnr_vs_torch"] > 100
 
 
+@pytest.mark.slow
 def test_each_key_of_the_summary_is_explained(guides_summary):
     page = (DOCS / "runs.md").read_text(encoding="utf-8")
     for key in guides_summary:
@@ -106,6 +109,7 @@ def test_each_key_of_the_summary_is_explained(guides_summary):
         assert f"`{shown}`" in page, f"docs/runs.md says nothing of {key}"
 
 
+@pytest.mark.slow
 def test_the_guides_examples_keep_their_contracts(guides_plugin):
     assert len(list((guides_plugin / "tests").glob("test_*.py"))) == len(KINDS)
     succeed(

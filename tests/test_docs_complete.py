@@ -172,6 +172,7 @@ def test_the_reference_shows_every_command_that_the_command_line_has(reference, 
             assert f"## `{' '.join(['nfcore', *group, name])}`\n" in text
 
 
+@pytest.mark.slow
 @needs_mkdocs
 def test_the_documentation_is_built_without_a_warning(tmp_path):
     succeed(  # without --quiet: mkdocs then does not count the warnings that --strict is about

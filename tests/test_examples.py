@@ -16,6 +16,8 @@ import nfcore
 from nfcore import runs
 from nfcore.evaluation.metrics import psnr
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 FEW_STEPS = ("image_size=32", "teach.steps=20", "distill.steps=10", "distill.views=8", "finetune.steps=2")
 

@@ -114,6 +114,7 @@ def written_by_subprocess(path: Path, limit: int | str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_write_over_the_file_size_limit_is_an_os_error_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
@@ -138,6 +139,7 @@ def small_disk(tmp_path):
     subprocess.run([umount, disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_os_error_and_leaves_the_old_file(small_disk):
     path = small_disk / "a"
     path.write_text("old")
@@ -146,6 +148,7 @@ def test_a_full_disk_is_an_os_error_and_leaves_the_old_file(small_disk):
     assert listing(small_disk) == ["a"]
 
 
+@pytest.mark.slow
 def test_a_read_only_disk_is_an_os_error_and_leaves_the_old_file(small_disk):
     path = small_disk / "a"
     path.write_text("old")
@@ -155,6 +158,7 @@ def test_a_read_only_disk_is_an_os_error_and_leaves_the_old_file(small_disk):
     assert path.read_text() == "old"
 
 
+@pytest.mark.slow
 def test_a_write_that_fails_names_its_file(small_disk):
     path = small_disk / "a"
     with pytest.raises(OSError, match="No space left") as failure:

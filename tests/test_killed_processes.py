@@ -15,6 +15,8 @@ from test_killed_runs import CHANGES, contents, fork_server  # noqa: F401 - a fi
 from nfcore.config.resolve import configure
 from nfcore.runs import Run
 
+pytestmark = pytest.mark.slow
+
 STAGES = ("teach", "distill", "finetune")  # the others are done by the first alone, as teach is
 # Which processes die: the one that writes, one that only takes its share, or both, as when the machine goes down.
 VICTIMS = {"the first": (0,), "the other": (1,), "both": (0, 1)}

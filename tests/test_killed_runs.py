@@ -16,6 +16,8 @@ import pytest
 from nfcore.config.resolve import configure
 from nfcore.runs import Run, Stage
 
+pytestmark = pytest.mark.slow
+
 STAGES = get_args(Stage)
 KILLS = 3
 # With momentum in the optimiser, jitter from the default generator and a running error of tiles.

@@ -43,7 +43,7 @@ OPTIONS = [
     "--quiet",
 ]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:

@@ -18,6 +18,8 @@ from shared_training import outcome
 from nfcore import UserError
 from nfcore.runtime import distributed
 
+pytestmark = pytest.mark.slow
+
 CASES = {
     "plain": {"steps": 60, "batch": 4},
     "every option": {"steps": 60, "batch": 4, "optimizer": "muon", "schedule": "exponential"},

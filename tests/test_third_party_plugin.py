@@ -16,6 +16,8 @@ from command_line import NFCORE, environment
 
 import nfcore
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PLUGIN = EXAMPLES / "third_party_plugin"
 BIN = Path(sys.executable).parent

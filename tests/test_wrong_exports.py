@@ -26,6 +26,8 @@ from nfcore.exports.manifest import Manifest
 from nfcore.pipeline import ExportRejectedError, export
 from nfcore.testing import tiny_student
 
+pytestmark = pytest.mark.slow
+
 FORMS = {
     "onnx-fp32": ("onnx", {}),
     "onnx-fp16": ("onnx", {"precision": "fp16"}),

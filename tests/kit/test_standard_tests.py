@@ -9,7 +9,7 @@ from nfcore.interfaces.rules import RULES
 from nfcore.testing.base import standard_tests
 
 # All components are tested in one fixture: some minutes on a busy machine.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KITS = {case.KIT.kind: case for case in CASES}
 WRONG = [(kind, rule) for kind, case in KITS.items() for rule in case.WRONG]

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sweeping import alive, distills, environment, free_port, runs_of, small, start, wait_until, worker_of
+
+pytestmark = pytest.mark.slow
 
 RAY = Path(sys.executable).with_name("ray")
 ONE = small("recipes = ['quickstart']")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from filelock import FileLock
 from sweeping import free_port, small
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_second_sweep_in_the_same_folder_is_refused(sweep_here, tmp_path):

@@ -11,6 +11,8 @@ import subprocess
 import pytest
 from sweeping import distills, runs_of, small, start, wait_until
 
+pytestmark = pytest.mark.slow
+
 #: Follows the runs: what a worker has been given.
 SPY = """
 import json

@@ -163,6 +163,7 @@ def test_each_option_of_the_file_is_described_and_in_the_documentation(model):
         assert re.search(rf"^\| `{name}` \| {re.escape(field.description)}", page, re.MULTILINE), name
 
 
+@pytest.mark.slow
 def test_the_plugin_loads_without_torch_and_ray():
     code = "import sys, nfcore_ray.cli; assert not {'torch', 'ray', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -4,6 +4,10 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CODE = "import nfcore_scenes.lenses, os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
 
 

@@ -40,6 +40,7 @@ def test_every_option_has_a_description():
         assert all(field.description for field in source.Options.model_fields.values())
 
 
+@pytest.mark.slow
 def test_loading_the_plugin_and_its_command_imports_no_torch():
     code = (
         "import sys, typer, nfcore_scenes\n"

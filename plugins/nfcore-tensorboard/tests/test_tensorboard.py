@@ -174,6 +174,7 @@ def test_a_disk_that_takes_no_log_leaves_the_run_as_it_would_be(tmp_path, manage
     assert runs[0].distilled_file.read_bytes() == runs[1].distilled_file.read_bytes()
 
 
+@pytest.mark.slow
 def test_the_plugin_loads_without_torch_and_tensorboard():
     code = "import sys, nfcore_tensorboard; assert not {'torch', 'tensorboard', 'numpy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
