@@ -108,7 +108,7 @@ def test_palettes_by_group_are_nearer_to_the_weights_than_one_for_all(bits, pack
 
 
 def test_a_system_that_is_too_old_is_refused():
-    with pytest.raises(ValueError, match=r"grouped-6 wants a minimum_target of iOS18, not iOS17"):
+    with pytest.raises(nfcore.UserError, match=r"grouped-6 wants a minimum_target of iOS18, not iOS17"):
         CoreML.Options(precision="grouped-6", minimum_target="iOS17")
 
 
@@ -208,7 +208,7 @@ def test_tables_of_features_are_compressed_and_geometry_is_not(options, left, bo
 
 
 def test_bits_that_no_palette_has_are_refused():
-    with pytest.raises(ValueError, match=r"backbone.layers.0 can have 8, 6 or 4 bits"):
+    with pytest.raises(nfcore.UserError, match=r"backbone.layers.0 can have 8, 6 or 4 bits"):
         CoreML.Options(bits={"backbone.layers.0": 5})
 
 

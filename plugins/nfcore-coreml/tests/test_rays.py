@@ -80,7 +80,7 @@ def test_a_size_out_of_the_range_is_refused(box_student, tmp_path):
     ],
 )
 def test_a_range_that_makes_no_sense_is_refused(options, why):
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(nfcore.UserError, match=why):
         CoreML.Options(**options)
 
 
