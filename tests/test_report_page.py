@@ -12,6 +12,8 @@ from reported import finish
 
 from nfcore.runs import Artifacts, Run, write_report
 
+pytestmark = pytest.mark.slow
+
 AXE = Path(__file__).parents[1] / "plugins" / "nfcore-web" / "tests" / "axe.min.js"
 
 

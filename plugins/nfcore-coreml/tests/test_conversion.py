@@ -8,6 +8,8 @@ import nfcore
 from nfcore_coreml.conversion import Description, convert
 from nfcore_coreml.evaluator import Package, Program
 
+pytestmark = pytest.mark.slow
+
 
 class Inverted(nn.Module):
     """A number over the input, as perspective has it."""

@@ -17,6 +17,8 @@ from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2, quiet
 
+pytestmark = pytest.mark.slow
+
 ON_MACOS = bool(platform.mac_ver()[0])
 
 

@@ -18,6 +18,8 @@ from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def copy(box_student, exported, tmp_path) -> Path:

@@ -10,6 +10,8 @@ from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.toolchain import MIL_pb2
 
+pytestmark = pytest.mark.slow
+
 
 def swap_sine_and_cosine(block: MIL_pb2.Block) -> None:
     for operation in block.operations:

@@ -16,6 +16,8 @@ from nfcore_coreml.palettes import palette, palettized
 from nfcore_coreml.precision import PRECISIONS
 from nfcore_coreml.toolchain import MIL_pb2, coremltools, optimize, quiet
 
+pytestmark = pytest.mark.slow
+
 COMPRESSED = [name for name in PRECISIONS if name != "fp16"]
 
 

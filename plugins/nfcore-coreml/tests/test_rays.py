@@ -8,6 +8,8 @@ from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import OF_RAYS
 
+pytestmark = pytest.mark.slow
+
 
 def psnr(images, expected) -> float:
     return float(-10 * (images - expected).square().mean().log10())

@@ -19,6 +19,8 @@ from nfcore_coreml.neural_engine import RULES
 from nfcore_coreml.report import report
 from nfcore_coreml.toolchain import coremltools, quiet
 
+pytestmark = pytest.mark.slow
+
 with quiet():
     from coremltools.converters.mil import Builder as mb  # noqa: N813 - its name everywhere in coremltools
     from coremltools.converters.mil.mil import types

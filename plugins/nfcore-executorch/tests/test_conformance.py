@@ -1,6 +1,10 @@
 """The exporter keeps its contract."""
 
+import pytest
+
 from nfcore.testing import ExporterConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestExecuTorch(ExporterConformance):

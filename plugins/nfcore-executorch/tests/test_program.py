@@ -11,6 +11,8 @@ import torch
 import nfcore
 from nfcore import NfcoreError, RayEncoding, Scene, UserError
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_pose_gives_torchs_image(student, exporter, exported):
     folder, _ = exported(student)

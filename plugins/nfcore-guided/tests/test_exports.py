@@ -7,6 +7,8 @@ import pytest
 import nfcore
 from nfcore.pipeline.export import export
 
+pytestmark = pytest.mark.slow
+
 FORMS = [
     ("onnx", {}),
     ("onnx", {"form": "split", "precision": "fp16"}),

@@ -1,6 +1,6 @@
 """The parts of the student keep the contracts of their kinds."""
 
-from nfcore.testing import BackboneConformance, EncodingConformance, UpsamplerConformance
+from nfcore.testing import BackboneConformance, EncodingConformance, LossConformance, UpsamplerConformance
 
 
 class TestPoints(EncodingConformance):
@@ -28,3 +28,7 @@ class TestTransposedConv(UpsamplerConformance):
 
 class TestPixelShuffle(UpsamplerConformance):
     component = "nfcore-mobiler2l/pixel-shuffle"
+
+
+class TestMeanSquaredError(LossConformance):
+    component = "nfcore-mobiler2l/mse"

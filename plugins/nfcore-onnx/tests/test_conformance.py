@@ -1,6 +1,10 @@
 """The exporter keeps its contract in every precision and form."""
 
+import pytest
+
 from nfcore.testing import ExporterConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestONNX(ExporterConformance):

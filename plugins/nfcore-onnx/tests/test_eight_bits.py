@@ -12,6 +12,8 @@ from nfcore.evaluation.metrics import psnr
 from nfcore_onnx.activations import novel_cameras
 from nfcore_onnx.weights import rounded
 
+pytestmark = pytest.mark.slow
+
 
 def model_of(folder, file="light_field.onnx"):
     return onnx.load(folder / file)

@@ -14,6 +14,8 @@ from onnx import TensorProto
 import nfcore
 from nfcore import NfcoreError, RayEncoding, Scene, UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(papers, exported):

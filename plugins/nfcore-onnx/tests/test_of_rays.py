@@ -9,6 +9,8 @@ import torch
 import nfcore
 from nfcore import Cameras, LightField
 
+pytestmark = pytest.mark.slow
+
 
 def test_its_runner_gives_torchs_image_of_every_kind_of_student(student, exporter, exported):
     runner = exporter(form="rays").load(exported(student, form="rays"))

@@ -10,6 +10,8 @@ from onnx import numpy_helper
 
 from nfcore import Tolerance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("batch", [1, 3])

@@ -1,6 +1,10 @@
 """The exporter keeps its contract in all precisions."""
 
+import pytest
+
 from nfcore.testing import ExporterConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestOpenVINO(ExporterConformance):

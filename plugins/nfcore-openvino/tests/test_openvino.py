@@ -15,6 +15,8 @@ from nfcore import Tolerance, UserError
 from nfcore.testing import tiny_student
 from nfcore_openvino.weights import round_to_int8
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():

@@ -15,6 +15,8 @@ from onnx import numpy_helper
 import nfcore
 from nfcore import Cameras, DeployedLightField, NfcoreError, Tolerance, UserError
 
+pytestmark = pytest.mark.slow
+
 FILES = ("Sampler.onnx", "Embedder.onnx", "Network.onnx")
 
 

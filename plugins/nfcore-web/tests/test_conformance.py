@@ -1,6 +1,10 @@
 """The exporter keeps its contract with either kind of weights."""
 
+import pytest
+
 from nfcore.testing import ExporterConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestWeb(ExporterConformance):

@@ -18,6 +18,8 @@ from nfcore_web import page as pages
 from nfcore_web.model import share_weights, whole
 from nfcore_web.region import region
 
+pytestmark = pytest.mark.slow
+
 
 def element(text: str, name: str) -> str:
     return re.search(rf'id="{name}">([^<]*)<', text)[1]

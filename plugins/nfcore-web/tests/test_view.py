@@ -23,6 +23,8 @@ from nfcore_web.progress import progress
 from nfcore_web.server import Server
 from nfcore_web.site import Site
 
+pytestmark = pytest.mark.slow
+
 NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
 FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.views=16", "finetune.steps=5"]
 

@@ -14,6 +14,8 @@ from PIL import Image
 
 from nfcore import Cameras, OrbitRegion
 
+pytestmark = pytest.mark.slow
+
 GPU_IN_SOFTWARE = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"]
 
 

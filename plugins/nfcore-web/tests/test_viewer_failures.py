@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def cut(packed: str) -> str:
     return packed[: len(packed) // 2 // 4 * 4]
