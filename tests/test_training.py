@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,6 @@ from nfcore.interfaces.boundaries import ContractError
 from nfcore.io.tensors import load_state, save_state
 from nfcore.pipeline import distill, finetune
 from nfcore.training.loop import train
-from nfcore.training.schedules import rate_share
 from nfcore.views.pseudo_views import PseudoViews
 from nfcore.views.training_views import TrainingViews
 
@@ -269,35 +267,3 @@ def test_a_time_limit_ends_the_training_early(monkeypatch):
     recorder = Recorder()
     finetune(tiny.student(), SOURCE, FinetuneConfig(steps=10**6, seconds=1.0, batch=2), reporter=recorder)
     assert 10 <= max(recorder.psnr) <= 100
-
-
-# -- the learning rate -------------------------------------------------------------------------------
-
-
-def config(**changes) -> TrainingConfig:
-    return TrainingConfig(steps=100, **changes)
-
-
-def test_the_rate_rises_linearly_from_its_first_step_to_its_highest():
-    settings = config(warmup=0.1)
-    rates = [rate_share(settings, step / 100, 1 / 100) for step in range(11)]
-    # ten warm-up steps of one hundred: the eleventh step is the first at the full rate
-    assert rates == pytest.approx([(step + 1) / 11 for step in range(11)])
-
-
-def test_without_warm_up_the_first_rate_is_the_highest():
-    assert rate_share(config(warmup=0.0), 0.0, 0.01) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("schedule", "halfway"),
-    # cosine: the mean of first and last rate; exponential: their geometric mean
-    [("cosine", (1 + 0.01) / 2), ("exponential", math.sqrt(0.01))],
-)
-def test_the_rate_falls_to_its_last_share(schedule, halfway):
-    settings = config(warmup=0.2, schedule=schedule, final_learning_rate=0.01)
-    assert rate_share(settings, 0.2, 0.01) == pytest.approx(1.0)
-    assert rate_share(settings, 0.6, 0.01) == pytest.approx(halfway)
-    assert rate_share(settings, 1 - 1e-9, 0.01) == pytest.approx(0.01, rel=1e-3)
-    rates = [rate_share(settings, p / 100, 0.01) for p in range(20, 100)]
-    assert rates == sorted(rates, reverse=True)

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from nfcore.cli import check
 from nfcore.errors import PluginError, UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(monkeypatch):
@@ -179,7 +181,6 @@ def test_an_entry_of_the_catalogue_is_checked(run, tmp_path):
     assert str(entry) in run("--registry", entry, code=1)
 
 
-@pytest.mark.slow
 def test_the_command_line_can_be_listed_without_the_kit():
     code = "import sys, nfcore.cli.check; sys.exit('torch' in sys.modules or 'pytest' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
