@@ -1,4 +1,4 @@
-"""The deployed model, what exports are compared with, how close they come, their manifest and model card."""
+"""The deployed model, the reference for exports, their parity with torch, manifest and model card."""
 
 from __future__ import annotations
 

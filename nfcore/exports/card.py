@@ -1,4 +1,4 @@
-"""The model card of an export: its manifest as a page for people, in the form of Hugging Face's cards."""
+"""The model card of an export: its manifest as a page for people, in Hugging Face's format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from nfcore.exports.manifest import MANIFEST, PICTURE, Manifest, ModelRecord
 from nfcore.interfaces import ExportedFile, Port, Tolerance
 from nfcore.interfaces.exporter import Takes
 
-_SHOWN = 12  # hexadecimal digits of a hash that a person reads
+_SHOWN = 12  # hexadecimal digits of a hash on the card
 
 _METHOD: dict[Takes, str] = {"student": "Neural light field", "teacher": "Radiance field"}
 _INTRO: dict[Takes, str] = {
-    "student": "A neural light field: one pass through a network turns a camera into the image that it sees of "
-    "one scene, without ray marching on the device that shows it.",
-    "teacher": "A radiance field of one scene, converted to what the device that shows it can draw.",
+    "student": "A neural light field: one pass through a network turns a camera into its image of one scene, "
+    "without ray marching on the device that renders it.",
+    "teacher": "A radiance field of one scene, converted to primitives that the device can draw.",
 }
 
 _CONVENTIONS = """\
@@ -45,7 +45,7 @@ def card(manifest: Manifest) -> str:
             ("file", "bytes", "SHA-256"),
             [(f"`{c.path}`", f"{c.bytes:,}", f"`{c.sha256[:_SHOWN]}...`") for c in manifest.contents],
         ),
-        f"`{MANIFEST}` says all of this for programs, with hashes in full.",
+        f"`{MANIFEST}` has all of this for programs, with full hashes.",
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -92,7 +92,7 @@ def _about(manifest: Manifest) -> str:
         ("size", f"{manifest.bytes / 1e6:.2f} MB"),
         (", ".join(model.components), ", ".join(f"`{name}`" for name in model.components.values())),
         ("trained parameters", f"{model.parameters:,}"),
-        *([] if model.macs is None else [("work for one image", f"{model.macs / 1e9:.3g} GMAC")]),
+        *([] if model.macs is None else [("work per image", f"{model.macs / 1e9:.3g} GMAC")]),
         ("made by", _made_by(manifest)),
         ("from", _made_from(model)),
     ]
@@ -131,11 +131,11 @@ def _shape(shape: Sequence[int | str]) -> str:
 def _closeness(manifest: Manifest) -> str:
     parity, photos = manifest.parity, manifest.photos
     if parity is None:
-        return "Not measured: these files can't be run where they were made."
+        return "Not measured: these files can't be run on the machine that exported them."
     rows = [
         (f"against PyTorch, {parity.poses} poses: PSNR, least", f"{parity.least_psnr:.1f} dB"),
         ("PSNR, mean", f"{parity.mean_psnr:.1f} dB"),
-        ("greatest difference of a colour in [0, 1]", f"{parity.max_error:.1e}"),
+        ("maximum difference of a colour in [0, 1]", f"{parity.max_error:.1e}"),
         ("required", _required(manifest.tolerance)),
     ]
     if photos is not None:
@@ -153,8 +153,8 @@ def _required(tolerance: Tolerance) -> str:
 
 def _limits(manifest: Manifest) -> list[str]:
     limits = [
-        "It knows one scene, and nothing of it beyond where its training cameras have been.",
-        f"What its {manifest.model.kind} gets wrong it gets wrong too: see the PSNR against photos.",
+        "It shows one scene, and only what its training cameras have seen of it.",
+        f"It has all errors of its {manifest.model.kind}: see the PSNR against photos.",
     ]
     return [*limits, *(_ended(f"Not verified: {what}") for what in manifest.not_verified)]
 

@@ -1,10 +1,10 @@
-"""The one module that all exporters convert, norms folded, and the forms of it that begin later.
+"""The module that all exporters convert, with norms folded, and its parts for targets that need only some.
 
-- whole: a camera in, pose and intrinsics; for apps that show the scene, which have nothing else to compute;
-- ``image``: the rays' features in (``encoded``); for engines of plain convolutions, with ``rays`` run before it;
-- ``of_rays``: origins and directions in, at any resolution; for renderers that make their own rays.
+- the full model: pose and intrinsics of a camera in; for apps that show the scene with nothing else to compute;
+- ``image``: features of rays in; for engines that run plain convolutions only, with ``rays`` run before it;
+- ``of_rays``: origins and directions in, at any resolution; for renderers that compute their own rays.
 
-All give RGB. In all of them the arithmetic on rays is float32, whatever precision the network has.
+All return RGB. Arithmetic on rays is always float32, whatever the network's precision.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from nfcore.student.light_field import LightField
 
 
 class DeployedRays(nn.Module):
-    """The first half of a deployed student: a camera to the features of its rays.
+    """The first half of a deployed student: from a camera to the features of its rays.
 
     Args:
-        encoding: in the form that suits the target.
+        encoding: the encoding, deployed for the target.
         shape: height and width of the image, and pixels per ray along each side.
-        dtype: what the network takes.
+        dtype: the network's input dtype.
 
     """
 
@@ -44,7 +44,7 @@ class DeployedRays(nn.Module):
 
 
 class DeployedNetwork(nn.Module):
-    """The second half of a deployed student: the features of its rays to the image.
+    """The second half of a deployed student: from the features of rays to the image.
 
     Args:
         network: backbone and upsampler.
@@ -62,15 +62,15 @@ class DeployedNetwork(nn.Module):
 
 
 class DeployedOfRays(nn.Module):
-    """A deployed student that takes rays in the place of a camera: any number of rows and columns of them.
+    """A deployed student that takes rays instead of a camera, in any number of rows and columns.
 
     The caller makes the rays: one through the centre of each block of ``scale`` x ``scale`` pixels, as
     ``ray_grid`` does, with directions that are not normalised: z is -1 in camera space.
 
     Args:
-        encoding: in the form that suits the target.
+        encoding: the encoding, deployed for the target.
         image: features to RGB.
-        dtype: what the network takes.
+        dtype: the network's input dtype.
 
     """
 
@@ -88,18 +88,18 @@ class DeployedOfRays(nn.Module):
 
 
 class DeployedLightField(nn.Module):
-    """A student made ready for a target: eval mode, norms folded into convolutions, fixed image size.
+    """A student prepared for a target: eval mode, norms folded into convolutions, fixed image size.
 
-    Ray arithmetic stays float32; ``half_network`` halves the rest. The student itself is left as it was.
+    Ray arithmetic stays float32; ``half_network`` converts the rest to float16. The student is not changed.
 
     Args:
         student: the student to deploy.
         half_network: run backbone and upsampler in float16.
-        target: what the target can do; the encoding is asked for a form of itself that suits it.
+        target: what the target supports; the encoding returns a form of itself that suits it.
 
     Attributes:
-        rays: camera to features, for targets that want the two halves apart.
-        image: features to RGB, plain convolutions if the student's network is made of them.
+        rays: camera to features, for targets that need the two halves separately.
+        image: features to RGB; plain convolutions if the student's network consists of them.
         of_rays: origins and directions of rays to RGB, any number of rows and columns; shares the weights.
 
     """
@@ -116,7 +116,7 @@ class DeployedLightField(nn.Module):
 
     @property
     def of_rays(self) -> DeployedOfRays:
-        """The form that takes rays. No submodule: a converter would meet each weight twice."""
+        """The form that takes rays. Not a submodule: a converter would find each weight twice."""
         return DeployedOfRays(self.rays.encoding, self.image, self.rays.dtype).eval()
 
     def forward(self, pose: Tensor, intrinsics: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class DeployedLightField(nn.Module):
 def camera_render(
     render_rays: Callable[[Tensor, Tensor], Tensor], height: int, width: int, scale: int
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return what a ``Runner`` renders with, for files that take rays: the rays of a camera are computed in torch.
+    """Return the render function of a ``Runner`` for files that take rays: torch computes the camera's rays.
 
     Args:
         render_rays: origins and directions (b, 3, height/scale, width/scale) float32 to RGB (b, 3, height, width).
@@ -152,7 +152,7 @@ def camera_render(
 
 
 def fold_norms(module: nn.Module) -> nn.Module:
-    """Fold each batch norm that directly follows its convolution in an ``nn.Sequential`` into it, in place.
+    """Fold each batch norm into the convolution that it directly follows in an ``nn.Sequential``, in place.
 
     The module is put in eval mode, where both forms compute the same function.
     """

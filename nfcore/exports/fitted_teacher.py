@@ -1,4 +1,4 @@
-"""A fitted teacher as exporters take it: with cameras to look through."""
+"""A fitted teacher as exporters take it, together with cameras."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from nfcore.views.teacher_views import render_view
 
 
 class FittedTeacher:
-    """What an exporter that takes a teacher is given, and what its files are compared with.
+    """The input of an exporter that takes a teacher, and the reference for its files.
 
     Args:
         teacher: the fitted teacher, in eval mode.
-        cameras: reference cameras: their size is that of the exported images, and exports are compared at them.
+        cameras: reference cameras, with the size of the exported images; exports are compared at them.
 
     """
 
-    scale = 1  # a teacher looks through each pixel on its own
+    scale = 1  # a teacher renders one ray per pixel
 
     def __init__(self, teacher: Teacher, cameras: Cameras) -> None:
         self.teacher = teacher
@@ -36,7 +36,7 @@ class FittedTeacher:
 
     @property
     def parts(self) -> Mapping[Kind, nn.Module]:
-        """The teacher, by its kind."""
+        """The teacher, by kind."""
         return {"teacher": self.teacher}
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The manifest of an export: what it is, what it was made of, what was measured of it and what was not."""
+"""The manifest of an export: what it is, its origin in the run, what was measured and what was not."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nfcore.interfaces.exporter import Takes, Tolerance
 from nfcore.io.atomic import write_json
 from nfcore.plugin.components import Kind
 
-#: The manifest's own file, and what else the core writes next to an exporter's files.
+#: The manifest's file, and the other files that the core writes next to an exporter's.
 MANIFEST, CARD, PICTURE = "manifest.json", "README.md", "picture.png"
 OF_THE_CORE = (MANIFEST, CARD, PICTURE)
 
 FORMAT = 2
-_SHOWN = 12  # hexadecimal digits of a hash that a person reads
+_SHOWN = 12  # hexadecimal digits of a hash in messages
 
 
 class _Record(BaseModel):
-    """A part of the manifest: unknown names are an error, nothing changes afterwards."""
+    """A part of the manifest: immutable, and unknown names are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +40,7 @@ class ContentRecord(_Record):
 
 
 class ImageRecord(_Record):
-    """The image that comes out."""
+    """The exported image."""
 
     width: int = Field(ge=1, description="Pixels")
     height: int = Field(ge=1, description="Pixels")
@@ -53,7 +53,7 @@ class ModelRecord(_Record):
     kind: Takes = Field(description="Which of the two it is")
     file: str | None = Field(description="Name of its file; none if it was exported from memory")
     sha256: str | None = Field(description="SHA-256 of its file; none if it was exported from memory")
-    scene: str | None = Field(description="Name of the scene that it shows, where that is known")
+    scene: str | None = Field(description="Name of the scene, if known")
     components: dict[Kind, str] = Field(description="Its parts by kind, each with distribution and name")
     parameters: int = Field(description="Trained parameters")
     macs: int | None = Field(
@@ -66,21 +66,21 @@ class ExporterRecord(_Record):
 
     name: str = Field(description="Distribution and name of the exporter")
     version: str | None = Field(description="Version of that distribution")
-    options: dict[str, JsonValue] = Field(description="All of its options, with those that nobody chose")
+    options: dict[str, JsonValue] = Field(description="All of its options, including defaults")
     nfcore: str = Field(description="Version of nfcore")
 
 
 class Parity(_Record):
-    """How close the files come to torch, as measured."""
+    """How close the files are to torch, as measured."""
 
-    poses: int = Field(ge=1, description="Compared images, each at a pose of its own")
-    least_psnr: float = Field(description="Least PSNR of an image, dB; 140 stands for equal bits")
+    poses: int = Field(ge=1, description="Number of compared images, each at its own pose")
+    least_psnr: float = Field(description="Least PSNR of an image, dB; 140 means bit-equal")
     mean_psnr: float = Field(description="Mean over the images, dB")
-    max_error: float = Field(description="Greatest difference of a colour value in [0, 1]")
+    max_error: float = Field(description="Maximum difference of a colour value in [0, 1]")
 
 
 class PhotoQuality(_Record):
-    """How close files and torch come to the photos, as measured on the same photos."""
+    """How close files and torch are to the photos, measured on the same photos."""
 
     photos: int = Field(ge=1, description="Test photos")
     psnr: float = Field(description="Mean PSNR of the export, dB")
@@ -90,28 +90,28 @@ class PhotoQuality(_Record):
 class Manifest(_Record):
     """All that is known of an export, in ``manifest.json`` next to its files.
 
-    What was not measured is null, never zero. The same model exported again gives the same bytes but for
+    What was not measured is null, never zero. Exporting the same model again writes the same manifest, except for
     ``created`` and ``seconds``.
     """
 
-    format: int = Field(default=FORMAT, description="Version of this file's form")
-    label: str = Field(description="The export's name: that of its folder")
+    format: int = Field(default=FORMAT, description="Version of this file format")
+    label: str = Field(description="Name of the export and of its folder")
     created: datetime = Field(description="When it was exported, UTC")
     model: ModelRecord = Field(description="What was exported")
     exporter: ExporterRecord = Field(description="What exported it")
-    image: ImageRecord = Field(description="The image that comes out")
-    precision: str = Field(description="Of the network's weights and arithmetic")
-    target: str = Field(description="What the files are for: a format with its version, and systems")
-    files: tuple[ExportedFile, ...] = Field(description="What is called, in the order of calling")
+    image: ImageRecord = Field(description="The image that the files render")
+    precision: str = Field(description="Precision of the network's weights and arithmetic")
+    target: str = Field(description="Target of the files: format with version, and systems")
+    files: tuple[ExportedFile, ...] = Field(description="The files to run, in order")
     contents: tuple[ContentRecord, ...] = Field(description="Every file of the exporter, sorted by path")
     tolerance: Tolerance = Field(description="How far from torch the files may be")
     verified_by: str | None = Field(description="What ran the files; none if they were not run")
     parity: Parity | None = Field(description="Against torch; none if it was not measured")
     photos: PhotoQuality | None = Field(description="Against photos; none if it was not measured")
     not_verified: tuple[str, ...] = Field(description="What was not verified, each with the reason")
-    rejected: str | None = Field(description="Why the export counts as failed; none for one that was delivered")
-    report: dict[str, JsonValue] = Field(description="What the exporter found out about its files")
-    seconds: dict[str, float] = Field(description="Wall time by what it went to")
+    rejected: str | None = Field(description="Why the export was rejected; none if it was delivered")
+    report: dict[str, JsonValue] = Field(description="The exporter's own findings on its files")
+    seconds: dict[str, float] = Field(description="Wall time of each part of the export")
 
     @property
     def bytes(self) -> int:
@@ -123,7 +123,7 @@ class Manifest(_Record):
         return sum(c.bytes for c in self.contents if c.path == file.name or c.path.startswith(f"{file.name}/"))
 
     def figures(self) -> dict[str, int | float | str]:
-        """Return what ``summary.json`` says of the export: what was measured, without what was not."""
+        """Return the export's entries of ``summary.json``; what was not measured is left out."""
         figures: dict[str, int | float | str] = {"bytes": self.bytes, "precision": self.precision}
         if self.verified_by is not None:
             figures["verified_by"] = self.verified_by
@@ -147,7 +147,7 @@ class Manifest(_Record):
         """Return the manifest of the export in ``folder``.
 
         Raises:
-            UserError: there is none, it is damaged, or a newer nfcore wrote it.
+            UserError: it is missing or damaged, or a newer nfcore wrote it.
 
         """
         path = folder / MANIFEST
@@ -170,10 +170,10 @@ class Manifest(_Record):
             raise UserError(f"{path}: damaged manifest: {where}: {issue['msg']}") from None
 
     def check_contents(self, folder: Path) -> None:
-        """Check that the files in ``folder`` are those that the manifest lists.
+        """Check that the files in ``folder`` match the manifest.
 
         Raises:
-            UserError: a file is missing or has another content; names it.
+            UserError: a file is missing or its content differs; names it.
 
         """
         for content in self.contents:
@@ -206,7 +206,7 @@ def contents(folder: Path) -> tuple[ContentRecord, ...]:
 
 
 def _upgraded(written: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest of nfcore 0.1 in the form of today's."""
+    """Return a manifest of nfcore 0.1 in the current format."""
     new = dict(written) | {"format": FORMAT}
     if isinstance(student := new.pop("student", None), dict):
         parts: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")

@@ -15,21 +15,21 @@ from nfcore.exports.reference import Reference
 from nfcore.interfaces import Runner, Tolerance
 from nfcore.interfaces.reporting import Reporter
 
-#: dB: what bit-equal images count as; float32 holds no finer difference.
+#: PSNR of bit-equal images, dB; about the resolution of float32.
 EQUAL = 140.0
 
 
 class NoImageError(NfcoreError):
-    """Exported files gave something that is no image of the model's size."""
+    """Exported files returned no image of the model's size."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison found.
+    """The result of a comparison.
 
     Args:
         parity: against torch.
-        photos: against the photos, with torch's own; None without photos.
+        photos: of files and torch against the photos; None without photos.
         images: of torch and of the export, (3, h, w) each, at the first test pose.
 
     """
@@ -77,7 +77,7 @@ def compare(reference: Reference, runner: Runner, reporter: Reporter | None = No
 
 
 def shortfall(parity: Parity, tolerance: Tolerance) -> str | None:
-    """Return by what ``parity`` misses ``tolerance``, or None."""
+    """Return how ``parity`` exceeds ``tolerance``, or None if it does not."""
     if parity.least_psnr < tolerance.psnr:
         return f"{parity.least_psnr:.1f} dB where at least {tolerance.psnr:.1f} are required"
     if parity.max_error > tolerance.max_error:

@@ -1,4 +1,4 @@
-"""A model that is to be exported: where it comes from, and the images that its exports are compared with."""
+"""A model to export: its file and scene, and the images that its exports are compared with."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from nfcore.scene.cameras import Cameras
 from nfcore.student.complexity import macs, parameters
 from nfcore.student.light_field import LightField
 
-#: Poses at which an export is compared with torch.
+#: Number of poses at which an export is compared with torch.
 POSES = 8
 
 
 class Reference:
-    """A model with its origin and its test poses. What torch renders there is rendered once for all exports.
+    """A model to export, with test poses. Torch's images there are rendered once for all exports.
 
     The test poses are those of the photos where there are any, else the model's reference cameras, spread
     evenly; where these are fewer than ``poses``, poses between them are added.
 
     Args:
         model: the student or the teacher to export.
-        file: where it was loaded from.
-        scene: the name of the scene that it shows.
-        photos: photos of its image size to compare with, or why there are none.
-        components: where the names of its parts are found.
-        poses: how many poses to compare at.
+        file: the file that it was loaded from.
+        scene: the name of its scene.
+        photos: photos of its image size to compare with, or the reason why there are none.
+        components: the manager that knows its parts by name.
+        poses: number of poses to compare at.
 
     """
 
@@ -68,7 +68,7 @@ class Reference:
 
     @functools.cached_property
     def images(self) -> list[Tensor]:
-        """What torch renders at the test poses: (1, 3, h, w) float32 each, on the CPU."""
+        """Torch's images at the test poses: (1, 3, h, w) float32 each, on the CPU."""
         return [self.model.render(self.cameras[i]) for i in range(len(self.cameras))]
 
     def photo(self, index: int) -> Tensor:
@@ -89,7 +89,7 @@ class Reference:
 
     @functools.cached_property
     def record(self) -> ModelRecord:
-        """What manifests say of the model."""
+        """The model's record in manifests."""
         model = self.model
         return ModelRecord(
             kind=self.kind,
@@ -103,7 +103,7 @@ class Reference:
 
 
 def component_name(components: PluginManager, kind: Kind, component: object) -> str:
-    """Return ``distribution/name`` of a component, or its class's place where no plugin offers it."""
+    """Return ``distribution/name`` of a component, or its class's module and name if no plugin offers it."""
     try:
         return components.name_of(kind, component)
     except PluginError:
@@ -115,17 +115,17 @@ def evenly_spaced(cameras: Cameras, count: int) -> Cameras:
     return cameras[_spread(len(cameras), count)]
 
 
-def _spread(there: int, count: int) -> list[int]:
-    """Return at most ``count`` indices of ``there`` things, spread evenly."""
-    return [i * there // count for i in range(count)] if there > count else list(range(there))
+def _spread(available: int, count: int) -> list[int]:
+    """Return at most ``count`` of ``available`` indices, evenly spaced."""
+    return [i * available // count for i in range(count)] if available > count else list(range(available))
 
 
 def _with_more(cameras: Cameras, model: Exportable, poses: int) -> Cameras:
-    """Return ``cameras``, and poses between the model's reference cameras until there are ``poses``."""
+    """Return ``cameras`` with poses interpolated between the model's reference cameras added, up to ``poses``."""
     missing = poses - len(cameras)
     if missing <= 0:
         return cameras
-    # Every other pose of an odd loop: one that goes there and back passes no place twice.
+    # Every other pose of an odd loop: a loop that goes there and back repeats no position.
     length = 2 * missing + 1
     known = model.cameras
     if model.scene.forward_facing:

@@ -1,4 +1,4 @@
-"""From a torch module to an ONNX graph that says nothing about the machine that made it."""
+"""Conversion of a torch module to an ONNX graph without traces of the machine that made it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def onnx_graph(
     opset: int,
     free_axes: tuple[Mapping[int, object], ...] | None = None,
 ) -> Any:
-    """Return ``module`` as an ``onnx.ModelProto``, without torch's notes. Needs onnx and onnxscript.
+    """Return ``module`` as an ``onnx.ModelProto`` without torch's metadata. Needs onnx and onnxscript.
 
     Args:
         module: in eval mode.
@@ -61,7 +61,7 @@ def onnx_graph(
 
 
 def strip_notes(model: Any) -> None:
-    """Remove from an ``onnx.ModelProto`` what tools noted about its origin, such as stack traces."""
+    """Remove metadata that tools leave in an ``onnx.ModelProto``, such as stack traces."""
     graph = model.graph
     del graph.value_info[:]
     for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
@@ -71,7 +71,7 @@ def strip_notes(model: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep torch's exporter from logging, warning and printing whole graphs about its own internals."""
+    """Silence torch's exporter, which logs, warns about and prints its own internals."""
     logs = [logging.getLogger(name) for name in ("torch.onnx", "torch.fx")]
     levels = [log.level for log in logs]
     printed = io.StringIO()

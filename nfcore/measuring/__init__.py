@@ -1,1 +1,1 @@
-"""What a student and its exports cost here: time, memory, size, side by side in one process."""
+"""Measurements of a student and its exports on this machine: latency, memory, size."""

@@ -1,4 +1,4 @@
-"""A bench: what each export of a run costs here and what it is worth, as rows of one table."""
+"""The benchmark of a run's exports: cost and quality of each, as rows of one table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FLOAT32 = 4
 
 @dataclass(frozen=True)
 class Quality:
-    """How good the pictures of an export are, as far as it was measured; all in dB.
+    """Quality of an export's images, as far as measured, in dB.
 
     Args:
-        photos: mean PSNR against photos that nothing was trained on.
+        photos: mean PSNR against photos that were not trained on.
         torch: PSNR against the same model in torch, or None where that was not measured (or is torch itself).
 
     """
@@ -36,20 +36,20 @@ class Quality:
 
 @dataclass(frozen=True)
 class Row:
-    """One export on one number of threads; None is what was not measured.
+    """One export at one number of threads; None means not measured.
 
     Args:
-        label: the export's, or that of torch.
+        label: the export's label, or the one of torch.
         threads: CPU threads.
         bytes: size of its files; of torch's, its weights in float32.
         milliseconds: one image, the median over the rounds.
-        spread: the quartiles of that, milliseconds.
+        spread: its quartiles, milliseconds.
         rounds: how often it was timed.
-        share_of_peak: multiply-adds a second, of those of a matrix product on as many threads.
+        share_of_peak: multiply-adds per second, as a fraction of a matrix product's on as many threads.
         memory: bytes that loading and running it adds to a process, at their peak.
         psnr: mean PSNR against the photos, dB.
         psnr_vs_torch: PSNR against the same model in torch, dB.
-        note: in which form it ran, or why it has no time.
+        note: the form in which it ran, or why it was not timed.
 
     """
 
@@ -68,12 +68,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured of a run's exports, in the same rounds.
+    """The measurements of a run's exports, taken in the same rounds.
 
     Args:
         rows: torch first, then the exports in the order in which they were given.
         macs: multiply-adds of one image of the student; None where only a teacher's exports were measured.
-        peak: floating-point operations a second of a matrix product, by number of threads.
+        peak: floating-point operations per second of a matrix product, by number of threads.
 
     """
 
@@ -83,13 +83,13 @@ class Bench:
 
     @property
     def pareto_by_size(self) -> list[str]:
-        """Labels of the exports of which no other is both smaller and better, smallest first."""
+        """Labels of the exports on the Pareto front of size and quality, smallest first."""
         found = {row.label: (row.bytes, row.psnr) for row in self.rows if row.psnr is not None}
         return [list(found)[index] for index in quality_pareto(list(found.values()))]
 
     @property
     def pareto_by_latency(self) -> list[tuple[str, int]]:
-        """Label and threads of the rows of which no other is both quicker and better, quickest first."""
+        """Label and threads of the rows on the Pareto front of latency and quality, fastest first."""
         found = {
             (row.label, row.threads): (row.milliseconds, row.psnr)
             for row in self.rows
@@ -121,17 +121,17 @@ def bench(
     files: Mapping[Takes, Path] | None = None,
     reporter: Reporter | None = None,
 ) -> Bench:
-    """Measure ``packages``, and what they were made from in torch.
+    """Measure ``packages``, and the models that they were exported from in torch.
 
     Args:
-        models: what was exported, the student or the teacher or both.
+        models: the exported models: the student, the teacher or both.
         packages: their exports.
-        quality: what is known of their pictures, by label; those of ``TORCH`` are the models themselves.
+        quality: the quality of their images, by label; the labels in ``TORCH`` are the models themselves.
         threads: numbers of CPU threads.
-        seconds: about how long each is timed on each number of threads.
-        memory: whether to measure that too, each export in a process of its own.
-        files: from where that process loads the models; torch's memory is not measured without.
-        reporter: told of each round, then of each process.
+        seconds: approximate time spent on each, at each number of threads.
+        memory: whether to measure peak memory too, each export in a process of its own.
+        files: files from which that process loads the models; without, torch's memory is not measured.
+        reporter: called for each round, then for each process.
 
     """
     reporter = reporter or Reporter()
@@ -183,7 +183,7 @@ def _memory(
     threads: int,
     reporter: Reporter,
 ) -> dict[str, int]:
-    """Return the peak memory of torch and of each package that has a time, by label."""
+    """Return the peak memory of torch and of each package that was timed, by label."""
     jobs: dict[str, tuple[Takes, Path, Choice | Takes]] = {
         **{TORCH[takes]: (takes, file, takes) for takes, file in files.items()},
         **{

@@ -1,4 +1,4 @@
-"""Latency: exports of one model and torch itself, on one and on several threads, in interleaved rounds."""
+"""Latency of exports and of torch, at several numbers of threads, in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from nfcore.scene.cameras import Cameras
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
 
-#: What the rows of the student and of the teacher in torch are called.
+#: Labels of the rows of the student and of the teacher in torch.
 TORCH: dict[Takes, str] = {"student": "torch", "teacher": "teacher in torch"}
 _PEAK = "matrix product"
 
 
 @dataclass(frozen=True)
 class Latency:
-    """What one image takes.
+    """The latency of one image.
 
     Args:
-        label: the export's, or that of torch.
+        label: the export's label, or the one of torch.
         threads: CPU threads.
-        timing: of each round.
-        share_of_peak: a student's multiply-adds a second, of those of a matrix product on as many threads; in
-            [0, 1]. None for what was made from a teacher.
-        note: in which form it ran, where there is a choice.
+        timing: the time of each round.
+        share_of_peak: a student's multiply-adds per second, as a fraction in [0, 1] of a matrix product's on as
+            many threads. None for a teacher and its exports.
+        note: the form in which it ran, where there are several.
 
     """
 
@@ -49,14 +49,14 @@ class Latency:
 
 @dataclass(frozen=True)
 class Latencies:
-    """What was measured in the same rounds.
+    """Latencies measured in the same rounds.
 
     Args:
         rows: one for each export and number of threads, and for each model in torch.
-        untimed: exports that have no time here, each with the reason.
-        peak: floating-point operations a second of a float32 matrix product, by number of threads.
-        macs: multiply-adds of one of the student's images: those of convolutions and matrix products; None where
-            only a teacher's exports were measured.
+        untimed: exports that can't be timed here, each with the reason.
+        peak: floating-point operations per second of a float32 matrix product, by number of threads.
+        macs: multiply-adds of one image of the student, in convolutions and matrix products; None if only a
+            teacher's exports were measured.
 
     """
 
@@ -66,7 +66,7 @@ class Latencies:
     macs: int | None
 
     def of(self, label: str, threads: int) -> Latency | None:
-        """Return the row of one export, or None where it has no time."""
+        """Return the row of one export, or None if it was not timed."""
         return next((row for row in self.rows if (row.label, row.threads) == (label, threads)), None)
 
 
@@ -85,11 +85,11 @@ def measure_latency(
     least five rounds after two that warm up, and as many as take ``seconds`` for each.
 
     Args:
-        models: what was exported, the student or the teacher or both.
+        models: the exported models: the student, the teacher or both.
         packages: their exports.
         threads: numbers of CPU threads.
-        seconds: about how long each package is run on each number of threads.
-        reporter: told of each round.
+        seconds: approximate time spent on each package, at each number of threads.
+        reporter: called for each round.
 
     """
     reporter = reporter or Reporter()
@@ -133,7 +133,7 @@ def _run(render: Callable[[Tensor, Tensor], Tensor], camera: Cameras, threads: i
 
 
 def _in_torch(model: Exportable, camera: Cameras, threads: int) -> tuple[Callable[[Tensor, Tensor], Tensor], str]:
-    """Return what renders ``model`` in torch, and the name of its form: for a student the quicker layout here."""
+    """Return a render function of ``model`` in torch and its name; for a student, the faster memory layout."""
     if not isinstance(model, LightField):
         size = (camera.height, camera.width)
         return lambda poses, intrinsics: model.render(Cameras(poses, intrinsics, *size)), ""
@@ -147,7 +147,7 @@ def _in_torch(model: Exportable, camera: Cameras, threads: int) -> tuple[Callabl
 
 
 def _channels_last(deployed: DeployedLightField) -> DeployedLightField:
-    """Keep the network's images in memory with the channels of a pixel next to each other."""
+    """Convert the network to channels-last memory layout."""
     for module in deployed.image.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)

@@ -1,8 +1,7 @@
-"""Peak memory: what one export, loaded and run once, adds to a fresh process that has nothing else to do.
+"""Peak memory: what loading and running one export adds to a new process that does nothing else.
 
-In the process that times all exports they would share an allocator, and none could be told apart.
-So each has a process of its own, ``python -m nfcore.measuring.memory``, which is told on standard input as JSON
-what to run, and prints the bytes.
+Within one process exports would share an allocator. So each runs in a process of its own,
+``python -m nfcore.measuring.memory``, which reads its job as JSON from standard input and prints the bytes.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ def peak_memory(path: Path, what: Choice | Takes, camera: Cameras, threads: int)
     """Return the peak bytes that loading one export, or a model in torch, and running it once adds to a process.
 
     Args:
-        path: the folder of the export's files, or the model's file.
-        what: the exporter; or which model to run in torch.
+        path: the folder of the export, or the model's file.
+        what: the exporter, or the kind of model to run in torch.
         camera: one camera.
         threads: CPU threads.
 
     Raises:
-        NfcoreError: that process failed.
+        NfcoreError: the process failed.
 
     """
     job = {
@@ -52,12 +51,12 @@ def peak_memory(path: Path, what: Choice | Takes, camera: Cameras, threads: int)
     done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True)  # noqa: S603
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise NfcoreError(f"{path}: the process that measures its memory failed, it said: {said}")
+        raise NfcoreError(f"{path}: the process that measures its memory failed: {said}")
     return int(done.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    """Run what standard input says and print the bytes that it took."""
+    """Run the job on standard input and print the bytes that it took."""
     import torch
 
     job = json.loads(sys.stdin.read())
@@ -72,7 +71,7 @@ def main() -> None:
 
 
 def _job(path: Path, what: dict[str, Any] | Takes, threads: int) -> Callable[[Cameras], object]:
-    """Return what loads and runs the export or the model; the libraries that it needs are imported by now."""
+    """Return a function that loads and runs the export or the model; imports its libraries first."""
     if isinstance(what, dict):
         exporter: Exporter[Any] = plugins().build("exporter", what["name"], what["options"])
         return lambda camera: exporter.load(path, threads=threads).render(camera.poses, camera.intrinsics)
@@ -88,16 +87,16 @@ def _job(path: Path, what: dict[str, Any] | Takes, threads: int) -> Callable[[Ca
 
 
 def _forget_peak() -> int:
-    """Return the bytes that this process holds; where the system can, they count as its peak from now on."""
+    """Return the memory of this process in bytes, and reset its peak to it where the system supports that."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux, proc_pid_clear_refs(5)
     return _peak()
 
 
 def _peak() -> int:
-    """Return the most bytes of main memory that this process has held.
+    """Return the peak memory of this process, bytes.
 
-    Linux' own figure for this process: what ``getrusage`` says there includes its parent's, from before it began.
+    On Linux from /proc: there ``getrusage`` includes the parent's memory at the time of the fork.
     """
     try:
         status = Path("/proc/self/status").read_text()

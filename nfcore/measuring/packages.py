@@ -1,4 +1,4 @@
-"""What is measured: exported files in a folder with the exporter that loads them."""
+"""A package: exported files in a folder, with the exporter that loads them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Package:
     Args:
         label: its name in tables.
         choice: the exporter's name and options.
-        exporter: what wrote the files and loads them.
-        folder: where they are, alone or with the core's manifest, model card and picture.
+        exporter: the exporter that wrote the files and loads them.
+        folder: the folder of the files, with or without the core's manifest, model card and picture.
 
     """
 
@@ -36,15 +36,15 @@ class Package:
 
     @property
     def bytes(self) -> int:
-        """Size of all files, a graph's separate weights included; what the core writes next to them not."""
+        """Size of all files of the exporter, including weights stored next to a graph."""
         added = {self.folder / name for name in OF_THE_CORE}
         return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file() and file not in added)
 
 
 def load_for_timing(package: Package, threads: int | None) -> Runner | str:
-    """Return a runner whose time means something, or in a few words why there is none."""
+    """Return a runner that can be timed, or the reason why not."""
     try:
         runner = package.exporter.load(package.folder, threads=threads)
     except VerificationUnavailable as why:
         return str(why)
-    return runner if runner.timed else "not timed: what runs it here is not what it is for"
+    return runner if runner.timed else "not timed: it runs here on another engine than its target's"

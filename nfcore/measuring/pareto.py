@@ -1,4 +1,4 @@
-"""The Pareto front: what no other beats in every respect."""
+"""The Pareto front: points that no other point dominates."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 
 def pareto_front(costs: Sequence[Sequence[float]]) -> list[int]:
-    """Return the indices of those ``costs`` that are on the front, the one of least first cost first.
+    """Return the indices of the ``costs`` on the Pareto front, sorted by the first cost.
 
-    A point is off the front if another costs no more in every respect and less in one. Of equal points the
-    first is on it. A quality is a cost with its sign turned.
+    A point is dominated if another costs no more in every dimension and less in one. Of equal points the first
+    is on the front. A quality is a negative cost.
     """
     front = [
         index
@@ -25,7 +25,7 @@ def pareto_front(costs: Sequence[Sequence[float]]) -> list[int]:
 def quality_pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     """Return the front of points (cost, PSNR in dB), cheapest first.
 
-    PSNR counts to a hundredth of a dB: by less, nothing is better.
+    PSNR is rounded to a hundredth of a dB: smaller differences do not count.
     """
     return pareto_front([(cost, -round(psnr, 2)) for cost, psnr in points])
 

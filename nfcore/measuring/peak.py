@@ -1,4 +1,4 @@
-"""What the machine can do at most: the rate of one large matrix product, the roof of every network's speed."""
+"""Peak arithmetic of the machine: the rate of a large matrix product, an upper bound for any network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from nfcore.runtime.threads import limited_threads
 
-#: Side of the square matrices. Half a second of one slow core, and large enough that the rate rises no further.
+#: Side of the square matrices: half a second on one slow core, and large enough for the rate to saturate.
 _SIDE = 2048
 
 #: Floating-point operations of one product.
@@ -16,10 +16,10 @@ FLOATING_POINT_OPERATIONS = 2 * _SIDE**3
 
 
 def matrix_product(threads: int) -> Callable[[], object]:
-    """Return one float32 matrix product on ``threads`` CPU threads, to be timed next to what it limits.
+    """Return a function that computes one float32 matrix product on ``threads`` CPU threads, to be timed.
 
-    Its median over the same rounds is the machine's peak as far as other work on it left any: torch hands it to
-    the same kind of tuned kernel (MKL, OpenBLAS, Accelerate) that vendors publish their peaks with.
+    Its median over the same rounds is the machine's peak under its present load: torch calls the tuned kernels
+    (MKL, OpenBLAS, Accelerate) that vendors measure their published peaks with.
     """
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.rand(_SIDE, _SIDE, generator=generator) for _ in range(2))

@@ -1,4 +1,4 @@
-"""The pictures of a bench and of a choice: what an export is worth against what it costs, the front marked."""
+"""Plots of quality against cost for bench and shrink, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Point:
 
     Args:
         label: its name in the legend.
-        cost: what it costs, in the axis' unit.
-        psnr: what it is worth, dB.
+        cost: its cost, in the axis' unit.
+        psnr: its quality, dB.
         chosen: whether it is the one that was chosen.
 
     """
@@ -41,7 +41,7 @@ class Panel:
     """One plot of PSNR against a cost.
 
     Args:
-        axis: what the cost is, and after a comma its unit.
+        axis: the name of the cost, and after a comma its unit.
         points: the exports.
 
     """
@@ -51,7 +51,7 @@ class Panel:
 
 
 def save_plot(path: Path, title: str, panels: Sequence[Panel]) -> bool:
-    """Write a PNG with the panels side by side, without those that have no point.
+    """Write a PNG with the panels side by side, leaving out empty ones.
 
     Returns:
         Whether there was anything to draw; without it no file is written.
@@ -73,7 +73,7 @@ def save_plot(path: Path, title: str, panels: Sequence[Panel]) -> bool:
 
 
 def _draw(axes: Axes, panel: Panel) -> None:
-    """Draw numbered points; names would hide each other where points are close, so they are listed below."""
+    """Draw numbered points with a legend below: names would overlap where points are close."""
     points = panel.points
     front = quality_pareto([(point.cost, point.psnr) for point in points])
     axes.plot(
@@ -98,7 +98,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), fontsize=8, frameon=False)
     axes.margins(x=0.1, y=0.1)
     low, high = axes.get_ylim()
-    if high - low < _LEAST_SPAN:  # noise must not look like a cliff
+    if high - low < _LEAST_SPAN:  # noise must not look like a large difference
         axes.set_ylim((low + high - _LEAST_SPAN) / 2, (low + high + _LEAST_SPAN) / 2)
     axes.grid(alpha=0.25)
     axes.ticklabel_format(useOffset=False)

@@ -1,4 +1,4 @@
-"""Budgets as people write them: ``3.4MB``, ``30ms``."""
+"""Parsing of sizes and times such as ``3.4MB`` and ``30ms``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
 def parse_bytes(text: str) -> int:
-    """Return the bytes that a text such as ``3.4MB`` or ``512 KiB`` means; a number alone is bytes.
+    """Return the bytes of a text such as ``3.4MB`` or ``512 KiB``; a number without unit is bytes.
 
     Raises:
-        UserError: it is none, or not positive.
+        UserError: it can't be parsed, or is not positive.
 
     """
     number, unit = _parts(text, "a size such as 3.4MB or 900kB")
@@ -25,10 +25,10 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_seconds(text: str) -> float:
-    """Return the seconds that a text such as ``30ms`` or ``0.5 s`` means.
+    """Return the seconds of a text such as ``30ms`` or ``0.5 s``.
 
     Raises:
-        UserError: it is none, or not positive.
+        UserError: it can't be parsed, or is not positive.
 
     """
     number, unit = _parts(text, "a time such as 30ms or 0.5s")

@@ -1,4 +1,4 @@
-"""Interleaved timing: each round times every candidate once, so that all see the same noise."""
+"""Interleaved timing: each round times every candidate once, so that noise affects all alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from nfcore.interfaces.reporting import Reporter
 
-#: Between two candidates: threads that spin in wait for more work, as ONNX Runtime's do, are asleep by then.
+#: Pause between two candidates, after which threads that spin for more work, as ONNX Runtime's do, are asleep.
 _PAUSE_SECONDS = 0.005
 
 Name = TypeVar("Name", bound=Hashable)
@@ -18,10 +18,10 @@ Name = TypeVar("Name", bound=Hashable)
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one candidate took.
+    """The times of one candidate.
 
     Args:
-        seconds: of each round, in their order; at least one.
+        seconds: the time of each round, in order; at least one.
 
     """
 
@@ -34,7 +34,7 @@ class Timing:
 
     @property
     def quartiles(self) -> tuple[float, float]:
-        """The spread: half of the rounds are between these two, seconds."""
+        """The first and third quartile, seconds."""
         if len(self.seconds) == 1:
             return self.seconds[0], self.seconds[0]
         low, _, high = statistics.quantiles(self.seconds, n=4, method="inclusive")
@@ -44,7 +44,7 @@ class Timing:
 def interleaved(
     candidates: Mapping[Name, Callable[[], object]], rounds: int, reporter: Reporter | None = None
 ) -> dict[Name, Timing]:
-    """Return the time of each candidate over ``rounds``, after one round that is not counted."""
+    """Return the times of each candidate over ``rounds``, after one warm-up round."""
     reporter = reporter or Reporter()
     reporter.start(rounds, "round")
     times: dict[Name, list[float]] = {name: [] for name in candidates}
@@ -60,7 +60,7 @@ def interleaved(
 def rounds_within(
     candidates: Mapping[Name, Callable[[], object]], seconds: float, least: int = 5, most: int = 200
 ) -> int:
-    """Return how many rounds take about ``seconds`` for each candidate, estimated from a second call of each."""
+    """Return how many rounds take about ``seconds`` for each candidate, estimated from its second call."""
     for call in candidates.values():
         call()
     one_round = sum(_timed(call) for call in candidates.values())
