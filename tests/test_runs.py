@@ -173,7 +173,8 @@ def test_a_run_is_exported_where_its_photos_are_not(run, manager, console, monke
     scheduler(run, manager, console).do("export")
     manifest = Manifest.read(run.exports_folder / "exact")
     assert manifest.photos is None
-    assert manifest.not_verified == ("PSNR against photos: they are not here: ring: no such folder",)
+    (not_verified,) = manifest.not_verified
+    assert not_verified.startswith("PSNR against photos: ") and not_verified.endswith(": ring: no such folder")
     assert manifest.parity is not None
     assert manifest.parity.poses == 8
 

@@ -1,4 +1,4 @@
-"""Depth as the teacher sees it: in colours for a person, in scene units for scripts."""
+"""The teacher's depth: as colours for people, in scene units for scripts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from nfcore.scene.camera_paths import write_path
 from nfcore.scene.cameras import Cameras
 from nfcore.views.teacher_views import render_view
 
-# Views, and the longer side of each in pixels, from which the range of the colours is taken.
+# Views, and the longer side of each in pixels, for estimating the range of the colours.
 _PROBES, _PROBE_SIDE = 8, 64
-# Opacity from which a depth means something: below, most of the ray has seen the background.
+# Opacity from which a depth is meaningful: below, most of the ray's colour is background.
 _OPAQUE = 0.5
 # 16-bit steps up to the scene's far bound; depths beyond it share the rest of 65535.
 _STEPS_TO_FAR = 50_000
 
 
 def depth_views(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Rendering]:
-    """Yield what ``teacher`` sees through each of ``cameras``, all (h, w); depth in scene units along the axis."""
+    """Yield the teacher's rendering of each of ``cameras``, all (h, w); depth in scene units along the axis."""
     reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
     for index in range(len(cameras)):
@@ -39,9 +39,9 @@ def depth_views(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = 
 
 
 def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
-    """Return the depths, scene units, between which almost everything opaque along the path is.
+    """Return the depths, scene units, that contain almost everything opaque along the path.
 
-    The 1st and the 99th percentile over a few small views; the scene's bounds where nothing is opaque.
+    The 1st and the 99th percentile over a few small views; the scene's bounds if nothing is opaque.
     """
     chosen = torch.linspace(0, len(cameras) - 1, min(_PROBES, len(cameras))).round().long()
     factor = min(1.0, _PROBE_SIDE / max(cameras.height, cameras.width))
@@ -56,9 +56,9 @@ def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
 
 
 def coloured(seen: Rendering, bounds: tuple[float, float], background: tuple[float, float, float]) -> Tensor:
-    """Return depth in colours, (h, w, 3): Turbo from red at the nearer of ``bounds`` to violet at the farther one.
+    """Return depth as colours (h, w, 3): the Turbo map from red at the near bound to violet at the far one.
 
-    Linear in depth; what is transparent lets the ``background`` through.
+    Linear in depth, composited over the ``background`` by opacity.
     """
     near, far = bounds
     share = ((far - seen.depth) / (far - near)).clamp(0, 1)
@@ -70,10 +70,10 @@ def coloured(seen: Rendering, bounds: tuple[float, float], background: tuple[flo
 def save_depth_pictures(
     folder: Path, views: Iterable[Rendering], cameras: Cameras, fps: float, scene: Scene
 ) -> None:
-    """Write depths as 16-bit PNG, ``0000.png`` and on, into a new ``folder``, with ``cameras.json``, atomically.
+    """Write depths as 16-bit PNG (``0000.png``, ...), with ``cameras.json``, into a new ``folder``, atomically.
 
     A value times ``depth_unit`` of ``cameras.json`` is the depth in scene units; 0 where nothing is opaque, 65535
-    for what is farther than that can say.
+    where it is larger than the format can hold.
     """
     unit = scene.far / _STEPS_TO_FAR
     with atomic_path(folder) as temporary:

@@ -1,4 +1,4 @@
-"""Distil: the student learns from views that the teacher renders."""
+"""Distil: train the student on views that the teacher renders."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from nfcore.views.storage import allocate_views
 from nfcore.views.teacher_views import check_teacher
 from nfcore.views.training_views import COLOUR_BYTES, GEOMETRY_BYTES
 
-# All pseudo views are there after this share of the steps: later ones would be seen too seldom to count. Where
-# they replace one another, they keep coming for almost as long as the student learns. But no step waits for more
-# than one: a shortened run would render views that it has no steps to learn from.
+# All pseudo views are rendered within this share of the steps: later ones would be used too rarely. Where new
+# views replace old ones, rendering continues for almost all of the training. But no step waits for more than one
+# view: a shortened run would render views that it has no steps to learn from.
 _RENDER_UNTIL, _REPLACE_UNTIL, _MOST_PER_STEP = 0.4, 0.95, 1.0
-# Novel cameras through which an encoding may look at the scene.
+# Novel cameras that an encoding may render the teacher at.
 _CAMERAS = 64
 
 
@@ -47,24 +47,24 @@ def distill(
     """Train ``student`` on pseudo views of ``teacher`` at cameras that ``source`` draws, in place.
 
     MobileR2L, section 3.1; R2L (Wang et al. 2022), section 3.3. The encoding is prepared from the teacher first.
-    Photos that ``config.photos`` mixes in are those that fine-tuning may train on, never those that it judges by.
+    Photos that ``config.photos`` mixes in are fine-tuning's training photos, never its validation images.
 
     Args:
         student: changed in place.
         teacher: fitted.
         source: the scene.
-        config: see there.
+        config: how it is trained.
         loss: what is minimised; by default the installed one that ``config.loss`` names.
-        seed: of all that is drawn.
-        reporter: is told.
-        scratch: folder for a temporary file with pseudo views, which ``config.view_disk`` allows; None: no file.
+        seed: seed of all random numbers.
+        reporter: receives the progress.
+        scratch: folder for a temporary file of pseudo views, which ``config.view_disk`` allows; None for no file.
 
     Returns:
         The history: PSNR against the pseudo views (dB), loss and learning rate every few steps.
 
     Raises:
         ContractError: source, teacher or a part of the student breaks a rule.
-        NfcoreError: no room for the views, a teacher that renders nothing, a loss that diverges.
+        NfcoreError: there is no room for the views, the teacher renders nothing, or the loss diverges.
 
     """
     check_source(source)
@@ -131,5 +131,5 @@ def _pseudo_views(
 
 
 def _workers(device: torch.device) -> int:
-    """Return how many threads render: those that training leaves; one where a GPU does all work in turn."""
+    """Return the number of rendering threads: those that training leaves free; one on a GPU."""
     return 1 if device.type == "cuda" else torch.get_num_threads() - 1

@@ -1,4 +1,4 @@
-"""Evaluate: how close renderings come to photos that nothing was trained on."""
+"""Evaluate: score renderings on photos that were not trained on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nfcore.scene.cameras import Cameras
 from nfcore.student.light_field import LightField
 from nfcore.views.teacher_views import render_view
 
-#: What is measured where no metrics are named.
+#: The default metrics.
 STANDARD: Mapping[str, Metric] = {"psnr": psnr, "ssim": ssim}
 
 
@@ -55,6 +55,6 @@ def _evaluate(
         ignored = views.ignored(index)
         for name, metric in metrics.items():
             scores[name].append(float(metric(image, truth, None if ignored is None else ignored.to(device))))
-        leading, so_far = next(iter(scores.items()))
-        reporter.step(index + 1, **{leading: sum(so_far) / len(so_far)})
+        leading, values = next(iter(scores.items()))
+        reporter.step(index + 1, **{leading: sum(values) / len(values)})
     return Evaluation({name: tuple(values) for name, values in scores.items()}, views.names)

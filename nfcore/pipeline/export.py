@@ -1,4 +1,4 @@
-"""Export: a student or a teacher to files for one target, run and compared with torch before anyone uses them."""
+"""Export: write a student or a teacher to files for one target, run them, and compare them with torch."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ from nfcore.plugin.isolation import reason
 from nfcore.student.light_field import LightField
 from nfcore.student.trial import try_student
 
-#: Where exports that failed are kept, next to those that did not.
+#: The folder for rejected exports, next to the others.
 REJECTED = "rejected"
 
 
 class ExportRejectedError(NfcoreError):
-    """The files of an export are not what torch computes; they are kept apart."""
+    """The files of an export differ from torch; they are kept under ``rejected/``."""
 
 
 class ExportsFailedError(NfcoreError):
-    """Of several exports some failed; the others are made."""
+    """Some of several exports failed; the others are finished."""
 
 
 def export(
@@ -58,28 +58,27 @@ def export(
     *,
     required_psnr: float | None = None,
 ) -> Manifest:
-    """Write ``model`` to ``folder``, run the files, compare them with torch, and write down what was found.
+    """Write ``model`` to ``folder``, run the files, compare them with torch, and write the manifest.
 
-    ``folder`` is replaced only by an export that is complete and within its tolerance; one that is not is kept
-    next to it under ``rejected/``. Both have manifest, model card and picture next to the exporter's files.
+    ``folder`` is replaced only by an export that is complete and within its tolerance; otherwise the files go
+    to ``rejected/`` next to it. Both have manifest, model card and picture next to the exporter's files.
 
     Args:
-        model: a student, or a ``FittedTeacher`` for an exporter that takes a teacher; as a ``Reference`` with its
-            file and photos, and to export it several times.
+        model: a student, or a ``FittedTeacher`` for an exporter that takes a teacher; or a ``Reference``, which
+            adds file and photos and caches torch's images for several exports.
         exporter: writes and loads the files.
-        folder: where to write them; its name is the export's.
-        reporter: is told of the progress.
-        required_psnr: least PSNR against torch in dB, in place of the exporter's own tolerance.
+        folder: where to write them; its name is the export's label.
+        reporter: receives the progress.
+        required_psnr: required PSNR against torch in dB, instead of the exporter's own tolerance.
 
     Raises:
-        UserError: the folder's name is that of the place for exports that failed, or the exporter takes the other
-            kind of model.
+        UserError: the folder is named ``rejected``, or the exporter takes the other kind of model.
         ExportRejectedError: the files can't be run, or differ from torch by more than the tolerance.
-        NfcoreError: what else the exporter raises.
+        NfcoreError: the exporter raised it.
 
     """
     if folder.name == REJECTED:
-        raise UserError(f"{folder}: exports that failed are kept under this name: choose another")
+        raise UserError(f"{folder}: this name is reserved for rejected exports: choose another")
     reference = model if isinstance(model, Reference) else Reference(model)
     if exporter.takes != reference.kind:
         name = component_name(reference.components, "exporter", exporter)
@@ -104,15 +103,15 @@ def export(
                 temporary.rename(kept)
             text = f"export {folder.name!r} {manifest.rejected}; its files: {rejected}"
             raise ExportRejectedError(text) from found.error
-    shutil.rmtree(rejected, ignore_errors=True)  # of an earlier attempt: it would say that this export failed
-    with suppress(OSError):  # others are still in it, or there was none
+    shutil.rmtree(rejected, ignore_errors=True)  # of an earlier attempt
+    with suppress(OSError):  # not empty, or it does not exist
         rejected.parent.rmdir()
     return manifest
 
 
 @dataclass
 class _Findings:
-    """What is found out about an export while it is made."""
+    """The findings on an export while it is made."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     verified_by: str | None = None
@@ -123,7 +122,7 @@ class _Findings:
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
-        """Note how long ``what`` takes."""
+        """Record how long ``what`` takes."""
         began = time.monotonic()
         try:
             yield
@@ -139,8 +138,8 @@ def _verify(
     found: _Findings,
     reporter: Reporter,
 ) -> None:
-    """Run the files in ``folder`` and compare them; whatever they raise rejects the export."""
-    reference.images  # noqa: B018 - rendered here, so that the time of the first export does not include them
+    """Run the files in ``folder`` and compare them; any error rejects the export."""
+    reference.images  # noqa: B018 - rendered now, so that the first export's time does not include it
     try:
         with found.timed("load"):
             runner = check_runner(exporter, exporter.load(folder))
@@ -149,13 +148,13 @@ def _verify(
             found.comparison = compare(reference, runner, reporter)
     except VerificationUnavailable as why:
         found.unavailable = str(why)
-    except Exception as error:  # an exporter's runtime may raise anything: a file that it can't run is wrong
+    except Exception as error:  # an exporter's runtime may raise anything
         found.error = error
         found.rejected = f"can't be run: {reason(error)}"
     else:
         missing = shortfall(found.comparison.parity, tolerance)
         if missing and isinstance(reference.model, LightField):
-            try_student(reference.model)  # it may be the student that shows another image each time
+            try_student(reference.model)  # the student itself may not be deterministic
         found.rejected = missing and f"differs from torch: {missing}"
 
 
@@ -195,7 +194,7 @@ def _manifest(
 
 
 def _as_json(report: Mapping[str, object]) -> dict[str, JsonValue]:
-    """Return an exporter's findings as they read after being written and read."""
+    """Return an exporter's findings as JSON values, as they are after a round trip."""
     values: dict[str, JsonValue] = json.loads(json.dumps(dict(report)))
     return values
 
@@ -210,7 +209,7 @@ def _write_core_files(
 
 
 def _check_names(folder: Path, exporter: Exporter[Any]) -> None:
-    """Check that the exporter wrote nothing in the place of what the core writes."""
+    """Check that the exporter did not write a file of the core's names."""
     for own in OF_THE_CORE:
         if (folder / own).exists():
             raise ContractError(exporter, "exporter.core-names", f"it wrote {own!r}")
@@ -221,7 +220,7 @@ def _exporter_record(reference: Reference, exporter: Exporter[Any]) -> ExporterR
     distribution = name.partition("/")[0]
     try:
         release = version(distribution)
-    except PackageNotFoundError:  # run from source, or offered by no plugin
+    except PackageNotFoundError:  # run from source, or not offered by a plugin
         release = None
     return ExporterRecord(
         name=name,
@@ -232,7 +231,7 @@ def _exporter_record(reference: Reference, exporter: Exporter[Any]) -> ExporterR
 
 
 def exports_failed(failed: dict[str, Exception], of: int) -> NfcoreError:
-    """Return the error that says which exports failed, out of how many, and why."""
+    """Return the error that names the failed exports, out of ``of``, with the reasons."""
     first = next(iter(failed.values()))
     if of == 1:
         return first if isinstance(first, UserError) else ExportsFailedError(reason(first))

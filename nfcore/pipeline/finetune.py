@@ -1,4 +1,4 @@
-"""Fine-tune: the distilled student is trained on the photos themselves."""
+"""Fine-tune: train the distilled student on the photos."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from nfcore.views.photo_split import split_photos
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The result of fine-tuning on the validation images.
+class FinetuneResult:
+    """The weights that fine-tuning kept, by their PSNR on the validation images.
 
     Args:
-        step: the step whose weights the student has now; 0 where fine-tuning made it no better.
+        step: the step whose weights the student has now; 0 if fine-tuning did not improve it.
         before: PSNR of the distilled student, dB.
-        after: PSNR of the student as it is now, dB; never less than ``before``.
+        after: PSNR of the student now, dB; never less than ``before``.
         history: PSNR against the training photos (dB), loss and learning rate every few steps.
 
     """
@@ -53,23 +53,23 @@ def finetune(
     loss: Loss | None = None,
     seed: int = 0,
     reporter: Reporter | None = None,
-) -> Verdict:
+) -> FinetuneResult:
     """Train ``student`` on the photos of ``source``, in place. R2L (Wang et al. 2022), section 3.3.
 
-    A small student soon overfits the photos. So it ends with the weights that scored best on the validation
-    images, of those before the first step and those at ``config.evaluations`` evenly spaced steps.
+    A small student soon overfits the photos. So it keeps the weights with the best score on the validation
+    images, among those before the first step and at ``config.evaluations`` evenly spaced steps.
 
     Args:
-        student: distilled; changed in place.
+        student: the distilled student; changed in place.
         source: the scene.
         config: how it is trained.
         loss: what is minimised; by default the installed one that ``config.loss`` names.
-        seed: of all that is drawn.
-        reporter: is told.
+        seed: seed of all random numbers.
+        reporter: receives the progress.
 
     Raises:
-        UserError: a loss that needs the teacher's opacity and depth.
-        NfcoreError: the training diverges.
+        UserError: the loss needs the teacher's opacity and depth.
+        NfcoreError: the loss diverges.
 
     """
     check_source(source)
@@ -84,11 +84,11 @@ def finetune(
 
     best = BestCheckpoint(score, config.evaluations)
     train(student, training, loss, config, seed, recorder, best=best)
-    verdict = Verdict(best.step, best.scores[0], best.scores[best.step], recorder.history)
-    kept = f"step {verdict.step} is kept" if verdict.kept else "the distilled student is kept"
+    result = FinetuneResult(best.step, best.scores[0], best.scores[best.step], recorder.history)
+    kept = f"step {result.step} is kept" if result.kept else "the distilled student is kept"
     last = best.scores[max(best.scores)]
     recorder.note(
-        f"finetune: {verdict.before:.2f} dB before, {verdict.after:.2f} dB at best, {last:.2f} dB at the end "
+        f"finetune: {result.before:.2f} dB before, {result.after:.2f} dB at best, {last:.2f} dB at the end "
         f"on validation images: {kept}"
     )
-    return verdict
+    return result

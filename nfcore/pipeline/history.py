@@ -1,4 +1,4 @@
-"""The history of a stage: what it reported while it trained, as data."""
+"""The history of a stage: the figures that it reported, as data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from nfcore.io.tensors import State
 
 @dataclass(frozen=True)
 class Record:
-    """One report of a stage.
+    """One report of a stage's progress.
 
     Args:
         step: the step, counted from 1.
         seconds: wall time since the stage started, or was resumed, in this process.
-        figures: what was reported, such as ``psnr`` (dB), ``loss`` and ``lr``.
+        figures: the reported figures, such as ``psnr`` (dB), ``loss`` and ``lr``.
 
     """
 
@@ -30,7 +30,7 @@ class Record:
 
 @dataclass(frozen=True)
 class History:
-    """All reports of a stage, in their order; of one that was resumed, those since then.
+    """All reports of a stage, in order; of a resumed stage, those since it resumed.
 
     >>> history = History((Record(10, 0.5, {"psnr": 21.0}), Record(20, 0.9, {"psnr": 23.5})))
     >>> history.values("psnr")
@@ -45,10 +45,10 @@ class History:
 
 
 class HistoryReporter(Reporter):
-    """Passes everything on to another reporter, and keeps the steps.
+    """Forwards everything to another reporter, and records the steps.
 
     Args:
-        reporter: the other one; without one, nobody else is told.
+        reporter: the other reporter, if any.
 
     """
 
@@ -59,7 +59,7 @@ class HistoryReporter(Reporter):
 
     @property
     def history(self) -> History:
-        """What was reported so far."""
+        """The reports so far."""
         return History(tuple(self._records))
 
     def start(self, total: int, unit: str = "step") -> None:  # noqa: D102

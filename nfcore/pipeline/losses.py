@@ -13,7 +13,7 @@ def build_loss(config: TrainingConfig, components: PluginManager | None = None) 
 
     Raises:
         PluginError: no plugin offers it.
-        UserError: an option that it does not have.
+        UserError: it has no such option.
 
     """
     return (components or plugins()).build("loss", config.loss.name, config.loss.options)

@@ -1,4 +1,4 @@
-"""Render: pictures and videos of what was learned, along a path, for a person to look at."""
+"""Render: images and videos of student and teacher along a camera path."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from nfcore.student.light_field import LightField
 from nfcore.student.resampling import check_size, render_at
 from nfcore.views.teacher_views import render_view
 
-#: Ways through a scene that need no file: around it, up and down around it, through given cameras.
+#: Camera paths that need no file: around the scene, up and down around it, through given cameras.
 PathName = Literal["orbit", "spiral", "test", "reference"]
 ORBIT_FRAMES = 120
-# Frames that a student renders at once at its own size; larger ones are fewer.
+# Frames that a student renders at once at its own size; fewer if they are larger.
 _BATCH = 4
 
 
 def comparison(student: LightField, teacher: Teacher, views: Views, index: int) -> Tensor:
-    """Return student, teacher and truth side by side, (h, 3w, 3), at one of the ``views``."""
+    """Return images of student, teacher and photo side by side, (h, 3w, 3), for one of the ``views``."""
     camera = views.cameras[index]
     image = student.render(camera)[0].permute(1, 2, 0)
     return side_by_side([image, render_view(teacher, camera).rgb, views.images[index]])
@@ -41,11 +41,11 @@ def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = Non
     """Return the cameras of the path ``name``, with the first intrinsics and the size of ``known``.
 
     Args:
-        name: ``orbit``, a loop where the cameras are: around the scene, or before it; ``spiral``, one that also
-            rises and falls, or comes nearer; ``test`` and ``reference``, the ``known`` cameras themselves.
+        name: ``orbit``, a loop near the cameras, around the scene or in front of it; ``spiral``, a loop that also
+            rises and falls, or moves forward; ``test`` and ``reference``, the ``known`` cameras themselves.
         known: cameras of one scene.
         scene: its bounds.
-        frames: how many; by default 120, or all of the known ones.
+        frames: number of cameras; by default 120, or all of the known ones.
 
     """
     if name in ("test", "reference"):
@@ -73,13 +73,13 @@ def save_orbit(student: LightField, path: Path, reporter: Reporter | None = None
 
 
 def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
-    """Return what ``student`` shows through each of ``cameras``, (h, w, 3) in [0, 1].
+    """Return the student's image of each of ``cameras``, (h, w, 3) in [0, 1].
 
     Raises:
-        UserError: a size that the student's scale does not divide; says which would fit.
+        UserError: the student's scale does not divide the size; names sizes that fit.
 
     """
-    check_size(student, cameras)  # now, not when the first frame is rendered into a file
+    check_size(student, cameras)  # before any frame is rendered or a file is created
     return _student_frames(student, cameras, reporter or Reporter())
 
 
@@ -93,7 +93,7 @@ def _student_frames(student: LightField, cameras: Cameras, reporter: Reporter) -
 
 
 def teacher_frames(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
-    """Yield what ``teacher`` sees through each of ``cameras``, (h, w, 3) in [0, 1]; any size will do."""
+    """Yield the teacher's image of each of ``cameras``, (h, w, 3) in [0, 1], of any size."""
     reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
     for index in range(len(cameras)):
@@ -102,9 +102,9 @@ def teacher_frames(teacher: Teacher, cameras: Cameras, reporter: Reporter | None
 
 
 def save_frames(path: Path, frames: Iterable[Tensor], cameras: Cameras, fps: float, *, enlarge: bool) -> None:
-    """Write frames (h, w, 3) as the video ``path``, or, where no video ends like that, as a folder of PNG.
+    """Write frames (h, w, 3) as a video, or as a folder of PNG files if ``path`` has no video's ending.
 
-    Atomically. The folder also holds the ``cameras`` as a path that can be rendered again, ``cameras.json``.
+    Atomically. The folder also has the cameras, in ``cameras.json``, as a path that can be rendered again.
     ``enlarge`` repeats the pixels of small videos.
     """
     if path.suffix in ENDINGS:
@@ -116,5 +116,5 @@ def save_frames(path: Path, frames: Iterable[Tensor], cameras: Cameras, fps: flo
 
 
 def save_view(student: LightField, path: Path, index: int = 0) -> None:
-    """Write what ``student`` shows at one of its reference cameras to ``path`` (PNG), at its own size."""
+    """Write the student's image at one of its reference cameras to ``path`` (PNG), at its own size."""
     save_png(path, student.render(student.cameras[index])[0].permute(1, 2, 0))

@@ -1,4 +1,4 @@
-"""Teach: fit a teacher to the photos; keep it in a file that needs no photos."""
+"""Teach: fit a teacher to the photos; save and load it as a file that needs no photos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nfcore.views.teacher_views import check_teacher
 
 
 def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporter | None = None) -> History:
-    """Fit ``teacher`` to the training views of ``source``, in place; it ends in eval mode. Return its history."""
+    """Fit ``teacher`` to the training views of ``source``, in place; set eval mode. Return its history."""
     check_source(source)
     recorder = HistoryReporter(reporter)
     teacher.train()
@@ -34,7 +34,7 @@ def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporte
 
 
 class TeacherCard(Options):
-    """What a teacher's file says about itself."""
+    """The description in a teacher's file."""
 
     teacher: PartCard
     scene: Scene
@@ -53,8 +53,8 @@ def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher
     """Return the teacher in ``path``, in eval mode.
 
     Raises:
-        UserError: no such file, damaged, or not a teacher.
-        PluginError: the component that it names is not installed.
+        UserError: the file is missing, damaged, or not a teacher.
+        PluginError: its component is not installed.
 
     """
     tensors, metadata = read_safetensors(path)

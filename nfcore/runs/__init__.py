@@ -1,4 +1,4 @@
-"""Runs: a pipeline carried out in a folder, stage by stage, so that nothing is lost and nothing done twice."""
+"""Runs: a pipeline executed in a folder, stage by stage; it can be interrupted and resumed at any time."""
 
 from nfcore.config.stages import Stage
 from nfcore.runs.artifacts import Artifacts, StudentFile

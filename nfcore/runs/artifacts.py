@@ -1,4 +1,4 @@
-"""What a run holds: its scene, teacher, students and exports, each loaded when it is first asked for."""
+"""The artifacts of a run: its scene, teacher, students and exports, each loaded on first use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MADE_BY: dict[Takes, Stage] = {"student": "finetune", "teacher": "teach"}
 
 
 class Artifacts:
-    """What a run holds. What is not there yet is a UserError that names the stage that makes it.
+    """The artifacts of a run. One that does not exist yet raises a UserError that names the stage that makes it.
 
     >>> run = nfcore.runs.open("runs/quickstart")  # doctest: +SKIP
     >>> run.results["student.test.psnr"]  # doctest: +SKIP
@@ -41,7 +41,7 @@ class Artifacts:
         run: the run's folder.
         components: where components are found; the installed plugins by default.
         source: the scene, if it is already open.
-        device: where teacher and students are; as the run's configuration says by default.
+        device: the device of teacher and students; that of the run's configuration by default.
 
     """
 
@@ -66,7 +66,7 @@ class Artifacts:
 
     @property
     def results(self) -> dict[str, Any]:
-        """The figures of all finished stages, by the keys of ``summary.json``."""
+        """The figures of all finished stages, with the keys of ``summary.json``."""
         return self.run.summary()
 
     @cached_property
@@ -82,7 +82,7 @@ class Artifacts:
 
     @property
     def distilled(self) -> LightField:
-        """The student before fine-tuning, on the run's device; loaded at each access: fine-tuning changes it."""
+        """The student before fine-tuning, on the run's device; loaded on each access: fine-tuning changes it."""
         self.require("distill")
         return LightField.load(self.run.distilled_file, self.components).to(self.device)
 
@@ -94,7 +94,7 @@ class Artifacts:
 
     @property
     def renders_folder(self) -> Path:
-        """Where pictures and videos go if nobody says otherwise."""
+        """The default folder of pictures and videos."""
         return self.run.folder / "renders"
 
     @property
@@ -104,14 +104,14 @@ class Artifacts:
         return {label: Manifest.read(self.run.exports_folder / label) for label in finished}
 
     def exportable_file(self, takes: Takes) -> Path:
-        """Return the file of what an exporter takes."""
+        """Return the file of the model that an exporter takes."""
         self.require(MADE_BY[takes])
         return self.run.student_file if takes == "student" else self.run.teacher_file
 
     def exportable(self, takes: Takes) -> LightField | FittedTeacher:
-        """Return what an exporter takes: the student on the CPU, or the teacher on the run's device.
+        """Return the model that an exporter takes: the student on the CPU, or the teacher on the run's device.
 
-        The teacher has the student's reference cameras, or where there is no student yet those of test views.
+        The teacher has the student's reference cameras, or those of test views if there is no student yet.
         """
         if takes == "student":
             return LightField.load(self.exportable_file(takes), self.components)
@@ -120,7 +120,7 @@ class Artifacts:
         return FittedTeacher(self.teacher, cameras)
 
     def export_reference(self, takes: Takes) -> Reference:
-        """Return what an exporter takes as it is compared with its files: at test photos if they can be read."""
+        """Return the reference for an exporter's files: the model, and test photos if they can be read."""
         if takes not in self._references:
             self._references[takes] = Reference(
                 self.exportable(takes),
@@ -142,15 +142,15 @@ class Artifacts:
             raise UserError(f"{folder}: {stage} is not finished; run 'nfcore {stage} {folder}' first")
 
     def _test_photos(self) -> Views | str:
-        """Return the test photos, or why there are none: a run may be exported where its data set is not."""
+        """Return the test photos, or why there are none: a run can be exported without its data set."""
         try:
             return self.source.views("test")
         except NfcoreError as error:
-            return f"they are not here: {reason(error)}"
+            return f"the test photos can't be read: {reason(error)}"
 
 
 class StudentFile:
-    """A student's file where a run is expected as well: it has no teacher and no photos.
+    """A student's file in place of a run: it has no teacher and no photos.
 
     Args:
         path: the file.
@@ -164,34 +164,34 @@ class StudentFile:
 
     @cached_property
     def student(self) -> LightField:
-        """The student, on the device that computes."""
+        """The student, on the default device."""
         return LightField.load(self.path, self.components).to(choose_device("auto"))
 
     @property
     def renders_folder(self) -> Path:
-        """Where pictures and videos go if nobody says otherwise."""
+        """The default folder of pictures and videos."""
         return self.path.parent / f"{self.path.stem}-renders"
 
     @property
     def teacher(self) -> Teacher:
         """Raises a UserError."""
-        raise UserError(f"{self.path}: a student's file holds no teacher: name its run's folder instead")
+        raise UserError(f"{self.path}: a student's file has no teacher: name its run's folder instead")
 
     @property
     def source(self) -> RaySource:
         """Raises a UserError."""
         raise UserError(
-            f"{self.path}: a student's file holds no test poses: name its run's folder, or use its reference poses"
+            f"{self.path}: a student's file has no test poses: name its run's folder, or use its reference poses"
         )
 
 
 def open_run(
     folder: str | Path, components: PluginManager | None = None, *, device: str | None = None
 ) -> Artifacts:
-    """Return what the run in ``folder`` holds; arguments as of ``Artifacts``.
+    """Return the artifacts of the run in ``folder``; arguments as for ``Artifacts``.
 
     Raises:
-        UserError: there is no run, or its configuration is not readable.
+        UserError: there is no run, or its configuration can't be read.
 
     """
     return Artifacts(Run(Path(folder)), components, device=device)

@@ -1,4 +1,4 @@
-"""A stage's checkpoint: saved as often as costs little, and read back only where it fits."""
+"""A stage's checkpoint: saved as often as its cost allows, and loaded only if it is compatible."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from nfcore import __version__
 from nfcore.errors import UserError
 from nfcore.io.tensors import State, load_state, save_state
 
-#: Seconds between checkpoints, at least.
+#: Minimum seconds between checkpoints.
 LEAST_SECONDS = 15.0
-#: The share of a stage's time that its checkpoints may take; slow ones get rarer.
+#: Maximum share of a stage's time that its checkpoints take; slow ones are saved less often.
 MOST_SHARE = 0.02
 
 _FORMAT = 2
 
 
 class Checkpoints:
-    """Saves and loads the one checkpoint of a stage; a new one replaces the old one atomically.
+    """Saves and loads the checkpoint of a stage; a new one atomically replaces the old one.
 
     Args:
         path: its file.
@@ -36,13 +36,13 @@ class Checkpoints:
         self.spent = self.last = 0.0
 
     def due(self) -> bool:
-        """Whether there is time for another: its cost is taken to be that of the last one."""
+        """Whether it is time for the next one; its cost is estimated by the last one's."""
         now = time.monotonic()
         affordable = (now - self.began) * MOST_SHARE >= self.spent + self.last
         return affordable and now - self.saved >= LEAST_SECONDS
 
     def save(self, contents: Callable[[], dict[str, Any]]) -> None:
-        """Save ``contents()``, with what it takes to tell whether it fits when it is read."""
+        """Save ``contents()``, with the versions that decide whether it can be loaded."""
         began = time.monotonic()
         save_state(self.path, {"format": _FORMAT, "nfcore": __version__, "machine": machine()} | contents())
         self.saved = time.monotonic()
@@ -50,10 +50,10 @@ class Checkpoints:
         self.spent += self.last
 
     def load(self) -> dict[str, State] | None:
-        """Return what was saved, or None.
+        """Return the saved state, or None.
 
         Raises:
-            UserError: the file is damaged, or of a version of nfcore that had other checkpoints.
+            UserError: the file is damaged, or another version of nfcore wrote it in another format.
 
         """
         if not self.path.exists():
@@ -69,13 +69,13 @@ class Checkpoints:
 
 
 def doubts(saved: dict[str, State]) -> str:
-    """Return what has changed since ``saved`` that the last bits of the weights depend on, or nothing."""
+    """Return the changes since ``saved`` that affect the last bits of the weights; empty if there are none."""
     here = {"nfcore": __version__, "machine": machine()}
     return ", ".join(f"{saved[name]} then, {now} now" for name, now in here.items() if saved[name] != now)
 
 
 def machine() -> str:
-    """Return what rounding depends on."""
+    """Return what rounding depends on: processor and torch."""
     cuda = torch.cuda.is_available()
     processor = torch.cuda.get_device_name() if cuda else torch.backends.cpu.get_cpu_capability()
     return f"{platform.machine()} {processor} torch {torch.__version__}"

@@ -1,4 +1,4 @@
-"""A run as a comparison needs it: its name, its figures, its pipeline."""
+"""A run as comparisons need it: name, figures and pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nfcore.runs.folder import Run
 
 
 def read_compared(folder: Path) -> Compared:
-    """Return the run in ``folder``, ready to be compared.
+    """Return the run in ``folder`` for a comparison.
 
     Raises:
         UserError: there is no run, or none of its stages is finished.

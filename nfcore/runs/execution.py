@@ -1,4 +1,4 @@
-"""A run from beginning to end: created or opened, its stages done, its commands and its report written."""
+"""Execution of a run: create or open it, execute its stages, and write its provenance and report."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ def execute(
     console: Console | None = None,
     command: str | None = None,
 ) -> Artifacts:
-    """Do what is due of a run and return what it holds.
+    """Execute the unfinished stages of a run and return its artifacts.
 
     >>> config = configure("quickstart", nfcore.plugins(), changes=["image_size=64"])  # doctest: +SKIP
     >>> run = nfcore.runs.execute("runs/small", config, resume=True)  # doctest: +SKIP
     >>> run.results["student.test.psnr"]  # doctest: +SKIP
 
-    A finished stage is not done again, and an interrupted one resumes from its last checkpoint. Several processes
-    that ``torchrun`` started train together; the first writes.
+    A finished stage is not executed again, and an interrupted one resumes from its last checkpoint. Processes
+    that ``torchrun`` started train together; the first one writes.
 
     Args:
-        folder: where the run is, or will be.
-        config: the pipeline; None opens the run that is there.
-        stage: the one stage to do; None does all, and writes the run's report at the end.
-        resume: whether ``folder`` may hold this run already.
-        change: whether the run in ``folder`` takes ``config`` for its own, and runs again from the first stage
-            that follows from a changed setting.
-        again: whether ``stage``, and all after it, runs again though it is finished.
+        folder: the folder of the run; created if it does not exist.
+        config: the pipeline; None opens the existing run.
+        stage: the only stage to execute; None executes all and writes the run's report at the end.
+        resume: whether ``folder`` may already contain this run.
+        change: whether the run in ``folder`` adopts ``config``, and runs again from the first stage that a changed
+            setting affects.
+        again: whether ``stage`` and all stages after it run again even if finished.
         components: where components are found; the installed plugins by default.
         console: shows progress; nothing is shown by default.
-        command: what made the run, for its provenance; the running script by default.
+        command: the command line, for the run's provenance; the running script by default.
 
     Raises:
-        UserError: the folder holds another run, a bad data set or setting, a stage before ``stage`` not finished.
-        ExportsFailedError: some exports failed; all else is done.
+        UserError: the folder contains another run, a data set or setting is wrong, an earlier stage is unfinished.
+        ExportsFailedError: some exports failed; everything else is finished.
 
     """
     folder, components, console = Path(folder), components or plugins(), console or Console(quiet=True)
@@ -81,7 +81,7 @@ def execute(
             for each in stages:
                 scheduler.do(each)
         except ExportsFailedError as error:
-            failure = error  # the report shows what was made
+            failure = error  # raised after the report of the others
         if due and stage is None and distributed.first():
             _report(artifacts, console)
     if failure is not None:
@@ -97,7 +97,7 @@ def _open(
     components: PluginManager,
     console: Console,
 ) -> Artifacts:
-    """Return the run in ``folder``; a new one if there is none. Whatever is wrong is said before it is changed."""
+    """Return the run in ``folder``, created if there is none. Errors are raised before anything is changed."""
     if configured is None:
         return open_run(folder, components)
     config = configured.config
@@ -120,8 +120,8 @@ def _open(
 
 
 def _report(artifacts: Artifacts, console: Console) -> None:
-    """Write the run's report. One that can't be written is no reason for a run to fail."""
+    """Write the run's report; a failure is only noted, so that the run does not fail."""
     try:
         write_report(artifacts)
-    except Exception as error:  # whatever a plugin's teacher, a photo or the disk can do
+    except Exception as error:  # from a plugin's teacher, a photo or the disk
         console.note(f"no report: {reason(error)}")

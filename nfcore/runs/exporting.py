@@ -1,4 +1,4 @@
-"""Exports that are added to a run after it was created, and taken back where they fail."""
+"""Exports added to an existing run, and removed from it again if they fail."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from nfcore.runs.folder import Run
 
 @contextmanager
 def added_exports(run: Run, chosen: Mapping[str, ExportChoice], *, again: bool = False) -> Iterator[None]:
-    """Have ``chosen`` in the run's configuration; if the block fails, only those of which there are files stay.
+    """Add ``chosen`` to the run's configuration; if the block fails, only those that have files stay there.
 
-    What an exporter can't do would fail again at each export of the run; files under ``rejected/`` are a result.
+    An export that can't be made would fail again each time; files under ``rejected/`` count as files.
 
     Args:
         run: the run.
         chosen: the exports by label.
-        again: whether they are made again though they are finished.
+        again: whether finished ones are made again.
 
     """
     before = run.config.export

@@ -1,4 +1,4 @@
-"""The run folder: its configuration, its files, and which stages are finished. Every file in it is complete."""
+"""The run folder: configuration, files, and which stages are finished. All files are written atomically."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Run:
     """One run's folder.
 
     Args:
-        folder: where the run is; must hold a ``config.toml``.
+        folder: the folder of the run, with a ``config.toml``.
 
     Raises:
-        UserError: there is no run, or its configuration is not readable.
+        UserError: there is no run, or its configuration can't be read.
 
     """
 
@@ -36,10 +36,10 @@ class Run:
 
     @classmethod
     def create(cls, folder: Path, config: PipelineConfig, *, resume: bool) -> Run:
-        """Return the run in ``folder``: a new one, or with ``resume`` the one that is there.
+        """Return the run in ``folder``: a new one, or with ``resume`` the existing one.
 
         Raises:
-            UserError: the folder holds another run, or this one without ``resume``, or other files.
+            UserError: the folder contains another run, or this one without ``resume``, or other files.
 
         """
         file = folder / "config.toml"
@@ -64,20 +64,20 @@ class Run:
     # -- configuration -------------------------------------------------------------------------------
 
     def change(self, config: PipelineConfig) -> Stage | None:
-        """Change the run's settings and forget the first stage that follows from a changed one, and all after it.
+        """Change the run's settings; the first stage that they affect, and all after it, become unfinished.
 
         Returns:
-            That stage; None where no stage follows from what was changed.
+            That stage; None if no stage is affected.
 
         """
         first = first_stage(changed_settings(self.config, config))
         if first is not None:
-            self.forget(first)  # before anything: a run never has results that its settings did not give
+            self.forget(first)  # first, so that the run never has results of other settings
         self.set_config(config)
         return first
 
     def set_config(self, config: PipelineConfig) -> None:
-        """Change the configuration for stages that are not finished yet; exports that it changes are forgotten."""
+        """Change the configuration of unfinished stages; exports that it changes become unfinished."""
         before, after = self.config.export, config.export
         for label in before.keys() & after.keys():
             if before[label] != after[label]:
@@ -89,7 +89,7 @@ class Run:
 
     @property
     def config_file(self) -> Path:
-        """The resolved pipeline, which is a recipe file as well."""
+        """The resolved pipeline, which is also a valid recipe."""
         return self.folder / "config.toml"
 
     @property
@@ -99,7 +99,7 @@ class Run:
 
     @property
     def distilled_file(self) -> Path:
-        """The student as it was before fine-tuning."""
+        """The student before fine-tuning."""
         return self.folder / "state" / "distilled.safetensors"
 
     @property
@@ -109,17 +109,17 @@ class Run:
 
     @property
     def exports_folder(self) -> Path:
-        """The exports, each in a folder that is named after its label."""
+        """The exports, each in a folder with its label as its name."""
         return self.folder / "exports"
 
     @property
     def previews_folder(self) -> Path:
-        """The pictures while the student learns, and those of the render stage."""
+        """The previews of training, and the images of the render stage."""
         return self.folder / "previews"
 
     @property
     def metrics_file(self) -> Path:
-        """What each stage has reported, a JSON object a line."""
+        """The reports of each stage, one JSON object per line."""
         return self.folder / "metrics.jsonl"
 
     @property
@@ -153,20 +153,20 @@ class Run:
         return results
 
     def finish(self, stage: str, figures: dict[str, Any]) -> None:
-        """Note that ``stage`` is finished, with its figures under the names that ``summary.json`` uses."""
+        """Mark ``stage`` as finished, with its figures under the keys of ``summary.json``."""
         others = {name: value for name, value in self.finished.items() if name != stage}
         write_json(self.results_file, others | {stage: figures})
         self.checkpoint_file(stage).unlink(missing_ok=True)
 
     def forget(self, first: Stage) -> None:
-        """Take back that ``first`` and the stages after it are finished, so that they run again."""
+        """Mark ``first`` and all stages after it as unfinished, so that they run again."""
         stages: tuple[str, ...] = STAGES[STAGES.index(first) :]
         self._keep(lambda name: name.partition(".")[0] not in stages)
         for stage in stages:
             self.checkpoint_file(stage).unlink(missing_ok=True)
 
     def forget_one(self, name: str) -> None:
-        """Take back that one stage on which no other depends is finished: ``evaluate`` or ``export.LABEL``."""
+        """Mark one stage that no other depends on as unfinished: ``evaluate`` or ``export.LABEL``."""
         self._keep(lambda stage: stage != name)
 
     def _keep(self, kept: Callable[[str], bool]) -> None:

@@ -1,4 +1,4 @@
-"""Run hooks: plugins follow a run, each isolated, so that none can harm or change it."""
+"""Run hooks: plugins observe a run, each isolated, so that none can harm or change it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nfcore.plugin.manager import PluginManager
 
 
 class RunHooks:
-    """Calls the run hooks of all plugins. One that raises is not called again, with one line that says why.
+    """Calls the run hooks of all plugins. A plugin that raises is not called again; one line names the reason.
 
     Args:
         run: the run's folder, the first argument of every run hook.
         manager: the plugins.
-        note: shows one line to a person.
+        note: prints one line.
 
     """
 

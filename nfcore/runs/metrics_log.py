@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one JSON object for each report; each once, however often the stage was interrupted."""
+"""``metrics.jsonl``: one JSON object per report, without duplicates after an interruption."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nfcore.io.atomic import naming, write_atomic
 
 
 class MetricsLog:
-    """The part of ``metrics.jsonl`` that one stage writes.
+    """One stage's rows of ``metrics.jsonl``.
 
     Args:
-        path: the file; other stages' rows are in it too.
+        path: the file, which has other stages' rows too.
         stage: the stage's name.
 
     Attributes:
-        rows: how many rows of this stage there are.
+        rows: the number of rows of this stage.
 
     """
 
@@ -32,7 +32,7 @@ class MetricsLog:
         self.rows += 1
 
     def keep(self, rows: int) -> None:
-        """Take back all but the stage's first ``rows`` rows, which will be written again, and any torn line."""
+        """Remove all but the stage's first ``rows`` rows, and any incomplete line: they will be written again."""
         written = self.path.read_bytes() if self.path.exists() else b""
         kept, self.rows = [], 0
         for line in written.splitlines(keepends=True):
@@ -47,14 +47,14 @@ class MetricsLog:
             write_atomic(self.path, b"".join(kept))
 
     def sync(self) -> None:
-        """Have all rows on the disk: before a checkpoint that counts on them."""
+        """Flush all rows to disk, before a checkpoint that refers to them."""
         if self.path.exists():
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())
 
 
 def _stage_of(line: bytes) -> str | None:
-    """Return which stage a whole line is of; None for a torn one, and for what nfcore did not write."""
+    """Return the stage of a complete line; None for an incomplete one, or one that nfcore did not write."""
     if not line.endswith(b"\n"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The finished exports of a run as packages to measure, and what their manifests say of their pictures."""
+"""The finished exports of a run as packages to measure, and their quality by their manifests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from nfcore.runs.folder import Run
 
 
 def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) -> list[Package]:
-    """Return the finished exports of a run that ``labels`` name, or all, in the order of its configuration.
+    """Return the finished exports of a run with the given ``labels``, or all, in the order of its configuration.
 
     Raises:
-        UserError: there is no such export, or it is not finished.
+        UserError: there is no such export, or it is unfinished.
 
     """
     results = run.finished
@@ -33,9 +33,9 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
 
 
 def quality_of(run: Run, packages: Iterable[Package]) -> dict[str, Quality]:
-    """Return what is known of the pictures of a run's exports, by label, and of torch's on the same photos.
+    """Return the quality of a run's exports, by label, and of torch on the same photos.
 
-    Where no export was compared with photos, torch has what the run's evaluation says.
+    If no export was compared with photos, torch has the quality of the run's evaluation.
 
     Raises:
         UserError: an export has no manifest, or a damaged one.

@@ -1,4 +1,4 @@
-"""What a run needs after its teacher, built and tried before that teacher is fitted for hours."""
+"""Checks before a long fit: builds and tries the components that a run needs after its teacher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nfcore.plugin.manager import PluginManager
 from nfcore.runs.untrained import new_student
 from nfcore.student.trial import try_student
 
-# Novel cameras that are tried.
+# Number of novel cameras to try.
 _NOVEL = 2
 
 

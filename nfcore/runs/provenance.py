@@ -1,4 +1,4 @@
-"""``provenance.json``: which commands made a run, with which versions, and what gave each setting its value."""
+"""``provenance.json``: the commands that made a run, their versions, and the source of each setting."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ class Command(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    line: str = Field(description="The command as a shell takes it")
-    began: AwareDatetime = Field(description="When, in UTC")
+    line: str = Field(description="The command, quoted for a shell")
+    began: AwareDatetime = Field(description="Start time, in UTC")
     versions: dict[str, str] = Field(description="Of Python, torch, nfcore and the plugins that the run uses")
-    machine: str = Field(description="What computed: processor and torch")
+    machine: str = Field(description="Processor and torch")
 
 
 class Provenance(BaseModel):
-    """Where a run comes from. Runs that were made in Python, or by an older nfcore, know nothing of it."""
+    """The provenance of a run. Runs of older versions of nfcore have none."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     sources: dict[str, str] = Field(
         {},
         validation_alias=AliasChoices("sources", "origins"),  # 0.1 wrote origins
-        description="What gave each setting its value; defaults are not in it",
+        description="The source of each setting that is not a default",
     )
-    commands: tuple[Command, ...] = Field((), description="Commands in the order in which they were given")
+    commands: tuple[Command, ...] = Field((), description="The commands, in order")
 
     @classmethod
     def read(cls, folder: Path) -> Provenance:
-        """Return what the run in ``folder`` knows of itself.
+        """Return the provenance of the run in ``folder``; empty if it has none.
 
         Raises:
-            UserError: its file is damaged.
+            UserError: the file is damaged.
 
         """
         path = folder / "provenance.json"
@@ -64,13 +64,13 @@ class Provenance(BaseModel):
 
 
 def keep(run: Run, sources: Mapping[str, str], manager: PluginManager, line: str) -> None:
-    """Note in the run's folder that a command works on it.
+    """Record a command in the run's folder.
 
     Args:
         run: the run.
-        sources: what gave each setting its value, where the command starts the run; else empty.
-        manager: where the run's components are found.
-        line: the command as a shell takes it.
+        sources: the source of each setting, if the command starts the run; else empty.
+        manager: the manager of the run's components.
+        line: the command, quoted for a shell.
 
     """
     known = Provenance.read(run.folder)
@@ -88,14 +88,14 @@ def keep(run: Run, sources: Mapping[str, str], manager: PluginManager, line: str
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """Return the ``nfcore`` command with ``arguments`` as a shell takes it, also where ``torchrun`` started it."""
+    """Return the ``nfcore`` command with ``arguments``, quoted for a shell, after ``torchrun`` if it was used."""
     count = distributed.count()
     program = ["nfcore"] if count == 1 else [*_torchrun(count), "-m", "nfcore"]
     return shlex.join([*program, *arguments])
 
 
 def script_line() -> str:
-    """Return the Python script that runs as a shell takes it, also where ``torchrun`` started it."""
+    """Return the running Python script, quoted for a shell, after ``torchrun`` if it was used."""
     count = distributed.count()
     program = ["python"] if count == 1 else _torchrun(count)
     return shlex.join([*program, *filter(None, sys.argv)])
@@ -106,7 +106,7 @@ def _torchrun(count: int) -> list[str]:
 
 
 def _versions(config: PipelineConfig, manager: PluginManager) -> Iterator[tuple[str, str]]:
-    """Yield what was installed of all that the pipeline uses."""
+    """Yield the installed versions of all packages that the pipeline uses."""
     yield "python", platform.python_version()
     for library in _LIBRARIES:
         yield library, version(library)

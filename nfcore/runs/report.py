@@ -1,4 +1,4 @@
-"""A run's ``report.html``: all that is known of the run; what is not there yet is said, not guessed."""
+"""A run's ``report.html``: all that is known of the run, and what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nfcore.runs.provenance import Provenance
 
 
 def write_report(artifacts: Artifacts, path: Path | None = None) -> Path:
-    """Write the report of a run, finished or not, and return where it is.
+    """Write the report of a run, finished or not, and return its path.
 
     Args:
         artifacts: the run.
@@ -34,9 +34,9 @@ def write_report(artifacts: Artifacts, path: Path | None = None) -> Path:
 
 
 def gather(artifacts: Artifacts) -> Contents:
-    """Return what is known of a run, finished or not.
+    """Return the contents of the report of a run, finished or not.
 
-    The pictures need the scene's photos; a report of a run whose photos are gone says so and has the rest.
+    Pictures need the scene's photos; without them the report says so and has everything else.
 
     Raises:
         UserError: a file of the run is damaged.
@@ -79,7 +79,7 @@ def _views(artifacts: Artifacts, scores: Sequence[ViewScore]) -> tuple[tuple[Sho
     """Return the test views with their pictures, or why there are none."""
     finished = artifacts.run.finished
     if "teach" not in finished:
-        return (), "There are none before the teacher is fitted."
+        return (), "There are none until the teacher is fitted."
     try:
         student = artifacts.student if "finetune" in finished else None
         views = artifacts.source.views("test")

@@ -1,4 +1,4 @@
-"""How a stage of a run reports: to the console, to plugins, to ``metrics.jsonl``, previews and checkpoints."""
+"""The reporter of a run's stage: console, plugins, ``metrics.jsonl``, previews and checkpoints."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _PREVIEW_SECONDS = 20.0
 class StageReporter(ConsoleReporter):
     """Reports one stage of a run: to the console, to plugins, to ``metrics.jsonl``, previews and checkpoints.
 
-    Rows that an earlier attempt at the stage has logged, and that will be logged again, are taken back.
+    Rows that an earlier attempt at the stage logged after its checkpoint are removed: they will be logged again.
 
     Args:
         run: the run.
         stage: the stage's name.
-        console: what a person sees.
-        hooks: the plugins that follow the run, if any may.
+        console: the terminal.
+        hooks: the plugins that observe the run, if any.
 
     """
 
@@ -41,14 +41,14 @@ class StageReporter(ConsoleReporter):
         self.checkpoints = Checkpoints(run.checkpoint_file(stage))
         self.began = self.shown = time.monotonic()
         self.restoring = False
-        # A stage may have parts that each count from 1; for plugins the steps of all of them are added up.
+        # A stage may have parts that each count from 1; plugins get steps that count through all of them.
         self.before = self.total = self.done = 0
         if not self.checkpoints.path.exists():
             self.log.keep(0)
 
     @property
     def seconds(self) -> float:
-        """Wall time that the stage has taken, with what it had taken before it was interrupted."""
+        """Wall time of the stage, including the time before interruptions."""
         return time.monotonic() - self.began
 
     def start(self, total: int, unit: str = "step") -> None:  # noqa: D102
@@ -92,10 +92,10 @@ class StageReporter(ConsoleReporter):
 
     @contextmanager
     def resuming(self) -> Iterator[None]:
-        """Let what is raised between ``restore`` and ``start`` say that the checkpoint is not one of this stage.
+        """Turn an error between ``restore`` and ``start`` into one that says that the checkpoint does not fit.
 
         Raises:
-            UserError: a checkpoint that this nfcore, or the plugins as they are now, can't resume from.
+            UserError: nfcore and its plugins, in their present versions, can't resume from the checkpoint.
 
         """
         try:

@@ -10,11 +10,11 @@ from nfcore.scene.cameras import grid_shape
 
 
 def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
-    """Return the ray source that ``config`` names, with its photos read and its size fitting the student.
+    """Return the ray source that ``config`` names, with its photos read and its size checked.
 
     Raises:
         ContractError: the ray source breaks a rule, such as images in 0..255.
-        UserError: the data set is missing or wrong, or the student's scale does not divide the photos' size.
+        UserError: the data set is missing or invalid, or the student's scale does not divide the photos' size.
 
     """
     choice = config.scene

@@ -1,4 +1,4 @@
-"""Which stages of a run are due, each done once: by all processes together, or by the first one alone."""
+"""The scheduler of a run's stages: executes each once, in all processes together or in the first one alone."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from nfcore.ui.console import Console
 
 
 class Scheduler:
-    """Does the stages of one run, each once: a finished stage is not done again.
+    """Executes the stages of one run, each once.
 
     Args:
-        artifacts: what the run holds.
+        artifacts: the run's artifacts.
         console: shows progress.
 
     """
@@ -39,19 +39,19 @@ class Scheduler:
         self.hooks = RunHooks(self.run.folder, artifacts.components, console.note)
 
     def due(self, stage: Stage) -> bool:
-        """Whether there is anything to do for ``stage``."""
+        """Whether ``stage`` has anything left to execute."""
         return any(self._due(job) for job in jobs_of(stage, self.run.config))
 
     def do(self, stage: Stage, labels: Collection[str] | None = None) -> None:
-        """Do what is due of ``stage``.
+        """Execute the unfinished jobs of ``stage``.
 
         Args:
             stage: the stage.
-            labels: of ``export``, the labels of those to make; all by default.
+            labels: the labels of the exports to make, for ``export``; all by default.
 
         Raises:
             UserError: an earlier stage that it needs is not finished.
-            ExportsFailedError: some of the exports failed; all were tried.
+            ExportsFailedError: some exports failed; all were tried.
 
         """
         failed: dict[str, Exception] = {}
@@ -68,7 +68,7 @@ class Scheduler:
             if distributed.first():
                 try:
                     self._work(job)
-                except Exception as error:  # whatever an exporter raises, the others are made
+                except Exception as error:  # whatever one exporter raises, the others still run
                     if not job.optional:
                         raise
                     failed[job.name] = error
@@ -82,19 +82,21 @@ class Scheduler:
 
     def _due(self, job: Job) -> bool:
         finished = self.run.finished
-        if job.name == "evaluate" and job.name in finished:  # 0.1's first runs scored all views and did not say so
+        if (
+            job.name == "evaluate" and job.name in finished
+        ):  # the first runs of 0.1 scored all views without noting the protocol
             return bool(finished[job.name].get("protocol", ALL_VIEWS) != self.run.config.protocol)
         return job.name not in finished
 
     def _tidy(self, job: Job) -> None:
-        """Remove what a process that was killed in this job left."""
+        """Remove the remains of a process that was killed during this job."""
         for folder in self.run.folders_written_by(job.name):
             sweep(folder)
-        if not self._due(job):  # killed between the result and the removal of its checkpoint
+        if not self._due(job):  # killed after it was finished, before its checkpoint was removed
             self.run.checkpoint_file(job.name).unlink(missing_ok=True)
 
     def _work(self, job: Job) -> None:
-        """Do ``job`` and keep its figures and its time; plugins may watch."""
+        """Execute ``job``, save its figures and its time, and call the plugins' hooks."""
         reporter = StageReporter(self.run, job.name, self.console, self.hooks)
         self.hooks.call("nfcore_stage_started", job.name)
         try:
@@ -110,7 +112,7 @@ class Scheduler:
 
 @contextmanager
 def _suggesting_a_rate(run: Run, job: Job) -> Iterator[None]:
-    """Let a training that diverges name the command that restarts its stage with a quarter of the rate."""
+    """Add to the error of a diverged training the command that restarts it with a quarter of the learning rate."""
     try:
         yield
     except DivergedError as error:

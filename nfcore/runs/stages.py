@@ -1,6 +1,6 @@
-"""The stages of a run, a function each: what it needs comes from the run's artifacts, what it makes goes there.
+"""The stages of a run, one function each: reads the run's artifacts and writes new ones.
 
-Each returns its figures under the names of ``summary.json``.
+Each returns its figures with the keys of ``summary.json``.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Job:
-    """What is done once in a run: a stage, or one of its exports.
+    """A unit of work that a run executes once: a stage, or one of its exports.
 
     Args:
         name: a stage's name, or ``export.LABEL``.
-        work: does it and returns its figures.
-        needs: the stage that must be finished, if any.
-        shared: whether several processes do it together; else the first does it alone.
-        optional: whether what comes next does not need it, so that a failure stops nothing.
+        work: executes it and returns its figures.
+        needs: the stage that must be finished before, if any.
+        shared: whether all processes execute it together; else only the first does.
+        optional: whether nothing later depends on it, so that a failure does not stop the run.
 
     """
 
@@ -158,7 +158,7 @@ def export(label: str, artifacts: Artifacts, reporter: Reporter) -> Figures:
 def _needed_by_export(label: str, artifacts: Artifacts) -> Stage | None:
     try:
         return MADE_BY[artifacts.components.load("exporter", artifacts.config.export[label].name).takes]
-    except PluginError:  # a missing exporter fails when it is built, and stops no other
+    except PluginError:  # a missing exporter fails when it is built; the others still run
         return None
 
 

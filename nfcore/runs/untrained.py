@@ -1,4 +1,4 @@
-"""The student of a run before it has learned anything."""
+"""The untrained student of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def reference_cameras(source: RaySource) -> Cameras:
 
 
 def new_student(config: PipelineConfig, source: RaySource, components: PluginManager) -> LightField:
-    """Return the untrained student that ``config`` describes, on the CPU; its weights follow from the seed."""
+    """Return the untrained student that ``config`` describes, on the CPU; its weights depend on the seed only."""
     cameras = reference_cameras(source)
     card = student_card(config.student, source.scene, cameras.height, cameras.width)
     with torch.random.fork_rng(devices=[]):

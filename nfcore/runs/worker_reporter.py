@@ -1,4 +1,4 @@
-"""How the processes other than the first take part in a stage: they report nothing, and start where it starts."""
+"""The reporter of all processes but the first: it reports nothing, and resumes where the first one does."""
 
 from __future__ import annotations
 
