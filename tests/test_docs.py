@@ -138,8 +138,8 @@ def test_the_example_of_a_publication_is_one(tmp_path):
     assert [row.name for row in table.rows] == ["Teapot", "Mean"]
 
 
-def test_a_guide_says_what_its_kind_gets_gives_and_may_raise():
+def test_a_guide_says_what_its_kind_gets_provides_and_may_raise():
     for kind, page in GUIDES.items():
         headings = re.findall(r"^## (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-        right = ["What it gets", "What it must give", "What it may raise", "A minimal one", "Test it"]
+        right = ["What it gets", "What it must provide", "What it may raise", "A minimal example", "Test it"]
         assert headings == right, kind
