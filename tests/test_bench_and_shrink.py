@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tiny_sizes import CODES, STUDENT
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 import tiny_plugin
 import nfcore

@@ -12,6 +12,8 @@ import pytest
 from nfcore.config.resolve import configure
 from nfcore.runs import Run
 
+pytestmark = pytest.mark.slow
+
 STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export.exact"]
 
 

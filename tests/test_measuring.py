@@ -19,6 +19,8 @@ from nfcore.measuring.packages import Package
 from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
 from nfcore.measuring.timing import Timing, interleaved, rounds_within
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_round_runs_every_candidate_once_and_the_first_round_does_not_count():
     called: list[str] = []

@@ -94,6 +94,7 @@ def test_show_prints_the_file_or_with_resolved_all_that_it_stands_for(command, t
     assert as_json == read_recipe("mobiler2l-gelu", manager)
 
 
+@pytest.mark.slow
 def test_sizes_are_listed_for_the_recipes_images_or_for_others(command, tmp_path):
     def paper(*arguments):
         rows = json.loads(command("recipes", "list", "--sizes", "--json", *arguments, cwd=tmp_path).stdout)

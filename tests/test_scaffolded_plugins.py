@@ -64,8 +64,8 @@ def test_installed_they_are_listed_without_torch(site):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_check_finds_that_it_keeps_its_contract(written, kind):
-    done = nfcore("plugins", "check", written / NAMES[kind])
+def test_check_finds_that_it_keeps_its_contract(written, command, tmp_path, kind):
+    done = command("plugins", "check", written / NAMES[kind], cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{kind} {NAMES[kind]}/{NAMES[kind]}: " in done.stdout
     assert " passed" in done.stdout

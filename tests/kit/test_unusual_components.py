@@ -13,6 +13,8 @@ from nfcore.testing import BackboneConformance, ExporterConformance, TeacherConf
 from nfcore.testing.running import run_file
 from nfcore.testing.sphere import sphere_rendering
 
+pytestmark = pytest.mark.slow
+
 
 class Rasteriser(right.Teacher):
     """Draws whole views only."""

@@ -9,6 +9,8 @@ from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.evaluator.constants import constexpr_lut_to_dense
 from nfcore_coreml.toolchain import coremltools, quiet
 
+pytestmark = pytest.mark.slow
+
 with quiet():
     import coremltools.optimize.coreml as compression
 

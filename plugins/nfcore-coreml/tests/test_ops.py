@@ -15,6 +15,8 @@ from nfcore_coreml.evaluator import Package, Program
 from nfcore_coreml.evaluator.ops import OPS
 from nfcore_coreml.toolchain import MIL_pb2, coremltools, quiet
 
+pytestmark = pytest.mark.slow
+
 CASES = op_cases_elementwise.CASES | op_cases_shapes.CASES | op_cases_layers.CASES
 
 #: The passes with which coremltools makes a program fp16.

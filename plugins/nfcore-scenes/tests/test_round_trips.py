@@ -20,6 +20,8 @@ from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_pose
 from nfcore_scenes.procedural import Procedural
 from nfcore_scenes.transforms import TransformsJson
 
+pytestmark = pytest.mark.slow
+
 FISHEYE = Lens("OPENCV_FISHEYE", 1000, 1000, (900.0, 900.0, 510.0, 490.0, 0.02, -0.01, 0.003, 0.0))
 RADIAL = Lens("SIMPLE_RADIAL", 1000, 1000, (1200.0, 500.0, 500.0, 0.06))
 SCENE = Procedural(Procedural.Options(train_views=4, val_views=0, test_views=1), 256)
