@@ -91,7 +91,11 @@ def test_what_can_be_made_is_made_where_something_fails(export, tmp_path, monkey
     )
     done = export()
     assert done.returncode == 1
-    assert done.stderr == ("nfcore: 1 of 2 exports failed\n  first: RuntimeError: an op that nobody knows\n")
+    count, failed = done.stderr.splitlines()
+    assert "1 of 2" in count
+    assert failed.startswith("  first: ")
+    assert "tiny-dist/copy" in failed
+    assert "an op that nobody knows" in failed
     assert "student-exports/second" in done.stdout
     assert [path.name for path in (tmp_path / "student-exports").iterdir()] == ["second"]
 
@@ -115,7 +119,7 @@ def test_what_a_run_was_asked_for_and_can_not_have_is_not_asked_for_again(nfcore
     monkeypatch.setattr(tiny.Copy, "export", fails_on_errors)
     for named in (("copy", "--as", "second"), ("copy",)):
         failed = nfcore("export", "tiny", *named, "--set", "error=0.5")
-        assert failed.returncode == 1
+        assert failed.returncode != 0
         assert "an op that nobody knows" in failed.stderr
         assert (tmp_path / "runs/tiny/config.toml").read_text() == before
         assert nfcore("export", "tiny").returncode == 0
