@@ -16,8 +16,9 @@ import pytest
 import torch
 from PIL import Image
 
-from nfcore import UserError, memory
+from nfcore import UserError
 from nfcore.io.tensors import seeded
+from nfcore.runtime import memory
 from nfcore.ui.console import Console, ConsoleReporter
 from nfcore.ui.terminal_pictures import ROWS, inline, protocol_of
 
