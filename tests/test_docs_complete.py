@@ -75,6 +75,7 @@ def test_each_component_and_recipe_has_a_summary(plugins):
     assert all(not plugin.problem for plugin in plugins.plugins), [p.problem for p in plugins.plugins]
 
 
+@pytest.mark.slow
 def test_each_component_and_its_options_have_a_docstring(plugins):
     for plugin, component in plugins.components():
         cls = plugins.load(component.kind, f"{plugin.distribution}/{component.name}")

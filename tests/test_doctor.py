@@ -91,6 +91,7 @@ def examined(tmp_path_factory) -> list[Finding]:
     return [Finding(**check) for check in json.loads(done.stdout)["checks"]]
 
 
+@pytest.mark.slow
 def test_a_class_that_can_not_be_imported_is_found_though_a_listing_does_not_see_it(examined):
     (found,) = [f for f in examined if f.check == "teacher needy of needy 1.2"]
     assert found.status == "broken"

@@ -12,6 +12,8 @@ from nfcore import LightField, runs
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.runs.report import gather
 
+pytestmark = pytest.mark.slow
+
 # What 0.1 wrote into config.toml of each training stage, and 0.2 has no more.
 REMOVED = "anywhere = 0.1\nema = 0.0\ncompile = false\n"
 SOURCES = {"teach.steps": "--set", "teacher.name": "recipe tiny"}

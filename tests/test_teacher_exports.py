@@ -15,6 +15,8 @@ from nfcore import FittedTeacher, UserError
 from nfcore.exports.manifest import Manifest
 from nfcore.pipeline import ExportRejectedError, Reference, export
 
+pytestmark = pytest.mark.slow
+
 DECLARED = """
 [project]
 name = "tiny-dist"

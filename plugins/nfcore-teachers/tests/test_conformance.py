@@ -1,6 +1,10 @@
 """The teachers keep their contract."""
 
+import pytest
+
 from nfcore.testing import TeacherConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestVoxels(TeacherConformance):

@@ -12,6 +12,8 @@ from nfcore_teachers.mip_nerf import MipNerf
 from nfcore_teachers.nerf import Nerf
 from nfcore_teachers.voxels import Voxels
 
+pytestmark = pytest.mark.slow
+
 _spec = importlib.util.spec_from_file_location("scenes", Path(__file__).with_name("scenes.py"))
 scenes = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(scenes)

@@ -7,6 +7,8 @@ from nfcore.io.tensors import load_state, save_state
 from nfcore.options import parse
 from nfcore_teachers.voxels import Voxels
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = Voxels.Options(resolution=24, samples_per_step=3000)
 BUDGET = Budget(steps=200, seed=3)
 
