@@ -75,7 +75,7 @@ def test_what_can_not_be_extended_is_a_users_error(manager, write, text, said):
 
 def test_two_that_extend_each_other_are_told_by_name(manager, write):
     write("a.toml", 'extends = "b.toml"')
-    with pytest.raises(UserError, match=r"extends itself, by way of b\.toml, a\.toml"):
+    with pytest.raises(UserError, match=r"extends itself.* b\.toml, a\.toml"):
         read_recipe(write("b.toml", 'extends = "a.toml"'), manager)
 
 

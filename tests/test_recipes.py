@@ -243,8 +243,8 @@ def test_the_exports_of_a_run_are_all_offered_or_those_named(manager):
 @pytest.mark.parametrize(
     ("offered", "names", "changes", "label", "said"),
     [
-        ({}, [], [], None, "nothing to export: name an exporter; there is bake, copy"),
-        (OFFERED, [], [], "x", "2 exports can't have one label"),
+        ({}, [], [], None, "name an exporter; there is bake, copy"),
+        (OFFERED, [], [], "x", "2 exports"),
         (OFFERED, ["exact"], ["eror=1"], None, "unknown option 'eror'; did you mean 'error'"),
         (OFFERED, ["exakt"], [], None, "unknown exporter 'exakt'"),
     ],

@@ -1,4 +1,4 @@
-"""Pipelines as data: the schema, recipes in layers, and where each setting came from."""
+"""Pipelines as data: their schema, recipes in layers, and the source of each setting."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Training options of nfcore 0.1 that are gone: ignored where they changed nothing, refused elsewhere."""
+"""Training options of nfcore 0.1 that were removed: ignored if they had no effect, refused otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# By name: the values that a configuration may still hold, and why there is nothing to set any more.
+# By name: the values that a configuration may still have, and why the option was removed.
 _REMOVED: dict[str, tuple[tuple[Any, ...], str]] = {
     "ema": ((0, None), "a falling learning rate does the same as a moving average of the weights"),
     "clip": ((None,), "a lower learning_rate does the same"),
@@ -21,7 +21,7 @@ def without_removed(values: Any) -> Any:
     {'steps': 10, 'schedule': 'exponential', 'final_learning_rate': 1.0}
 
     Raises:
-        ValueError: an option that did change the training.
+        ValueError: an option that had an effect.
 
     """
     if not isinstance(values, Mapping):

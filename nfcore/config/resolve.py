@@ -1,4 +1,4 @@
-"""From a recipe's name and the user's changes to a pipeline's configuration."""
+"""Resolves a recipe's name and the user's changes to a pipeline's configuration."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nfcore.config.layers import component_name, laid_over, read_layers, read_recipe, same_component
+from nfcore.config.layers import component_name, overridden, read_layers, read_recipe, same_component
 from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
 from nfcore.config.setting_sources import SettingSources
 from nfcore.errors import UserError, nearest
@@ -23,7 +23,7 @@ _PARTS: tuple[Kind, ...] = ("encoding", "backbone", "upsampler")
 
 
 def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
-    """Return the pipeline of a recipe as it stands, whether or not its components are installed.
+    """Return the pipeline of a recipe without changes, whether or not its components are installed.
 
     Raises:
         UserError: as ``read_recipe``; or an unknown setting or a wrong value.
@@ -34,12 +34,12 @@ def read_pipeline(name: str, manager: PluginManager) -> PipelineConfig:
 
 @dataclass(frozen=True)
 class Configured:
-    """A pipeline's configuration, and what gave each setting its value.
+    """A pipeline's configuration, and the source of each setting.
 
     Args:
         config: the configuration.
-        sources: a recipe's name, or an option of the command line, by flat key such as ``distill.steps``;
-            settings that have their default are not in it.
+        sources: a recipe's name or a command line option, by flat key such as ``distill.steps``; settings with
+            their default are left out.
 
     """
 
@@ -61,12 +61,16 @@ def configure(
 
     Args:
         recipe: a recipe's name, or the path of a TOML file.
-        manager: where recipes and components are found.
-        scene: a ray source, ``NAME`` or ``NAME:PATH``, or a ``PATH`` whose ray source its files tell.
+        manager: finds recipes and components.
+        scene: a ray source, ``NAME`` or ``NAME:PATH``; or a ``PATH`` whose ray source is detected from its files.
         teacher: a teacher's name; the recipe's options for another teacher are dropped.
         changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
         exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
         protocol: a publication whose test views are scored; ``all`` for every test view.
+
+    >>> config = configure("quickstart", nfcore.plugins(), changes=["distill.steps=100"])  # doctest: +SKIP
+    >>> config.distill.steps  # doctest: +SKIP
+    100
 
     Raises:
         UserError: an unknown name, option or value.
@@ -93,32 +97,32 @@ def configure_with_sources(
     exports: str | None = None,
     protocol: str | None = None,
 ) -> Configured:
-    """Return what ``configure`` does, and where each value came from."""
+    """Return what ``configure`` does, with the source of each value."""
     values: dict[str, Any] = {}
     sources = SettingSources()
 
-    def give(source: str, given: dict[str, Any]) -> None:
+    def override(source: str, given: dict[str, Any]) -> None:
         values.update(given)
-        sources.gave(source, given, values)
+        sources.record(source, given, values)
 
     for name, own in read_layers(recipe, manager):
-        values = laid_over(values, own)
-        sources.gave(f"recipe {name}", own, values)
+        values = overridden(values, own)
+        sources.record(f"recipe {name}", own, values)
     if scene is not None:
-        give("--scene", {"scene": scene_choice(scene, manager)})
+        override("--scene", {"scene": scene_choice(scene, manager)})
     if teacher is not None and not same_component(teacher, component_name(values.get("teacher"))):
-        give("--teacher", {"teacher": {"name": teacher}})
+        override("--teacher", {"teacher": {"name": teacher}})
     if exports is not None:
         offered = _table(values, "export")
         labels = [label.strip() for label in exports.split(",") if label.strip()]
         added = {_label(label): {"name": label} for label in labels if label not in offered}
         values["export"] = {label: added.get(label) or offered[label] for label in map(_label, labels)}
-        sources.gave("--export", {"export": added}, values)
+        sources.record("--export", {"export": added}, values)
     if protocol is not None:
-        give("--protocol", {"protocol": protocol})
+        override("--protocol", {"protocol": protocol})
     for change in changes:
         given = _apply(values, change, manager)
-        sources.gave("--set", given, values)
+        sources.record("--set", given, values)
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
     check_options(config, manager)
     return Configured(config, sources.of(config.model_dump(mode="json", exclude_none=True)))
@@ -139,9 +143,9 @@ def choose_exports(
         offered: the exports of a run by label.
         names: labels or exporters.
         changes: ``key=value`` each, options of the exporters.
-        label: another label for the one export that is named.
-        manager: where exporters are found.
-        required_psnr: least PSNR against torch in dB; None leaves it as it was.
+        label: another label, if one export is named.
+        manager: finds exporters.
+        required_psnr: least PSNR against torch in dB; None does not change it.
 
     Raises:
         UserError: nothing to export, an unknown name or option, or a label for several exports.
@@ -150,14 +154,14 @@ def choose_exports(
     chosen = {_label(name): offered.get(name, ExportChoice(name=name)) for name in names} or dict(offered)
     if not chosen:
         known = nearest("", {component.name for _, component in manager.components("exporter")})
-        raise UserError(f"nothing to export: name an exporter; {known}")
+        raise UserError(f"the recipe has no exports: name an exporter; {known}")
     required = {} if required_psnr is None else {"required_psnr": required_psnr}
     values = {name: choice.model_dump() | required for name, choice in chosen.items()}
     for change, value in itertools.product(changes, values.values()):
         _apply(value, change, manager)
     if label is not None:
         if len(values) > 1:
-            raise UserError(f"--as {label}: {len(values)} exports can't have one label; name one exporter")
+            raise UserError(f"--as {label}: {len(values)} exports can't share a label: name one exporter")
         values = dict.fromkeys([label], *values.values())
     chosen = {name: parse(ExportChoice, value, f"export {name!r}") for name, value in values.items()}
     for name, choice in chosen.items():
@@ -174,7 +178,7 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
     """Check every component's name and options before any work is done.
 
     Raises:
-        UserError: a component or an option that there isn't, or a value that it does not take.
+        UserError: an unknown component or option, or a wrong value.
 
     """
     for where, (kind, choice) in config.components.items():
@@ -187,7 +191,7 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
 
 
 def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[str, Any]:
-    """Set one ``key=value`` in ``values`` and return it alone, in tables as it lies there."""
+    """Set one ``key=value`` in ``values``; return the nested table of this value alone."""
     key, equals, text = change.partition("=")
     path = key.strip().split(".")
     if not equals or not all(path):
@@ -197,7 +201,7 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[
     node = values
     for part in path[:-1]:
         child = node.setdefault(part, {})
-        if isinstance(child, str):  # a component's name alone: make room for its options
+        if isinstance(child, str):  # a component's name without options
             child = node[part] = {"name": child}
         if not isinstance(child, dict):
             raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
@@ -207,7 +211,7 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[
 
 
 def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
-    """Return the part of the student that has ``option``: ``student.width`` means ``student.backbone.width``."""
+    """Return the part of the student that has ``option``, so that ``student.width`` can be set."""
     options = {
         part: list(manager.load(part, component_name(student[part])).Options.model_fields)
         for part in _PARTS
@@ -218,7 +222,7 @@ def _part_with_option(student: dict[str, Any], option: str, manager: PluginManag
         return found[0]
     if found:
         raise UserError(
-            f"student.{option} is ambiguous: say " + " or ".join(f"student.{p}.{option}" for p in found)
+            f"student.{option} is ambiguous: write " + " or ".join(f"student.{p}.{option}" for p in found)
         )
     known = {name for names in options.values() for name in names}
     raise UserError(f"no part of the student has an option {option!r}; {nearest(option, known)}")
@@ -232,7 +236,11 @@ def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def toml_value(text: str) -> Any:
-    """Return ``text`` as a TOML value where it is one (12, true, [1, 2]), else as it stands (a path, a name)."""
+    """Return ``text`` as a TOML value if it is one, else unchanged (a path, a name).
+
+    >>> toml_value("[1, 2]"), toml_value("data/lego")
+    ([1, 2], 'data/lego')
+    """
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A pipeline as data: which components by name, with which options, and how much work each stage does."""
+"""The schema of a pipeline: its components by name, their options, and the work of each stage."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from nfcore.interfaces.budget import Budget
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
 
-#: The protocol of a run that was told no other: every test view is scored.
+#: The default protocol: every test view is scored.
 ALL_VIEWS = "all"
 
 
 class Choice(BaseModel):
-    """A component by name; all other keys are that component's options."""
+    """A component by name; all other keys are that component's options.
+
+    >>> Choice(name="voxels", resolution=128).options
+    {'resolution': 128}
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -24,7 +28,7 @@ class Choice(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The component's options as they were given."""
+        """The component's options, as given."""
         return dict(self.model_extra or {})
 
 
@@ -32,30 +36,30 @@ def _choice(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
-#: A component's name alone, or a table with its name and options.
+#: A component's name, or a table with its name and options.
 Chosen = Annotated[Choice, BeforeValidator(_choice)]
 
 
 class ExportChoice(Choice):
-    """An exporter by name with its options, and how near to torch its files must come."""
+    """An exporter by name with its options, and how close to torch its files must be."""
 
     required_psnr: float | None = Field(
         default=None,
         gt=0,
-        description="Least PSNR against torch, dB; none: the exporter's own tolerance at its precision",
+        description="Least PSNR against torch, dB; none uses the exporter's own tolerance at its precision",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _of_0_1(cls, given: object) -> object:
-        """Take ``floor`` for ``required_psnr``: nfcore 0.1 called it that."""
+        """Accept ``floor``, the name of ``required_psnr`` in nfcore 0.1."""
         if isinstance(given, dict) and "floor" in given:
             given = dict(given) | {"required_psnr": given["floor"]}
             del given["floor"]
         return given
 
 
-#: An exporter's name alone, or a table with its name, its options and what is required.
+#: An exporter's name, or a table with its name, its options and what is required.
 ChosenExport = Annotated[ExportChoice, BeforeValidator(_choice)]
 
 
@@ -77,7 +81,11 @@ class StageConfig(Options):
     )
 
     def budget(self, seed: int) -> Budget:
-        """Return the stage's budget."""
+        """Return the stage's budget.
+
+        >>> StageConfig(steps=100).budget(seed=0)
+        Budget(steps=100, seconds=None, seed=0)
+        """
         return Budget(self.steps, self.seconds, seed)
 
 
@@ -90,32 +98,32 @@ class TrainingConfig(StageConfig):
         return without_removed(values)
 
     batch: int = Field(8, ge=1, description="Views (or crops, each from its own view) per step")
-    crop: int | None = Field(None, ge=1, description="Side of the square crops in rays; none takes whole views")
+    crop: int | None = Field(None, ge=1, description="Side of the square crops in rays; none uses whole views")
     shift: bool = Field(
-        False, description="Lay the ray grid at any pixel, not only at multiples of the scale (augmentation)"
+        False, description="Start the ray grid at any pixel, not only at multiples of the scale (augmentation)"
     )
     hard: float = Field(
         0.0, ge=0, le=1, description="Share of crops drawn from tiles in proportion to the student's error there"
     )
-    loss: Chosen = Field(Choice(name="mse"), description="What a student's picture costs against its target")
+    loss: Chosen = Field(Choice(name="mse"), description="Loss between the student's image and its target")
     optimizer: Literal["adamw", "muon"] = Field(
-        "adamw", description="AdamW; or Muon for the network's weight matrices and AdamW for all else"
+        "adamw", description="AdamW; or Muon for the network's weight matrices and AdamW for the rest"
     )
     learning_rate: float = Field(2e-3, gt=0, description="Highest learning rate")
     encoding_learning_rate: float | None = Field(
-        None, gt=0, description="Highest learning rate of the encoding's weights; none takes learning_rate"
+        None, gt=0, description="Highest learning rate of the encoding's weights; none uses learning_rate"
     )
     final_learning_rate: float = Field(0.005, gt=0, le=1, description="Last rate as a share of the highest")
     schedule: Literal["cosine", "exponential"] = Field("cosine", description="From the highest rate to the last")
     warmup: float = Field(0.08, ge=0, lt=1, description="Share of the steps in which the rate rises from zero")
     weight_decay: float = Field(1e-2, ge=0, description="Decoupled decay of the network's weight matrices")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="Arithmetic of the network; auto takes bf16 where the hardware gains by it"
+        "auto", description="Arithmetic of the network; auto uses bf16 where the hardware is faster with it"
     )
 
 
 class DistillConfig(TrainingConfig):
-    """How the student learns from the teacher's pseudo views."""
+    """How the student is trained on the teacher's pseudo views."""
 
     views: int = Field(600, ge=1, description="Pseudo views that the teacher renders")
     first_views: int = Field(64, ge=1, description="Pseudo views rendered before the first step")
@@ -129,53 +137,54 @@ class DistillConfig(TrainingConfig):
         0.0,
         ge=0,
         description="GiB that pseudo views may take in a temporary file of the run's folder where view_memory "
-        "does not hold them all; 0 leaves the disk alone",
+        "can't store them all; 0 does not use the disk",
     )
     background: bool = Field(
-        True, description="Render pseudo views in the background while the student trains; changes no result"
+        True,
+        description="Render pseudo views in the background during training; does not change the result",
     )
     photos: float = Field(
         0.0, ge=0, le=1, description="Share of crops from the training photos in the last part of distillation"
     )
-    photos_from: float = Field(
-        0.25, ge=0, le=1, description="Length of that last part as a share of the steps; see photos"
-    )
+    photos_from: float = Field(0.25, ge=0, le=1, description="Length of that last part, as a share of the steps")
 
 
 class FinetuneConfig(TrainingConfig):
-    """How the student learns from the photos."""
+    """How the student is trained on the photos."""
 
     evaluations: int = Field(
-        4, ge=1, description="How often the student is judged on validation images; the best weights are kept"
+        4, ge=1, description="How often the student is scored on validation images; the best weights are kept"
     )
 
 
 class PipelineConfig(Options):
-    """A whole pipeline. Recipes are such configurations as TOML files."""
+    """A complete pipeline; a recipe is one as a TOML file."""
 
-    summary: str = Field("", description="One line that says what the recipe is for")
+    summary: str = Field("", description="What the recipe is for, in one line")
     seed: int = Field(0, description="Seed of every random number of the run")
-    device: str = Field("auto", description="What computes: cpu, cuda, cuda:1; auto takes CUDA where there is one")
+    device: str = Field(
+        "auto", description="Device to compute on: cpu, cuda, cuda:1; auto uses CUDA where available"
+    )
     image_size: int | None = Field(
         None, ge=1, description="Longer side in pixels that the photos are scaled to; none keeps their size"
     )
-    scene: Chosen = Field(description="Ray source: where the photos come from")
+    scene: Chosen = Field(description="Ray source that reads the photos")
     teacher: Chosen = Field(description="The radiance field that is fitted to the photos")
-    student: StudentConfig = Field(description="The light field that learns from the teacher")
+    student: StudentConfig = Field(description="The light field that is trained on the teacher's views")
     teach: StageConfig = Field(description="Fitting the teacher")
     distill: DistillConfig = Field(description="Training the student on pseudo views")
     finetune: FinetuneConfig = Field(description="Training the student on the photos")
     protocol: str = Field(
-        "all", description="Test views that are scored: all, or those that a publication scores, by its name"
+        "all", description="Test views that are scored: all, or the name of a publication for its own"
     )
     export: dict[str, ChosenExport] = Field(
         default={},
-        description="Exports: a label each, with exporter, options, and required_psnr in dB",
+        description="Exports by label: each with exporter, options, and required_psnr in dB",
     )
 
     @property
     def components(self) -> dict[str, tuple[Kind, Choice]]:
-        """Each component that the pipeline names, with its kind, by its key in a recipe: ``student.encoding``."""
+        """The pipeline's components with their kinds, by their keys in a recipe, such as ``student.encoding``."""
         return {
             "scene": ("ray_source", self.scene),
             "teacher": ("teacher", self.teacher),

@@ -1,4 +1,4 @@
-"""Where each setting of a pipeline got its value from: a recipe, or an option of the command line."""
+"""The source of each setting of a pipeline: a recipe, or a command line option."""
 
 from __future__ import annotations
 
@@ -7,28 +7,32 @@ from typing import Any
 
 
 class SettingSources:
-    """Follows the values of a pipeline while they are put together.
+    """Records the source of each value while a pipeline is configured.
 
-    A component may be given by its name alone: a source is kept under the path of what was given, be that a
-    table's entry (``teacher.resolution``) or the component (``teacher``).
+    A component may be set by its name alone: a source is recorded by the path of what was set, either an entry of
+    a table (``teacher.resolution``) or the component (``teacher``).
     """
 
     def __init__(self) -> None:
         self._by_path: dict[str, str] = {}
 
-    def gave(self, source: str, given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-        """Note that ``source`` gave the values ``given``, by which all of them became ``values``."""
+    def record(self, source: str, given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+        """Record that ``source`` set the values ``given``; together, all values are now ``values``."""
         self._by_path |= dict.fromkeys(flat(given), source)
         self._by_path = {path: source for path, source in self._by_path.items() if _has(values, path)}
 
     def of(self, settings: Mapping[str, Any]) -> dict[str, str]:
-        """Return the sources of ``settings``, a finished pipeline's, by flat key; a default has none."""
+        """Return the sources of a pipeline's ``settings`` by flat key; defaults have none."""
         found = {key: self._by_path.get(key, self._by_path.get(_component(key), "")) for key in flat(settings)}
         return {key: source for key, source in found.items() if source}
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested tables as one, with keys such as ``student.backbone.width``; an empty table is a value."""
+    """Flatten nested tables, with keys such as ``student.backbone.width``; an empty table is a value.
+
+    >>> flat({"distill": {"steps": 10}, "export": {}})
+    {'distill.steps': 10, 'export': {}}
+    """
     found: dict[str, Any] = {}
     for key, value in values.items():
         path = f"{prefix}{key}"
@@ -37,7 +41,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _component(key: str) -> str:
-    """Return the path of the component whose name ``key`` is; nothing if it is no name."""
+    """Return the path of the component whose name is at ``key``; empty if ``key`` is not a name."""
     return key.removesuffix(".name") if key.endswith(".name") else ""
 
 

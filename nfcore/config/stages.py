@@ -1,4 +1,4 @@
-"""The stages of a pipeline in their order, and the first one that follows from a setting."""
+"""The stages of a pipeline in order, and the first one that a setting affects."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from nfcore.config.setting_sources import flat
 
 #: The name of a stage.
 Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
-#: All stages, in their order.
+#: All stages, in order.
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
-# The first stage that follows from a setting, by the setting's first word; all others follow from the first stage.
+# The first stage that a setting affects, by the first part of its key; all others affect the first stage.
 _FIRST_STAGE: dict[str, Stage] = {"student": "distill", "distill": "distill", "finetune": "finetune"}
-# A run may be exported and scored again, and resume on another machine: it stays the same run.
+# Settings that may change within a run: it can be exported and scored again, and resume on another machine.
 _FREE = {"device", "export", "protocol", "summary"}
 
 
 def changed_settings(before: PipelineConfig, after: PipelineConfig) -> list[str]:
-    """Return the settings in which two pipelines differ so that they train something else, by flat key."""
+    """Return the settings, by flat key, in which two pipelines differ and that affect training."""
     left, right = (flat(config.model_dump(mode="json", exclude=_FREE)) for config in (before, after))
-    return sorted(name for name in left | right if not _alike(name, left.get(name), right.get(name)))
+    return sorted(name for name in left | right if not _equal(name, left.get(name), right.get(name)))
 
 
-def _alike(key: str, value: Any, other: Any) -> bool:
-    """Whether two values of a setting mean the same: a component may be named with its distribution or without."""
+def _equal(key: str, value: Any, other: Any) -> bool:
+    """Whether two values of a setting are equal; a component may be named with or without its distribution."""
     if key.endswith(".name") and isinstance(value, str) and isinstance(other, str):
         return same_component(value, other)
     return bool(value == other)
 
 
 def first_stage(settings: Iterable[str]) -> Stage | None:
-    """Return the first stage that follows from one of the ``settings``, given by flat key; None without any."""
+    """Return the first stage that one of the ``settings`` (flat keys) affects; None without any.
+
+    >>> first_stage(["finetune.steps", "distill.loss.name"])
+    'distill'
+    """
     stages = [_FIRST_STAGE.get(name.partition(".")[0], STAGES[0]) for name in settings]
     return min(stages, key=STAGES.index, default=None)

@@ -1,4 +1,4 @@
-"""How good pictures are: metrics, error maps, published tables, comparisons of runs."""
+"""Image quality: metrics, error maps, published tables, comparisons of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs beside published tables: which run belongs to which row, and what may stand in one row."""
+"""Comparison of runs with published tables: which run belongs to which row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nfcore.plugin.components import Kind
 from nfcore.plugin.manager import PluginManager
 from nfcore.student.sizes import student_size
 
-#: A run's figures under the names of ``summary.json``.
+#: A run's figures, named as in ``summary.json``.
 Figures = Mapping[str, Any]
 
 
@@ -43,22 +43,22 @@ class Compared:
 
     @property
     def protocol(self) -> str:
-        """The protocol by which it was scored, without its distribution."""
+        """The protocol that it was scored by, without its distribution."""
         return str(self.figures.get("protocol") or ALL_VIEWS).rpartition("/")[2]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a comparison. All that stands in it was measured at one image size by one protocol.
+    """One line of a comparison: everything in it was measured at one image size by one protocol.
 
     Args:
-        name: the published row's.
+        name: of the published row.
         image_size: longer side in pixels.
         protocol: which test views were scored.
-        published: published values by column; none where the run differs in image size, protocol or scenes.
-        run: the run's name, or what the figures are of; None where there is no run.
-        scene: the run's.
-        test_views: how many test views the run was scored on.
+        published: published values by column; empty if the run differs in image size, protocol or scenes.
+        run: the run's name, or a description of its figures; None if there is no run.
+        scene: of the run.
+        test_views: number of test views that the run was scored on.
         ours: the run's figures by the title of their column.
 
     """
@@ -74,13 +74,13 @@ class Entry:
 
 
 class Comparison:
-    """Lays runs beside the tables of one publication.
+    """Compares runs with the tables of one publication.
 
     Args:
-        name: the publication's.
-        tables: what its file holds.
-        runs: what to compare.
-        manager: where recipes and components are found.
+        name: of the publication.
+        tables: the contents of its file.
+        runs: to compare.
+        manager: finds recipes and components.
 
     """
 
@@ -102,17 +102,17 @@ class Comparison:
             found = [(run, _ours(table, run.figures)) for run in self._with_recipe(row.recipe)]
         else:
             found = [(run, _ours(table, run.figures)) for run in self._with_scene(row.scenes)]
-        # A row of scenes is published for just these; one of designs is about several, so no run is its equal.
+        # A row of scenes was published for just these; a row of a design is for several, so it has no equal run.
         equal = [row.recipe is None and self._as_published(run, size) for run, _ in found]
         if not any(equal):
             ours = {} if row.recipe is None else _ours(table, self._size_figures(row.recipe, size))
             yield Entry(row.name, size, self.name, row.values, ours=ours)
-        for (run, ours), alike in sorted(zip(found, equal, strict=True), key=lambda pair: not pair[1]):
+        for (run, ours), comparable in sorted(zip(found, equal, strict=True), key=lambda pair: not pair[1]):
             yield Entry(
                 row.name,
                 run.figures.get("image_size", 0),
                 run.protocol,
-                row.values if alike else {},
+                row.values if comparable else {},
                 run.name,
                 run.scene,
                 run.figures.get("test_views"),
@@ -120,7 +120,7 @@ class Comparison:
             )
 
     def _as_published(self, run: Compared, image_size: int) -> bool:
-        """Whether a run was scored as the publication's were: the same image size, the same test views."""
+        """Whether a run was scored as in the publication: the same image size, the same test views."""
         views, limit = run.figures.get("test_views"), self.tables.protocol.test_views
         same_views = run.protocol == self.name or (
             run.protocol == ALL_VIEWS and views is not None and views <= limit
@@ -133,12 +133,12 @@ class Comparison:
     def _with_recipe(self, recipe: str) -> list[Compared]:
         try:
             wanted = design(read_pipeline(recipe, self.manager), self.manager)
-        except PluginError:  # no plugin has that recipe here
+        except PluginError:  # no installed plugin has that recipe
             return []
-        return [run for run, its in self.runs if its == wanted]
+        return [run for run, its_design in self.runs if its_design == wanted]
 
     def _size_figures(self, recipe: str, image_size: int) -> Figures:
-        """Return what is known of a recipe's student without a run."""
+        """Return the figures of a recipe's student that don't need a run."""
         try:
             student = read_pipeline(recipe, self.manager).student
             size = student_size(student, self.manager, image_size, image_size)
@@ -151,12 +151,12 @@ class Comparison:
         }
 
     def _means(self, table: Table) -> Iterator[tuple[Compared, dict[str, float]]]:
-        """Yield the means of runs that differ in nothing but the scene, where they have all the table's scenes."""
+        """Yield the means over runs that differ only in the scene and cover all of the table's scenes."""
         scenes = {scene for row in table.rows for scene in row.scenes}
         groups: dict[tuple[object, ...], list[Compared]] = defaultdict(list)
-        for run, its in self.runs:
+        for run, its_design in self.runs:
             if run.scene.lower() in scenes:
-                groups[its, run.config.seed, run.figures.get("image_size"), run.protocol].append(run)
+                groups[its_design, run.config.seed, run.figures.get("image_size"), run.protocol].append(run)
         for runs in groups.values():
             if len(runs) == len(scenes) == len({run.scene.lower() for run in runs}):
                 figures = [_ours(table, run.figures) for run in runs]
@@ -168,7 +168,7 @@ class Comparison:
 
 
 def design(config: PipelineConfig, manager: PluginManager) -> str:
-    """Return which student and teacher a pipeline has, with all their options, as a text to compare by."""
+    """Return a pipeline's student and teacher with all their options, as a string to compare by."""
     student = config.student
     parts: list[tuple[Kind, Choice]] = [
         ("teacher", config.teacher),
@@ -183,11 +183,11 @@ def _resolved(kind: Kind, choice: Choice, manager: PluginManager) -> list[Any]:
     try:
         plugin, component = manager.find(kind, choice.name)
         options = parse(manager.load(kind, choice.name).Options, choice.options, choice.name)
-    except PluginError:  # not installed here: as it stands in the run's configuration
+    except PluginError:  # not installed: as in the run's configuration
         return [choice.name, sorted(choice.options.items(), key=str)]
     return [f"{plugin.distribution}/{component.name}", options.model_dump(mode="json")]
 
 
 def _ours(table: Table, figures: Figures) -> dict[str, float]:
-    """Return those of ``figures`` that ``table`` has columns for, in its units, by title."""
+    """Return the ``figures`` that ``table`` has columns for, in its units, by title."""
     return {ours.title: figures[ours.key] * ours.factor for ours in table.ours if ours.key in figures}

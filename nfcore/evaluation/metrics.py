@@ -16,11 +16,11 @@ from torch.nn import functional as F
 from nfcore.errors import NfcoreError
 from nfcore.plugin.isolation import reason
 
-#: Images (n, 3, h, w) and truth of the same shape, both in [0, 1], and which pixels to ignore, (n, h, w) bool or
-#: None, to one value for each image, (n,).
+#: A function of images (n, 3, h, w) and truth of the same shape, both in [0, 1], and of the pixels to ignore,
+#: (n, h, w) bool or None. It returns one value per image, (n,).
 Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
-#: How long a download may stand still before it counts as failed.
+#: How long a download may stall before it has failed.
 _PATIENCE_SECONDS = 10.0
 
 
@@ -31,6 +31,9 @@ def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
         images: (n, 3, h, w) in [0, 1].
         truth: the same shape.
         ignored: (n, h, w) bool, pixels that do not count, or None.
+
+    >>> psnr(torch.full((1, 3, 16, 16), 0.6), torch.full((1, 3, 16, 16), 0.5)).round()
+    tensor([20.])
 
     """
     if ignored is not None:
@@ -43,15 +46,19 @@ def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
 
 
 def ssim(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
-    """Return the structural similarity of each image, (n,), each channel on its own.
+    """Return the structural similarity of each image, (n,), computed per channel.
 
     Wang et al. 2004, equation 13 and section III-C: an 11 x 11 Gaussian window with sigma 1.5, K1 = 0.01 and
-    K2 = 0.03, averaged over all windows that lie inside the image and over the channels.
+    K2 = 0.03, averaged over all windows that are inside the image and over the channels.
 
     Args:
         images: (n, 3, h, w) in [0, 1], each side at least 11 pixels.
         truth: the same shape.
         ignored: (n, h, w) bool, pixels that do not count, or None. A window around such a pixel is left out.
+
+    >>> images = torch.rand(2, 3, 16, 16)
+    >>> ssim(images, images)
+    tensor([1., 1.])
 
     """
     images = _filled(images, truth, ignored)
@@ -65,17 +72,17 @@ def ssim(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
 
 
 def _filled(images: Tensor, truth: Tensor, ignored: Tensor | None) -> Tensor:
-    """Return ``images`` with the truth where a pixel is ignored: nothing differs there."""
+    """Return ``images`` with the truth in ignored pixels, so that they do not differ."""
     return images if ignored is None else torch.where(ignored[:, None], truth, images)
 
 
 def ssim_mobiler2l(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
-    """Return what MobileR2L's code calls SSIM, (n,): only to compare with its tables, it is not the SSIM.
+    """Return what MobileR2L's code calls SSIM, (n,): only for comparison with its tables, it is not the SSIM.
 
-    Its code hands over (height, width, 3) images as if they were (channels, height, width). So each row of pixels
-    is taken for an image of its own, ``width`` high and 3 wide; and the window, 11 x 11 as in ``ssim``, reaches
-    over the edges into zeros. Neighbouring rows are never compared and most of each window is zeros on both
-    sides, which is why it is near 1 where the SSIM is not: on lego .9910 in place of .9507.
+    Its code passes (height, width, 3) images as if they were (channels, height, width). So each row of pixels is
+    treated as an image, ``width`` high and 3 wide, and the window, 11 x 11 as in ``ssim``, extends over the edges
+    into zeros. Neighbouring rows are never compared and most of each window is zeros on both sides, so the value
+    is near 1 where the SSIM is not: .9910 instead of .9507 on lego.
 
     Args:
         images: (n, 3, h, w) in [0, 1].
@@ -104,10 +111,12 @@ def ssim_mobiler2l(images: Tensor, truth: Tensor, ignored: Tensor | None = None)
 
 
 def lpips(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
-    """Return the learned perceptual distance of each image, (n,), less is nearer.
+    """Return the learned perceptual distance (LPIPS) of each image, (n,); less is better.
 
-    Zhang et al. 2018, the published linear weights on AlexNet (version 0.1), the default of R2L's
-    and MobileR2L's code.
+    Zhang et al. 2018, with the published linear weights on AlexNet (version 0.1), the default of R2L's and
+    MobileR2L's code.
+
+    >>> distance = lpips(images, truth)  # downloads AlexNet's weights  # doctest: +SKIP
 
     Args:
         images: (n, 3, h, w) in [0, 1].
@@ -115,7 +124,7 @@ def lpips(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tenso
         ignored: (n, h, w) bool, pixels that count as right, or None.
 
     Raises:
-        NfcoreError: torchvision, or AlexNet's weights, can't be had here.
+        NfcoreError: torchvision or AlexNet's weights are not available.
 
     """
     images = _filled(images, truth, ignored)
@@ -127,18 +136,18 @@ def lpips(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tenso
 @functools.cache
 def _perceptual_network() -> nn.Module:
     try:
-        with _impatient_sockets():
+        with _socket_timeout():
             network: nn.Module = _torchmetrics("image.lpip").LearnedPerceptualImagePatchSimilarity("alex").net
     except ModuleNotFoundError:
         raise NfcoreError("LPIPS needs torchvision: pip install 'neural-field-core[lpips]'") from None
-    except Exception as error:  # urllib, sockets, a truncated file: whatever a download can do
-        raise NfcoreError(f"LPIPS: the weights of AlexNet can't be had: {reason(error)}") from None
+    except Exception as error:  # urllib, sockets, a truncated file: any error of a download
+        raise NfcoreError(f"LPIPS: AlexNet's weights can't be loaded: {reason(error)}") from None
     return network
 
 
 @contextmanager
-def _impatient_sockets() -> Iterator[None]:
-    """Let a download that hangs fail; torchvision gives no other handle on that."""
+def _socket_timeout() -> Iterator[None]:
+    """Let a download that hangs fail; torchvision has no option for that."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE_SECONDS)
     try:
@@ -150,18 +159,18 @@ def _impatient_sockets() -> Iterator[None]:
 def _torchmetrics(module: str) -> Any:
     try:
         return importlib.import_module(f"torchmetrics.{module}")
-    except RuntimeError as error:  # it imports torchvision where there is one, and that may be another torch's
+    except RuntimeError as error:  # it imports torchvision, which may be for another torch
         raise NfcoreError(
-            f"torchmetrics can't be imported: {reason(error)}; a torchvision that does not fit torch does this: "
+            f"torchmetrics can't be imported: {reason(error)}; if torchvision does not fit torch, "
             "install both from one index, or remove torchvision"
         ) from None
 
 
 def available(note: Callable[[str], None]) -> dict[str, Metric]:
-    """Return all metrics that can be computed here, by the names that ``summary.json`` uses.
+    """Return all metrics that can be computed here, named as in ``summary.json``.
 
     Args:
-        note: told in one line why LPIPS is not among them, if it is not.
+        note: called with one line that says why LPIPS is missing, if it is.
 
     """
     metrics: dict[str, Metric] = {"psnr": psnr, "ssim": ssim, "ssim_mobiler2l": ssim_mobiler2l}

@@ -1,4 +1,4 @@
-"""``views.json``: the scores of each test view, so that the worst can be found and looked at."""
+"""``views.json``: the scores of each test view, so that the worst can be found."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class ViewScore(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     view: str = Field(description="The photo's name")
-    index: int = Field(ge=0, description="Its place among the test views")
-    scores: dict[str, float] = Field(description="Scores under the names that summary.json has for their means")
+    index: int = Field(ge=0, description="Its index among the test views")
+    scores: dict[str, float] = Field(description="Scores, named as their means in summary.json")
 
 
 _ROWS = TypeAdapter(list[ViewScore])
@@ -29,7 +29,7 @@ def by_view(evaluations: Mapping[str, Evaluation], indices: Sequence[int]) -> It
     """Yield the scores of each view.
 
     Args:
-        evaluations: of the same views, by what was scored, such as ``student.test``.
+        evaluations: of the same views, by a name such as ``student.test``.
         indices: of the views among all test views.
 
     """
@@ -61,5 +61,5 @@ def read_view_scores(path: Path) -> list[ViewScore]:
         return _ROWS.validate_json(path.read_bytes())
     except ValidationError as error:
         raise UserError(
-            f"{path}: damaged ({error.errors()[0]['msg']}); 'nfcore evaluate {path.parent} --again' writes it anew"
+            f"{path}: damaged ({error.errors()[0]['msg']}); run 'nfcore evaluate {path.parent} --again'"
         ) from None

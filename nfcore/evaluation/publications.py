@@ -1,4 +1,4 @@
-"""Published figures: how a publication measured, and its tables, as one TOML file that a plugin offers."""
+"""Published figures: a publication's protocol and tables, as a TOML file that a plugin offers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,29 @@ from nfcore.options import Options, parse
 class Protocol(Options):
     """Which test views a publication scores."""
 
-    test_views: int = Field(ge=1, description="At most so many, spread evenly over the test split from its first")
+    test_views: int = Field(ge=1, description="Greatest number, spread evenly over the test split from its first")
 
     def indices(self, n: int) -> range:
-        """Return which of ``n`` test views are scored: 25 of 200 is every 8th, of 25 or fewer it is all."""
+        """Return which of ``n`` test views are scored.
+
+        >>> Protocol(test_views=25).indices(200)
+        range(0, 200, 8)
+        """
         return range(0, n, math.ceil(n / self.test_views))
 
 
 class Ours(Options):
-    """A column for a run's own figure beside the published ones."""
+    """A column for a run's own figure next to the published ones."""
 
     title: str = Field(description="Heading of the column")
     key: str = Field(description="Which figure: a key of summary.json")
-    factor: float = Field(1.0, description="Multiplies the figure, to give it the table's unit")
+    factor: float = Field(1.0, description="Factor that converts the figure to the table's unit")
 
 
 class Row(Options):
     """One row of a published table, and which runs belong to it."""
 
-    name: str = Field(description="What the row is about, as published")
+    name: str = Field(description="Name of the row, as published")
     scenes: tuple[str, ...] = Field((), description="Runs of these scenes belong to the row")
     recipe: str | None = Field(None, description="Runs with this recipe's student and teacher belong to the row")
     mean: bool = Field(False, description="Whether the row is the mean over all rows before it")
@@ -43,7 +47,7 @@ class Row(Options):
 class Table(Options):
     """One published table."""
 
-    name: str = Field(description="How scripts call it")
+    name: str = Field(description="Name for scripts")
     title: str = Field(description="What it shows, with its unit")
     source: str = Field(description="Where it was published")
     image_size: int = Field(ge=1, description="Longer side in pixels of the images that were scored")
@@ -71,10 +75,10 @@ class Tables(Options):
 
 
 def read_tables(path: Path) -> Tables:
-    """Return what a publication's file holds.
+    """Return the contents of a publication's file.
 
     Raises:
-        UserError: no such file, not TOML, or with other keys than these models have.
+        UserError: no such file, invalid TOML, or unknown keys.
 
     """
     return parse(Tables, read_toml(path), str(path))

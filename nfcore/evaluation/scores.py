@@ -1,4 +1,4 @@
-"""Quality on a set of views: each metric, view by view."""
+"""Scores on a set of views: each metric of each view."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Quality on a set of views.
+    """The scores on a set of views.
 
     Args:
-        scores: of each metric by name: a value for each view.
+        scores: a value per view, by metric.
         names: of the views.
+
+    >>> Evaluation({"psnr": (30.0, 32.0)}, ("a.png", "b.png")).mean
+    {'psnr': 31.0}
 
     """
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: text, tensors, images, videos."""
+"""Atomic files, which are written completely or not at all: text, tensors, images, videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, synced, then renamed; TOML and JSON are read."""
+"""Atomic files: written to a temporary path, synced, then renamed. Also reads TOML and JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from typing import Any
 
 from nfcore.errors import UserError
 
-# As tempfile names a folder between its prefix and nothing.
+# The names that tempfile chooses for folders with the prefix below.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; on success it takes ``path``'s place, on failure it is removed.
+    """Yield a temporary path next to ``path``; on success it replaces ``path``, on failure it is deleted.
 
-    What is written there may be a file or a folder; a folder replaces an existing one.
+    It may become a file or a folder; a folder replaces an existing one.
+
+    >>> with atomic_path(Path("model.bin")) as temporary:
+    ...     _ = temporary.write_bytes(bytes(4))
+    >>> Path("model.bin").stat().st_size
+    4
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
@@ -40,7 +45,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what ``atomic_path`` left in ``folder`` when its process was killed."""
+    """Delete what ``atomic_path`` left in ``folder`` when its process was killed."""
     for left in folder.glob(".*.*") if folder.is_dir() else ():
         if _TEMPORARY.fullmatch(left.name) and left.is_dir():
             shutil.rmtree(left, ignore_errors=True)
@@ -48,7 +53,7 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let an error that names no file, such as a full disk's while writing, name ``path``."""
+    """Add ``path`` to an error that names no file, such as that of a full disk."""
     try:
         yield
     except OSError as error:
@@ -68,21 +73,26 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Write ``data`` (text as UTF-8) to ``path``: afterwards it holds either the old or the new content."""
+    """Write ``data`` (text as UTF-8) to ``path``: at any time it has either the old or the new content."""
     with naming(path), atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` to ``path`` as indented JSON, atomically."""
+    """Write ``value`` to ``path`` as indented JSON, atomically.
+
+    >>> write_json(Path("figures.json"), {"psnr": 30.5})
+    >>> read_json(Path("figures.json"))
+    {'psnr': 30.5}
+    """
     write_atomic(path, json.dumps(value, indent=2) + "\n")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Return what is in a TOML file.
+    """Return the contents of a TOML file.
 
     Raises:
-        UserError: no such file, one that can't be read, or not valid TOML.
+        UserError: the file is missing, can't be read, or is not valid TOML.
 
     """
     with _refusing(path, "TOML"):
@@ -90,10 +100,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> Any:
-    """Return what is in a JSON file.
+    """Return the contents of a JSON file.
 
     Raises:
-        UserError: no such file, one that can't be read, or not valid JSON.
+        UserError: the file is missing, can't be read, or is not valid JSON.
 
     """
     with _refusing(path, "JSON"):

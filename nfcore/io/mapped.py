@@ -1,4 +1,4 @@
-"""Memory that is a temporary file: larger than RAM, and gone with the tensor or with the process."""
+"""Memory in a temporary file: it can be larger than RAM, and is freed with the tensor or the process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 
 
 def mapped_bytes(size: int, folder: Path) -> Tensor:
-    """Return room for ``size`` bytes, (size,) uint8, in a temporary file in ``folder`` that has no name.
+    """Return ``size`` bytes, (size,) uint8, in an unnamed temporary file in ``folder``.
 
     Raises:
-        OSError: the folder can't be written to, or the disk is too full.
+        OSError: the folder can't be written to, or the disk is full.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def mapped_bytes(size: int, folder: Path) -> Tensor:
 
 
 def _reserve(descriptor: int, size: int) -> None:
-    """Take the space now: a disk that is full later would kill the process when it writes to the mapping."""
+    """Allocate the space now: if the disk were full later, writing to the mapping would kill the process."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(descriptor, 0, size)
         return

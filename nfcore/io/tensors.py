@@ -1,4 +1,4 @@
-"""Trees of tensors and plain values in one safetensors file: checkpoints, without pickle."""
+"""Checkpoints without pickle: nested tensors and plain values in one safetensors file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ State: TypeAlias = Any
 
 
 def save_state(path: Path, state: State) -> None:
-    """Write ``state`` to ``path`` atomically. Tensors that share memory are each written whole."""
+    """Write ``state`` to ``path`` atomically. Tensors that share memory are written separately.
+
+    >>> save_state(Path("state"), {"step": 3, "weights": [torch.ones(2)]})
+    >>> load_state(Path("state"))
+    {'step': 3, 'weights': [tensor([1., 1.])]}
+    """
     tensors: dict[str, Tensor] = {}
     tree = _flatten(state, tensors)
     write_safetensors(path, tensors, {"tree": json.dumps(tree)})
@@ -30,7 +35,7 @@ def load_state(path: Path) -> State:
     """Return what ``save_state`` wrote, bit for bit.
 
     Raises:
-        UserError: the file is damaged or of another kind.
+        UserError: the file is damaged or not a checkpoint.
 
     """
     tensors, metadata = read_safetensors(path)
@@ -55,7 +60,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a safetensors file.
 
     Raises:
-        UserError: the file is missing, damaged or of another kind.
+        UserError: the file is missing, damaged or not a safetensors file.
 
     """
     try:
@@ -92,7 +97,7 @@ def _restore(node: Any, tensors: dict[str, Tensor]) -> State:
             return [_restore(value, tensors) for value in items]
         case {"value": value}:
             return value
-    raise ValueError("its tree has an unknown node")
+    raise ValueError("unknown node")
 
 
 def seeded(seed: int) -> torch.Generator:

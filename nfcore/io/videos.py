@@ -1,4 +1,4 @@
-"""Videos and sequences of pictures on disk: MP4, WebM, GIF, a folder of PNG; frame by frame, whole or absent."""
+"""Videos and image sequences on disk: MP4, WebM, GIF, a folder of PNG; written frame by frame, atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CODECS: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-#: Endings of the files that ``save_video`` writes.
+#: Suffixes of the files that ``save_video`` writes.
 ENDINGS = (*_CODECS, ".gif")
 
 
@@ -28,10 +28,10 @@ def save_video(path: Path, frames: Iterable[Tensor], fps: float = 30, *, enlarge
     """Write frames (h, w, 3) in [0, 1] as ``.mp4`` (H.264), ``.webm`` (VP9) or ``.gif``, atomically, one by one.
 
     Args:
-        path: its ending chooses the format.
-        frames: all of one size; those of the video formats lose a last row or column that makes a side odd.
-        fps: frames per second; a GIF shows each for a whole number of hundredths of a second.
-        enlarge: repeat the pixels of small frames, so that a person sees the single pixels.
+        path: its suffix chooses the format.
+        frames: all of one size; in MP4 and WebM an odd side loses its last row or column.
+        fps: frames per second; in a GIF rounded to whole hundredths of a second per frame.
+        enlarge: repeat the pixels of small frames, so that single pixels are visible.
 
     """
     images = (enlarged(frame, frame.shape[0]) if enlarge else frame for frame in frames)
@@ -43,14 +43,14 @@ def save_video(path: Path, frames: Iterable[Tensor], fps: float = 30, *, enlarge
 
 
 def save_sequence(folder: Path, frames: Iterable[Tensor]) -> None:
-    """Write frames (h, w, 3) in [0, 1] as ``0000.png``, ``0001.png``, ... into ``folder``, which is made here."""
+    """Write frames (h, w, 3) in [0, 1] as ``0000.png``, ``0001.png``, ... into ``folder``, which is created."""
     folder.mkdir(parents=True)
     for index, frame in enumerate(frames):
         save_png(folder / f"{index:04}.png", frame)
 
 
 def _encode(path: Path, frames: Iterable[Tensor], fps: float) -> None:
-    import av  # all of FFmpeg, which nothing but a video needs
+    import av  # all of FFmpeg: imported only when a video is written
 
     codec, options = _CODECS[path.suffix]
     with av.open(path, "w") as container:

@@ -1,4 +1,4 @@
-"""What a report shows, as data; ``nfcore.runs.report`` gathers it from a run's folder."""
+"""The contents of a report, as data; ``nfcore.runs.report`` collects them from a run's folder."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from nfcore.report.settings import Group
 
 @dataclass(frozen=True)
 class ShownCommand:
-    """One command that worked on the run.
+    """A command that was run on the run's folder.
 
     Args:
-        line: as a shell takes it.
-        began: when, in UTC.
-        versions: what was installed of all that the run uses.
-        machine: what computed.
+        line: as a shell command.
+        started: when, in UTC.
+        versions: installed versions of what the run uses.
+        machine: that it ran on.
 
     """
 
     line: str
-    began: datetime
+    started: datetime
     versions: Mapping[str, str]
     machine: str
 
 
 @dataclass(frozen=True)
 class Contents:
-    """All that a report says.
+    """The contents of a report.
 
     Args:
-        name: the run's.
-        about: one line on the recipe, or nothing.
+        name: of the run.
+        about: one line about the recipe, or empty.
         facts: scene, size and test views, as far as they are known.
         states: which stages are finished.
-        tiles: the headline's figures.
-        views: the test views with pictures, the worst first.
-        no_pictures: why there are none, or nothing.
-        video: the orbit as a ``data:`` address, or None.
+        tiles: figures of the headline.
+        views: test views with pictures, the worst first.
+        no_pictures: why there are none, or empty.
+        video: the orbit as a ``data:`` URI, or None.
         quality: mean scores, or None.
-        notes: what these scores do not say.
-        scores: each view's scores, or None.
-        exports: what was exported.
+        notes: remarks on the scores.
+        scores: of each view, or None.
+        exports: of the run.
         psnr: learning curves.
-        more_curves: those of loss and learning rate.
+        more_curves: loss and learning rate.
         times: of the stages.
         groups: the settings.
-        sources_known: whether the run knows what gave each setting its value.
-        recipe: the whole configuration, as a recipe file.
-        commands: what made the run, in this order.
+        sources_known: whether the run has recorded the source of each setting.
+        recipe: the complete configuration, as a recipe file.
+        commands: that made the run, in order.
         written: when, in UTC.
         nfcore: the version that wrote the report.
 

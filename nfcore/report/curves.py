@@ -1,4 +1,4 @@
-"""Learning curves: what ``metrics.jsonl`` says of each training stage, drawn as SVG that fits light and dark."""
+"""Learning curves of each training stage from ``metrics.jsonl``, as SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STAGES = ("teach", "distill", "finetune")
 # Enough for a curve on a screen.
 _POINTS = 300
 _WIDTH, _HEIGHT = 3.6, 2.1  # inches of 72 points
-# Left, bottom, width and height of the axes as shares: to have them computed takes longer than to draw.
+# Left, bottom, width and height of the axes as shares: a computed layout takes longer than the drawing.
 _PLACE = (0.14, 0.2, 0.81, 0.77)
-# Colours that stand for the page's own: SVG in a page can take its colours from the style sheet.
+# Placeholders for the page's colours: inline SVG can use those of the style sheet.
 _INK, _GRID, _LINE = "#000001", "#000002", "#000003"
 _STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
@@ -47,12 +47,12 @@ _STYLE: dict[RcKeyType, Any] = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a curve may show.
+    """A quantity that a curve shows.
 
     Args:
         key: its name in ``metrics.jsonl``.
-        title: its name for a person, with its unit.
-        logarithmic: whether its scale is.
+        title: its title, with its unit.
+        logarithmic: whether its axis is.
 
     """
 
@@ -72,8 +72,8 @@ class Curve:
 
     Args:
         title: stage and quantity.
-        words: what it shows, for those who can't see it.
-        svg: the drawing, as an element for a page.
+        words: a description, for screen readers.
+        svg: the drawing, as an element of a page.
 
     """
 
@@ -83,7 +83,7 @@ class Curve:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``metrics.jsonl``; a torn line, as of a run that works right now, is left out."""
+    """Return the rows of ``metrics.jsonl``; incomplete lines, as of a run in progress, are skipped."""
     rows = []
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
@@ -137,7 +137,7 @@ def _drawn(points: list[tuple[int, float]], quantity: Quantity, stage: str) -> s
 
 
 def _for_page(svg: str, stage: str) -> str:
-    """Return matplotlib's SVG file as an element: the page's colours, and no name that another might have too."""
+    """Return matplotlib's SVG file as an element of a page: with the page's colours and without unused ids."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' id="([^"]*)"', lambda found: found[0] if f"#{found[1]}" in svg else "", svg)

@@ -1,4 +1,4 @@
-"""The report's exports: what was written for which target, how large, and how near to torch it came."""
+"""The exports in the report: their targets, their sizes, and how close to torch they are."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class ShownExport:
     """One export.
 
     Args:
-        label: the run's name for it.
-        size: of all its files, or nothing.
-        facts: what is known of it, by name.
-        unverified: what was not verified and why.
-        files: each file that takes tensors, with its size.
-        problem: why it is not to be used, or nothing.
+        label: of the export in the run.
+        size: of all its files, or empty.
+        facts: from its manifest, by name.
+        unverified: what was not verified, and why.
+        files: model files, with their sizes.
+        problem: why it must not be used, or empty.
 
     """
 
@@ -36,7 +36,7 @@ class ShownExport:
 
 
 def shown_exports(folder: Path, choices: Mapping[str, Choice]) -> Iterator[ShownExport]:
-    """Yield those exports of a run that were made, also those that were rejected, from their manifests.
+    """Yield the exports of a run from their manifests, including rejected ones.
 
     Args:
         folder: the run's ``exports``.

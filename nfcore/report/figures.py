@@ -1,4 +1,4 @@
-"""The report's figures as texts for a person: headline, quality, views, time, exports."""
+"""The figures in the report, as text: headline, quality, views, times, sizes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nfcore.evaluation.per_view_scores import ViewScore
 
 Summary = Mapping[str, Any]
 
-#: What each stage makes, for a person who has not read the documentation.
+#: What each stage does, for readers who don't know the documentation.
 ABOUT: Mapping[str, str] = {
     "teach": "fits the teacher to the photos",
     "distill": "trains the student on views that the teacher renders",
     "finetune": "trains the student on the photos",
-    "evaluate": "scores both on photos that nothing was trained on",
+    "evaluate": "scores both on test photos",
     "render": "renders a comparison and an orbit",
     "export": "writes the student for its targets and compares the files with torch",
 }
@@ -65,7 +65,7 @@ class StageState:
 
 
 def tiles(summary: Summary) -> Iterator[Tile]:
-    """Yield the headline's figures, of those that are known."""
+    """Yield the figures of the headline that are known."""
     known = (
         ("student.test.psnr", "Student PSNR", "dB", ".2f", 1.0),
         ("student.test.ssim", "Student SSIM", "", ".4f", 1.0),
@@ -95,7 +95,7 @@ def quality(summary: Summary) -> Grid | None:
 
 
 def notes(summary: Summary) -> Iterator[str]:
-    """Yield what fine-tuning was good for."""
+    """Yield a sentence about the effect of fine-tuning."""
     if summary.get("student.finetuning_kept") is False:
         yield "Fine-tuning gained nothing on validation images, so the student is the distilled one."
     elif "student.finetuning_best_step" in summary:
@@ -104,12 +104,12 @@ def notes(summary: Summary) -> Iterator[str]:
 
 
 def worst_first(scores: Sequence[ViewScore]) -> list[ViewScore]:
-    """Return the views by the student's PSNR: the worst is what a person should see first."""
+    """Return the views by the student's PSNR, the worst first."""
     return sorted(scores, key=lambda row: row.scores.get("student.test.psnr", 0.0))
 
 
 def views_worst_first(scores: Sequence[ViewScore]) -> Grid | None:
-    """Return each test view's scores, that with the lowest PSNR of the student first; None without any."""
+    """Return the scores of each test view, the lowest PSNR of the student first; None without any."""
     if not scores:
         return None
     columns = [
@@ -139,7 +139,7 @@ def times(summary: Summary) -> list[StageTime]:
 
 
 def states(results: Mapping[str, object], exports: Sequence[str]) -> list[StageState]:
-    """Return which stages are finished; ``export`` is when all of the run's ``exports`` are."""
+    """Return which stages are finished; ``export`` is finished when all of the run's ``exports`` are."""
 
     def finished(stage: str) -> bool:
         needed = [f"export.{label}" for label in exports] if stage == "export" else [stage]
@@ -150,7 +150,11 @@ def states(results: Mapping[str, object], exports: Sequence[str]) -> list[StageS
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it: ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """Return a duration as text.
+
+    >>> duration(42), duration(200), duration(7500)
+    ('42 s', '3 min 20 s', '2 h 05 min')
+    """
     if round(seconds) < 60:
         return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -161,12 +165,16 @@ def duration(seconds: float) -> str:
 
 
 def day(moment: datetime) -> str:
-    """Return a moment as a person reads it."""
+    """Return a time as text, in UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def size(count: int) -> str:
-    """Return a file's size."""
+    """Return a file's size as text.
+
+    >>> size(1_250_000)
+    '1.25 MB'
+    """
     return f"{count / 1e6:.2f} MB" if count >= 10_000 else f"{count / 1e3:.2f} kB"
 
 

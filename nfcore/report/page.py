@@ -1,4 +1,4 @@
-"""The report's page: one HTML file with its style, its script and its pictures in it, and nothing from outside."""
+"""The page of the report: one self-contained HTML file, with its style, script and pictures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FILES = files("nfcore.report")
 
 
 def build_page(contents: Contents) -> str:
-    """Return the report's HTML. All that comes from a run is escaped, and no script but the page's own runs."""
+    """Return the report's HTML. Text from a run is escaped, and only the page's own script can run."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_text),
         autoescape=True,

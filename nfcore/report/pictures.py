@@ -1,4 +1,4 @@
-"""The report's pictures: a few test views as photo, teacher and student show them, with maps of the errors."""
+"""The pictures in the report: a few test views as photo, by teacher and by student, with error maps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nfcore.report.figures import worst_first
 from nfcore.student.light_field import LightField
 from nfcore.views.teacher_views import render_view
 
-# Pictures up to this side lose nothing; larger ones are compressed, or the report could not be mailed.
+# Pictures up to this side are lossless; larger ones are compressed, so that the report can be mailed.
 _LOSSLESS = 400
 _MOST_VIDEO_BYTES = 1_500_000
 
@@ -34,8 +34,8 @@ class Picture:
 
     Args:
         shows: ``photo``, ``teacher``, ``student``, ``teacher-error`` or ``student-error``.
-        label: the same for a person.
-        source: the picture as a ``data:`` address.
+        label: the same, for readers.
+        source: the picture as a ``data:`` URI.
 
     """
 
@@ -50,7 +50,7 @@ class ShownView:
 
     Args:
         title: why it is shown, such as ``Worst view``.
-        name: the photo's.
+        name: of the photo.
         width: of the pictures, in pixels.
         height: of the pictures, in pixels.
         pictures: the photo first.
@@ -67,10 +67,10 @@ class ShownView:
 
 
 def chosen_views(scores: Sequence[ViewScore], count: int) -> list[tuple[str, int]]:
-    """Return which test views are worth a look: why, and the index of each.
+    """Return the test views that are shown: a title that says why, and the index of each.
 
     Args:
-        scores: of the scored views; without any, views are taken evenly from the test split.
+        scores: of the scored views; without any, views are spread evenly over the test split.
         count: how many views the test split has.
 
     """
@@ -90,7 +90,7 @@ def chosen_views(scores: Sequence[ViewScore], count: int) -> list[tuple[str, int
 def shown_views(
     student: LightField | None, teacher: Teacher | None, views: Views, chosen: Sequence[tuple[str, int]]
 ) -> Iterator[ShownView]:
-    """Yield the ``chosen`` test views with what there is: photo, teacher, student and their errors."""
+    """Yield the ``chosen`` test views with their pictures: photo, teacher, student and errors, if available."""
     for title, index in chosen:
         camera, photo, ignored = views.cameras[index], views.images[index], views.ignored(index)
         rendered: dict[str, Tensor] = {}
@@ -110,7 +110,7 @@ def shown_views(
 
 
 def data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture (h, w, 3) as a ``data:`` address (WebP)."""
+    """Return a picture (h, w, 3) as a ``data:`` URI (WebP)."""
     buffer = io.BytesIO()
     exact = max(pixels.shape[:2]) <= _LOSSLESS
     Image.fromarray(pixels).save(buffer, "webp", lossless=exact, quality=75 if exact else 90)
@@ -118,7 +118,7 @@ def data_uri(pixels: NDArray[np.uint8]) -> str:
 
 
 def video_uri(path: Path) -> str | None:
-    """Return a video as a ``data:`` address; None where there is none, or it is too large to be mailed."""
+    """Return a video as a ``data:`` URI; None if there is none, or it is too large to be mailed."""
     if not path.is_file() or path.stat().st_size > _MOST_VIDEO_BYTES:
         return None
     return f"data:video/mp4;base64,{base64.b64encode(path.read_bytes()).decode()}"

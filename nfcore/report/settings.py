@@ -1,4 +1,4 @@
-"""The report's settings: each with its value and with what gave it that value."""
+"""The settings in the report: each with its value and its source."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nfcore.plugin.components import Kind
 from nfcore.plugin.manager import PluginManager
 
 DEFAULT = "default"
-# A run may be scored anew, exported again and go on elsewhere: these settings change after it has begun.
+# Settings that may change within a run: it can be scored and exported again, and resume elsewhere.
 _CHANGEABLE = ("device", "export", "protocol")
 
 
@@ -24,9 +24,9 @@ class Setting:
     """One setting.
 
     Args:
-        name: within its group.
-        value: as a recipe writes it.
-        source: ``default``, a recipe, an option of the command line; empty where the run does not know it.
+        name: in its group.
+        value: as in a recipe.
+        source: ``default``, a recipe, or a command line option; empty if the run has not recorded it.
 
     """
 
@@ -44,17 +44,17 @@ class Group:
 
     @property
     def only_defaults(self) -> bool:
-        """Whether nobody gave any of them."""
+        """Whether all of them have their defaults."""
         return all(setting.source == DEFAULT for setting in self.settings)
 
 
 def groups(config: PipelineConfig, sources: Mapping[str, str], manager: PluginManager) -> list[Group]:
-    """Return all settings of a pipeline, with those options of its components that have their defaults.
+    """Return all settings of a pipeline, including the options of its components that have their defaults.
 
     Args:
         config: the pipeline.
-        sources: what gave each setting its value; empty where the run does not know it.
-        manager: where the components are found; the defaults of those that are not installed are left out.
+        sources: of the settings, by flat key; empty if the run has not recorded them.
+        manager: finds components; the defaults of those that are not installed are left out.
 
     """
     values = config.model_dump(mode="json", exclude={"summary"})
@@ -71,12 +71,12 @@ def groups(config: PipelineConfig, sources: Mapping[str, str], manager: PluginMa
 
 
 def written(value: Any) -> str:
-    """Return a value as a recipe writes it; TOML has no word for None."""
+    """Return a value as in a recipe, and ``none`` for None, which TOML does not have."""
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def _split(key: str, components: Mapping[str, object]) -> tuple[str, str, str]:
-    """Return the table and the name of a flat key; a component's options are a table of their own."""
+    """Split a flat key into its table and its name; the options of a component are one table."""
     for group in components:
         if key.startswith(f"{group}."):
             return group, ".", key.removeprefix(f"{group}.")
@@ -91,15 +91,15 @@ def _source(key: str, value: Any, sources: Mapping[str, str]) -> str:
 
 
 def _defaults(kind: Kind, choice: Choice, manager: PluginManager) -> Iterator[tuple[str, Any]]:
-    """Yield those options of a component that nobody gave."""
+    """Yield the options of a component that have their defaults."""
     try:
         options = parse(manager.load(kind, choice.name).Options, choice.options, choice.name)
-    except NfcoreError:  # not installed here, or other options than it has here
+    except NfcoreError:  # not installed, or with other options
         return
     yield from flat(options.model_dump(mode="json", exclude=set(choice.options))).items()
 
 
 def _short(source: str) -> str:
-    """Return a source without a recipe's folder or distribution, which a narrow table has no room for."""
+    """Return a source without the recipe's folder or distribution, to fit a narrow table."""
     what, space, name = source.partition(" ")
     return f"{what}{space}{name.rpartition('/')[2]}"

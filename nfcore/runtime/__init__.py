@@ -1,4 +1,4 @@
-"""The machine that work runs on: devices, threads, memory, processes."""
+"""The machine: devices, threads, memory, processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The device that a run computes on, by name."""
+"""The device to compute on, by name."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from nfcore.errors import UserError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Return the device called ``name``: ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is one.
+    """Return the device called ``name``: ``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA if available.
+
+    >>> choose_device("cpu")
+    device(type='cpu')
 
     Raises:
-        UserError: torch knows no such device, or this machine has none.
+        UserError: torch has no such device, or this machine has none.
 
     """
     if name == "auto":
@@ -28,11 +31,15 @@ def choose_device(name: str = "auto") -> torch.device:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         here = "no CUDA device" if not count else f"only {count} of them"
-        raise UserError(f"device = {name!r}: torch finds {here} here; auto takes what there is")
+        raise UserError(f"device = {name!r}: torch finds {here} here; auto uses what is available")
     return device
 
 
 def device_of(module: nn.Module) -> torch.device:
-    """Return the device that ``module`` computes on: that of its weights, or of its buffers; else the CPU."""
+    """Return the device of a module's parameters or buffers; the CPU if it has none.
+
+    >>> device_of(nn.Linear(2, 3))
+    device(type='cpu')
+    """
     tensors = itertools.chain(module.parameters(), module.buffers())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))

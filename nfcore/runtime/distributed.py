@@ -1,7 +1,7 @@
-"""The processes that train one student together: those that ``torchrun`` started, or this one alone.
+"""The processes that train a student together: those that ``torchrun`` started, or only this one.
 
-All of them run the same program over the same run folder. The first one (rank 0) writes and speaks; the others
-only take their shares of the batches, and wait while the first does what can't be shared.
+All of them run the same program on the same run folder. The first one (rank 0) writes files and messages; the
+others only take their shares of the batches, and wait while the first does work that can't be shared.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch import Tensor, distributed, nn
 
 from nfcore.errors import UserError
 
-# The others wait while the first fits a teacher or exports: however long that takes, they are not lost.
+# The others wait while the first fits a teacher or exports, however long that takes.
 _PATIENCE = timedelta(days=30)
 
 
 @contextmanager
 def joined() -> Iterator[None]:
-    """Join the processes that ``torchrun`` started with this one meanwhile; without it, or within it, do nothing.
+    """Join the processes that ``torchrun`` started; without it, or if they are joined already, do nothing.
 
-    Gloo connects them on CPUs, NCCL on GPUs, of which each process takes the one with its local rank.
+    Gloo connects them on CPUs, NCCL on GPUs: each process uses the GPU of its local rank.
 
     Raises:
         UserError: there are more processes on this machine than GPUs.
@@ -37,7 +37,7 @@ def joined() -> Iterator[None]:
     if torch.cuda.is_available():
         local, count = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= count:
-            raise UserError(f"torchrun started {local + 1} processes or more for {count} GPUs: one each, please")
+            raise UserError(f"torchrun started {local + 1} processes or more for {count} GPUs: start one per GPU")
         torch.cuda.set_device(local)
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE
@@ -63,18 +63,18 @@ def rank() -> int:
 
 
 def first() -> bool:
-    """Whether this process is the one that writes and speaks."""
+    """Whether this is the process that writes files and messages."""
     return rank() == 0
 
 
 def wait() -> None:
-    """Wait until all processes are here."""
+    """Wait for all processes."""
     if _together():
         _all_reduced(torch.zeros(()))
 
 
 def agreed(value: float) -> float:
-    """Return what the first process passes, in all of them."""
+    """Return the first process's ``value`` in all of them."""
     if not _together():
         return value
     decided = torch.tensor(value, dtype=torch.float64)
@@ -83,7 +83,7 @@ def agreed(value: float) -> float:
 
 
 def mean(values: Tensor) -> Tensor:
-    """Return the mean over all processes of ``values``, of the same shape in each."""
+    """Return the mean of ``values`` over all processes; they have the same shape in each."""
     return _all_reduced(values.clone()) / count() if _together() else values
 
 
@@ -97,7 +97,7 @@ def gathered(values: Tensor) -> Tensor:
 
 
 def share(batch: int) -> slice:
-    """Return which part of a batch that all processes have drawn alike is this one's.
+    """Return this process's share of a batch that all processes have drawn identically.
 
     Raises:
         UserError: the batch does not divide.
@@ -106,20 +106,20 @@ def share(batch: int) -> slice:
     if batch % count():
         below = batch // count() * count()
         fit = " or ".join(str(size) for size in (below, below + count()) if size)
-        raise UserError(f"batch = {batch} does not divide among {count()} processes: take {fit}")
+        raise UserError(f"batch = {batch} does not divide among {count()} processes: set {fit}")
     own = batch // count()
     return slice(rank() * own, (rank() + 1) * own)
 
 
 def averaging(module: nn.Module) -> nn.Module:
-    """Return ``module`` with gradients that are averaged over all processes, or itself where there is but one.
+    """Return ``module`` with gradients that are averaged over all processes; itself if there is only one.
 
-    All begin with the first one's weights. Buffers are not exchanged: batch norm's running statistics are those of
+    All start from the first one's weights. Buffers are not exchanged: batch norm's running statistics are those of
     each process's own share, and the first one's are saved.
     """
     if not _together():
         return module
-    # The argument has another name from torch 2.13 on, where the old one warns.
+    # torch 2.13 renamed the argument and warns about the old name.
     new_name = "forward_sync_buffers" in inspect.signature(nn.parallel.DistributedDataParallel).parameters
     name = "forward_sync_buffers" if new_name else "broadcast_buffers"
     return nn.parallel.DistributedDataParallel(module, **{name: False})  # type: ignore[arg-type]

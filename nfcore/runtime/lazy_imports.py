@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used, so that listing plugins never waits for torch."""
+"""Names of a package that are imported on first use, so that listing plugins never waits for torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def lazy_names(
 
     Args:
         package: its ``__name__``.
-        homes: the names that it has, by the module in which each is defined.
+        homes: its names, by the module that defines them.
 
     """
     modules = {name: module for module, names in homes.items() for name in names}

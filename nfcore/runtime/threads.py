@@ -1,4 +1,4 @@
-"""How many CPU threads torch uses for a while."""
+"""Contexts that limit torch's CPU threads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import torch
 
 @contextmanager
 def limited_threads(count: int) -> Iterator[None]:
-    """Let torch use ``count`` threads meanwhile, then give it back what it had."""
+    """Let torch use ``count`` CPU threads within the context.
+
+    >>> with limited_threads(2):
+    ...     torch.get_num_threads()
+    2
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -21,10 +26,10 @@ def limited_threads(count: int) -> Iterator[None]:
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Keep torch to one thread meanwhile, then give it back what it had.
+    """Let torch use one CPU thread within the context.
 
-    For work that is thousands of small operations: threads that wait for each other after every one of them gain
-    nothing on an idle machine, and on a busy one cost many times the processor time.
+    For thousands of small operations: threads that wait for each other after each one are no faster on an idle
+    machine, and take many times the processor time on a busy one.
     """
     with limited_threads(1):
         yield

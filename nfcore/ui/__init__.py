@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: progress, tables, pictures."""
+"""The terminal: progress and pictures."""
 
 from nfcore.ui.console import Console
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run works: live bars on a terminal, plain lines elsewhere."""
+"""The progress display of a run: live bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nfcore.ui.terminal_pictures import Protocol
 
 _LINE_SECONDS = 10.0
-# Figures that belong in metrics.jsonl and in plots: on a line that a person watches they would be noise.
+# Figures for metrics.jsonl and plots that would be noise in the display.
 _FOR_FILES = ("loss", "lr")
 
 
@@ -44,7 +44,7 @@ class _Rate(ProgressColumn):
 
 
 class _Memory(ProgressColumn):
-    """Memory of this process and on the GPU, while the stage is at work."""
+    """Memory of this process and on the GPU, while the stage runs."""
 
     max_refresh = 1.0
 
@@ -59,7 +59,7 @@ class _Inline:
         self.sequence = sequence
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
-        # Any control code marks the text as one; which it is matters on old Windows consoles alone.
+        # Any control code marks the text as one; which one matters only on old Windows consoles.
         yield Segment(self.sequence, None, [(ControlType.CARRIAGE_RETURN,)])
 
 
@@ -68,17 +68,21 @@ class Console:
 
     Args:
         quiet: show nothing at all.
-        pictures: show previews too, where the terminal is known to take them.
+        pictures: show previews too, if the terminal is known to support them.
 
     Raises:
-        UserError: ``NFCORE_PICTURES`` names no protocol; now, not at the first preview.
+        UserError: ``NFCORE_PICTURES`` is not a protocol.
+
+    >>> with Console(quiet=True) as console:
+    ...     console.start("teach", total=100, unit="step")
+    ...     console.step(10, psnr=24.5)
 
     """
 
     def __init__(self, *, quiet: bool = False, pictures: bool = True) -> None:
         self.rich = RichConsole(stderr=True, quiet=quiet, highlight=False)
         self.live = self.rich.is_terminal and not quiet
-        # rich can be told that a file is a terminal, for its colours; a file shows no pictures.
+        # rich can be told that a file is a terminal, for colours; but a file can't show pictures.
         self.protocol = _protocol() if pictures and self.live and sys.stderr.isatty() else None
         self.progress = Progress(
             TextColumn("[bold]{task.description:<9}"),
@@ -95,7 +99,7 @@ class Console:
         )
         self.task: TaskID | None = None
         self.stage, self.unit, self.total = "", "step", 0
-        self.began = self.printed = 0.0
+        self.started = self.printed = 0.0
         self.first, self.counted = -1, 0.0
 
     def __enter__(self) -> Console:
@@ -108,27 +112,27 @@ class Console:
         self.progress.stop()
 
     def start(self, stage: str, total: int, unit: str) -> None:
-        """Begin to show ``stage``, which has ``total`` steps, views or whatever ``unit`` says."""
+        """Start to show ``stage``, which has ``total`` steps, or views, as ``unit`` says."""
         self.stage, self.unit, self.total = stage, unit, total
-        self.began = self.printed = time.monotonic()
+        self.started = self.printed = time.monotonic()
         self.first = -1
         self.task = self.progress.add_task(stage, total=total, figures="")
 
     def step(self, step: int, **figures: float) -> None:
-        """Show that ``step`` of the total are done, with figures."""
+        """Show that ``step`` of the total are done, with some figures."""
         text = "  ".join(_figure(name, value) for name, value in figures.items() if name not in _FOR_FILES)
         if self.task is not None and self.live:
             self.progress.update(self.task, completed=step, figures=text)
             return
         now = time.monotonic()
         if self.first < 0:
-            # A stage that goes on after an interruption does not begin at 0: its rate is counted from here.
+            # A stage that resumes does not start at 0: its rate is measured from here.
             self.first, self.counted = step, now
         if now - self.printed > _LINE_SECONDS or step == self.total:
             self.printed = now
             done, seconds = step - self.first, now - self.counted
             rate = done / seconds if seconds > 0 else 0.0
-            parts = [f"{self.stage}: {self.unit} {step}/{self.total}", text, f"{now - self.began:.0f} s"]
+            parts = [f"{self.stage}: {self.unit} {step}/{self.total}", text, f"{now - self.started:.0f} s"]
             if rate and step < self.total:
                 parts += [f"{rate:.1f}/s", f"{(self.total - step) / rate:.0f} s left"]
             self._print("  ".join(part for part in [*parts, memory.in_words()] if part))
@@ -138,7 +142,7 @@ class Console:
         self._print(text)
 
     def image(self, image: Tensor) -> None:
-        """Show a picture (height, width, 3) float32 RGB in [0, 1], if the terminal is known to take one."""
+        """Show a picture (height, width, 3) float32 RGB in [0, 1], if the terminal is known to support it."""
         if self.protocol is not None:
             from nfcore.io.images import to_bytes
             from nfcore.ui.terminal_pictures import inline
@@ -150,10 +154,10 @@ class Console:
 
 
 class ConsoleReporter(Reporter):
-    """Shows a stage that belongs to no run.
+    """Shows a stage that is not part of a run.
 
     Args:
-        console: what a person sees.
+        console: the progress display.
         stage: the stage's name.
 
     """
@@ -176,7 +180,7 @@ class ConsoleReporter(Reporter):
 
 
 def _protocol() -> Protocol | None:
-    from nfcore.ui.terminal_pictures import protocol_of  # numpy and Pillow, which a log needs not
+    from nfcore.ui.terminal_pictures import protocol_of  # numpy and Pillow, which plain lines don't need
 
     return protocol_of()
 

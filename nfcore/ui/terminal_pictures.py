@@ -1,7 +1,7 @@
-"""Pictures within a terminal's text, by the protocols of kitty, iTerm2 and sixel.
+"""Pictures in the terminal, by the protocols of kitty, iTerm2 and sixel.
 
-No terminal is asked anything: an answer that comes late, or not at all, would end up among what a person types.
-What is known of a terminal is what it says of itself in the environment; ``NFCORE_PICTURES`` overrides it.
+The terminal is never queried: a late answer would end up in the user's input. It is recognised from environment
+variables; ``NFCORE_PICTURES`` overrides them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ ROWS = 12
 
 # https://sw.kovidgoyal.net/kitty/graphics-protocol: at most 4096 bytes at a time.
 _CHUNK = 4096
-# Pixels of a line of text, for sixel, which counts in pixels: that of the VT340, where sixel comes from.
+# Height of a line of text in pixels, for sixel: that of the VT340, which introduced sixel.
 _LINE_PIXELS = 20
 _SIXEL_COLOURS = 256
 
 
 def protocol_of(environ: Mapping[str, str] = os.environ) -> Protocol | None:
-    """Return the protocol that the terminal takes, or None if it takes none or doesn't say so.
+    """Return the protocol that the terminal supports, or None if it is not known to support one.
 
     Raises:
         UserError: ``NFCORE_PICTURES`` is neither a protocol nor ``off``.
@@ -45,7 +45,7 @@ def protocol_of(environ: Mapping[str, str] = os.environ) -> Protocol | None:
         return chosen
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "")
     if "TMUX" in environ or term.startswith(("screen", "tmux")):
-        return None  # a multiplexer keeps the outer terminal's variables, but not its pictures
+        return None  # a multiplexer passes on the outer terminal's variables, but not pictures
     if "KITTY_WINDOW_ID" in environ or term in ("xterm-kitty", "xterm-ghostty") or program == "ghostty":
         return "kitty"
     if program in ("iTerm.app", "WezTerm", "mintty") or environ.get("LC_TERMINAL") == "iTerm2":
@@ -60,7 +60,7 @@ def _is_protocol(text: str) -> TypeGuard[Protocol]:
 
 
 def inline(pixels: NDArray[np.uint8], protocol: Protocol) -> str:
-    """Return the escape sequence for ``pixels`` (h, w, 3), ``ROWS`` lines high, and ends on the line below."""
+    """Return the escape sequence for ``pixels`` (h, w, 3), ``ROWS`` lines high, and a newline."""
     if protocol == "sixel":
         height = ROWS * _LINE_PIXELS
         width = max(1, round(pixels.shape[1] * height / pixels.shape[0]))
@@ -72,7 +72,7 @@ def inline(pixels: NDArray[np.uint8], protocol: Protocol) -> str:
 
 
 def _kitty(data: str) -> Iterator[str]:
-    """Yield a PNG (f=100), shown at once (a=T), ``ROWS`` lines high, with no answer (q=2); then a line's end."""
+    """Yield a PNG (f=100), shown at once (a=T), ``ROWS`` lines high, no answer (q=2); then a newline."""
     for start in range(0, len(data), _CHUNK):
         control = f"a=T,f=100,q=2,r={ROWS}," if start == 0 else ""
         more = int(start + _CHUNK < len(data))
@@ -86,7 +86,7 @@ def _iterm2(data: str, size: int) -> str:
 
 
 def _sixel(image: Image.Image) -> str:
-    """Return DEC's sixel graphics: bands six pixels high, in each one pass for every colour that it has.
+    """Return DEC's sixel graphics: bands six pixels high, each with one pass per colour.
 
     VT330/VT340 Programmer Reference Manual, volume 2, chapter 14. Runs of four and more are written as repeats.
     """
