@@ -153,8 +153,8 @@ def test_a_run_of_an_older_nfcore_is_reported_without_what_it_did_not_keep(run):
     for name in ("provenance.json", "views.json", "metrics.jsonl"):
         (run.run.folder / name).unlink()
     texts = " ".join(Page(build_page(gather(run))).texts)
-    assert "This run does not know what gave each setting its value" in texts
-    assert "The run does not know its command" in texts
+    assert "no record of the sources of its settings" in texts
+    assert "no record of its command" in texts
     assert "No training stage has reported anything yet" in texts
 
 
