@@ -36,7 +36,16 @@ class StrictModel(BaseModel):
 
 
 class Options(StrictModel):
-    """Base of every component's options: immutable, unknown names are an error, each field has a description."""
+    """Base of every component's options: immutable, unknown names are an error, each field has a description.
+
+    >>> from pydantic import Field
+    >>> class VoxelOptions(nfcore.Options):
+    ...     resolution: int = Field(128, ge=2, description="Voxels along the longest side")
+    >>> VoxelOptions(resolutoin=64)
+    Traceback (most recent call last):
+    nfcore.errors.UserError: VoxelOptions: unknown option 'resolutoin'; did you mean 'resolution'?
+
+    """
 
 
 # A message shows the wrong value, but not all of a matrix.

@@ -41,7 +41,7 @@ RULES: dict[str, str] = {
     "ray_source.image-range": "images are RGB in [0, 1]",
     "ray_source.alpha": "alpha is (n, height, width) finite float32 in [0, 1], or None",
     "ray_source.background": "images are composited on the scene's background",
-    "ray_source.names": "each photo has a name of its own within its split",
+    "ray_source.names": "the names of the photos of a split are unique",
     "ray_source.splits": "train has at least two views and test at least one",
     "ray_source.disjoint": "no photo is in two splits",
     "ray_source.order": "photos come in a fixed order",
