@@ -23,6 +23,17 @@ class Backbone(nn.Module, ABC):
     Attributes:
         channels: number of output features c' per ray.
 
+    >>> class Linear(nfcore.Backbone):
+    ...     def __init__(self, options, in_channels):
+    ...         super().__init__(options, in_channels)
+    ...         self.channels = 16
+    ...         self.layer = nn.Conv2d(in_channels, 16, 1)
+    ...
+    ...     def forward(self, features):
+    ...         return self.layer(features)
+    >>> Linear(Linear.Options(), in_channels=6)(torch.zeros(2, 6, 3, 4)).shape
+    torch.Size([2, 16, 3, 4])
+
     """
 
     Options: ClassVar[type[BaseOptions]] = BaseOptions

@@ -23,6 +23,9 @@ class Target:
         volumes: it samples volumes: ``torch.nn.functional.grid_sample`` on five-dimensional tensors.
         half: look-up tables are to be stored in float16, to save space; arithmetic stays float32.
 
+    >>> nfcore.Target(volumes=False)
+    Target(volumes=False, half=False)
+
     """
 
     volumes: bool = True

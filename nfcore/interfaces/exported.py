@@ -106,7 +106,11 @@ def camera_ports(batch: int | str = "batch") -> tuple[Port, Port]:
 
 
 def image_port(height: int | str, width: int | str, batch: int | str = "batch") -> Port:
-    """Return the output ``image``."""
+    """Return the output ``image``.
+
+    >>> image_port(200, 300).shape
+    ('batch', 3, 200, 300)
+    """
     return Port("image", (batch, 3, height, width), "float32", "RGB in [0, 1], top row first")
 
 

@@ -23,6 +23,16 @@ class Upsampler(nn.Module, ABC):
     Raises:
         UserError: from the constructor, for a scale that it does not support.
 
+    >>> class PixelShuffle(nfcore.Upsampler):
+    ...     def __init__(self, options, in_channels, scale):
+    ...         super().__init__(options, in_channels, scale)
+    ...         self.layers = nn.Sequential(nn.Conv2d(in_channels, 3 * scale**2, 1), nn.PixelShuffle(scale))
+    ...
+    ...     def forward(self, features):
+    ...         return self.layers(features).sigmoid()
+    >>> PixelShuffle(PixelShuffle.Options(), in_channels=16, scale=4)(torch.zeros(1, 16, 3, 5)).shape
+    torch.Size([1, 3, 12, 20])
+
     """
 
     Options: ClassVar[type[BaseOptions]] = BaseOptions
