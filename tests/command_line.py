@@ -24,14 +24,8 @@ def nfcore(
     *arguments: str | Path, path: Iterable[str | Path] = (), cwd: Path | None = None, **environ: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command, with the distributions and modules in ``path`` installed next to the others."""
-    return subprocess.run(
-        [*NFCORE, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environment(path, **environ),
-        timeout=240,
-    )
+    environ = environment(path, **environ)
+    return subprocess.run([*NFCORE, *arguments], capture_output=True, text=True, cwd=cwd, env=environ)
 
 
 def assert_fails(done: subprocess.CompletedProcess[str], code: int, *said: str) -> None:
