@@ -19,7 +19,7 @@ from nfcore.shrinking.candidate_cache import CandidateCache
 from nfcore.shrinking.candidates import measure_candidates, pareto
 from nfcore.shrinking.pareto_selection import Limits, smallest
 from nfcore.shrinking.quality import Score, expected_loss, photo_reference, squared_errors
-from nfcore.shrinking.report import Kept, as_data, save_picture
+from nfcore.shrinking.report import ChosenExport, as_data, save_picture
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_the_report_says_what_there_was_and_what_was_chosen(cache, reference, tm
     limits = Limits(0.05)
     found = measure_candidates(cache, ["packed"], limits, reporter=Reporter())
     chosen = smallest(found, limits)
-    kept = Kept("packed-small", chosen, chosen.score, dataclasses.replace(chosen.score, loss=0.07))
+    kept = ChosenExport("packed-small", chosen, chosen.score, dataclasses.replace(chosen.score, loss=0.07))
     data = as_data("lego", reference, limits, found, kept)
     assert data["limits"] == {"loss": 0.05}
     assert len(data["packages"]) == len(found)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nfcore.runs import Run
     from nfcore.shrinking.pareto_selection import Limits, Measured
     from nfcore.shrinking.quality import Score
-    from nfcore.shrinking.report import Kept
+    from nfcore.shrinking.report import ChosenExport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def shrink(
     from nfcore.shrinking.candidates import measure_candidates
     from nfcore.shrinking.pareto_selection import Limits, smallest
     from nfcore.shrinking.quality import Score, photo_reference
-    from nfcore.shrinking.report import Kept
+    from nfcore.shrinking.report import ChosenExport
     from nfcore.ui.console import Console, ConsoleReporter
     from nfcore.views.photo_split import validation_images
 
@@ -94,7 +94,9 @@ def shrink(
         runner = cache.build(chosen.choice).load(opened.exports_folder / label)
         assert chosen.score is not None  # the selection requires one
         on_test = Score.of(compare(photo_reference(model, source.views("test"), photos), runner))
-    _report(opened, limits, reference, measured, Kept(label, chosen, chosen.score, on_test), as_json=as_json)
+    _report(
+        opened, limits, reference, measured, ChosenExport(label, chosen, chosen.score, on_test), as_json=as_json
+    )
 
 
 def _exporters(run: Run, text: str | None) -> list[str]:
@@ -147,7 +149,7 @@ def _report(
     limits: Limits,
     reference: Reference,
     measured: Sequence[Measured],
-    kept: Kept | None,
+    kept: ChosenExport | None,
     *,
     as_json: bool,
 ) -> None:

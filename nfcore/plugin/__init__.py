@@ -1,4 +1,4 @@
-"""Plugins: what they offer, how they are found, loaded in isolation and asked for by name."""
+"""Plugins: their components, and how they are found, loaded in isolation and looked up by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A component made from its class, its options and what its kind is given; each mistake in one line."""
+"""Builds a component from its class, its options and its kind's context; each mistake is one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nfcore.plugin.components import Kind
 from nfcore.plugin.identity import Identity
 from nfcore.plugin.isolation import reason
 
-#: What each kind is given after its options; a ray source may be given nothing.
+#: Arguments that each kind's constructor takes after its options; optional for a ray source.
 CONTEXT: dict[Kind, tuple[str, ...]] = {
     "ray_source": ("image_size",),
     "teacher": ("scene",),
@@ -30,13 +30,13 @@ def make(cls: Any, identity: Identity, options: Mapping[str, Any] | Options, con
 
     Args:
         cls: the component's class, as the plugin names it.
-        identity: its kind, and how errors name it.
+        identity: its kind, and its name in errors.
         options: as a mapping, or as the class's own ``Options``.
-        context: what its kind is given, see ``CONTEXT``.
+        context: the arguments after the options, see ``CONTEXT``.
 
     Raises:
-        UserError: wrong options or a wrong context, or the class refuses them.
-        PluginError: the class is none that its kind can be built from.
+        UserError: wrong options or a wrong context, or the class rejects them.
+        PluginError: the class can't be built as its kind requires.
 
     """
     where, kind = str(identity), identity.kind

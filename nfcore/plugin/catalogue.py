@@ -1,8 +1,8 @@
-"""The catalogue of known plugins: an entry each, checked, and the index of them that ships with the core.
+"""The catalogue of known plugins: one checked entry each, and their index, which ships with the core.
 
 ``python -m nfcore.plugin.catalogue FOLDER`` reads the entries in ``FOLDER/plugins`` and writes
-``FOLDER/index.json`` and ``FOLDER/schema.json`` again. Nothing here asks the network, or imports a plugin
-that is not being checked.
+``FOLDER/index.json`` and ``FOLDER/schema.json``. It uses no network, and imports only the plugin that is
+being checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nfcore.plugin.entry_points import canonical
 from nfcore.plugin.manager import PluginManager
 
 _NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
-# Nothing that a shell would take for more than words, and no option that would change where pip looks.
+# No shell metacharacters, and no option that changes pip's index.
 _INSTALL = r"^pip install( [\w.\[][\w./:@+=,\[\]#&~-]*)+$"
 
 
@@ -47,13 +47,13 @@ class CataloguedRecipe(Options):
 
 
 class Entry(Options):
-    """What the catalogue knows of one plugin: what its author says, compared with the installed distribution."""
+    """One plugin's entry, written by its author and compared with the installed distribution."""
 
     distribution: str = Field(pattern=_NAME, description="The distribution's name, as pip normalises it")
     summary: str = Field(min_length=1, max_length=160, description="The distribution's own summary")
     install: str = Field(
         pattern=_INSTALL,
-        description="The pip command that installs it; a path starts at the root of nfcore's sources",
+        description="The pip command that installs it; paths are relative to the root of nfcore's sources",
     )
     licence: str = Field(min_length=1, max_length=80, description="SPDX expression, such as MIT")
     maturity: Literal["experimental", "usable", "stable"] = Field(
@@ -67,7 +67,7 @@ class Entry(Options):
     recipes: tuple[CataloguedRecipe, ...] = Field((), description="The recipes that it offers")
 
     def offers(self) -> list[tuple[str, str]]:
-        """Return the kind (or ``"recipe"``) and the name of everything that the plugin offers."""
+        """Return kind (or ``"recipe"``) and name of everything that the plugin offers."""
         return [(c.kind, c.name) for c in self.components] + [("recipe", r.name) for r in self.recipes]
 
 
@@ -81,14 +81,14 @@ def index() -> tuple[Entry, ...]:
 
 
 def install_hint(kind: str, name: str) -> str | None:
-    """Return how to install what offers ``name``, such as ``nfcore-x has it: pip install nfcore-x``.
+    """Return how to install the plugin that offers ``name``, such as ``nfcore-x has it: pip install nfcore-x``.
 
     Args:
         kind: a component kind or ``"recipe"``.
         name: ``name`` or ``distribution/name``.
 
     Returns:
-        One line, or None if no catalogued plugin offers that name or what offers it is installed.
+        One line, or None if no plugin in the catalogue offers that name, or if it is already installed.
 
     """
     distribution, _, bare = name.rpartition("/")
@@ -103,7 +103,7 @@ def install_hint(kind: str, name: str) -> str | None:
 
 
 def installed_version(distribution: str) -> str | None:
-    """Return the version of an installed distribution, None if it is not installed."""
+    """Return the version of a distribution, or None if it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
@@ -117,17 +117,17 @@ def read_entry(path: Path) -> Entry:
     """Return the entry in ``path``.
 
     Raises:
-        UserError: no such file, not TOML, or not an entry: the text names the field and what would be right.
+        UserError: no such file, not TOML, or not an entry; names the field and what would be right.
 
     """
     return parse(Entry, read_toml(path), str(path))
 
 
 def check_entry(path: Path, manager: PluginManager) -> list[str]:
-    """Return all that is wrong with the catalogue entry in ``path``, a sentence each; nothing if it is right.
+    """Return all faults of the catalogue entry in ``path``, a sentence each.
 
-    Besides the form, the entry is compared with the plugin as ``manager`` has it, and with the names that other
-    plugins in the catalogue have. What has not the right form is left out of these comparisons.
+    The entry is also compared with the plugin as ``manager`` knows it, and with the names of the other plugins in
+    the catalogue. Fields of the wrong form are left out of these comparisons.
     """
     try:
         values = read_toml(path)
@@ -142,7 +142,7 @@ def check_entry(path: Path, manager: PluginManager) -> list[str]:
 
 
 def _stand_ins(path: Path) -> dict[str, str]:
-    """Return an entry of the right form, for the values that ``path`` lacks or has in the wrong form."""
+    """Return a valid entry, to replace missing and invalid values of ``path``."""
     name = path.stem if re.fullmatch(_NAME, path.stem) else "unnamed"
     return {
         "distribution": name,
@@ -160,7 +160,7 @@ def _own_problems(entry: Entry, path: Path) -> list[str]:
         problems.append(f"the file of {entry.distribution!r} must be called {entry.distribution}.toml")
     offers = entry.offers()
     problems += [
-        f"{kind} {name!r} is there twice" for kind, name in sorted({o for o in offers if offers.count(o) > 1})
+        f"{kind} {name!r} is listed twice" for kind, name in sorted({o for o in offers if offers.count(o) > 1})
     ]
     for component in entry.components:
         level = INTERFACE_LEVELS[component.kind]
@@ -173,7 +173,7 @@ def _own_problems(entry: Entry, path: Path) -> list[str]:
 
 
 def _taken(entry: Entry, others: list[Entry]) -> list[str]:
-    """Return the names that another plugin has: with both installed, neither could be called by its bare name."""
+    """Return faults for names that other plugins have: with both installed, a bare name would be ambiguous."""
     return [
         f"{kind} {name!r} is a name of {other.distribution}: choose another"
         for kind, name in entry.offers()
@@ -183,7 +183,7 @@ def _taken(entry: Entry, others: list[Entry]) -> list[str]:
 
 
 def _not_as_installed(entry: Entry, manager: PluginManager, unknown: Collection[str]) -> list[str]:
-    """Return what the installed distribution says otherwise; ``unknown`` fields of the entry are not compared."""
+    """Return the differences from the installed distribution; ``unknown`` fields of the entry are not compared."""
     try:
         found = metadata.metadata(entry.distribution)
     except metadata.PackageNotFoundError:
@@ -240,7 +240,7 @@ def build_index(folder: Path) -> str:
     """Return the text of ``index.json`` for the entries in ``folder``.
 
     Raises:
-        UserError: an entry is wrong, or two plugins have one name; what is installed here does not matter.
+        UserError: an entry is wrong, or two plugins use the same name. Independent of what is installed.
 
     """
     paths = sorted(folder.glob("*.toml"))
@@ -258,7 +258,7 @@ def schema() -> str:
 
 
 def main(folder: Path) -> None:
-    """Write ``index.json`` and ``schema.json`` in ``folder`` anew from its ``plugins/*.toml``."""
+    """Write ``index.json`` and ``schema.json`` in ``folder`` from its ``plugins/*.toml``."""
     write_atomic(folder / "index.json", build_index(folder / "plugins"))
     write_atomic(folder / "schema.json", schema())
 

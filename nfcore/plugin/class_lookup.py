@@ -1,4 +1,4 @@
-"""Whether the class that a component names is there, found without importing its module (which may need torch)."""
+"""Checks that a component's class exists without importing its module, which may need torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nfcore.errors import nearest
 
 
 def missing(target: str) -> str | None:
-    """Return why ``package.module:Class`` can't be loaded, as far as its source tells, or None."""
+    """Return why ``package.module:Class`` can't be loaded, as far as its source shows, or None."""
     module, _, attribute = target.partition(":")
     path: Sequence[str] | None = None
     spec = None
@@ -46,7 +46,7 @@ def _find(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
 
 
 def _missing_in(source: bytes, name: str, module: str) -> str | None:
-    # Nearly every class is found by its definition; parsing is twenty times dearer, and there may be many plugins.
+    # Almost every class is found by its definition; parsing is 20 times slower, and there may be many plugins.
     if re.search(rf"^\s*class {name}\b".encode(), source, re.MULTILINE):
         return None
     try:
@@ -59,7 +59,7 @@ def _missing_in(source: bytes, name: str, module: str) -> str | None:
 
 
 def _names_bound(tree: ast.Module) -> Iterable[str]:
-    """Yield every name that is defined, imported or assigned, at any depth, and what makes names unforeseen."""
+    """Yield every name defined, imported or assigned at any depth, and what defines names dynamically."""
     for node in ast.walk(tree):
         match node:
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():

@@ -1,4 +1,4 @@
-"""What a plugin offers, described by data so that listing it imports nothing heavy."""
+"""The offers of a plugin, described by data so that listing them imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Kind = Literal["ray_source", "teacher", "encoding", "backbone", "upsampler", "ex
 #: All component kinds.
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-#: The current level of each interface. It rises by one when a change breaks what implements the interface; then
-#: ``python tests/interface_signatures.py`` writes the interface's new signatures down.
+#: The current level of each interface. A change that breaks implementations raises it by one; then
+#: ``python tests/interface_signatures.py`` updates the recorded signatures.
 INTERFACE_LEVELS: dict[Kind, int] = {
     "ray_source": 2,  # 2: sparse points; views with ignore masks and metadata; photos are read when asked for
     "teacher": 2,  # 2: rays with a footprint, whole views, several threads; photos that are read when asked for
@@ -26,16 +26,16 @@ INTERFACE_LEVELS: dict[Kind, int] = {
 
 @dataclass(frozen=True)
 class Component:
-    """One implementation of an interface, imported when it is first used.
+    """One implementation of an interface, imported on first use.
 
     Args:
         kind: which interface it implements.
         name: how users call it; lower case, words joined by dashes.
         target: where the class is, ``"package.module:Class"``.
         summary: one line for listings.
-        level: the interface level that the class was written for: that of ``INTERFACE_LEVELS`` when it was. A
-            component of another level is listed with what to install, and its code is not imported.
-        markers: of a ray source, files that tell a folder that it reads, relative to it: one of them is enough.
+        level: the interface level that the class was written for, by ``INTERFACE_LEVELS`` at that time. A
+            component of another level is listed with what to install; its code is not imported.
+        markers: of a ray source, files by which it recognises its folders, relative to them; one is enough.
 
     """
 
@@ -65,12 +65,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Publication:
-    """Published figures to compare with: a TOML file that says how they were measured and gives the tables.
+    """Published figures to compare with: a TOML file with the protocol and the tables.
 
     ``nfcore.evaluation.publications`` describes the file.
 
     Args:
-        name: how users call it, and the evaluation protocol that it used.
+        name: how users call it and its evaluation protocol.
         path: the TOML file.
         summary: one line for listings, such as title, authors and venue.
 

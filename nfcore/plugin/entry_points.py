@@ -1,4 +1,4 @@
-"""Where plugins come from: installed entry points, and folders of sources named by ``--plugins-dir``."""
+"""Sources of plugins: installed entry points, and source folders named by ``--plugins-dir``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROUP = "nfcore"
 
 
 def canonical(distribution: str) -> str:
-    """Return a distribution's name as package indexes compare it: ``My_Plugin`` is ``my-plugin``."""
+    """Return a distribution's normalised name: ``My_Plugin`` becomes ``my-plugin``."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
@@ -41,7 +41,7 @@ class PluginSource:
 
     @property
     def name(self) -> str:
-        """The name that the plugin is registered by, ``distribution:entry_point``."""
+        """The name under which the plugin is registered, ``distribution:entry_point``."""
         return f"{self.distribution}:{self.entry_point}"
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ class PluginSource:
 
 
 def installed() -> Iterator[PluginSource]:
-    """Yield the plugins of all installed distributions; one without a name raises when it is loaded."""
+    """Yield the plugins of all installed distributions; a distribution without a name raises when loaded."""
     seen = set()
     for found in metadata.distributions():
         text = found.read_text("entry_points.txt") or ""
@@ -61,7 +61,7 @@ def installed() -> Iterator[PluginSource]:
             yield PluginSource("an unnamed distribution", "?", f"in {found.locate_file('')}", _raises(error))
             continue
         if name in seen or metadata.distribution(name).read_text("entry_points.txt") != text:
-            continue  # an older copy further down the path, which Python does not see either
+            continue  # an older copy later on sys.path, which Python does not use either
         seen.add(name)
         for entry in found.entry_points.select(group=GROUP):
             yield PluginSource(name, version, entry.name, entry.load)
@@ -74,7 +74,7 @@ def name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
         ValueError: its metadata lacks one of them.
 
     """
-    described = distribution.metadata  # parsed anew on each access
+    described = distribution.metadata  # parsed on each access
     if "Name" not in described or "Version" not in described:
         raise ValueError("its METADATA lacks a name or a version")
     return canonical(described["Name"]), described["Version"]
@@ -88,13 +88,13 @@ def _raises(error: Exception) -> Callable[[], object]:
 
 
 def in_folder(folder: Path) -> Iterator[PluginSource]:
-    """Yield the plugins whose sources lie in ``folder`` or its sub-folders, without installing them.
+    """Yield the plugins with sources in ``folder`` or its sub-folders, without installing them.
 
     A plugin's folder has a ``pyproject.toml`` with ``[project.entry-points.nfcore]`` and its packages under
-    ``src/`` (or beside it); that folder is put on ``sys.path``.
+    ``src/`` (or next to it); that folder is put on ``sys.path``.
 
     Raises:
-        UserError: ``folder`` is missing or holds no plugin.
+        UserError: ``folder`` is missing or contains no plugin.
 
     """
     for path in _projects(folder):
@@ -155,9 +155,9 @@ def declared_entry_points(project: Mapping[str, Any], path: Path) -> dict[str, s
 
 
 def discover(folders: Iterable[Path] = ()) -> list[PluginSource]:
-    """Return all plugins; a distribution found in ``folders`` hides its installed version."""
+    """Return all plugins; a distribution in ``folders`` takes precedence over its installed version."""
     importlib.invalidate_caches()
-    projects = dict.fromkeys(path for folder in folders for path in _projects(folder))  # named twice, it is one
+    projects = dict.fromkeys(path for folder in folders for path in _projects(folder))  # without duplicates
     sources = [source for path in projects for source in _from_project(path)]
     in_folders = {source.distribution for source in sources}
     return sources + [source for source in installed() if source.distribution not in in_folders]

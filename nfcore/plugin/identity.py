@@ -1,4 +1,4 @@
-"""Which offer of which distribution a component was built from, so that whatever it does wrong names it."""
+"""The identity of a component: its distribution and name, for errors that it causes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from nfcore.plugin.components import Kind
 
 @dataclass(frozen=True)
 class Identity:
-    """A component as it is offered.
+    """A component as its plugin offers it.
 
     Args:
         kind: which interface it implements.
         name: its own name.
-        distribution: what offers it.
+        distribution: the distribution that offers it.
         version: of the distribution.
 
     """
@@ -33,15 +33,15 @@ _ATTRIBUTE = "_nfcore_identity"
 
 
 def mark(component: object, identity: Identity) -> None:
-    """Keep ``identity`` with ``component``, through copies of it too."""
-    with contextlib.suppress(AttributeError):  # a class with slots: it is named by its class
+    """Attach ``identity`` to ``component``; copies keep it."""
+    with contextlib.suppress(AttributeError):  # a class with slots is named by its class
         object.__setattr__(component, _ATTRIBUTE, identity)
 
 
 def named(component: object) -> str:
     """Return how errors name a component: kind, ``distribution/name`` and version.
 
-    A component that was assembled by hand, not built by name, is named by its class.
+    A component that was not built by name is named by its class.
     """
     identity = getattr(component, _ATTRIBUTE, None)
     return str(identity) if isinstance(identity, Identity) else type(component).__qualname__

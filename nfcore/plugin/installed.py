@@ -35,7 +35,7 @@ def _selected(sources: list[PluginSource], environ: Mapping[str, str]) -> list[P
 
 
 def _elsewhere(what: str, name: str) -> Iterator[str]:
-    """Yield where a name may be that no plugin offers: in the catalogue, or in an editable install out of date."""
+    """Yield where else a missing name may be found: in the catalogue, or in an outdated editable install."""
     kinds = KINDS if what == "component" else (what.replace(" ", "_"),)
     hints = (install_hint(kind, name) for kind in kinds)
     yield from dict.fromkeys(hint for hint in hints if hint is not None)
@@ -53,13 +53,13 @@ _folders: tuple[Path, ...] = ()
 
 
 def use_plugin_folders(folders: Iterable[Path]) -> None:
-    """Take plugins from source folders too, as ``--plugins-dir`` does."""
+    """Load plugins from source folders too, as ``--plugins-dir`` does."""
     global _folders
     _folders = tuple(folders)
 
 
 def plugin_folders() -> tuple[Path, ...]:
-    """Return the source folders that plugins are taken from, in addition to those installed."""
+    """Return the source folders that plugins are loaded from, in addition to installed ones."""
     return _folders
 
 
@@ -69,5 +69,5 @@ def plugins() -> PluginManager:
 
 
 def forget() -> None:
-    """Load the plugins again on the next call of ``plugins``: the environment may exclude others."""
+    """Discard the manager, so that the next call of ``plugins`` loads the plugins again."""
     _make.cache_clear()

@@ -1,4 +1,4 @@
-"""The fence around each plugin: whatever it raises or yields, it alone is broken, and the reason is kept."""
+"""Isolation of plugins: whatever a plugin raises or yields, only it is broken, and the reason is kept."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from nfcore.plugin.entry_points import PluginSource
 Offer = TypeVar("Offer", Component, Recipe, Publication)
 File = TypeVar("File", Recipe, Publication)
 
-# Other plugins' calls are none of a plugin's business: what would change them is refused, not ignored.
-_ALONE = "each plugin's hooks are called by themselves, so there is nothing to wrap"
-_UNORDERED = "plugins are called in no order that can be chosen"
+# A plugin can't influence calls of other plugins: markers that would are rejected, not ignored.
+_ALONE = "each plugin's hooks are called separately, so there is nothing to wrap"
+_UNORDERED = "the order in which plugins are called can't be chosen"
 _REFUSED_MARKERS = {"wrapper": _ALONE, "hookwrapper": _ALONE, "tryfirst": _UNORDERED, "trylast": _UNORDERED}
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -32,7 +32,7 @@ _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 @dataclass
 class Plugin:
-    """One plugin as it was found: what it offers, or why it is broken, with the error that says so."""
+    """One plugin: its offers, or why it is broken, with the exception."""
 
     source: PluginSource
     components: list[Component] = field(default_factory=list)
@@ -43,22 +43,22 @@ class Plugin:
 
     @property
     def distribution(self) -> str:
-        """The distribution that brought the plugin."""
+        """The distribution of the plugin."""
         return self.source.distribution
 
     def __str__(self) -> str:
         return str(self.source)
 
 
-class Fence:
-    """Loads plugins and calls their hooks, each by itself."""
+class PluginIsolation:
+    """Loads plugins and calls their hooks, each separately."""
 
     def __init__(self) -> None:
         self.hooks = pluggy.PluginManager("nfcore")
         self.hooks.add_hookspecs(hookspecs)
 
     def load(self, source: PluginSource) -> Plugin:
-        """Return a plugin with what it offers, or with its ``problem`` and nothing else."""
+        """Return a plugin with its offers, or with only its ``problem``."""
         plugin = Plugin(source)
         name = source.name
         if self.hooks.has_plugin(name):
@@ -73,7 +73,7 @@ class Fence:
                 plugin.publications = [_checked_file(p) for p in publications]
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # SystemExit, and what extensions in Rust panic with
+        except BaseException as error:  # also SystemExit and panics of Rust extensions
             plugin.problem, plugin.error = reason(error), error
             plugin.components, plugin.recipes, plugin.publications = [], [], []
             if self.hooks.has_plugin(name):
@@ -81,7 +81,7 @@ class Fence:
         return plugin
 
     def _register(self, thing: object, name: str) -> None:
-        """Register a plugin's hooks; refuse a thing that has none before pluggy holds it against the others."""
+        """Register a plugin's hooks; reject an object without hooks before pluggy reports it for all plugins."""
         hooks = [
             (attribute, options)
             for attribute in dir(thing)
@@ -111,7 +111,7 @@ class Fence:
         return offers
 
     def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
-        """Call ``hook`` of one plugin in its fence; return whether all went well, else set its ``problem``."""
+        """Call ``hook`` of one plugin in isolation; on an error set its ``problem`` and return False."""
         try:
             for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
                 if implementation.plugin_name == plugin.source.name:
@@ -125,7 +125,7 @@ class Fence:
 
 
 def _refuse_markers(name: str, options: pluggy.HookimplOpts) -> None:
-    """Refuse what pluggy's marker can ask for and a plugin that is called by itself can't have."""
+    """Reject options of pluggy's marker that have no effect on plugins called separately."""
     for marker, why in _REFUSED_MARKERS.items():
         if options.get(marker):
             raise PluginError(f"{name} is marked {marker}=True, but {why}: remove the marker")
@@ -159,17 +159,17 @@ def _check_name(what: str, name: object) -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Return an error in one line, with its type unless it is one of ours."""
+    """Return an error as one line, with its type unless it is nfcore's own."""
     try:
         lines = str(error).strip().splitlines() or [""]
     except Exception:
-        lines = ["(its text can't be had)"]
+        lines = ["(its message can't be read)"]
     text = " ".join(lines) if isinstance(error, pluggy.PluginValidationError) else lines[0]
     return text if isinstance(error, NfcoreError) else f"{type(error).__name__}: {text}"
 
 
 @contextlib.contextmanager
 def _stdout_kept_clean() -> Iterator[None]:
-    """Send what a plugin prints while it is loaded to stderr: stdout may be read as JSON."""
+    """Redirect what a plugin prints while it is loaded to stderr: stdout may be read as JSON."""
     with contextlib.redirect_stdout(sys.stderr):
         yield

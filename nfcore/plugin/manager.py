@@ -1,4 +1,4 @@
-"""Plugins: what each offers, found by kind and name."""
+"""The plugin manager: finds components, recipes and publications by kind and name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nfcore.plugin.class_lookup import missing
 from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Component, Kind, Publication, Recipe
 from nfcore.plugin.entry_points import PluginSource, canonical
 from nfcore.plugin.identity import Identity, mark
-from nfcore.plugin.isolation import Fence, Plugin, reason
+from nfcore.plugin.isolation import Plugin, PluginIsolation, reason
 
 if TYPE_CHECKING:
     from nfcore.interfaces import Backbone, Exporter, Loss, RayEncoding, RaySource, Teacher, Upsampler
@@ -25,14 +25,14 @@ Offer = TypeVar("Offer", Component, Recipe, Publication)
 
 
 class PluginManager:
-    """Finds plugins, keeps a broken one from harming the others, and makes components by name.
+    """Loads plugins in isolation, and finds and builds components by name.
 
     Args:
-        sources: the plugins to load. One that raises while it is loaded or asked for what it offers is kept
-            in ``plugins`` with its ``problem`` and offers nothing.
-        disabled: plugins that are not loaded, each with the environment variable that says so.
-        explain: yields what else may be the reason why there is no component or recipe of a name; it is given
-            what was asked for, such as ``"ray source"``, and the name.
+        sources: the plugins to load. One that raises while it is loaded, or when asked for its offers, is kept
+            in ``plugins`` with its ``problem`` and without offers.
+        disabled: plugins that are not loaded, each with the environment variable that disables it.
+        explain: yields further reasons why there may be no component or recipe of a name; called with what was
+            asked for, such as ``"ray source"``, and the name.
 
     """
 
@@ -44,18 +44,18 @@ class PluginManager:
     ) -> None:
         self.disabled = list(disabled)
         self._explain = explain
-        self._fence = Fence()
-        self.hooks = self._fence.hooks
-        self.plugins = [self._fence.load(source) for source in sources]
+        self._isolation = PluginIsolation()
+        self.hooks = self._isolation.hooks
+        self.plugins = [self._isolation.load(source) for source in sources]
 
     def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
-        """Call ``hook`` of one plugin in its fence; return whether all went well, else set its ``problem``."""
-        return self._fence.call(plugin, hook, **arguments)
+        """Call ``hook`` of one plugin in isolation; on an error set its ``problem`` and return False."""
+        return self._isolation.call(plugin, hook, **arguments)
 
     # -- components ----------------------------------------------------------------------------------
 
     def components(self, kind: Kind | None = None) -> list[tuple[Plugin, Component]]:
-        """Return all components (of one kind) with the plugin that offers each, sorted by kind and name."""
+        """Return all components (of one kind), each with its plugin, sorted by kind and name."""
         found = [(p, c) for p in self.plugins for c in p.components if kind in (None, c.kind)]
         return sorted(found, key=lambda pc: (KINDS.index(pc[1].kind), pc[1].name, pc[0].distribution))
 
@@ -77,7 +77,7 @@ class PluginManager:
         return plugin, component
 
     def problem(self, plugin: Plugin, component: Component) -> str | None:
-        """Return why ``component`` can't be used by its bare name, as far as can be told without importing it."""
+        """Return why ``component`` can't be used by its bare name, without importing it; None if it can."""
         return (
             _ambiguity(plugin, component, self.components(component.kind))
             or _level_problem(plugin, component)
@@ -88,7 +88,7 @@ class PluginManager:
         """Return the class of a component, importing it now.
 
         Raises:
-            PluginError: as ``find``; or the class can't be imported, with the reason.
+            PluginError: as for ``find``; or the class can't be imported.
 
         """
         plugin, component = self.find(kind, name)
@@ -138,7 +138,7 @@ class PluginManager:
     @overload
     def build(self, kind: Literal["loss"], name: str, options: Mapping[str, Any] | Options, /) -> Loss: ...
     def build(self, kind: Kind, name: str, options: Mapping[str, Any] | Options, /, *context: Any) -> Any:
-        """Return a new component: its class, called with its checked options and what its kind is given.
+        """Return a new component: its class, called with its checked options and its kind's context.
 
         >>> plugins().build("backbone", "residual-conv", {"width": 64}, 312)  # doctest: +SKIP
 
@@ -146,13 +146,13 @@ class PluginManager:
             kind: which interface it implements.
             name: its name, or ``distribution/name``.
             options: as a mapping, or as the class's own ``Options``.
-            context: a ray source may be given ``image_size``, a teacher and an encoding are given the ``scene``,
-                a backbone ``in_channels``, an upsampler ``in_channels`` and ``scale``, an exporter and a
-                loss nothing.
+            context: ``image_size`` for a ray source (optional), the ``scene`` for a teacher and an encoding,
+                ``in_channels`` for a backbone, ``in_channels`` and ``scale`` for an upsampler, nothing for an
+                exporter and a loss.
 
         Raises:
-            UserError: wrong options or a wrong context, or the class refuses them.
-            PluginError: as ``load``; or the class is none that its kind can be built from.
+            UserError: wrong options or a wrong context, or the class rejects them.
+            PluginError: as for ``load``; or the class can't be built as its kind requires.
 
         """
         cls = self.load(kind, name)
@@ -162,20 +162,20 @@ class PluginManager:
         return component
 
     def identity(self, kind: Kind, name: str) -> Identity:
-        """Return what errors call a component: its name, its distribution and that one's version.
+        """Return the identity of a component, by which errors name it.
 
         Raises:
-            PluginError: as ``find``.
+            PluginError: as for ``find``.
 
         """
         plugin, component = self.find(kind, name)
         return Identity(kind, component.name, plugin.distribution, plugin.source.version)
 
     def name_of(self, kind: Kind, component: object) -> str:
-        """Return the ``distribution/name`` under which the class of ``component`` is offered.
+        """Return the ``distribution/name`` of the class of ``component``.
 
         Raises:
-            PluginError: no plugin offers that class, so that a saved file could not name it.
+            PluginError: no plugin offers that class, so a saved file can't name it.
 
         """
         for plugin, candidate in self.components(kind):
@@ -194,7 +194,7 @@ class PluginManager:
     # -- recipes -------------------------------------------------------------------------------------
 
     def recipes(self) -> list[tuple[Plugin, Recipe]]:
-        """Return all recipes with the plugin that offers each, sorted by name."""
+        """Return all recipes , each with its plugin, sorted by name."""
         found = [(p, r) for p in self.plugins for r in p.recipes]
         return sorted(found, key=lambda pr: (pr[1].name, pr[0].distribution))
 
@@ -216,7 +216,7 @@ class PluginManager:
     # -- publications --------------------------------------------------------------------------------
 
     def publications(self) -> list[tuple[Plugin, Publication]]:
-        """Return all published figures with the plugin that offers each, sorted by name."""
+        """Return all published figures , each with its plugin, sorted by name."""
         found = [(p, figures) for p in self.plugins for figures in p.publications]
         return sorted(found, key=lambda pf: (pf[1].name, pf[0].distribution))
 
@@ -232,7 +232,7 @@ class PluginManager:
     # -- names ---------------------------------------------------------------------------------------
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> PluginError:
-        """Return the error for a name that nobody offers: the nearest ones, and why it may be hidden."""
+        """Return the error for an unknown name: the nearest names, and why it may be missing."""
         hints = [
             nearest(name.rpartition("/")[2], known),
             *(f"{p} is broken: {p.problem}" for p in self.plugins if p.problem),
@@ -249,7 +249,7 @@ class PluginManager:
             return found[0]
         if len({p.distribution for p, _ in found}) == 1:
             raise PluginError(
-                f"{what} {name!r} is offered more than once by {found[0][0]}: that plugin is at fault"
+                f"{what} {name!r} is offered more than once by {found[0][0]}, which is a fault of that plugin"
             )
         if found:
             choices = " or ".join(sorted(f"{p.distribution}/{bare}" for p, _ in found))

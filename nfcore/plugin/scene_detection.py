@@ -1,4 +1,4 @@
-"""Which ray source reads a folder: told from the files in it, before any plugin's code is imported."""
+"""Finds the ray source that reads a folder, by the files in it, without importing any plugin's code."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def scene_choice(text: str, manager: PluginManager) -> dict[str, Any]:
     """Return the ray source that ``text`` chooses, with its option ``path`` if there is one.
 
     Args:
-        text: ``NAME``, ``NAME:PATH`` or ``PATH``, as for ``--scene``. A ray source's name goes before a folder's.
-        manager: where ray sources are found.
+        text: ``NAME``, ``NAME:PATH`` or ``PATH``, as for ``--scene``. A ray source's name takes precedence.
+        manager: the manager of the ray sources.
 
     Raises:
-        UserError: no ray source of that name and no such folder; or a folder that none reads, or more than one.
+        UserError: no ray source of that name and no such folder; or no ray source, or several, read the folder.
 
     """
     name, _, path = text.partition(":")
@@ -37,10 +37,10 @@ def scene_choice(text: str, manager: PluginManager) -> dict[str, Any]:
 
 
 def recognised(folder: Path, manager: PluginManager) -> str:
-    """Return the name of the ray source whose markers are in ``folder``.
+    """Return the name of the ray source whose marker files are in ``folder``.
 
     Raises:
-        UserError: none has its markers there, or several have.
+        UserError: there is none, or several.
 
     """
     offers = [(p, c) for p, c in manager.components("ray_source") if c.markers]
@@ -50,11 +50,11 @@ def recognised(folder: Path, manager: PluginManager) -> str:
         return names[0]
     if names:
         raise UserError(
-            f"{folder} can be read in more than one way: say {' or '.join(f'{name}:{folder}' for name in names)}"
+            f"{folder} can be read in several ways: choose {' or '.join(f'{name}:{folder}' for name in names)}"
         )
     looked = "; ".join(f"{c.name} has {' or '.join(c.markers)}" for _, c in offers)
     raise UserError(
-        f"{folder} holds no data set that a ray source knows by its files: {looked or 'there is none'}"
+        f"{folder} contains no data set that a ray source recognises: {looked or 'no ray source is installed'}"
     )
 
 

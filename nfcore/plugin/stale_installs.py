@@ -1,4 +1,4 @@
-"""Editable installs whose entry points changed since: Python goes on seeing those of the installation."""
+"""Stale editable installs: their entry points changed, but Python still sees those of the installation."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nfcore.plugin.entry_points import GROUP, declared_entry_points, name_and_ve
 
 @dataclass(frozen=True)
 class StaleInstall:
-    """An editable install that no longer says what its project says.
+    """An editable install whose entry points differ from those of its project.
 
     Args:
         distribution: its canonical name.
         version: the version that was installed.
-        problem: what differs.
-        hint: what to do about it.
+        problem: the difference.
+        hint: how to repair it.
 
     """
 
@@ -35,7 +35,7 @@ class StaleInstall:
 
 
 def stale_installs() -> Iterator[StaleInstall]:
-    """Yield the editable installs whose ``pyproject.toml`` declares other plugins than are installed."""
+    """Yield the editable installs whose ``pyproject.toml`` declares other plugins than the installation."""
     for distribution in metadata.distributions():
         folder = _project_folder(distribution)
         if folder is None:
@@ -45,7 +45,7 @@ def stale_installs() -> Iterator[StaleInstall]:
             installed = {entry.name: entry.value for entry in distribution.entry_points.select(group=GROUP)}
             declared = _declared(folder)
         except (UserError, ValueError, OSError):
-            continue  # discovery names what can't be read
+            continue  # discovery reports unreadable metadata
         if installed and not folder.is_dir():
             yield StaleInstall(name, version, f"its project {folder} is gone", f"pip uninstall {name}")
         elif declared is not None and _plain(declared) != _plain(installed):
@@ -59,7 +59,7 @@ def stale_installs() -> Iterator[StaleInstall]:
 
 def _project_folder(distribution: metadata.Distribution) -> Path | None:
     """Return the project of an editable install, or None for another kind of install (PEP 610)."""
-    from urllib.request import url2pathname  # brings http and ssl, for which --help should not wait
+    from urllib.request import url2pathname  # imports http and ssl, which would slow down --help
 
     try:
         origin = json.loads(distribution.read_text("direct_url.json") or "{}")
@@ -71,7 +71,7 @@ def _project_folder(distribution: metadata.Distribution) -> Path | None:
 
 
 def _declared(folder: Path) -> dict[str, str] | None:
-    """Return what the project declares now, or None where no ``pyproject.toml`` tells."""
+    """Return the plugins that the project declares now, or None without a readable ``pyproject.toml``."""
     path = folder / "pyproject.toml"
     if not path.is_file():
         return None

@@ -1,1 +1,1 @@
-"""The smallest package that loses next to nothing: precisions, also mixed by layer, chosen by measurement."""
+"""The smallest package within a loss of quality: measures precisions, also mixed by layer, and chooses one."""

@@ -1,4 +1,4 @@
-"""Which layer gets how many bits: a path from all layers uncompressed to all at their fewest bits."""
+"""Bit allocation: a sequence from all layers uncompressed to all layers at their fewest bits."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ UNCOMPRESSED = 16
 
 @dataclass(frozen=True)
 class BitAllocation:
-    """Bits for some layers; the others stay uncompressed.
+    """Bits of some layers; the others are uncompressed.
 
     Args:
-        error: the mean squared error that the images are expected to have for it: the sum of the layers'.
-        bits: by the layer's module name.
+        error: the expected mean squared error of the images: the sum over the layers.
+        bits: the bits of each layer, by its module name.
 
     """
 
@@ -26,16 +26,16 @@ class BitAllocation:
 
 
 def bit_allocations(layers: Mapping[str, Sensitivity]) -> list[BitAllocation]:
-    """Return ever smaller allocations: each step costs the least error for a bit that it saves.
+    """Return ever smaller allocations; each step adds the least error per bit saved.
 
-    The errors of layers that are rounded on their own add up, as long as they are small: Zhou et al., "Adaptive
-    Quantization for Deep Neural Network" (AAAI 2018). Then taking the step of the best ratio, again and again,
+    The errors of layers rounded separately are additive as long as they are small: Zhou et al., "Adaptive
+    Quantization for Deep Neural Network" (AAAI 2018). Then repeatedly taking the step of the best ratio
     follows the lower convex hull of what any choice of bits could reach: Shoham and Gersho, "Efficient bit
     allocation for an arbitrary set of quantizers" (IEEE Transactions on Acoustics, Speech and Signal Processing,
     1988).
 
     Args:
-        layers: what was measured of each layer, by its name.
+        layers: the sensitivity of each layer, by its name.
 
     Returns:
         Allocations, the first with every layer uncompressed, the last with every layer at its fewest bits.

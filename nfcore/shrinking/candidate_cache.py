@@ -1,4 +1,4 @@
-"""Exports candidates of one model, compares them with photos, and remembers what came out."""
+"""The candidate cache: exports candidates of one model, compares them with photos, and keeps the results."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from nfcore.shrinking.quality import Score
 
 
 class CandidateCache:
-    """Makes packages and measures them; what was measured once is read from a file the next time.
+    """Exports packages and measures them; results are cached in a file.
 
     Args:
-        reference: what is exported, and the photos that its packages are compared with.
-        manager: where exporters are found.
-        path: the file that remembers; another model, other photos or other plugins make it start again.
-        progress: told of each package that was measured.
+        reference: the model to export, and the photos that its packages are compared with.
+        manager: the manager of the exporters.
+        path: the cache file; it is discarded if the model, the photos or the plugins changed.
+        progress: called for each measured package.
 
     """
 
@@ -52,14 +52,14 @@ class CandidateCache:
         self._fingerprint = _fingerprint(reference)
 
     def measure(self, choice: Choice) -> Measured:
-        """Return what a package is, exported and run now or remembered. An exporter that fails gets no score."""
+        """Return the measurements of a package, from the cache or made now; a package that fails has no score."""
         data = self.remembered("package", choice, lambda: _as_data(self._new(choice)))
         measured = _from_data(choice, data)
         self.progress(measured)
         return measured
 
     def remembered(self, what: str, choice: Choice, find: Callable[[], Any]) -> Any:
-        """Return what ``find`` found out about a choice, now or earlier: JSON values."""
+        """Return the result of ``find`` for a choice (JSON values), from the cache or computed now."""
         plugin, component = self.manager.find("exporter", choice.name)
         exporter = f"{plugin.distribution}/{component.name} {plugin.source.version}"
         key = json.dumps([what, self._fingerprint, exporter, choice.options], sort_keys=True)
@@ -71,10 +71,10 @@ class CandidateCache:
 
     @contextmanager
     def made(self, choice: Choice, label: str) -> Iterator[Package]:
-        """Yield the package's files in a temporary folder.
+        """Yield the package, exported to a temporary folder.
 
         Raises:
-            NfcoreError: the exporter can't make it.
+            NfcoreError: the export failed.
 
         """
         with tempfile.TemporaryDirectory(prefix="nfcore-shrink-") as folder:
@@ -96,7 +96,7 @@ class CandidateCache:
             return Measured(choice, precision, size, refused=f"it can't be run here: {why}")
         except NoImageError as error:
             return Measured(choice, precision, size, refused=str(error))
-        except Exception as error:  # one exporter that fails must not keep the others from being measured
+        except Exception as error:  # one failing exporter must not stop the others
             return Measured(choice, "not made", 0, refused=reason(error))
         missing = shortfall(comparison.parity, package.exporter.tolerance)
         refused = missing and f"differs from torch: {missing}"
@@ -110,14 +110,14 @@ class CandidateCache:
     def _read(self) -> dict[str, Any]:
         try:
             remembered = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # none yet, or damaged: it is only a short cut
+        except (OSError, ValueError):  # missing or damaged: it is only a cache
             return {}
         return remembered if isinstance(remembered, dict) else {}
 
 
 def _fingerprint(reference: Reference) -> str:
-    """Return a hash of a model and the photos that it is compared with."""
-    assert reference.photos is not None  # shrinking always has some
+    """Return a hash of a model and its photos."""
+    assert reference.photos is not None  # shrinking requires photos
     digest = hashlib.blake2b(f"{version('neural-field-core')} {torch.__version__}".encode(), digest_size=16)
     weights = (tensor for part in reference.model.parts.values() for tensor in part.state_dict().values())
     for tensor in (*weights, reference.cameras.poses, *reference.photos.images):

@@ -1,4 +1,4 @@
-"""All candidates to choose from, measured: each precision of each exporter, and mixed precisions."""
+"""Measures all candidates: each precision of each exporter, and mixed precisions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from nfcore.shrinking.quality import expected_loss, squared_errors
 from nfcore.shrinking.sensitivity import Sensitivity, sensitivities
 from nfcore.student.light_field import LightField
 
-#: How many packages of mixed precision are exported in search of the smallest.
+#: Maximum number of mixed-precision packages to export in search of the smallest.
 _TRIES = 4
 #: Views that the sensitivity of layers is measured on.
 _SENSITIVITY_VIEWS = 4
 
 
 def pareto(measured: Sequence[Measured]) -> list[Measured]:
-    """Return the packages within their tolerance of which no other is both smaller and better."""
+    """Return the packages within their tolerance that are on the Pareto front of size and quality."""
     scored = [(one, one.score) for one in measured if one.score is not None and not one.refused]
     return [scored[index][0] for index in quality_pareto([(one.bytes, score.psnr) for one, score in scored])]
 
@@ -44,18 +44,18 @@ def measure_candidates(
     threads: int = 1,
     reporter: Reporter | None = None,
 ) -> list[Measured]:
-    """Return all that there is to choose from, each exported and run.
+    """Return all candidates, each exported and run.
 
-    Every variant of every exporter; and where an exporter takes bits for single layers, a few packages of mixed
-    precision along the path of bit allocations by measured sensitivity, up to the loss that is allowed.
+    These are all variants of all exporters, and, for exporters that take bits per layer, a few mixed-precision
+    packages along the sequence of bit allocations by measured sensitivity, up to the allowed loss.
 
     Args:
-        cache: makes and measures packages.
+        cache: exports and measures packages.
         exporters: their names.
-        limits: what is asked. Latency is measured only if it is asked for, of packages within the other limits.
-        options: that all packages have, such as the oldest system that must run them.
+        limits: the limits. Latency is measured only if it is limited, for packages within the other limits.
+        options: options of all packages, such as the oldest system that must run them.
         threads: CPU threads for the latency.
-        reporter: told of each package and layer.
+        reporter: called for each package and layer.
 
     Raises:
         UserError: an unknown exporter, or an option that it does not take.
@@ -87,7 +87,7 @@ def _mixed(
     max_loss: float,
     reporter: Reporter,
 ) -> list[Measured]:
-    """Return packages of mixed precision, up to the allowed loss."""
+    """Return mixed-precision packages up to the allowed loss."""
     photos = len(cache.reference.cameras)
     views = {index * photos // _SENSITIVITY_VIEWS for index in range(_SENSITIVITY_VIEWS)}
     cameras = cache.reference.cameras[sorted(views)]
@@ -104,7 +104,7 @@ def _mixed(
 
     def measure(allocation: BitAllocation) -> Measured:
         bits = dict(allocation.bits)
-        if UNCOMPRESSED in exporter.bits:  # what is not named there may have fewer: all are named
+        if UNCOMPRESSED in exporter.bits:  # name all layers: others may get fewer bits
             bits = dict.fromkeys(layers, UNCOMPRESSED) | bits
         choice = _choice(name, {**base, "bits": bits})
         measured = replace(cache.measure(choice), bits=_mean_bits(layers, allocation))
@@ -119,12 +119,12 @@ def _mixed(
 def _taking_bits(
     cache: CandidateCache, name: str, exporter: Exporter[Any], options: Mapping[str, Any], bits: Mapping[str, int]
 ) -> dict[str, Any]:
-    """Return the options with which the exporter takes bits for layers: its defaults, or else a variant's."""
+    """Return options with which the exporter takes bits per layer: its defaults, or else those of a variant."""
     for variant in ({}, *exporter.variants()):
         base = {**variant, **options}
         try:
             cache.build(_choice(name, {**base, "bits": dict(bits)}))
-        except UserError:  # such as: only the int8 form has weights in integers
+        except UserError:  # such as "bits only with precision int8"
             continue
         return base
     return dict(options)
@@ -142,10 +142,10 @@ def time_packages(
     seconds: float = 3.0,
     reporter: Reporter | None = None,
 ) -> Latencies:
-    """Time packages in the same rounds; each is made once more, as only figures of it are kept.
+    """Time packages in the same rounds; each is exported again, since the cache has figures only.
 
     Returns:
-        Latencies whose labels are the packages' indices as texts. What is not timed here has none.
+        Latencies labelled with the packages' indices as strings; none for packages that can't be timed here.
 
     """
     with ExitStack() as stack:
@@ -161,7 +161,7 @@ def time_packages(
 def _timed(
     cache: CandidateCache, measured: Sequence[Measured], limits: Limits, threads: int, reporter: Reporter
 ) -> list[Measured]:
-    """Return the same with the latency of those that are within the other limits, timed in the same rounds."""
+    """Return the packages, with latencies for those within the other limits, timed in the same rounds."""
     wanted = [index for index, one in enumerate(measured) if one.timed and one.exceeded(limits) is None]
     if not wanted:
         return list(measured)

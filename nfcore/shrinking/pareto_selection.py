@@ -1,4 +1,4 @@
-"""The choice: the smallest package within what it may lose, weigh and take; and if there is none, why."""
+"""Selection of the smallest package within limits of loss, size and latency, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nfcore.shrinking.quality import Score
 
 @dataclass(frozen=True)
 class Limits:
-    """What is asked of a package.
+    """The limits of a package.
 
     Args:
-        loss: greatest loss of PSNR against the photos, dB.
-        bytes: greatest size, or None.
-        seconds: greatest latency of one image, or None.
+        loss: maximum loss of PSNR against the photos, dB.
+        bytes: maximum size, or None.
+        seconds: maximum latency of one image, or None.
 
     """
 
@@ -28,17 +28,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Measured:
-    """One package that was exported and run.
+    """The measurements of one package.
 
     Args:
         choice: exporter and options.
-        precision: the exporter's word for it.
-        bytes: size of its files; 0 where there are none.
-        score: its pictures; None where it was not run.
-        refused: why it can't be chosen whatever the limits: it was not run, or it misses its tolerance.
-        seconds: median latency of one image, where a limit asks for it.
-        bits: mean bits per weight of layers, where each has its own.
-        timed: whether its time here means something; see ``Runner``.
+        precision: the exporter's name of its precision.
+        bytes: size of its files; 0 if there are none.
+        score: the quality of its images; None if it was not run.
+        refused: why it can't be chosen whatever the limits: it was not run, or exceeds its tolerance.
+        seconds: median latency of one image, if there is a limit.
+        bits: mean bits per weight, if layers have different bits.
+        timed: whether its latency here is meaningful; see ``Runner``.
 
     """
 
@@ -53,12 +53,12 @@ class Measured:
 
     @property
     def label(self) -> str:
-        """What it is called in tables."""
+        """Its name in tables."""
         each = self.precision if self.bits is None else f"{self.bits:.2f} bits a weight, by layer"
         return f"{self.choice.name.rpartition('/')[2]}, {each}"
 
     def exceeded(self, limits: Limits) -> str | None:
-        """Return in a few words what keeps it from being chosen, or None where nothing does."""
+        """Return the limit that it exceeds, in a few words, or None."""
         if self.score is None or self.refused:
             return self.refused or "it was not run"
         if self.score.loss > limits.loss:
@@ -67,16 +67,18 @@ class Measured:
             return f"it has {megabytes(self.bytes)}"
         if limits.seconds is not None and (self.seconds is None or self.seconds > limits.seconds):
             return (
-                "its time can't be told here" if self.seconds is None else f"it takes {1e3 * self.seconds:.1f} ms"
+                "its latency can't be measured here"
+                if self.seconds is None
+                else f"it takes {1e3 * self.seconds:.1f} ms"
             )
         return None
 
 
 def smallest(measured: Sequence[Measured], limits: Limits) -> Measured:
-    """Return the smallest package within all limits; of equally small ones, the one that loses least.
+    """Return the smallest package within all limits; of equally small ones, the one with the least loss.
 
     Raises:
-        NfcoreError: there is none; says what the nearest ones lack.
+        NfcoreError: there is none; names the nearest ones and what they exceed.
 
     """
     fitting = [one for one in measured if one.exceeded(limits) is None]
@@ -108,5 +110,5 @@ def _described(one: Measured) -> str:
 
 
 def megabytes(size: int) -> str:
-    """Return a size for people."""
+    """Return a size as text."""
     return f"{size / 1e6:.3g} MB"

@@ -1,4 +1,4 @@
-"""How far one may go along a path of ever smaller packages: few exports, each where the last ones point."""
+"""Search for the smallest package within the allowed loss, along a sequence of ever smaller ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from nfcore.shrinking.bit_allocation import BitAllocation
 from nfcore.shrinking.pareto_selection import Measured
 
-#: By how much one measurement may correct the expected error: a single odd image must not send the search away.
+#: Maximum factor by which one measurement corrects the expected error: one odd image must not mislead the search.
 _GREATEST_CORRECTION = 8.0
 
 
@@ -18,18 +18,18 @@ def furthest(
     allowed: float,
     tries: int,
 ) -> list[Measured]:
-    """Export allocations of ``path`` to find the last one that loses no more than ``allowed``; return all of them.
+    """Export allocations of ``path`` to find the last one that loses at most ``allowed``; return the exports.
 
-    What one layer's error was measured to be alone is an estimate of what all together cost. So each export that
-    was run corrects the estimate, by the ratio of the measured loss to the expected one, and the search continues
-    between the furthest that was good and the nearest that was not.
+    The sum of the errors of single layers only estimates their joint error. So each measured export corrects the
+    estimate, by the ratio of the measured loss to the expected one, and the search continues between the last
+    allocation within the limit and the first one beyond it.
 
     Args:
-        path: ever smaller allocations; the first is known to be good.
+        path: ever smaller allocations; the first is known to be within the limit.
         measure: exports and runs one.
-        expected_loss: the loss in dB that goes with a mean squared error.
-        allowed: greatest loss, dB.
-        tries: how many are exported at most.
+        expected_loss: maps a mean squared error to a loss in dB.
+        allowed: maximum loss, dB.
+        tries: maximum number of exports.
 
     """
     found: list[Measured] = []
@@ -37,7 +37,7 @@ def furthest(
     while len(found) < tries and good + 1 < bad:
         hopeful = [i for i in range(good + 1, bad) if expected_loss(correction * path[i].error) <= allowed]
         index = max(hopeful, default=good + 1)
-        if index + 1 == bad < len(path):  # the estimate saw nothing wrong with what was not good: halve instead
+        if index + 1 == bad < len(path):  # the estimate is too optimistic: bisect instead
             index = (good + bad) // 2
         measured = measure(path[index])
         found.append(measured)

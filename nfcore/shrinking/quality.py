@@ -1,4 +1,4 @@
-"""What a smaller package loses: its PSNR against photos, compared with that of the model in torch."""
+"""The quality of a package: its PSNR against photos, compared with that of the model in torch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from nfcore.interfaces import Exportable, Views
 
 @dataclass(frozen=True)
 class Score:
-    """How good a package's images are.
+    """The quality of a package's images.
 
     Args:
         psnr: mean PSNR against the photos, dB.
-        loss: by how much that is less than the model's own in torch, dB; negative where it is more.
+        loss: the model's PSNR in torch minus that, dB; may be negative.
         psnr_vs_torch: least PSNR against torch's images, dB.
-        max_error: greatest difference from them of a colour value in [0, 1].
+        max_error: maximum difference from them of a colour value in [0, 1].
 
     """
 
@@ -31,28 +31,28 @@ class Score:
 
     @classmethod
     def of(cls, comparison: Comparison) -> Score:
-        """Return the score that a comparison with torch and with photos gives."""
+        """Return the score of a comparison with torch and photos."""
         photos, parity = comparison.photos, comparison.parity
         assert photos is not None  # shrinking always has some
         return cls(photos.psnr, photos.torch_psnr - photos.psnr, parity.least_psnr, parity.max_error)
 
 
 def photo_reference(model: Exportable, photos: Views, count: int) -> Reference:
-    """Return ``model`` to be compared at ``count`` of the photos' poses, spread evenly, and at no others."""
+    """Return a reference of ``model`` at ``count`` evenly spaced photos, and at no other poses."""
     return Reference(model, photos=photos, poses=min(count, len(photos)))
 
 
 def squared_errors(reference: Reference) -> Tensor:
-    """Return the mean squared error (n,) of torch's image of each of the reference's n photos."""
+    """Return the mean squared error (n,) of torch's images of the reference's n photos."""
     photos = range(len(reference.torch_psnr))
     return torch.stack([(reference.images[i].clamp(0, 1) - reference.photo(i)).square().mean() for i in photos])
 
 
 def expected_loss(errors: Tensor, added: float) -> float:
-    """Return the loss of PSNR in dB, averaged over images, that an ``added`` mean squared error costs.
+    """Return the loss of PSNR, dB, averaged over images, caused by an ``added`` mean squared error.
 
-    The two errors, of torch against the photo and of the package against torch, are taken to be independent: then
-    their squares add.
+    The errors of torch against the photo and of the package against torch are assumed to be independent, so
+    that their squares add.
 
     Args:
         errors: (n,) mean squared error of torch's image of each photo, from ``squared_errors``.

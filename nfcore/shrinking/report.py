@@ -1,4 +1,4 @@
-"""What was chosen and what from, as data and as a plot."""
+"""The candidates and the choice, as data and as a plot."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nfcore.shrinking.quality import Score
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The package that was chosen, as an export of its run.
+class ChosenExport:
+    """The chosen package, as an export of its run.
 
     Args:
-        label: the export's.
-        chosen: the package.
+        label: the export's label.
+        chosen: the package's measurements.
         score: its quality on the validation images.
-        on_test: on test views, of the files that were kept.
+        on_test: the quality of the run's export on the test views.
 
     """
 
@@ -34,9 +34,9 @@ class Kept:
 
 
 def as_data(
-    run: str, reference: Reference, limits: Limits, measured: Sequence[Measured], kept: Kept | None
+    run: str, reference: Reference, limits: Limits, measured: Sequence[Measured], kept: ChosenExport | None
 ) -> dict[str, Any]:
-    """Return all of it as JSON values; ``chosen`` is absent where no package is within the limits."""
+    """Return the results as JSON values, without ``chosen`` if no package is within the limits."""
     data: dict[str, Any] = {
         "run": run,
         "limits": {name: value for name, value in asdict(limits).items() if value is not None},
@@ -55,15 +55,15 @@ def as_data(
     return data
 
 
-def save_picture(path: Path, run: str, measured: Sequence[Measured], kept: Kept | None) -> bool:
-    """Draw PSNR against size, and against latency where that was measured; return whether there was anything."""
+def save_picture(path: Path, run: str, measured: Sequence[Measured], kept: ChosenExport | None) -> bool:
+    """Plot PSNR against size, and against latency if measured; return whether there was anything to plot."""
     usable = [(one, one.score.psnr) for one in measured if one.score is not None and not one.refused]
     chosen = kept and kept.chosen
     sizes = [Point(one.label, one.bytes / 1e6, psnr, one is chosen) for one, psnr in usable]
     times = [
         Point(one.label, 1e3 * one.seconds, psnr, one is chosen) for one, psnr in usable if one.seconds is not None
     ]
-    title = f"{run}: packages to choose from; the line is the Pareto front, the choice is red"
+    title = f"{run}: candidates; the line is the Pareto front, the choice is red"
     return save_plot(path, title, [Panel("size, MB", sizes), Panel("latency of one image, ms", times)])
 
 

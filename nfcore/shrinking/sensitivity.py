@@ -1,4 +1,4 @@
-"""How much an image suffers from fewer bits in one layer, layer by layer, measured in torch."""
+"""The sensitivity of the image to fewer bits in each layer, measured in torch."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from nfcore.scene.cameras import Cameras, ray_grid
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
 
-#: Multiply-adds of each measurement: a quarter of one image of the paper's student, many views of a small one's.
+#: Multiply-adds per measurement: a quarter of one image of the paper's student, or many views of a small one.
 _MACS = 12_000_000_000
-#: Layers with fewer weights are left alone: palettes and scales would be much of what is saved.
+#: Layers with fewer weights are not compressed: their palettes and scales would take most of the saving.
 _LEAST_WEIGHTS = 1024
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What fewer bits do to one layer.
+    """The sensitivity of one layer.
 
     Args:
-        weights: how many the layer has.
-        errors: by bits per weight, the mean squared error of the student's images, colours in [0, 1], when this
-            layer alone has its weights rounded to as many.
+        weights: its number of weights.
+        errors: mean squared error of the student's images, colours in [0, 1], by bits per weight of this layer
+            when only its weights are rounded.
 
     """
 
@@ -38,7 +38,7 @@ class Sensitivity:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Sensitivity:
-        """Return the one that JSON holds, where all keys are texts."""
+        """Return the sensitivity in JSON values, where all keys are strings."""
         return cls(data["weights"], {int(bits): error for bits, error in data["errors"].items()})
 
 
@@ -46,17 +46,17 @@ class Sensitivity:
 def sensitivities(
     student: LightField, exporter: Exporter[LightField], cameras: Cameras, reporter: Reporter | None = None
 ) -> dict[str, Sensitivity]:
-    """Return what each of the exporter's bit widths does to each layer of the network, by the layer's module name.
+    """Return the sensitivity of each layer of the network to the exporter's bit widths, by its module name.
 
-    One layer at a time is rounded as the exporter would, and the image compared with that of the uncompressed
+    One layer at a time is rounded as by the exporter, and the image compared with that of the uncompressed
     student: Zhou, Moosavi-Dezfooli, Cheung and Frossard, "Adaptive Quantization for Deep Neural Network" (AAAI
     2018). Norms are folded first, as in what is exported.
 
     Args:
         student: the student.
-        exporter: rounds weights; its ``bits`` are what is tried.
-        cameras: from where to look. Of a large image only the middle is computed.
-        reporter: told of each layer.
+        exporter: rounds weights to each of its ``bits``.
+        cameras: cameras to render; of a large image only the middle is computed.
+        reporter: called for each layer.
 
     """
     reporter = reporter or Reporter()
@@ -79,7 +79,7 @@ def sensitivities(
 
 
 def _layers(image: DeployedNetwork) -> dict[str, nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
-    """Return the layers with weights worth compressing, by the name that each has in the student."""
+    """Return the layers that are worth compressing, by their names in the student."""
     parts = {"network.0": "backbone", "network.1": "upsampler"}
     return {
         name.replace(prefix, part, 1): module
@@ -92,7 +92,7 @@ def _layers(image: DeployedNetwork) -> dict[str, nn.Conv2d | nn.ConvTranspose2d 
 
 
 def _features(student: LightField, cameras: Cameras) -> Tensor:
-    """Return the features of the rays of all cameras, each cropped around its middle to its share of the work."""
+    """Return the features of the rays of all cameras, each cropped around its middle to its share of ``_MACS``."""
     scale = student.scale
     height, width = student.grid
     share = min(1.0, (_MACS / (macs(student) * len(cameras))) ** 0.5)

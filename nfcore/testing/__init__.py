@@ -1,6 +1,6 @@
-"""The conformance kit: what any implementation of a kind must satisfy.
+"""The conformance kit: standard tests of the rules that every implementation of a kind must satisfy.
 
-Three lines give a component all tests of its kind; pytest runs them, and ``nfcore plugins check`` reports them::
+Three lines add all tests of its kind to a component; pytest runs them, and ``nfcore plugins check`` reports them::
 
     from nfcore.testing import EncodingConformance
 

@@ -1,4 +1,4 @@
-"""What any backbone must satisfy."""
+"""The standard tests of backbones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class BackboneConformance(NetworkConformance):
     kind: ClassVar[Kind] = "backbone"
 
     def make(self, in_channels: int = IN_CHANNELS) -> Any:
-        """Return a new backbone with norms as if trained, in eval mode."""
+        """Return a new backbone in eval mode, its norms as if trained."""
         return make_uneven(self.build(in_channels)).eval()
 
     def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
@@ -39,7 +39,7 @@ class BackboneConformance(NetworkConformance):
     @rule("backbone.shape")
     @torch.no_grad()
     def test_it_keeps_the_grid_and_gives_its_channels(self) -> None:
-        """For grids of any size."""
+        """The grid can have any size."""
         backbone = self.make()
         for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
             features = backbone(*self.inputs(batch, height, width))
@@ -54,7 +54,7 @@ class BackboneConformance(NetworkConformance):
     @rule("backbone.in-channels")
     @torch.no_grad()
     def test_it_takes_any_number_of_input_features(self) -> None:
-        """The user chooses which encoding comes before it."""
+        """The user chooses the encoding before it."""
         for in_channels in (1, 6, 50):
             backbone = self.make(in_channels)
             require(

@@ -1,4 +1,4 @@
-"""What all kinds share: how the component under test is named and made, and the tests of every component."""
+"""The base of all conformance classes: the component under test, and the tests of every component."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ INTERFACES: dict[Kind, type] = {
 
 
 class OneClass(PluginManager):
-    """A manager that offers a single class, which no plugin needs to offer yet."""
+    """A manager that offers a single class, whether or not a plugin offers it."""
 
     def __init__(self, cls: type) -> None:
         super().__init__(())
         self.cls = cls
 
     def load(self, kind: Kind, name: str) -> Any:
-        """Return the class, whatever it is called."""
+        """Return the class, whatever the name."""
         return self.cls
 
     def identity(self, kind: Kind, name: str) -> Identity:
-        """Return what errors call the class."""
+        """Return the identity of the class, by which errors name it."""
         return Identity(kind, self.cls.__name__, self.cls.__module__.partition(".")[0], "(not installed)")
 
     def name_of(self, kind: Kind, component: object) -> str:
@@ -59,12 +59,12 @@ class Conformance:
     """The standard tests of a component; subclass the class of its kind, such as ``EncodingConformance``.
 
     Each standard test tests one rule, which has a stable id. The tests can be neither overridden nor dropped. A
-    rule that is broken for a known reason is named in ``xfail``; its test must then fail. Tests of the author's
-    own may be added.
+    rule that is broken for a known reason is listed in ``xfail``; its test must then fail. Further tests may be
+    added.
 
     Attributes:
         component: the component's name (or ``distribution/name``), or its class.
-        options: its options; its defaults by default.
+        options: its options; those that are left out have their defaults.
         xfail: ids of rules that are known to be broken, each with the reason.
 
     """
@@ -77,11 +77,11 @@ class Conformance:
     made: ClassVar[dict[str, Any]]
     folder: Path
 
-    #: What a subclass may set; other kinds add to it.
+    #: Attributes that a subclass may set; subclasses of other kinds add to them.
     settings: ClassVar[frozenset[str]] = frozenset({"component", "options", "xfail", "options_in"})
 
     def options_in(self, folder: Path) -> Mapping[str, Any]:
-        """Return the options. Override it where they name files: write those into ``folder``, which is empty."""
+        """Return the options. Override it if they name files: write those to ``folder``, which is empty."""
         return self.options
 
     def __init_subclass__(cls) -> None:
@@ -114,7 +114,7 @@ class Conformance:
             setattr(cls, tests[name], _expected_to_fail(getattr(cls, tests[name]), reason))
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Refuse marks that would drop a standard test."""
+        """Reject marks that would drop a standard test."""
         name = metafunc.function.__name__
         rule = standard_tests(type(self)).get(name)
         dropping = {"skip", "skipif"} | (set() if rule in self.xfail else {"xfail"})
@@ -127,7 +127,7 @@ class Conformance:
 
     @pytest.fixture(autouse=True)
     def _under_equal_conditions(self, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-        """Give each test an empty folder, one thread and a fixed seed; leave the global random state as it was."""
+        """Run each test with an empty folder, one thread and a fixed seed; restore the global random state."""
         self.folder = tmp_path
         if "data" not in self.made:
             self.made["data"] = tmp_path_factory.mktemp("data")
@@ -144,7 +144,7 @@ class Conformance:
 
     @property
     def name(self) -> str:
-        """The name that ``components`` knows the component by."""
+        """The component's name in ``components``."""
         return self.component if isinstance(self.component, str) else self.component.__name__
 
     @property
@@ -162,14 +162,14 @@ class Conformance:
         return options
 
     def build(self, *context: Any) -> Any:
-        """Return a new component for what its kind is given besides options."""
+        """Return a new component for its kind's context, the arguments after the options."""
         return self.cls(self.given, *context)
 
     # -- the tests of every component --------------------------------------------------------------------
 
     @rule("component.interface")
     def test_it_implements_its_interface(self) -> None:
-        """A class that only looks alike breaks as soon as the interface grows."""
+        """A class that only looks similar breaks as soon as the interface grows."""
         interface = INTERFACES[self.kind]
         require(
             isinstance(self.cls, type) and issubclass(self.cls, interface),
@@ -179,7 +179,7 @@ class Conformance:
 
     @rule("component.options-described")
     def test_each_option_has_a_description(self) -> None:
-        """Help and documentation are made from the options alone."""
+        """Help and documentation are generated from the options."""
         silent = [name for name, field in self.cls.Options.model_fields.items() if not field.description]
         require(
             not silent,
@@ -189,7 +189,7 @@ class Conformance:
 
     @rule("component.options-strict")
     def test_an_unknown_option_is_refused(self) -> None:
-        """A misspelt option must not be ignored in silence."""
+        """A misspelt option must not be ignored silently."""
         values = {**self.given.model_dump(), "no_such_option": 1}
         with contextlib.suppress(UserError):
             parse(self.cls.Options, values, self.name)
@@ -197,7 +197,7 @@ class Conformance:
 
     @rule("component.options-frozen")
     def test_its_options_are_immutable(self) -> None:
-        """Options that change after they were saved describe another component."""
+        """Options that changed after they were saved would describe another component."""
         name = next(iter(type(self.given).model_fields), "any_option")
         with contextlib.suppress(ValidationError):
             setattr(self.given.model_copy(), name, getattr(self.given, name, None))
@@ -253,5 +253,5 @@ def _random_states() -> dict[str, object]:
 
 
 def is_short(error: UserError) -> bool:
-    """Whether an error's text is one or two lines, and says something."""
+    """Whether an error's message has one or two lines and is not empty."""
     return 1 <= len(str(error).strip().splitlines()) <= 2

@@ -1,4 +1,4 @@
-"""How a broken rule is told: its id and its sentence, what was found and where, what would be right."""
+"""Failures of rules: the rule's id and sentence, what was found and where, and what would be right."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Made = TypeVar("Made")
 
 
 class Broken(Exception):  # noqa: N818 - it is a finding about the component, not an error of the kit
-    """The component breaks a rule: the one that is being tested, unless another is named.
+    """The component breaks a rule: the one under test, unless another is named.
 
     Args:
         found: what was found.
         right: what would be right.
-        rule: the id of another rule, where that one is the reason.
+        rule: the id of another rule, if that one is the reason.
 
     """
 
@@ -36,12 +36,12 @@ class Broken(Exception):  # noqa: N818 - it is a finding about the component, no
 
 
 def rule(name: str) -> Callable[[Test], Test]:
-    """Say which rule of ``nfcore.interfaces.rules`` a standard test tests.
+    """Mark a standard test with the rule of ``nfcore.interfaces.rules`` that it tests.
 
-    Whatever the component raises in the test breaks the rule too. An error of the core that names a rule, at the
-    boundary to the component, breaks that one.
+    Any exception of the component in the test breaks the rule too. An error of the core that names a rule, at
+    the boundary to the component, breaks that one.
     """
-    RULES[name]  # an unknown one is a mistake of the kit
+    RULES[name]  # an unknown one is a bug in the kit
 
     def mark(test: Test) -> Test:
         @functools.wraps(test)
@@ -70,20 +70,20 @@ def rule(name: str) -> Callable[[Test], Test]:
 
 
 def require(holds: Any, *, found: str, right: str) -> None:
-    """Break the rule that is being tested unless ``holds``."""
+    """Break the rule under test unless ``holds``."""
     if not holds:
         raise Broken(found, right)
 
 
 def require_finite(values: Tensor, what: str, rule: str) -> None:
-    """Break ``rule``, whichever is being tested, if a value is infinite or NaN: no other can then be judged."""
+    """Break ``rule`` instead of the rule under test if a value is infinite or NaN: no other can be tested then."""
     wrong = int((~values.isfinite()).sum())
     if wrong:
         raise Broken(f"{what} not finite: {wrong} of {values.numel()} values are infinite or NaN", "numbers", rule)
 
 
 def require_type(value: object, right: type, what: str, rule: str) -> None:
-    """Break ``rule``, whichever is being tested, unless ``value`` is of the promised class."""
+    """Break ``rule`` instead of the rule under test unless ``value`` is of the promised class."""
     if not isinstance(value, right):
         raise Broken(f"{what} {value!r:.60}, a {type(value).__name__}", f"an nfcore.{right.__name__}", rule)
 
@@ -93,7 +93,7 @@ def described(error: BaseException, component: object = None) -> str:
 
     Args:
         error: what was raised.
-        component: the class whose package is the plugin's, or the package's name; None for any but the core.
+        component: a class in the plugin's package, or the package's name; None for any package but the core.
 
     """
     lines = str(error).strip().splitlines()
@@ -104,7 +104,7 @@ def described(error: BaseException, component: object = None) -> str:
 
 
 def _place(error: BaseException, package: str) -> str | None:
-    """Return the file, line and function where code of ``package`` raised, or called what did."""
+    """Return file, line and function of the last frame of ``package`` in the traceback."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     places = [
@@ -122,13 +122,13 @@ def _place(error: BaseException, package: str) -> str | None:
 
 
 def once(make: Callable[..., Made]) -> Callable[..., Made]:
-    """Keep what a method makes for all tests of its class: a fit or an export takes long."""
+    """Cache what a method returns for all tests of its class: a fit or an export takes long."""
 
     @functools.wraps(make)
     def kept(self: Any) -> Made:
         made: dict[str, Made] = type(self).made
         if make.__name__ not in made:
-            with torch.random.fork_rng(devices=[]):  # whichever test asks first, the result is the same
+            with torch.random.fork_rng(devices=[]):  # the result does not depend on which test runs first
                 torch.manual_seed(0)
                 made[make.__name__] = make(self)
         return made[make.__name__]

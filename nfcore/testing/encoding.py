@@ -1,4 +1,4 @@
-"""What any ray encoding must satisfy."""
+"""The standard tests of ray encodings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class EncodingConformance(PartConformance):
     @rule("encoding.shape")
     @torch.no_grad()
     def test_it_gives_each_ray_its_channels(self) -> None:
-        """For grids of any size."""
+        """The grid can have any size."""
         encoding = self.make()
         for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
             features = encoding(*self.inputs(batch, height, width))
@@ -64,7 +64,7 @@ class EncodingConformance(PartConformance):
     @rule("encoding.dtype")
     @torch.no_grad()
     def test_its_features_are_float32(self) -> None:
-        """Rays are float32, and so is all that is computed from them."""
+        """Rays are float32, and so is everything computed from them."""
         dtype = self.make()(*self.inputs()).dtype
         require(dtype == torch.float32, found=f"features of {dtype}", right="torch.float32")
 
@@ -88,7 +88,7 @@ class EncodingConformance(PartConformance):
     @rule("encoding.jitter")
     @torch.no_grad()
     def test_in_training_its_jitter_follows_torchs_seed(self) -> None:
-        """A run that is seeded again must see the same jitter."""
+        """A run with the same seed must have the same jitter."""
         encoding, inputs = self.make().train(), self.inputs()
         seen = []
         others = random.getstate(), np.random.get_state()
@@ -109,28 +109,28 @@ class EncodingConformance(PartConformance):
 
     @rule("encoding.gradients")
     def test_gradients_of_its_weights_agree_with_finite_differences(self) -> None:
-        """An encoding without weights has nothing to show here."""
+        """Passes for an encoding without weights."""
         part, inputs = self.make(), self.inputs()
         self.output_of(part, inputs)
         compare_with_differences(part, inputs, of_inputs=False, stops_gradients=self.stops_gradients)
 
     @rule("encoding.self-contained")
     def test_once_prepared_it_lets_go_of_the_teacher(self) -> None:
-        """A teacher that is held on to takes its memory to the end of the run."""
+        """A teacher that is still referenced takes memory until the end of the run."""
         teacher = SphereTeacher(Options(), SCENE)
         encoding = self.build(SCENE)
         encoding.prepare(teacher, SCENE, cameras_around(4, 8, 8))
         held = weakref.ref(teacher)
         del teacher
         if held() is not None:
-            gc.collect()  # it may be in a cycle that nobody else holds
+            gc.collect()  # it may be in an unreferenced cycle
         require(
-            held() is None, found="it still holds the teacher", right="what prepare takes, as tensors in buffers"
+            held() is None, found="it still references the teacher", right="tensors copied to buffers by prepare"
         )
 
     @rule("encoding.prepare-seed")
     def test_preparing_it_again_gives_the_same(self) -> None:
-        """What prepare draws comes from torch's default generator, which the run seeds."""
+        """The random numbers of prepare come from torch's default generator, which the run seeds."""
         torch.manual_seed(7)
         encoding = self.build(SCENE)
         prepared = []
@@ -144,7 +144,7 @@ class EncodingConformance(PartConformance):
     @rule("component.scene-refused")
     @torch.no_grad()
     def test_it_takes_a_forward_facing_scene_or_refuses_it(self) -> None:
-        """Such a scene has its far end at infinity, where a warp is needed."""
+        """The far end of such a scene is at infinity, which needs a warp."""
         try:
             encoding = self.build(FORWARD_FACING).eval()
         except UserError as error:
@@ -163,7 +163,7 @@ class EncodingConformance(PartConformance):
     @rule("encoding.deployed")
     @torch.no_grad()
     def test_deployed_it_gives_the_same_features(self) -> None:
-        """Exports are made of this form of it, for targets that sample volumes and for others."""
+        """Exports use this form, for targets that can sample volumes and for others."""
         encoding = self.used()
         inputs = self.inputs()
         expected = self.output_of(copy.deepcopy(encoding), inputs)
@@ -173,13 +173,13 @@ class EncodingConformance(PartConformance):
             require(
                 difference <= ROUNDING * max(1.0, float(expected.abs().max())),
                 found=f"deployed for {target} its features are off by up to {difference:.2g}",
-                right="the same function, in operations that the target has",
+                right="the same function, in operations that the target supports",
             )
 
     @rule("encoding.halves")
     @torch.no_grad()
     def test_its_halves_if_it_has_any_give_the_same_features(self) -> None:
-        """An encoding that is not made of points and their embedding has nothing to show here."""
+        """Passes for an encoding that is not made of points and their embedding."""
         encoding = self.used().eval()
         halves = encoding.halves()
         if halves is None:

@@ -1,4 +1,4 @@
-"""What any exporter must satisfy."""
+"""The standard tests of exporters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ExporterConformance(FileRules):
     """Standard tests of an exporter. What this platform can't run is skipped, with the exporter's own reason."""
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
-        """Return the files loaded by a new exporter; skip the test where this platform can't run them."""
+        """Return the files, loaded by a new exporter; skip the test if this platform can't run them."""
         try:
             runner: Runner = self.build().load(folder, threads)
         except VerificationUnavailable as why:
@@ -41,19 +41,19 @@ class ExporterConformance(FileRules):
         return runner
 
     def rendered(self, folder: Path, cameras: Cameras, threads: int | None = None) -> Tensor:
-        """Return what the files show of ``cameras``; values that are not finite break ``exporter.render``."""
+        """Return the files' images at ``cameras``; values that are not finite break ``exporter.render``."""
         image = self.load(folder, threads).render(cameras.poses, cameras.intrinsics)
         require_finite(image, "image", "exporter.render")
         return image
 
     @rule("exporter.runner")
     def test_it_loads_an_nfcore_runner(self) -> None:
-        """A class that only looks alike breaks as soon as a runner holds more."""
+        """A class that only looks similar breaks as soon as runners grow."""
         self.load(self.exported().folder)
 
     @rule("exporter.core-files")
     def test_its_files_run_with_those_of_the_core(self) -> None:
-        """Which every export that is delivered has."""
+        """Every delivered export has those."""
         exported = self.exported()
         added = [path for name in OF_THE_CORE if not (path := exported.folder / name).exists()]
         try:
@@ -69,7 +69,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.threads")
     def test_its_files_run_with_one_thread(self) -> None:
-        """And give the same picture."""
+        """The image is the same."""
         exported = self.exported()
         images = [self.rendered(exported.folder, exported.model.cameras[:1], n) for n in (None, 1)]
         difference = float((images[0] - images[1]).abs().max())
@@ -77,7 +77,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.movable")
     def test_its_files_run_from_another_folder(self) -> None:
-        """By an exporter that has not seen the student, when the folder of the export is gone."""
+        """They are loaded by an exporter that has not seen the student, after the export's folder was removed."""
         exported, elsewhere = self.exported(), self.folder / "moved"
         shutil.move(exported.folder, elsewhere)
         try:
@@ -90,7 +90,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.render")
     def test_its_runner_renders_float32_images_of_any_number_of_cameras(self) -> None:
-        """Finite ones; one by one if the target knows no batches."""
+        """They are finite; one by one if the target has no batches."""
         exported = self.exported()
         for n in (1, 3):
             cameras = exported.model.cameras[:n]
@@ -104,7 +104,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.parity")
     def test_its_files_are_within_its_tolerance(self) -> None:
-        """Seen by cameras one of which the exporter had for an example."""
+        """Measured at several cameras, only one of which was the exporter's example."""
         exported = self.exported()
         self.rendered(exported.folder, exported.model.cameras)
         tolerance = self.tolerance
@@ -123,7 +123,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.tolerance")
     def test_its_tolerance_asks_for_something(self) -> None:
-        """One that anything is within verifies nothing."""
+        """A tolerance without limits verifies nothing."""
         tolerance = self.tolerance
         require(
             tolerance.psnr >= LEAST_PSNR or tolerance.max_error <= GREATEST_ERROR,
@@ -133,7 +133,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.verified-by")
     def test_its_runner_says_what_it_is(self) -> None:
-        """A report without it would claim more than was measured."""
+        """Without it a report would claim more than was measured."""
         verified_by = self.load(self.exported().folder).verified_by
         require(
             isinstance(verified_by, str) and verified_by.strip(),
@@ -143,7 +143,7 @@ class ExporterConformance(FileRules):
 
     @rule("exporter.missing-files")
     def test_missing_files_are_a_clear_error(self) -> None:
-        """Such as an export that was only half copied."""
+        """An example is an export that was copied incompletely."""
         empty = self.folder / "empty"
         empty.mkdir()
         self.require_refused(lambda: self.build().load(empty), "an empty folder")
@@ -167,7 +167,7 @@ class ExporterConformance(FileRules):
         self.require_refused(run, f"{largest.name} cut in half")
 
     def require_refused(self, run: Callable[[], object], what: str) -> None:
-        """Break the rule that is being tested unless ``run`` raises a UserError of one or two lines."""
+        """Break the rule under test unless ``run`` raises a UserError of one or two lines."""
         try:
             run()
         except VerificationUnavailable as why:

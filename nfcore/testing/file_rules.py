@@ -1,4 +1,4 @@
-"""What the files of any exporter must satisfy, before they are run."""
+"""The standard tests of exported files, before they are run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nfcore.testing.student import tiny_student
 
 @dataclass(frozen=True)
 class Export:
-    """A student or teacher, the folder of its files and what the exporter says of them."""
+    """A student or teacher, the folder of its files, and the exporter's description of them."""
 
     model: LightField | FittedTeacher
     folder: Path
@@ -38,9 +38,9 @@ class FileRules(Conformance):
     settings = Conformance.settings | {"model"}
 
     def model(self) -> LightField | FittedTeacher:
-        """Return what is exported in the tests: a tiny student, or a teacher that knows a shaded sphere.
+        """Return the model to export in the tests: a tiny student, or a teacher of a shaded sphere.
 
-        Override it for an exporter that takes teachers of its own kind only.
+        Override it for an exporter that takes only teachers of its own class.
         """
         if type(self.build()).takes == "student":
             return tiny_student()
@@ -62,7 +62,7 @@ class FileRules(Conformance):
 
     @rule("exporter.folder-only")
     def test_it_writes_into_the_folder_and_nowhere_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Neither into the folder that holds it nor into the current one."""
+        """Neither to the parent folder nor to the current one."""
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir()
         monkeypatch.chdir(elsewhere)
@@ -102,7 +102,7 @@ class FileRules(Conformance):
 
     @rule("exporter.exported")
     def test_it_says_what_it_wrote(self) -> None:
-        """At least one file, what goes in and what comes out; who has the files alone relies on it."""
+        """At least one file, with inputs and outputs: users of the files rely on it."""
         exported = self.exported().exported
         require(
             exported.files
@@ -128,7 +128,7 @@ class FileRules(Conformance):
 
     @rule("exporter.last-file")
     def test_the_image_comes_out_of_the_last_file_that_it_names(self) -> None:
-        """Of the size that the student has, or of a free one."""
+        """Its size is the student's, or free."""
         exported = self.exported()
         cameras = exported.model.cameras
         shapes = [port.shape for port in exported.exported.files[-1].outputs]
@@ -155,7 +155,7 @@ class FileRules(Conformance):
 
     @rule("exporter.bits")
     def test_fewer_bits_round_a_weight_more(self) -> None:
-        """Asked for each of its ``bits``; an exporter without them is not asked."""
+        """Tested for each of its ``bits``, if it has any."""
         exporter = self.build()
         generator = torch.Generator().manual_seed(0)
         weight = torch.randn(16, 16, 1, 1, generator=generator)

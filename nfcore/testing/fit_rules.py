@@ -1,4 +1,4 @@
-"""What the fit of any teacher must satisfy."""
+"""The standard tests of a teacher's fit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nfcore.plugin.components import Kind
 from nfcore.scene.cameras import Cameras
 from nfcore.testing.base import Conformance, is_short, untouched_random_state
 from nfcore.testing.contract import Broken, once, require, require_finite, require_type, rule
-from nfcore.testing.observers import Checkpoints, Impatient, Recorder, Watched, require_in_time
+from nfcore.testing.observers import Checkpoints, Deadline, Recorder, Watched, require_in_time
 from nfcore.testing.sphere import SCENE, ShadedSphere, cameras_around
 
-#: Mean PSNR on two test photos that counts as learned, dB. A picture of the background alone has about 13.
+#: Mean PSNR on two test photos that counts as learned, dB. An image of only the background has about 13.
 LEARNED = 20.0
-#: The budget of the test with a clock.
+#: The budget of the test with a time limit.
 SECONDS = 0.05
 
 
@@ -52,12 +52,12 @@ class FitRules(Conformance):
         return teacher
 
     def look(self, cameras: Cameras) -> Rendering:
-        """Return what the fitted teacher sees through ``cameras``; values that are not finite break that rule."""
+        """Return the fitted teacher's rendering at ``cameras``; values that are not finite break that rule."""
         return checked(self.fitted().render_views(cameras), "render_views")
 
     @rule("teacher.learns")
     def test_it_learns_a_scene(self) -> None:
-        """Measured on photos that it has not seen."""
+        """Measured on photos that it was not fitted to."""
         views = ShadedSphere.with_alpha().views("test")
         rgb = self.look(views.cameras).rgb.reshape(views.images.shape)
         reached = float(psnr(rgb.permute(0, 3, 1, 2).clamp(0, 1), views.images[:].permute(0, 3, 1, 2)).mean())
@@ -94,7 +94,7 @@ class FitRules(Conformance):
 
     @rule("teacher.seed")
     def test_the_same_seed_gives_the_same_weights(self) -> None:
-        """Whatever the global random state was."""
+        """They do not depend on the global random state."""
         torch.manual_seed(1)
         first = self.fit(_few(self.steps)).state_dict()
         torch.manual_seed(2)
@@ -103,13 +103,13 @@ class FitRules(Conformance):
 
     @rule("teacher.random-state")
     def test_it_leaves_the_global_random_state_alone(self) -> None:
-        """While it is built, fitted and asked; torch's layers draw from it unless made with skip_init."""
+        """Tested while it is built, fitted and rendered; torch's layers use it unless made with skip_init."""
         with untouched_random_state("building, fitting or rendering"):
             self.fit(_few(self.steps)).render_views(cameras_around(1, 4, 4))
 
     @rule("teacher.reports-steps")
     def test_it_reports_its_steps(self) -> None:
-        """A fit that says nothing looks as if it hung."""
+        """A fit that reports nothing seems to hang."""
         reporter = Recorder()
         self.fit(max(20, _few(self.steps)), reporter=reporter)
         steps, total = reporter.steps, max(20, _few(self.steps))
@@ -121,7 +121,7 @@ class FitRules(Conformance):
 
     @rule("teacher.resumes")
     def test_interrupted_it_resumes_to_the_same_weights(self) -> None:
-        """For one that offers checkpoints; a fit without any starts again, and has nothing to show here."""
+        """Passes for a fit without checkpoints, which starts again."""
         steps = max(4, _few(self.steps))
         checkpoints = Checkpoints(self.folder / "state.safetensors", steps // 2)
         whole = self.fit(steps, reporter=checkpoints)
@@ -136,15 +136,15 @@ class FitRules(Conformance):
 
     @rule("teacher.budget-seconds")
     def test_it_ends_when_its_seconds_are_spent(self) -> None:
-        """``budget.clock()`` tells how far it is."""
+        """``budget.clock()`` measures its progress."""
         started = time.monotonic()
         budget = Budget(steps=1000 * self.steps, seconds=SECONDS)
-        self.build(SCENE).fit(ShadedSphere.with_alpha(), budget, Impatient(started, SECONDS))
+        self.build(SCENE).fit(ShadedSphere.with_alpha(), budget, Deadline(started, SECONDS))
         require_in_time(started, SECONDS)
 
 
 def checked(seen: Rendering, method: str) -> Rendering:
-    """Return what a teacher sees; another class, and values that are not finite, break the rules of these."""
+    """Return a teacher's rendering; another class and values that are not finite break their rules."""
     require_type(seen, Rendering, f"{method} returns", "teacher.rendering")
     for what in ("rgb", "opacity", "depth"):
         require_finite(getattr(seen, what), what, "teacher.finite")
@@ -152,7 +152,7 @@ def checked(seen: Rendering, method: str) -> Rendering:
 
 
 def _few(steps: int) -> int:
-    """Return steps for the tests that need a fit, but no good one."""
+    """Return the number of steps for tests that need a fit of any quality."""
     return max(2, steps // 10)
 
 

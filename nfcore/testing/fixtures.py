@@ -1,4 +1,4 @@
-"""Pytest fixtures for a plugin's tests; a conftest says ``pytest_plugins = ["nfcore.testing.fixtures"]``."""
+"""Pytest fixtures for plugins' tests; add ``pytest_plugins = ["nfcore.testing.fixtures"]`` to a conftest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nfcore.plugin.manager import PluginManager
 
 @pytest.fixture
 def only_plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., PluginManager]]:
-    """Shut out all installed plugins but those of the named distributions, in this process and those it starts.
+    """Exclude all installed plugins but those of the named distributions, in this process and its children.
 
     Example::
 

@@ -1,4 +1,4 @@
-"""Gradients against finite differences, in a random direction for each tensor."""
+"""Gradients compared with finite differences, in a random direction for each tensor."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from torch.overrides import TorchFunctionMode
 
 from nfcore.testing.contract import require
 
-#: Steps of the central difference as shares of a tensor's size, and the share by which a derivative may be off:
-#: where the module computes in double precision, and where it insists on single.
+#: Steps of the central difference, as fractions of a tensor's size, and the tolerance of a derivative, for modules
+#: that compute in double precision, and for those that only support single.
 _DOUBLE, _SINGLE = ((1e-5, 1e-6, 1e-7, 1e-8), 1e-3), ((1e-1, 1e-2, 1e-3, 1e-4), 0.1)
-#: Rounding errors of a sum of outputs, in units of the last place: those of all layers before add up.
+#: Rounding errors of a sum of outputs, in units of the last place, accumulated over all layers.
 _ULPS = 50.0
-#: How far weights are moved before the test, as a share of their tensor's size.
-_MOVED = 0.05
+#: Perturbation of the weights before the test, as a fraction of their tensor's size.
+_PERTURBATION = 0.05
 
 
 def compare_with_differences(
     module: nn.Module, inputs: tuple[Tensor, ...], *, of_inputs: bool, stops_gradients: bool = False
 ) -> None:
-    """Break the rule that is being tested unless autograd and finite differences agree.
+    """Break the rule under test unless autograd and finite differences agree.
 
-    Each tensor's derivative is taken along a random direction, of a random weighted sum of the outputs. The step
-    is the one at which the difference quotient changes least: a network of sines with high frequencies needs a
-    smaller one than a linear layer.
+    For each tensor the directional derivative of a random weighted sum of the outputs is compared. The step is
+    the one at which the difference quotient changes least: a network of high-frequency sines needs a smaller one
+    than a linear layer.
 
     Args:
         module: in eval mode; its weights that require gradients are tested.
-        inputs: what its ``forward`` takes.
-        of_inputs: whether gradients of the inputs are promised too.
-        stops_gradients: whether ``detach()`` is meant: what it returns is then a constant, in both derivatives.
+        inputs: the arguments of its ``forward``.
+        of_inputs: whether gradients with respect to the inputs are promised too.
+        stops_gradients: whether ``detach()`` is intended: its results are then constants in both derivatives.
 
     """
-    module = _moved(copy.deepcopy(module)).double()
+    module = _perturbed(copy.deepcopy(module)).double()
     inputs = tuple(tensor.double().clone().requires_grad_(of_inputs) for tensor in inputs)
     targets: dict[str, Tensor] = {
         name: weight for name, weight in module.named_parameters() if weight.requires_grad
@@ -93,11 +93,11 @@ def _difference_quotient(
     """Return the central difference quotient at the step where it changes least, and that step.
 
     Args:
-        value: returns the function's value for what ``tensor`` holds.
+        value: returns the function's value for the present values of ``tensor``.
         tensor: where the derivative is taken; restored afterwards.
-        direction: along which it is taken.
+        direction: the direction of the derivative.
         steps: in descending order.
-        settled: a relative change from one step to the next that is small enough to look no further.
+        settled: the relative change from one step to the next at which the search stops.
 
     """
     original = tensor.detach().clone()
@@ -117,9 +117,9 @@ def _difference_quotient(
 
 
 class _Constants(TorchFunctionMode):
-    """Records what is detached in the first call of a function, and returns the same in all later calls.
+    """Records the detached values in the first call of a function, and returns the same in all later calls.
 
-    A function's derivative with stopped gradients is that of the function in which these values are constants.
+    The derivative of a function with stopped gradients is that of the function with these values constant.
     """
 
     _STOPS = (torch.Tensor.detach, torch.detach, torch.Tensor.data.__get__)  # type: ignore[attr-defined]
@@ -130,7 +130,7 @@ class _Constants(TorchFunctionMode):
         self._next: int | None = None
 
     def start(self) -> None:
-        """Begin the next call of the function."""
+        """Start the next call of the function."""
         self._next = 0 if self.values else None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -153,14 +153,14 @@ def _held(constants: _Constants | None) -> Iterator[None]:
         yield
 
 
-def _moved(module: nn.Module) -> nn.Module:
-    """Move all weights a little, so that none is at a place where a derivative jumps, such as zero.
+def _perturbed(module: nn.Module) -> nn.Module:
+    """Perturb all weights slightly, so that none is where a derivative is discontinuous, such as zero.
 
-    A tensor's own size is the measure: what is little for a layer's bias would drown SIREN's hidden weights.
+    Relative to the tensor's own size: a small change for a layer's bias would swamp SIREN's hidden weights.
     """
     with torch.no_grad():
         for parameter in module.parameters():
-            parameter.add_(_MOVED * _size(parameter) * torch.randn_like(parameter))
+            parameter.add_(_PERTURBATION * _size(parameter) * torch.randn_like(parameter))
     return module
 
 

@@ -1,4 +1,4 @@
-"""What any loss must satisfy."""
+"""The standard tests of losses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LossConformance(Conformance):
         return self.build()
 
     def inputs(self, count: int = 2, height: int = 5, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
-        """Return image and target, and the teacher's opacity and depth where the loss uses them."""
+        """Return image and target, and the teacher's opacity and depth if the loss uses them."""
         generator = torch.Generator().manual_seed(seed)
         image, target = (torch.rand(count, 3, height, width, generator=generator) for _ in range(2))
         if not self.make().uses_geometry:
@@ -32,12 +32,12 @@ class LossConformance(Conformance):
         return image, target, opacity, depth
 
     def empty(self) -> tuple[Tensor, ...]:
-        """Return inputs where the teacher sees nothing."""
+        """Return inputs where the teacher's scene is empty."""
         return *self.inputs()[:2], *(torch.zeros_like(tensor) for tensor in self.inputs()[2:])
 
     @rule("loss.scalar")
     def test_it_is_a_scalar_for_any_crops(self) -> None:
-        """Also for a single pixel."""
+        """This includes a single pixel."""
         for size in ((1, 1, 1), (3, 5, 2), (1, 16, 16)):
             cost = self.make()(*self.inputs(*size))
             found = f"{cost.dtype} {tuple(cost.shape)}" if isinstance(cost, Tensor) else type(cost).__name__
@@ -47,7 +47,7 @@ class LossConformance(Conformance):
 
     @rule("loss.finite")
     def test_it_is_finite(self) -> None:
-        """Black, white and perfect images, and a teacher that sees nothing."""
+        """Tested for black, white and perfect images, and an empty scene."""
         (image, *rest), nothing = self.inputs(), self.empty()
         cases = {
             "a black image": (torch.zeros_like(image), *rest),
@@ -61,7 +61,7 @@ class LossConformance(Conformance):
 
     @rule("loss.least-at-target")
     def test_nothing_costs_less_than_the_target(self) -> None:
-        """Else training leads away from it."""
+        """Otherwise training would lead away from it."""
         loss = self.make()
         image, target, *geometry = self.inputs()
         perfect = float(loss(target, target, *geometry))
@@ -70,18 +70,18 @@ class LossConformance(Conformance):
             require(
                 cost >= perfect,
                 found=f"{cost:.4g}, and {perfect:.4g} for the target",
-                right="a least at the target",
+                right="a minimum at the target",
             )
 
     @rule("loss.gradient")
     def test_its_gradient_reaches_the_image(self) -> None:
-        """The student learns from nothing else."""
+        """It is all that the student learns from."""
         gradient = self.gradient(*self.inputs())
         require(bool((gradient != 0).any()), found="a gradient of 0 everywhere", right="no detach() of image")
 
     @rule("loss.gradient-finite")
     def test_its_gradient_is_finite(self) -> None:
-        """The root of an error has an infinite slope at 0, and one NaN spoils all weights."""
+        """The square root of an error has infinite slope at 0, and one NaN spoils all weights."""
         _, *rest = self.inputs()
         for inputs in (self.inputs(), (rest[0], *rest), self.empty()):
             gradient = self.gradient(*inputs)
@@ -100,13 +100,13 @@ class LossConformance(Conformance):
 
     @rule("loss.no-weights")
     def test_it_has_no_weights(self) -> None:
-        """They would stay as they are."""
+        """They would not be trained."""
         names = [name for name, _ in self.make().named_parameters()]
         require(not names, found=f"parameters {', '.join(names)}", right="buffers for constants")
 
     @rule("loss.seed")
     def test_the_same_seed_gives_the_same_loss(self) -> None:
-        """Training repeats itself, and resumes where it was interrupted."""
+        """Training must be reproducible, also when it is resumed."""
         loss, costs = self.make(), []
         for _ in range(2):
             torch.manual_seed(3)

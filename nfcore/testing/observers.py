@@ -1,4 +1,4 @@
-"""What watches a teacher while it is fitted: which views it takes, what it reports, its checkpoints, the time."""
+"""Observers of a teacher's fit: the views it uses, its reports, its checkpoints and its time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nfcore.options import Options as BaseOptions
 from nfcore.testing.contract import require
 from nfcore.testing.sphere import ShadedSphere
 
-#: Seconds that a fit may need beyond its budget, to begin and to end on a busy machine.
+#: Seconds that a fit may need beyond its budget, to start and to finish on a busy machine.
 GRACE = 2.0
 
 
 class Watched(ShadedSphere):
-    """The sphere; notes which splits are asked for."""
+    """The sphere; records which splits are read."""
 
     def __init__(self, options: BaseOptions, image_size: int | None = None) -> None:
         super().__init__(options, image_size)
@@ -31,50 +31,50 @@ class Watched(ShadedSphere):
 
 
 class Recorder(Reporter):
-    """Notes the steps that are reported."""
+    """Records the reported steps."""
 
     def __init__(self) -> None:
         self.steps: list[int] = []
 
     def step(self, step: int, **scalars: float) -> None:
-        """Note a step."""
+        """Record a step."""
         self.steps.append(step)
 
 
 class Checkpoints(Reporter):
-    """Takes the first state from step ``at`` on, through a file as a run does; gives ``state`` to go on from."""
+    """Saves the first state from step ``at`` on, through a file as a run does; ``state`` is resumed from."""
 
     def __init__(self, path: Any, at: int, state: State | None = None) -> None:
         self.path, self.at, self.state = path, at, state
 
     def restore(self) -> State | None:
-        """Return the state that it was made with."""
+        """Return the state to resume from."""
         return None if self.path else self.state
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:
-        """Take the state when it is time."""
+        """Save the state when it is time."""
         if self.path and self.state is None and step >= self.at:
             save_state(self.path, state())
             self.state = load_state(self.path)
 
 
-class Impatient(Reporter):
-    """Breaks off a fit that overruns its seconds."""
+class Deadline(Reporter):
+    """Stops a fit that exceeds its seconds."""
 
     def __init__(self, started: float, seconds: float) -> None:
         self.started, self.seconds = started, seconds
 
     def step(self, step: int, **scalars: float) -> None:
-        """Look at the clock."""
+        """Check the time."""
         require_in_time(self.started, self.seconds)
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:
-        """Look at the clock."""
+        """Check the time."""
         require_in_time(self.started, self.seconds)
 
 
 def require_in_time(started: float, seconds: float) -> None:
-    """Break the rule that is being tested once far more than ``seconds`` have passed since ``started``."""
+    """Break the rule under test if far more than ``seconds`` have passed since ``started``."""
     spent = time.monotonic() - started
     require(
         spent <= seconds + GRACE,

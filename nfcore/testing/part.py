@@ -1,4 +1,4 @@
-"""What the three parts of a student share: encoding, backbone and upsampler are torch modules on a ray grid."""
+"""The standard tests shared by encoding, backbone and upsampler, which are torch modules on a ray grid."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from nfcore.testing.base import Conformance, untouched_random_state
 from nfcore.testing.contract import Broken, described, once, require, require_finite, rule
 from nfcore.testing.gradients import compare_with_differences
 
-#: Differences that come from rounding alone, where float32 sums are done in another order.
+#: Differences due to rounding, when float32 sums are computed in another order.
 ROUNDING = 1e-4
-#: Arithmetic in half precision may be off by this many times what rounding weights and input costs.
+#: Error of half-precision arithmetic, at most, as a multiple of the error from rounding weights and input.
 _FEW = 4.0
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A student, ready for a target, and what torch.export makes of it."""
+    """A student deployed for a target, and its torch.export program."""
 
     deployed: DeployedLightField
     program: torch.export.ExportedProgram
@@ -40,7 +40,7 @@ class PartConformance(Conformance):
     Attributes:
         stops_gradients: whether the part stops gradients on purpose, as straight-through estimators and detached
             amplitudes do. What its ``forward`` detaches then counts as a constant; all other gradients are tested
-            as ever.
+            as usual.
 
     """
 
@@ -53,20 +53,20 @@ class PartConformance(Conformance):
 
     @abstractmethod
     def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
-        """Return what ``forward`` takes, for a ray grid."""
+        """Return the arguments of ``forward`` for a ray grid."""
 
     @abstractmethod
     def student(self) -> LightField:
         """Return a student around the part; its other parts are the kit's own."""
 
     def output_of(self, part: Any, inputs: tuple[Tensor, ...]) -> Tensor:
-        """Return the part's output; values that are not finite break that rule, whichever is being tested."""
+        """Return the part's output; values that are not finite break that rule instead of the rule under test."""
         output: Tensor = part(*inputs)
         require_finite(output, "image" if self.kind == "upsampler" else "features", f"{self.kind}.finite")
         return output
 
     def used(self) -> Any:
-        """Return a part that has seen one training step, as all that is saved has, in eval mode."""
+        """Return a part after one training step, in eval mode: saved parts are trained."""
         part = self.make().train()
         part(*self.inputs())
         with torch.no_grad():
@@ -90,7 +90,7 @@ class PartConformance(Conformance):
     @rule("part.repeatable")
     @torch.no_grad()
     def test_in_eval_mode_the_same_input_gives_the_same_output(self) -> None:
-        """Noise, dropout or memory of earlier calls belong to training."""
+        """Noise, dropout and memory of earlier calls are for training only."""
         part, inputs = self.make(), self.inputs()
         first, second = self.output_of(part, inputs), self.output_of(part, inputs)
         require(
@@ -102,7 +102,7 @@ class PartConformance(Conformance):
     @rule("part.random-state")
     @torch.no_grad()
     def test_in_eval_mode_it_leaves_the_global_random_state_alone(self) -> None:
-        """Rendering a preview must not change what training does next."""
+        """Rendering a preview must not change the training."""
         part, inputs = self.make(), self.inputs()
         with untouched_random_state("forward in eval mode"):
             part(*inputs)
@@ -110,7 +110,7 @@ class PartConformance(Conformance):
     @rule("part.batch-independent")
     @torch.no_grad()
     def test_in_eval_mode_each_image_is_on_its_own(self) -> None:
-        """A view must not look different because of what is rendered with it."""
+        """A view must not depend on what is rendered with it."""
         part, inputs = self.make(), self.inputs(batch=3)
         together = self.output_of(part, inputs)
         alone = torch.cat([part(*(tensor[i : i + 1] for tensor in inputs)) for i in range(3)])
@@ -134,11 +134,11 @@ class PartConformance(Conformance):
         require(
             torch.equal(before, after),
             found=f"the outputs differ by up to {_difference(before, after):.2g}",
-            right="all that forward needs in parameters or persistent buffers, or following from the options",
+            right="everything that forward needs in parameters or persistent buffers, or derived from the options",
         )
 
     def make_unprepared(self) -> Any:
-        """Return a new part as it is made before its weights are loaded."""
+        """Return a new part, as built before its weights are loaded."""
         return _seeded(1, self.make)
 
     @rule("part.device")
@@ -192,7 +192,7 @@ class PartConformance(Conformance):
 
     @rule("part.rank")
     def test_its_exported_graph_has_no_tensor_over_rank_five(self) -> None:
-        """Core ML and others know no more than five dimensions."""
+        """Core ML and others support at most five dimensions."""
         nodes = self.exported().program.graph.nodes
         values = [(node.name, node.meta.get("val")) for node in nodes]
         high = [
@@ -207,8 +207,8 @@ class NetworkConformance(PartConformance):
     """The standard tests of backbones and upsamplers: the part of the student that learns.
 
     Attributes:
-        half_precision: False for a network that is never exported in half precision: one with an operation that
-            has none, such as complex numbers. It is then not required to run in it.
+        half_precision: False for a network that is never exported in half precision because one of its
+            operations does not support it, such as complex numbers. It is then not required to run in it.
 
     """
 
@@ -224,7 +224,7 @@ class NetworkConformance(PartConformance):
 
     @torch.no_grad()
     def require_finite_for_large_features(self) -> None:
-        """Break the rule that is being tested unless features around -1000, 0 and 1000 give finite output."""
+        """Break the rule under test unless features around -1000, 0 and 1000 give finite output."""
         part = self.make()
         for size in (0.0, 1e3, -1e3):
             output = part(*(size * torch.ones_like(tensor) + tensor for tensor in self.inputs()))
@@ -239,8 +239,8 @@ class NetworkConformance(PartConformance):
     def test_it_runs_in_half_precision(self) -> None:
         """Exports for phones halve the network's weights and its input.
 
-        It may be off by 2%, and by a few times as much as rounding its weights and input alone costs: a network
-        of sines with high frequencies loses more to any rounding.
+        The error may be 2%, and a few times the error of only rounding its weights and input: a network of
+        high-frequency sines loses more by any rounding.
         """
         if not self.half_precision:
             pytest.skip("not required: half_precision = False")
@@ -261,7 +261,7 @@ class NetworkConformance(PartConformance):
     @rule("network.norm-folding")
     @torch.no_grad()
     def test_folding_its_norms_changes_nothing(self) -> None:
-        """Every export folds them, so a layer with a norm behind it must serve that norm alone."""
+        """Every export folds them, so a layer followed by a norm must be used by that norm only."""
         part, inputs = self.make(), self.inputs()
         folded = fold_norms(nn.Sequential(copy.deepcopy(part)))
         output = self.output_of(part, inputs)

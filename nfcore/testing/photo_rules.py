@@ -1,4 +1,4 @@
-"""What the photos of any ray source must satisfy: their cameras, images, splits and size."""
+"""The standard tests of a ray source's photos: cameras, images, splits and size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nfcore.testing.base import Conformance
 from nfcore.testing.contract import Broken, once, require, require_finite, require_type, rule
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-#: How far R^T R may be from the identity: data sets print few digits, but a scale is no rotation.
+#: Tolerance of R^T R against the identity: data sets print few digits, but a scale is no rotation.
 RIGID = 1e-3
 #: A step of an 8-bit colour, and rounding.
 ONE_LEVEL = 1.5 / 255
@@ -36,7 +36,7 @@ class PhotoRules(Conformance):
 
     @once
     def source(self) -> RaySource:
-        """The source under test, its views loaded once."""
+        """The source under test, with its views cached."""
         source: RaySource = self.build(self.image_size)
         return source
 
@@ -56,20 +56,20 @@ class PhotoRules(Conformance):
 
     @rule("ray_source.views")
     def test_its_views_are_an_nfcore_views(self) -> None:
-        """A class that only looks alike breaks as soon as views hold more."""
+        """A class that only looks similar breaks as soon as views grow."""
         self.photos()
 
     # -- cameras -----------------------------------------------------------------------------------------
 
     @rule("ray_source.cameras-finite")
     def test_its_cameras_are_finite(self) -> None:
-        """Of one size, with focal lengths above 0."""
+        """They have one size and focal lengths above 0."""
         for split, views in self.photos().items():
             require_finite_cameras(views.cameras, split)
 
     @rule("ray_source.poses-opengl")
     def test_its_cameras_look_at_the_scene(self) -> None:
-        """Poses with other axes, or world-to-camera, look past the box or away from it."""
+        """Poses with other axes, or world-to-camera matrices, look past the box or away from it."""
         train = self.photos()["train"]
         for index in range(len(train)):
             rays = train.cameras[index].rays().flat()
@@ -80,14 +80,14 @@ class PhotoRules(Conformance):
             require(
                 share > least,
                 found=f"{100 * share:.0f}% of the rays to what training photo {index} shows meet the scene's box",
-                right="camera-to-world poses, x right, y up, looking down -z, and a box around all that is seen",
+                right="camera-to-world poses, x right, y up, looking down -z, and a box around the visible scene",
             )
 
     # -- images --------------------------------------------------------------------------------------
 
     @rule("ray_source.poses-rigid")
     def test_its_poses_are_rigid(self) -> None:
-        """Rotation and position, without scale, mirror or NaN."""
+        """A pose is a rotation and a position, without scale, mirroring or NaN."""
         for split, views in self.photos().items():
             require_finite_cameras(views.cameras, split)
             require_rigid(views.cameras, f"{split} pose")
@@ -137,7 +137,7 @@ class PhotoRules(Conformance):
 
     @rule("ray_source.background")
     def test_where_alpha_is_0_it_shows_the_background(self) -> None:
-        """Teachers and students are trained on what is composited here."""
+        """Teachers and students are trained on images composited on it."""
         background = torch.tensor(self.source().scene.background)
         for split, views in self.finite_images():
             if views.alpha is None:
@@ -154,7 +154,7 @@ class PhotoRules(Conformance):
 
     @rule("ray_source.names")
     def test_each_photo_has_a_name(self) -> None:
-        """A score is reported by it."""
+        """Scores are reported by name."""
         for split, views in self.photos().items():
             names = views.names
             require(
@@ -190,7 +190,7 @@ class PhotoRules(Conformance):
 
     @rule("ray_source.order")
     def test_its_photos_come_in_a_fixed_order(self) -> None:
-        """From one source and from another one that is made alike."""
+        """Tested with two sources with the same options."""
         first = dict(self.finite_images())["train"]
         for again in (self.source().views("train"), self.build(self.image_size).views("train")):
             require(
@@ -217,7 +217,7 @@ class PhotoRules(Conformance):
 
     @rule("ray_source.field-of-view")
     def test_scaling_keeps_the_field_of_view(self) -> None:
-        """Focal lengths and principal point are in pixels: they shrink with the image."""
+        """Focal lengths and principal point are in pixels: they scale with the image."""
         whole, half = (self.build(size).views("test").cameras for size in (self.image_size, self.image_size // 2))
         shares = []
         for cameras in (whole, half):
@@ -246,7 +246,7 @@ def require_finite_cameras(cameras: Cameras, what: str, rule: str = "ray_source.
 
 
 def require_rigid(cameras: Cameras, what: str) -> None:
-    """Break the rule that is being tested unless each pose is a rotation and a position."""
+    """Break the rule under test unless each pose is a rotation and a position."""
     rotation = cameras.poses[:, :, :3].double()
     skew = (rotation.transpose(1, 2) @ rotation - torch.eye(3, dtype=torch.double)).abs().amax((1, 2))
     bad = (skew > RIGID) | (torch.linalg.det(rotation) < 0)
@@ -261,7 +261,7 @@ def require_rigid(cameras: Cameras, what: str) -> None:
 
 
 def _hits_box(rays: Rays, scene: Scene) -> Tensor:
-    """Return whether each ray meets the box, with a margin of 5% of its size."""
+    """Return whether each ray intersects the box, with a margin of 5% of its size."""
     low, high = torch.tensor(scene.box)
     margin = 0.05 * (high - low)
     slopes = torch.where(rays.directions.abs() < 1e-9, 1e-9, rays.directions)
@@ -281,5 +281,5 @@ def _range(values: Tensor) -> str:
 
 
 def shown(values: Tensor) -> str:
-    """Return the first numbers of a tensor as text."""
+    """Return the first values of a tensor as text."""
     return ", ".join(f"{float(value):.3g}" for value in values[:6])

@@ -1,4 +1,4 @@
-"""What any ray source must satisfy."""
+"""The standard tests of ray sources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RaySourceConformance(PhotoRules):
 
     @rule("ray_source.name")
     def test_its_name_can_name_a_folder(self) -> None:
-        """A run's folder is made with it."""
+        """It is part of the names of runs' folders."""
         name = self.source().name
         fits = isinstance(name, str) and 0 < len(name) <= 64 and name == Path(name).name and name.isprintable()
         require(fits, found=f"{name!r}", right="a word without slashes, such as 'lego'")
@@ -47,7 +47,7 @@ class RaySourceConformance(PhotoRules):
 
     @rule("ray_source.novel-cameras")
     def test_novel_cameras_have_the_photos_size_and_focus(self) -> None:
-        """The student is trained through them and tested through the photos'."""
+        """The student is trained at them and tested at the photos' cameras."""
         photos, novel = self.photos()["train"].cameras, self.novel(3)
         require(
             len(novel) == 3 and (novel.height, novel.width) == (photos.height, photos.width),
@@ -64,7 +64,7 @@ class RaySourceConformance(PhotoRules):
 
     @rule("ray_source.novel-rigid")
     def test_novel_cameras_are_rigid(self) -> None:
-        """And no two of them are the same."""
+        """They are all different, too."""
         novel = self.novel(5)
         require_rigid(novel, "novel pose")
         different = len({pose.numpy().tobytes() for pose in novel.poses})
@@ -74,13 +74,13 @@ class RaySourceConformance(PhotoRules):
 
     @rule("ray_source.novel-repeatable")
     def test_the_same_generator_gives_the_same_novel_cameras(self) -> None:
-        """A run that resumes sees the pseudo views that it would have seen."""
+        """A resumed run must have the same pseudo views."""
         first, second = self.novel(4, seed=3), self.novel(4, seed=3)
         require(torch.equal(first.poses, second.poses), found="two different sets", right="the same poses")
 
     @rule("ray_source.random-state")
     def test_novel_cameras_leave_the_global_random_state_alone(self) -> None:
-        """Everything random in a run follows its seed."""
+        """All random numbers of a run depend on its seed only."""
         generator = torch.Generator().manual_seed(1)
         source = self.source()
         with untouched_random_state("sample_cameras"):
@@ -96,7 +96,7 @@ class RaySourceConformance(PhotoRules):
 
     @rule("ray_source.missing-data")
     def test_a_missing_data_set_is_an_error_that_names_it(self) -> None:
-        """For a source with an option ``path``; others have nothing to show here."""
+        """Passes for a source without an option ``path``."""
         if "path" not in self.cls.Options.model_fields:
             return
         for path in (self.folder / "not-there", self.folder):

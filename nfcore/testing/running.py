@@ -1,4 +1,4 @@
-"""Runs conformance classes in this process and notes the outcome of each test."""
+"""Runs conformance classes in this process and records the outcome of each test."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Result = Literal["passed", "failed", "expected to fail", "not verified"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of one standard test.
+    """The outcome of one standard test.
 
     Args:
         group: the name of the test class.
         test: the name of the test.
         rule: the id of the rule that it tests.
-        result: ``not verified`` is what this platform can't run.
-        broken: the id of the rule that is broken: another one than ``rule`` where nothing can be said of that.
+        result: ``not verified`` means that this platform can't run it.
+        broken: the id of the broken rule; not ``rule`` if that one could not be tested because of another.
         reason: the rule that is broken, what was found and what would be right; empty for a test that passed.
 
     """
@@ -43,14 +43,14 @@ class Outcome:
 
 @dataclass
 class Collector:
-    """A pytest plugin that notes the outcomes."""
+    """A pytest plugin that records the outcomes."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     classes: dict[str, type[Conformance]] = field(default_factory=dict)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep the standard tests; an author's own are for the author's own pytest."""
+        """Keep only the standard tests; the plugin's further tests are run by its own pytest."""
         kept = []
         for item in items:
             cls = item.cls if isinstance(item, pytest.Function) else None
@@ -60,7 +60,7 @@ class Collector:
         items[:] = kept
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note a test class that can't be made."""
+        """Record a test class that can't be built."""
         if report.failed:
             self.errors.append(_reason(report))
 
@@ -68,7 +68,7 @@ class Collector:
     def pytest_runtest_makereport(
         self, item: pytest.Function, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note a test, or what keeps it from being run."""
+        """Record a test's outcome, or why it could not run."""
         report = yield
         if report.when != "call" and report.passed:
             return report
@@ -80,7 +80,7 @@ class Collector:
 
 
 def run_file(path: Path) -> Collector:
-    """Run the standard tests of the conformance classes in a Python file, apart from all other pytest settings."""
+    """Run the standard tests of the conformance classes in a Python file, independent of any pytest settings."""
     collector = Collector()
     arguments = [str(path), "-p", "no:cacheprovider", "-p", "no:terminal", "-c", os.devnull, "--noconftest"]
     arguments += ["--rootdir", str(path.parent), "--import-mode=importlib"]
@@ -95,7 +95,7 @@ def run_file(path: Path) -> Collector:
 
 @contextlib.contextmanager
 def _alone(module: str) -> Iterator[None]:
-    """Keep out of the run the pytest plugins and options of whoever calls, and another ``module`` of that name."""
+    """Hide the caller's pytest plugins and options, and another ``module`` of the same name."""
     imported = sys.modules.pop(module, None)
     with mock.patch.dict(os.environ, {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}):
         os.environ.pop("PYTEST_ADDOPTS", None)

@@ -1,4 +1,4 @@
-"""The tiny scene of the kit: a shaded sphere, of which colour, opacity and depth along any ray are known."""
+"""The kit's scene: a shaded sphere, with known colour, opacity and depth along any ray."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
 
 RADIUS = 0.6
-#: Not white: a component that takes it for white is found out.
+#: Not white, to detect components that assume white.
 BACKGROUND = (0.9, 0.75, 0.6)
 SCENE = Scene(
     near=2.0, far=6.0, box=((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0)), background=BACKGROUND, forward_facing=False
@@ -35,7 +35,7 @@ _FINE = 4
 
 
 def sphere_rendering(rays: Rays) -> Rendering:
-    """Return the truth along rays (n, 3): a colour that changes smoothly with the normal, on the background."""
+    """Return the ground truth along rays (n, 3): a colour that varies smoothly with the normal."""
     a = (rays.directions**2).sum(1)
     b = (rays.origins * rays.directions).sum(1)
     discriminant = b**2 - a * ((rays.origins**2).sum(1) - RADIUS**2)
@@ -47,7 +47,7 @@ def sphere_rendering(rays: Rays) -> Rendering:
 
 
 class ShadedSphere(RaySource):
-    """Photos of the sphere, 24 x 24 pixels unless ``image_size`` says otherwise."""
+    """Photos of the sphere, by default 24 x 24 pixels."""
 
     class Options(BaseOptions):
         """Options of the shaded sphere."""
@@ -95,13 +95,13 @@ class ShadedSphere(RaySource):
 
 
 class SphereTeacher(Teacher):
-    """Knows the sphere without being fitted: what encodings are prepared from."""
+    """A teacher of the sphere that needs no fit, for preparing encodings."""
 
     def fit(self, source: RaySource, budget: nfcore.Budget, reporter: nfcore.Reporter) -> None:
-        """Do nothing: all is known."""
+        """Do nothing: there is nothing to learn."""
 
     def render(self, rays: Rays) -> Rendering:
-        """Return the truth."""
+        """Return the ground truth."""
         return sphere_rendering(rays)
 
 
@@ -118,7 +118,7 @@ def cameras_around(n: int, height: int, width: int, seed: int = 0) -> Cameras:
 
 
 def extreme_rays() -> Rays:
-    """Return rays (n, 3) on which naive geometry divides by zero or overflows; none breaks a contract.
+    """Return valid rays (n, 3) for which naive geometry divides by zero or overflows.
 
     Parallel to each axis, through the box's centre, along its faces and past it; from inside; from a million
     units away; nearly parallel to an axis; and away from the scene.

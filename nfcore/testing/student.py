@@ -1,4 +1,4 @@
-"""The tiny student of the kit: what a part is tried in, and what exporters are given."""
+"""The kit's tiny student, for testing parts and exporters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class OctavePoints(RayEncoding):
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return features (b, 72, h, w)."""
-        points, octaves = OctavePoints.halves(self)  # not those of a subclass that makes more of them
+        points, octaves = OctavePoints.halves(self)  # not those of a subclass
         coordinates = points(origins, directions)
         batch, count, height, width = coordinates.shape
         features: Tensor = octaves(coordinates.reshape(batch, 1, count, height * width))
@@ -109,8 +109,8 @@ def tiny_student(
 ) -> LightField:
     """Return a student with three cameras, in eval mode; parts that are not given are the kit's own.
 
-    Weights and norms are drawn from torch's default generator and as uneven as those of a trained student, so
-    that a wrong export shows in the picture. ``height`` and ``width`` are pixels, multiples of the scale.
+    Weights and norms are drawn from torch's default generator, as uneven as those of a trained student, so that
+    a wrong export is visible in the image. ``height`` and ``width`` are pixels, multiples of the scale.
     """
     encoding = encoding or OctavePoints(Options(), scene)
     backbone = backbone or ResidualBody(Options(), encoding.channels)
@@ -122,7 +122,7 @@ def tiny_student(
 
 @torch.no_grad()
 def make_uneven(module: nn.Module) -> nn.Module:
-    """Give batch norms the statistics of a trained network's kind, and layers a bias; return the module."""
+    """Set statistics of batch norms and biases of layers as in a trained network; return the module."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
             if part.running_mean is not None and part.running_var is not None:

@@ -1,4 +1,4 @@
-"""What any teacher must satisfy."""
+"""The standard tests of teachers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from nfcore.testing.sphere import (
     sphere_rendering,
 )
 
-#: Depth on the sphere may be off by this much on average: a twelfth of its distance, half its radius.
+#: Mean error of depth on the sphere, at most: a twelfth of its distance, half its radius.
 DEPTH_TOLERANCE = 0.3
-#: The result for a ray with others: rounding, and what it does to a sample on the border of a cell.
+#: Difference of a ray's result in another batch: rounding, and its effect on a sample at the border of a cell.
 ROUNDING = 1e-3
-#: Mean difference of a colour value between a view that is drawn whole and its rays.
+#: Mean difference of a colour value between ``render_views`` and ``render``.
 AGREEMENT = 0.05
 
 
@@ -43,15 +43,15 @@ class TeacherConformance(FitRules):
 
     @property
     def draws_rays(self) -> bool:
-        """Whether the teacher renders single rays; one that draws whole views need not."""
+        """Whether the teacher renders single rays; one with ``render_views`` need not."""
         return type(self.fitted()).render is not Teacher.render
 
     def render(self, rays: Rays) -> Rendering:
-        """Return what the fitted teacher sees along ``rays``."""
+        """Return the fitted teacher's rendering along ``rays``."""
         return checked(self.fitted().render(rays), "render")
 
     def drawn(self, side: int) -> Iterator[tuple[str, tuple[int, ...], Rendering]]:
-        """Yield what is seen of small views and, along rays, of one: in words, with its shape."""
+        """Yield renderings of small views and, along rays, of one: description, shape, rendering."""
         for n in (0, 1, 2):
             cameras = cameras_around(2, side, side)[:n]
             yield f"{n} views of {side} x {side}", (n, side, side), self.look(cameras)
@@ -62,13 +62,13 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.rendering")
     def test_it_renders_an_nfcore_rendering(self) -> None:
-        """A class that only looks alike breaks as soon as a rendering holds more."""
+        """A class that only looks similar breaks as soon as renderings grow."""
         for _ in self.drawn(2):
             pass
 
     @rule("teacher.shape")
     def test_it_renders_the_promised_shapes(self) -> None:
-        """For many rays or views, for one and for none."""
+        """Tested for many rays or views, for one and for none."""
         for side in (1, 5):
             for what, shape, seen in self.drawn(side):
                 for name, right in (("rgb", (*shape, 3)), ("opacity", shape), ("depth", shape)):
@@ -77,7 +77,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.dtype")
     def test_it_renders_float32(self) -> None:
-        """Whatever it computes in."""
+        """It may compute in another type."""
         for what, _, seen in self.drawn(5):
             for name in ("rgb", "opacity", "depth"):
                 value: Tensor = getattr(seen, name)
@@ -86,7 +86,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.range")
     def test_colour_and_opacity_are_in_0_to_1(self) -> None:
-        """From wherever the scene is looked at."""
+        """Tested from all sides of the scene."""
         seen = self.look(cameras_around(4, 12, 12, seed=5))
         for what, value in (("rgb", seen.rgb), ("opacity", seen.opacity)):
             require(
@@ -99,7 +99,7 @@ class TeacherConformance(FitRules):
     def test_it_is_finite_for_any_ray(self) -> None:
         """Parallel to an axis, past the box, from within it, from a million units away.
 
-        A teacher that draws whole views looks along the axes, from within the box and from a million units away.
+        A teacher with only ``render_views`` gets cameras on the axes, in the box and a million units away.
         """
         if not self.draws_rays:
             eyes = torch.tensor([[0.1, 0.0, 0.0], [4.0, 0.0, 0.0], [0.0, -7.0, 0.0], [1e6, 0.0, 0.0]])
@@ -117,7 +117,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.background")
     def test_where_nothing_is_it_shows_the_scenes_background(self) -> None:
-        """A colour differs from the background by no more than the opacity; rays that look away see nothing."""
+        """A colour differs from the background by at most the opacity; rays that look away have opacity 0."""
         away = cameras_at(
             look_at(torch.tensor([[4.0, 0, 0]]), torch.tensor([8.0, 0, 0]), torch.tensor([0.0, 0, 1])), 6, 6
         )
@@ -134,7 +134,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.depth-empty")
     def test_depth_is_0_where_nothing_is(self) -> None:
-        """And nowhere less."""
+        """It is never negative."""
         seen = self.look(cameras_around(2, 16, 16, seed=7))
         empty = seen.depth[seen.opacity == 0]
         require(
@@ -146,7 +146,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.depth-t")
     def test_depth_is_in_the_rays_t(self) -> None:
-        """Along the optical axis: a camera that sees the sphere at its side finds less depth than distance."""
+        """Depth is along the optical axis: for a sphere at the side of the image it is less than its distance."""
         eye, aside = torch.tensor([[4.0, 0.0, 0.0]]), torch.tensor([0.0, 4.0, 0.0])
         cameras = cameras_at(look_at(eye, aside, torch.tensor([0.0, 0, 1])), 40, 40, angle=2.0)
         truth, seen = sphere_rendering(cameras.rays().flat()), self.look(cameras)
@@ -164,7 +164,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.ray-independent")
     def test_a_ray_does_not_depend_on_the_others(self) -> None:
-        """The framework splits views into chunks as it likes."""
+        """The framework splits views into chunks of any size."""
         cameras = cameras_around(2, 9, 9, seed=8)
         calls = [("one view", self.look(cameras), [self.look(cameras[i : i + 1]) for i in range(2)])]
         if self.draws_rays:
@@ -183,7 +183,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.threads")
     def test_threads_do_not_disturb_each_other(self) -> None:
-        """What a call keeps for itself must not be stored in the teacher."""
+        """Temporary values of a call must not be stored in the teacher."""
         views = [cameras_around(n, 6, 6) for n in (1, 2, 3)]
         alone = [self.look(cameras).rgb for cameras in views]
         with ThreadPoolExecutor(len(views)) as threads:
@@ -203,12 +203,12 @@ class TeacherConformance(FitRules):
         require(
             torch.equal(first.rgb, second.rgb) and torch.equal(first.depth, second.depth),
             found=f"colours that differ by up to {float((first.rgb - second.rgb).abs().max()):.2g}",
-            right="samples at fixed places in render",
+            right="samples at fixed positions in render",
         )
 
     @rule("teacher.views-agree")
     def test_its_views_show_what_its_rays_show(self) -> None:
-        """For a teacher that draws both; on average, since one may average over pixels and the other not."""
+        """For a teacher that has both; on average, since only one may average over pixels."""
         if not self.draws_rays:
             return
         cameras = cameras_around(2, 12, 12, seed=10)
@@ -222,7 +222,7 @@ class TeacherConformance(FitRules):
 
     @rule("teacher.field")
     def test_its_field_has_density_and_features(self) -> None:
-        """For a teacher that is a volume, in the box and outside; another returns None for all points."""
+        """For a teacher that is a volume, inside and outside the box; others return None for all points."""
         points = torch.linspace(-1.5, 1.5, 30).reshape(10, 3)
         fields = [self.fitted().field(points[:n]) for n in (10, 1, 0)]
         if all(field is None for field in fields):
@@ -256,12 +256,12 @@ class TeacherConformance(FitRules):
         require(
             same,
             found=f"colours that differ by up to {float((before.rgb - after.rgb).abs().max()):.2g}",
-            right="all that render needs in parameters or persistent buffers, or following from options and scene",
+            right="all that render needs in parameters or persistent buffers, or derived from options and scene",
         )
 
     @rule("component.scene-refused")
     def test_it_takes_a_forward_facing_scene_or_refuses_it(self) -> None:
-        """Such a scene has no box around it that is finite."""
+        """Such a scene has no finite box."""
         try:
             self.build(FORWARD_FACING)
         except UserError as error:

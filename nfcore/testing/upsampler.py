@@ -1,4 +1,4 @@
-"""What any upsampler must satisfy."""
+"""The standard tests of upsamplers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nfcore.testing.sphere import SCENE
 from nfcore.testing.student import OctavePoints, ResidualBody, make_uneven, tiny_student
 
 IN_CHANNELS = ResidualBody.channels
-#: Scales that are tried; the first that the upsampler can do is the one of all other tests.
+#: Scales to try; all other tests use the first one that the upsampler supports.
 SCALES = (2, 4, 3, 8, 1, 5)
 
 
@@ -29,17 +29,17 @@ class UpsamplerConformance(NetworkConformance):
 
     @once
     def scale(self) -> int:
-        """The first scale that it can do."""
+        """The first scale that it supports."""
         for scale in SCALES:
             try:
                 self.build(IN_CHANNELS, scale)
             except UserError:
                 continue
             return scale
-        raise UserError(f"upsampler {self.name!r} can do none of the scales {SCALES}")
+        raise UserError(f"upsampler {self.name!r} supports none of the scales {SCALES}")
 
     def make(self, in_channels: int = IN_CHANNELS) -> Any:
-        """Return a new upsampler with norms as if trained, in eval mode."""
+        """Return a new upsampler in eval mode, its norms as if trained."""
         return make_uneven(self.build(in_channels, self.scale())).eval()
 
     def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
@@ -57,7 +57,7 @@ class UpsamplerConformance(NetworkConformance):
     @rule("upsampler.shape")
     @torch.no_grad()
     def test_its_image_has_scale_pixels_per_ray(self) -> None:
-        """For grids of any size."""
+        """The grid can have any size."""
         upsampler, scale = self.make(), self.scale()
         for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
             image = upsampler(*self.inputs(batch, height, width))
@@ -72,7 +72,7 @@ class UpsamplerConformance(NetworkConformance):
     @rule("upsampler.range")
     @torch.no_grad()
     def test_its_colours_are_in_0_to_1(self) -> None:
-        """Also where features are far larger than usual."""
+        """This includes features far larger than usual."""
         upsampler = self.make()
         for size in (1.0, 30.0, 1e3):
             image = upsampler(*(size * tensor for tensor in self.inputs())).nan_to_num(0.5)
@@ -85,7 +85,7 @@ class UpsamplerConformance(NetworkConformance):
     @rule("upsampler.in-channels")
     @torch.no_grad()
     def test_it_takes_any_number_of_input_features(self) -> None:
-        """The user chooses which backbone comes before it."""
+        """The user chooses the backbone before it."""
         for in_channels in (1, 6, 50):
             upsampler = self.make(in_channels)
             require(
@@ -98,7 +98,7 @@ class UpsamplerConformance(NetworkConformance):
     @rule("upsampler.scale")
     @torch.no_grad()
     def test_it_does_a_scale_or_refuses_it(self) -> None:
-        """A scale that fails later has cost a distillation."""
+        """A scale that fails later would waste a distillation."""
         for scale in SCALES:
             try:
                 upsampler = self.build(IN_CHANNELS, scale)

@@ -1,7 +1,7 @@
-"""The scaffold: a plugin's whole distribution, written from the templates beside this file.
+"""The scaffold: a plugin's complete distribution, written from the templates next to this file.
 
-``common/`` holds what every plugin has, and a folder for each kind its component with tests. A template's path is
-that of the file that it becomes: ``__package__`` stands for the package, ``dot_`` for a leading dot.
+``common/`` has the files of every plugin, and a folder for each kind its component and tests. A template's path
+is that of the file that it becomes: ``__package__`` stands for the package, ``dot_`` for a leading dot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nfcore.plugin.manager import PluginManager
 
 @dataclass(frozen=True)
 class _About:
-    """What the templates say of a kind."""
+    """The texts of a kind in the templates."""
 
     interface: str
     summary: str
@@ -78,13 +78,13 @@ _ABOUT: dict[Kind, _About] = {
         '[distill]\nloss = {{ name = "{name}", background = 0.5 }}',
     ),
 }
-#: Names that the templates import: a component's class must not hide one of them.
+#: Names that the templates import: a component's class must not shadow one of them.
 _IMPORTED = {*dir(nfcore), "Annotated", "Field", "Path", "Template", "Tensor", "Unit"}
 
 
 @dataclass(frozen=True)
 class NewPlugin:
-    """What was written.
+    """The files of a new plugin.
 
     Args:
         folder: the distribution's folder.
@@ -125,12 +125,12 @@ def write_plugin(name: str, kind: str, out: Path, components: PluginManager) -> 
 
 
 def _free_name(name: str, kind: Kind, components: PluginManager) -> str:
-    """Return the component's name in the distribution ``name``, if both can be had."""
+    """Return the component's name in the distribution ``name``, if both are free."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UserError(f"{name!r} is no name for a plugin: lower case, words joined by dashes, such as my-{kind}")
     package = name.replace("-", "_")
     if keyword.iskeyword(package):
-        raise UserError(f"{name!r} is a word of Python, so no package can have it; choose another name")
+        raise UserError(f"{name!r} is a keyword of Python, so no package can have it; choose another name")
     try:
         version = metadata.version(name)
     except metadata.PackageNotFoundError:
