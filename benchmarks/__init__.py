@@ -1,1 +1,1 @@
-"""Speed, memory and quality, measured: ratios side by side in one run, because machines are noisy."""
+"""Benchmarks of speed, memory and quality, as ratios measured in one run, because machines are noisy."""

@@ -1,6 +1,6 @@
 """``python -m benchmarks [NAME ...]``: measure, print a table, write ``results/NAME.json`` and ``NAME.md``.
 
-``scenes:PART`` measures anew only the runs that have PART in their name, such as ``scenes:lego-200``;
+``scenes:PART`` measures only the runs with PART in their names again, such as ``scenes:lego-200``;
 ``exports:RUN`` measures the packages of a finished run's student.
 """
 
@@ -41,7 +41,7 @@ def main() -> None:
     for chosen in parser.parse_args().names or QUICK:
         name, _, only = chosen.partition(":")
         if name not in QUICK + LONG:
-            parser.error(f"unknown benchmark {name!r}; there is {', '.join(QUICK + LONG)}")
+            parser.error(f"unknown benchmark {name!r}: choose among {', '.join(QUICK + LONG)}")
         benchmark = importlib.import_module(f"benchmarks.{name}")
         what = str(benchmark.__doc__)
         rows: list[Row] = benchmark.measure(only) if only else benchmark.measure()
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def machine() -> dict[str, Any]:
-    """Return what was measured on."""
+    """Return a description of the machine."""
     import torch
 
     return {

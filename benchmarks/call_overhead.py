@@ -1,4 +1,4 @@
-"""What calling a student's parts through the framework costs, as a share of mobiler2l-small's training step."""
+"""Overhead of calling a student's parts through the framework, relative to mobiler2l-small's training step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STEPS = 50
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return microseconds of a forward pass by hand, of what the framework adds (at most 1%), and of a step."""
+    """Return microseconds of a plain forward pass, of the framework's overhead (at most 1%), and of a step."""
     config = configure("mobiler2l-small", plugins())
     student = build("mobiler2l-small", config.image_size or 100).train()
     views = _noise(student.cameras)
@@ -34,7 +34,7 @@ def measure() -> list[dict[str, Any]]:
         return sample_crops(views, batch, side, student.scale, config.distill.shift, generator)
 
     with single_thread():
-        # What the framework adds is the same for any number of rays: one ray shows it best.
+        # The overhead is the same for any number of rays: one ray shows it best.
         one_ray, _ = crops(1, 1)
         hand, extra = _compare(lambda: _by_hand(student, one_ray), lambda: student(one_ray))
         step = _step(student, lambda: crops(config.distill.batch, config.distill.crop), config.distill)
@@ -47,10 +47,10 @@ def measure() -> list[dict[str, Any]]:
 
 
 def _compare(first: Callable[[], torch.Tensor], second: Callable[[], torch.Tensor]) -> tuple[float, float]:
-    """Return the median seconds of ``first``, and the median of what ``second`` takes longer.
+    """Return the median seconds of ``first``, and the median difference of ``second`` from it.
 
-    The difference is taken within each pair of calls, so that what slows the machine for longer than that cancels
-    out, and the order within a pair changes, so that neither profits from the other's warm caches.
+    The difference is taken within each pair of calls, so that slower changes of the machine's load cancel out, and
+    the order within a pair alternates, so that neither always profits from the other's warm caches.
     """
     torch.testing.assert_close(first(), second())
     firsts, differences = [], []
@@ -67,7 +67,7 @@ def _row(what: str, seconds: float, step: float) -> dict[str, Any]:
 
 
 def _by_hand(student: LightField, cameras: Cameras) -> torch.Tensor:
-    """Do what ``LightField.forward`` does, with nothing between the parts."""
+    """Compute what ``LightField.forward`` does by calling the parts directly."""
     rays = ray_grid(cameras.poses, cameras.intrinsics, cameras.height, cameras.width, student.scale)
     image: torch.Tensor = student.upsampler(student.backbone(student.encoding(*rays)))
     return image
@@ -80,7 +80,7 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 def _noise(cameras: Cameras, count: int = 64) -> TrainingViews:
-    """Return views of noise: what they show does not matter for the time that they take."""
+    """Return views of noise: their contents do not affect the time."""
     height, width = cameras.height, cameras.width
     return TrainingViews(
         cameras[torch.arange(count) % len(cameras)],

@@ -1,4 +1,4 @@
-"""Commands as a user runs them, timed as a whole."""
+"""Commands as a user runs them, timed including start-up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def run_json(command: list[str]) -> tuple[dict[str, Any], float, float]:
-    """Run ``nfcore ...`` with ``--json``; return what it printed, wall and CPU seconds with start-up."""
+    """Run ``nfcore ...`` with ``--json``; return its output, and wall and CPU seconds including start-up."""
     executable = str(Path(sys.executable).parent / command[0])
     began, before = time.perf_counter(), _cpu_seconds()
     done = subprocess.run([executable, *command[1:], "--json"], check=True, stdout=subprocess.PIPE, text=True)
@@ -20,6 +20,6 @@ def run_json(command: list[str]) -> tuple[dict[str, Any], float, float]:
 
 
 def _cpu_seconds() -> float:
-    """Return what all finished child processes have spent on all cores."""
+    """Return the CPU seconds of all finished child processes."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

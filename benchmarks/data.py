@@ -1,4 +1,4 @@
-"""The real scenes that benchmarks measure on: in ``../shared/data``, or where ``NFCORE_DATA`` says."""
+"""The real scenes of the benchmarks, in ``../shared/data`` or the folder named by ``NFCORE_DATA``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEGO = "nerf_synthetic/lego"
 
 
 def scene(path: str = LEGO) -> Path:
-    """Return the folder of a scene, or end the benchmark: it measures nothing on made-up data."""
+    """Return the folder of a scene, or exit: these benchmarks need real data."""
     folder = DATA / path
     if not folder.is_dir():
         sys.exit(f"this benchmark needs real data: there is no {folder}")

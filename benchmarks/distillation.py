@@ -1,4 +1,4 @@
-"""The distillation engine beside the reference's plain loop: the same network, rounds in turn, in one process."""
+"""The distillation engine against the reference's plain loop: the same network, alternating, in one process."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from nfcore.training.loop import train
 from nfcore.training.precision import autocast, network_dtype
 from nfcore.views.training_views import TrainingViews
 
-STORED = 24  # views that both draw from; how many there are does not change a step
+STORED = 24  # views that both draw from; their number does not affect a step
 PLAIN, PLAIN_ONE, ENGINE = "plain loop", "plain loop, 1 thread", "engine"
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured of one network."""
+    """The amount of work to measure for one network."""
 
     image_size: int
     plain_steps: int
@@ -91,9 +91,9 @@ class Bench:
     """One network, and both ways to train it, in rounds.
 
     Args:
-        recipe: whose student it is.
-        size: how much a round does.
-        config: the recipe's distillation, which is the engine's.
+        recipe: the student's recipe.
+        size: the work of a round.
+        config: the recipe's distillation, for the engine.
 
     """
 
@@ -118,17 +118,17 @@ class Bench:
         self.optimizer = torch.optim.AdamW(self.plain_student.parameters(), lr=1e-4)
 
     def plain(self) -> tuple[float, float]:
-        """Train as the reference does: a whole float32 view from the disk a step, its loss read."""
+        """Train as the reference does: each step loads one float32 view from disk and reads the loss."""
         with torch.random.fork_rng():
             return _timed(lambda: self._plain(self.plain_student), self.size.plain_steps * self.rays_per_image)
 
     def plain_one_thread(self) -> tuple[float, float]:
-        """Do the same on one thread, which is quicker where the operations are small."""
+        """Do the same on one thread, which is faster for small operations."""
         with single_thread():
             return self.plain()
 
     def engine(self) -> tuple[float, float]:
-        """Train as the recipe does; preparations before the first step don't count."""
+        """Train as the recipe does; the time before the first step is not counted."""
         clock = Stopwatch()
         train(self.student, self.views, build_loss(self.config), self.config, 0, clock)
         rays = self.size.engine_steps * self.rays_per_step
@@ -147,7 +147,7 @@ class Bench:
 
 
 class Stopwatch(Reporter):
-    """Times a training from its first step to its last."""
+    """Times a training from its first to its last step."""
 
     def start(self, total: int, unit: str = "step") -> None:  # noqa: D102
         self.began = time.perf_counter(), time.process_time()
@@ -183,7 +183,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def _peak_memory(recipe: str, loop: str) -> int:
-    """Return the peak resident memory in MiB of a process that does nothing but this loop."""
+    """Return the peak resident memory, MiB, of a process that runs only this loop."""
     command = [sys.executable, "-m", "benchmarks.distillation", recipe, loop]
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 

@@ -1,4 +1,4 @@
-"""What each option of the pseudo views does: the pure small student on lego at 100x100, short runs, one seed."""
+"""The effect of each pseudo-view option: the small pure student on lego at 100x100, short runs, one seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was measured before, for benchmarks that are done in parts."""
+"""Earlier results, for benchmarks that are measured in parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def earlier(benchmark: str, key: str) -> dict[str, dict[str, Any]]:
-    """Return the rows of the benchmark's last results, each by what it has under ``key``."""
+    """Return the rows of the benchmark's last results, by their values of ``key``."""
     path = RESULTS / f"{benchmark}.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     return {row[key]: row for row in rows if key in row}

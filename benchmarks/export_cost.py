@@ -1,4 +1,4 @@
-"""What exports of the paper's full-size student cost: each in a process of its own, from its file alone."""
+"""Time and memory of exporting the paper's full-size student, each export in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import Any
 from benchmarks.earlier import earlier
 from benchmarks.students import build
 
-#: What the project promises of any exporter for this student; k-means with 6 bits may take longer.
+#: The promised limits of any exporter for this student; 6-bit k-means may take longer.
 SECONDS, GIB = 60, 4
 LONGER = {"palette-6": 120, "grouped-6": 120}
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
-    """Return seconds and peak memory of each exporter in each variant; of those without ``only``, as before."""
+    """Return seconds and peak memory of each variant of each exporter; names without ``only`` keep old results."""
     from nfcore import plugins
 
     rows, before = [], earlier("export_cost", "export")
@@ -39,7 +39,7 @@ def measure(only: str = "") -> list[dict[str, Any]]:
 
 
 def _cost(student: Path, exporter: str, options: Mapping[str, object]) -> dict[str, Any]:
-    """Export once, with start-up, verification at eight poses and all; what fails is said in the row."""
+    """Export once, including start-up and verification at eight poses; a failure is reported in the row."""
     changes = [part for name, value in options.items() for part in ("--set", f"{name}={json.dumps(value)}")]
     nfcore = str(Path(sys.executable).parent / "nfcore")
     command = [nfcore, "export", str(student), exporter, *changes, "--out", str(student.parent / "out")]

@@ -1,7 +1,7 @@
-"""Every precision of every exporter, and bits for each layer: size, quality, latency, the smallest package.
+"""Every precision of every exporter, and mixed precision: size, quality, latency, the smallest package.
 
-``python -m benchmarks exports:RUN`` measures the student of a finished run, of which nothing is changed; and the
-paper's architecture, untrained, as far as its size and its parity go.
+``python -m benchmarks exports:RUN`` measures the student of a finished run, without changing the run, and size and
+parity of the paper's architecture, untrained.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ def _of_run(run: Artifacts, folder: Path) -> list[dict[str, Any]]:
 
 
 def _of_paper(folder: Path) -> list[dict[str, Any]]:
-    """Return a row for some precisions of Core ML of the paper's student, its norms as uneven as trained ones.
+    """Return a row for some Core ML precisions of the paper's student, with norms as uneven as trained ones.
 
-    In the place of photos it has its own pictures with noise, to which it comes as close as trained ones do.
+    Its photos are its own images with noise, to which its PSNR is that of a trained student.
     """
     generator = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):
@@ -116,7 +116,7 @@ def _row(student: str, one: Measured) -> dict[str, Any]:
 
 
 def _times(latencies: Latencies, label: str, threads: list[int]) -> dict[str, Any]:
-    """Return the columns of time; of a package that is not timed here they are empty."""
+    """Return the columns of latency, empty for a package that can't be timed here."""
     columns: dict[str, Any] = {}
     for count in threads:
         row = latencies.of(label, count)

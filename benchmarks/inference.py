@@ -1,4 +1,4 @@
-"""One image: every runtime that is installed here against torch, as a share of the machine's peak, in one run."""
+"""Latency of one image: all installed runtimes against torch and the machine's peak, in one run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RUNTIMES = ("onnx", "openvino", "executorch")
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return milliseconds per image of each student, runtime and number of threads, all at fp32."""
+    """Return milliseconds per image for each student, runtime and number of threads, all in fp32."""
     return [row for recipe, size in SIZES.items() for row in _measure(recipe, size)]
 
 

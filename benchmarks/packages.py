@@ -1,4 +1,4 @@
-"""Exports of a student for benchmarks, each timed while it is made."""
+"""Exports of a student for benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lego at 800x800 by the paper's protocol: the 25 test views' PSNR as a student learns, made for a GPU."""
+"""Lego at 800x800 by the paper's protocol: PSNR on the 25 test views over training time, for a GPU."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from nfcore.training.precision import network_dtype
 RUNS = Path("runs")
 LEVELS = (30, 31, 32)
 
-# Half an hour: the teacher's minutes, then the student's. By estimate, not by trial: no GPU was at hand. The
-# paper's own 600,000 steps take days; a schedule that follows the clock ends in time, whatever a step takes.
+# Half an hour for teacher and student, estimated without a GPU. The paper's own 600,000 steps take days; a
+# schedule by time ends on time, however long a step takes.
 _BOTH = ("image_size=800", "teach.seconds=180", "distill.view_memory=32", "export={}")
 SETTINGS = {
     "mobiler2l": (*_BOTH, "distill.seconds=1500", "distill.steps=80000", "distill.batch=64", "distill.views=5000"),
@@ -37,18 +37,18 @@ SETTINGS = {
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
-    """Return a row for each recipe's run, as far as it is; ``only``: one recipe, and for how many seconds."""
+    """Return a row for each recipe's run so far; ``only``: one recipe, and the seconds to continue it."""
     recipe, _, seconds = only.partition(":")
     if recipe and recipe not in SETTINGS:
-        sys.exit(f"paper_protocol:{only}: it is {' or '.join(SETTINGS)}, and seconds after another colon")
+        sys.exit(f"paper_protocol:{only}: write RECIPE or RECIPE:SECONDS, with {' or '.join(SETTINGS)}")
     for name in (recipe,) if recipe else SETTINGS:
-        _go_on(name, float(seconds or "inf"))
+        _continue(name, float(seconds or "inf"))
     begun = [name for name in SETTINGS if (RUNS / f"paper-{name}" / "config.toml").exists()]
     return [_row(name, RUNS / f"paper-{name}") for name in begun]
 
 
-def _go_on(recipe: str, seconds: float) -> None:
-    """Do the run for so long at most, and keep a copy of each checkpoint on the way."""
+def _continue(recipe: str, seconds: float) -> None:
+    """Execute the run for at most ``seconds``, and keep a copy of each checkpoint."""
     run = RUNS / f"paper-{recipe}"
     changes = [part for change in SETTINGS[recipe] for part in ("--set", change)]
     nfcore = str(Path(sys.executable).parent / "nfcore")
@@ -64,7 +64,7 @@ def _go_on(recipe: str, seconds: float) -> None:
 
 
 def _keep_checkpoint(run: Path) -> None:
-    """Copy the checkpoint of the distillation, if there is a new one: the run replaces it."""
+    """Copy the distillation's checkpoint if there is a new one: the run replaces it."""
     checkpoint, kept = run / "state" / "distill.safetensors", run / "curve"
     try:
         copy = kept / f"{checkpoint.stat().st_mtime_ns}.safetensors"
@@ -97,7 +97,7 @@ def _row(recipe: str, folder: Path) -> dict[str, Any]:
 
 
 def _curve(run: Artifacts) -> list[dict[str, float]]:
-    """Return step, seconds and PSNR on the test views of each kept checkpoint; each is judged once."""
+    """Return step, seconds and PSNR on the test views of each kept checkpoint; each is scored once."""
     known = run.run.folder / "curve" / "curve.json"
     curve: dict[str, dict[str, float]] = json.loads(known.read_text()) if known.exists() else {}
     for path in sorted(known.parent.glob("*.safetensors")):
@@ -114,7 +114,7 @@ def _curve(run: Artifacts) -> list[dict[str, float]]:
 
 
 def _speed(run: Artifacts, curve: list[dict[str, float]]) -> dict[str, Any]:
-    """Return images a second by the median between checkpoints, and the share of the device's matrix product."""
+    """Return images per second, the median between checkpoints, also relative to a matrix product's rate."""
     config, student = run.config.distill, run.new_student()
     rays_per_image = math.prod(student.grid)
     speeds = sorted((b["step"] - a["step"]) / (b["seconds"] - a["seconds"]) for a, b in pairwise(curve))

@@ -1,4 +1,4 @@
-"""The paper's size on a CPU: a few real steps of the recipe mobiler2l, its exports, peak memory."""
+"""The paper's size on a CPU: a few steps of the recipe mobiler2l, its exports, and peak memory."""
 
 from __future__ import annotations
 

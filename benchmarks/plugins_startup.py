@@ -1,4 +1,4 @@
-"""Help, listings and shell completion with 50 more plugins installed, against the bare import of the libraries."""
+"""Help, listings and shell completion with 50 more plugins, against importing only the libraries."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def nfcore_components():
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return wall and processor seconds of a few commands, and what is over the bare imports: at most 0.4 s.
+    """Return wall and processor seconds of a few commands, and the excess over the imports: at most 0.4 s.
 
-    On a machine that has other work the wall time says more of that work; the processor time hardly does.
+    On a busy machine, wall time mostly measures the other work; processor time hardly does.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number in range(_PLUGINS):
@@ -78,7 +78,7 @@ def measure() -> list[dict[str, Any]]:
 
 
 def _processor_seconds() -> float:
-    """Return what all finished child processes have used so far."""
+    """Return the processor seconds of all finished child processes."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -92,7 +92,7 @@ def _run(command: list[str], environ: dict[str, str]) -> subprocess.CompletedPro
 
 
 def _install(folder: Path, name: str) -> None:
-    """Put a plugin into ``folder`` as pip would: its package, and the metadata of its distribution."""
+    """Install a plugin into ``folder`` as pip would: its package and its distribution's metadata."""
     package = folder / name
     package.mkdir()
     (package / "__init__.py").write_text(_MODULE.format(name=name, package=name))

@@ -1,4 +1,4 @@
-"""Whole runs on real scenes: quality on the test views, time and size, with the command of each."""
+"""Complete runs on real scenes: quality on the test views, time and size, with the command of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.earlier import RESULTS, earlier
 
 PICTURES = RESULTS / "pictures"
 
-# What twelve minutes of two cores have room for, and what half an hour has.
+# Settings for twelve minutes on two cores, and for half an hour.
 _LONG = ("teach.steps=4000", "distill.steps=20000", "distill.views=1300")
 _LARGE = ("image_size=400", "teach.steps=8000", "distill.steps=40000", "distill.views=1500")
 _CAPTURES = {
@@ -26,7 +26,7 @@ _SYNTHETIC = {
     for size in (100, 200)
     for scene in ("lego", "chair")
 }
-#: Scenes with the changes that their size needs; the longer ones after the quick ones.
+#: Scenes with the settings that their size needs; the quick ones first.
 SCENES = _SYNTHETIC | _CAPTURES
 LONGER = {
     "lego-200-long": ("blender", "nerf_synthetic/lego", ("image_size=200", *_LONG)),
@@ -35,7 +35,7 @@ LONGER = {
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
-    """Return a row for each run: that named ``only``, or all with it in their name, anew; the others as before.
+    """Return a row for each run; only those with ``only`` in their names are measured again.
 
     The comparisons go to ``results/pictures``, which git ignores.
     """

@@ -1,4 +1,4 @@
-"""Start of the command line, against the bare import of the libraries that it stands on."""
+"""Start-up of the command line, against importing only its libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nfcore.measuring.timing import interleaved
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return wall seconds of a few commands and their difference from the bare imports."""
+    """Return wall seconds of a few commands and their excess over the imports."""
     nfcore = str(Path(sys.executable).parent / "nfcore")
     commands = {
         "import typer, rich, pydantic, pluggy": [sys.executable, "-c", "import typer, rich, pydantic, pluggy"],

@@ -1,4 +1,4 @@
-"""What each option of the training step does: a small pure student on lego at 100x100, 1000 steps, one seed."""
+"""The effect of each training option: a small pure student on lego at 100x100, 1000 steps, one seed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return a row for each option: PSNR on views that nothing is chosen or tested by, and CPU time per step."""
+    """Return a row for each option: PSNR on the validation images, and CPU time per step."""
     with tempfile.TemporaryDirectory() as folder:
         recipe = Path(folder) / "recipe.toml"
         recipe.write_text(RECIPE)

@@ -1,4 +1,4 @@
-"""Untrained students of the recipes, for benchmarks of speed."""
+"""Untrained students of the recipes, for speed benchmarks."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchmarks.data import scene
 
-#: Test views that are rendered: the networks take 40 s for all 25.
+#: Test views to render: the networks take 40 s for all 25.
 VIEWS = slice(None, None, 5)
-#: CPU seconds that a fit has; NFCORE_BENCH_SECONDS=5,10 changes them.
+#: CPU seconds of a fit; NFCORE_BENCH_SECONDS=5,10 changes them.
 SECONDS = tuple(float(s) for s in os.environ.get("NFCORE_BENCH_SECONDS", "10,20,40,60").split(","))
 #: Schedules follow the budget's clock, so each teacher is fitted once for each of the times.
 SMALL_NETWORK = {"depth": 4, "width": 64, "rays_per_step": 256, "learning_rate": 2e-3}
@@ -54,13 +54,13 @@ def _row(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fit(teacher: Any, source: Any, seconds: float) -> int:
-    """Fit for so many CPU seconds; return the steps taken."""
+    """Fit for ``seconds`` of CPU time; return the number of steps."""
     from nfcore import Reporter
     from nfcore.interfaces.budget import Budget, Clock
     from nfcore.pipeline.teach import teach
 
     class ProcessorClock(Clock):
-        """Counts this process's CPU time: others on the machine slow the wall clock only."""
+        """Measures this process's CPU time, which other processes affect less than wall time."""
 
         @property
         def spent(self) -> float:
@@ -73,7 +73,7 @@ def _fit(teacher: Any, source: Any, seconds: float) -> int:
             return ProcessorClock(self, time.process_time() - spent)
 
     class Count(Reporter):
-        """Notes the last step."""
+        """Records the last step."""
 
         steps = 0
 
@@ -86,7 +86,7 @@ def _fit(teacher: Any, source: Any, seconds: float) -> int:
 
 
 def _look(teacher: Any, source: Any) -> tuple[float, float]:
-    """Return the mean PSNR of the test views, dB, and the rays rendered in a CPU second."""
+    """Return the mean PSNR of the test views, dB, and the rays rendered per CPU second."""
     from nfcore.evaluation.metrics import psnr
 
     views = source.views("test")

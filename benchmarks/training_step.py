@@ -1,4 +1,4 @@
-"""A training step of mobiler2l-small's student: crops of many views against whole views, bf16 against fp32."""
+"""A training step of mobiler2l-small's student: crops of many views against full views, bf16 against fp32."""
 
 from __future__ import annotations
 

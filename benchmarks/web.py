@@ -1,4 +1,4 @@
-"""One image in the browser: WebAssembly against ONNX Runtime native, one thread each, in one run."""
+"""Latency of one image in the browser: WebAssembly against native ONNX Runtime, one thread each, in one run."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def measure() -> list[dict[str, Any]]:
 
 
 def _native(student: LightField, folder: Path) -> Callable[[], float]:
-    """Return a function that renders one image and says how many milliseconds it took."""
+    """Return a function that renders one image and returns its milliseconds."""
     plugins().build("exporter", "onnx", {}).export(student, folder)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -77,7 +77,7 @@ def _native(student: LightField, folder: Path) -> Callable[[], float]:
 
 
 def _rounds(candidates: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Return each candidate's median over rounds that see the same noise; the first is not counted."""
+    """Return each candidate's median over interleaved rounds, without the first one."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for turn in range(_ROUNDS + 1):
         for name, call in candidates.items():

@@ -12,7 +12,7 @@ from nfcore.pipeline import distill, evaluate_student, export, teach
 
 
 def main(folder: Path, teacher_steps: int = 400, student_steps: int = 600) -> float:
-    """Write a student and its ONNX file to ``folder``; return the student's PSNR on the test views in dB."""
+    """Write a student and its ONNX file to ``folder``; return the student's PSNR on the test views, dB."""
     build = plugins().build
     source = build("ray_source", "procedural", {}, 64)
     test = source.views("test")

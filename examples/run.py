@@ -1,6 +1,6 @@
-"""Configure a recipe by name, execute it as a run, look at its results: ``python examples/run.py [FOLDER]``.
+"""Configure a recipe by name, execute it as a run, print its results: ``python examples/run.py [FOLDER]``.
 
-The same call resumes the run where it was interrupted, and returns at once when it is finished.
+The same call resumes an interrupted run, and returns at once if the run is finished.
 """
 
 import sys
@@ -12,11 +12,11 @@ from nfcore.runs import Artifacts, execute
 
 
 def main(folder: Path, *changes: str) -> Artifacts:
-    """Execute the quickstart in ``folder`` with ``changes`` of its settings; return what the run holds."""
+    """Execute the quickstart in ``folder`` with ``changes`` of its settings; return the run's artifacts."""
     config = configure("quickstart", plugins(), changes=changes, exports="onnx")
     run = execute(folder, config, resume=True)
 
-    results = run.results  # by the keys of summary.json
+    results = run.results  # the entries of summary.json
     print(f"teacher {results['teacher.test.psnr']:.2f} dB, student {results['student.test.psnr']:.2f} dB")
     for label, manifest in run.exports.items():
         print(f"{label}: {manifest.bytes} bytes, run by {manifest.verified_by}")

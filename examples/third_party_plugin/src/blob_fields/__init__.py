@@ -1,4 +1,4 @@
-"""Blob fields: a teacher made of Gaussians, and an encoding that sees rays as lines."""
+"""Blob fields: a teacher made of Gaussians, and an encoding of rays as lines."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -18,17 +18,17 @@ CHUNK = 4096
 class Blobs(Teacher):
     """A mixture of isotropic Gaussians; each has a density and a colour that is linear in the viewing direction.
 
-    Blurred by nature: it keeps the shape and the shading of a scene, and none of its fine texture. It has a few
-    thousand numbers where a voxel grid has millions.
+    It reproduces shape and shading of a scene, but no fine texture, with a few thousand parameters where a voxel
+    grid has millions.
 
     Args:
-        options: how many Gaussians, and how they are fitted.
+        options: number and fit of the Gaussians.
         scene: the bounds of the scene.
 
     """
 
     class Options(nfcore.Options):
-        """How many Gaussians there are, and how they are fitted."""
+        """Number and fit of the Gaussians."""
 
         blobs: int = Field(192, ge=1, le=4096, description="Number of Gaussians")
         rays_per_step: int = Field(1024, ge=1, description="Training rays per step")
@@ -51,14 +51,14 @@ class Blobs(Teacher):
 
     @property
     def unit(self) -> Tensor:
-        """Half the diagonal of the scene's box, scene units: what the parameters are measured in."""
+        """Half the diagonal of the scene's box, scene units: the unit of the parameters."""
         return (self.box[1] - self.box[0]).norm() / 2
 
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
-        """Fit the Gaussians to the training views; they begin where no photo shows empty space.
+        """Fit the Gaussians to the training views, starting inside the silhouettes.
 
         Raises:
-            NfcoreError: the loss is no longer a number.
+            NfcoreError: the loss is not finite.
 
         """
         BlobFit(self, source.views("train"), budget).run(reporter)
@@ -73,27 +73,27 @@ class Blobs(Teacher):
         """
         if rays.origins.shape != rays.directions.shape or rays.origins.shape[1:] != (3,):
             shapes = f"{tuple(rays.origins.shape)} and {tuple(rays.directions.shape)}"
-            raise UserError(f"rays to render must be (n, 3) and (n, 3), not {shapes}; Rays.flat() makes them so")
+            raise UserError(f"rays to render must be (n, 3) and (n, 3), not {shapes}: call Rays.flat() first")
         parts = [self.see(chunk) for chunk in rays.split(CHUNK)] or [self.see(rays)]
         rgb, opacity, depth = (torch.cat(column) for column in zip(*parts, strict=True))
         return Rendering(rgb, opacity, depth)
 
     def see(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
         """Return RGB (n, 3), opacity (n,) and depth (n,); gradients flow to the parameters."""
-        passed = cross(
+        crossings = cross(
             rays,
             self.box.mean(0) + self.unit * self.places,
             self.unit * self.log_radii.exp(),
             self.log_densities.exp() / self.unit,
             self.scene,
         )
-        opacity = passed.weights.sum(1).clamp(0, 1)
+        opacity = crossings.weights.sum(1).clamp(0, 1)
         unit = rays.directions / rays.directions.norm(dim=1, keepdim=True)
-        # Weights in the Gaussians' own order: colours are then two products of matrices, without a gather.
-        weights = torch.zeros_like(passed.weights).scatter(1, passed.order, passed.weights)
+        # Weights in the order of the Gaussians, so that colours are two matrix products, without a gather.
+        weights = torch.zeros_like(crossings.weights).scatter(1, crossings.order, crossings.weights)
         colours = self.colours + torch.einsum("nd,mcd->nmc", unit, self.tints)
         rgb = torch.einsum("nm,nmc->nc", weights, colours.sigmoid())
         background = rgb.new_tensor(self.scene.background)
         rgb = (rgb + (1 - opacity)[:, None] * background).clamp(0, 1)
-        depth = (passed.weights * passed.depth).sum(1) / opacity.clamp(min=1e-10)
+        depth = (crossings.weights * crossings.depth).sum(1) / opacity.clamp(min=1e-10)
         return rgb, opacity, torch.where(opacity > 1e-10, depth, 0)

@@ -1,4 +1,4 @@
-"""Fitting Gaussians to photos: begin inside the silhouettes, then follow the gradient."""
+"""Fitting Gaussians to photos: start inside the silhouettes, then follow the gradient."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from nfcore import Budget, Cameras, NfcoreError, Reporter, Views
 if TYPE_CHECKING:
     from blob_fields.blobs import Blobs
 
-#: The step size falls exponentially to this share of itself.
+#: The learning rate decays exponentially to this fraction.
 FINAL_RATE = 0.05
-#: Opacity along a line through the middle of a Gaussian, at first: thin enough to see those behind it.
+#: Initial opacity along a line through the middle of a Gaussian: low enough to see those behind it.
 FIRST_OPACITY = 0.3
-#: Candidates for each first place, and the least alpha of a silhouette.
+#: Candidates for each initial position, and the least alpha of a silhouette.
 CANDIDATES, SILHOUETTE = 64, 0.5
 #: Steps between reports.
 REPORT_PERIOD = 10
 
 
 class BlobFit:
-    """One fit: everything that changes from step to step.
+    """The state of one fit, which changes from step to step.
 
     Args:
-        teacher: the field; forgets what it learned before.
+        teacher: the field; initialised again.
         views: the photos.
         budget: steps, seconds and seed.
 
@@ -39,7 +39,7 @@ class BlobFit:
         self.device = teacher.places.device
         self.generator = torch.Generator().manual_seed(budget.seed)
         self.pixels = views.counted()
-        self.begin()
+        self.initialise()
         rate = teacher.options.learning_rate
         self.optimizer = torch.optim.Adam(
             [
@@ -51,15 +51,15 @@ class BlobFit:
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
 
     @torch.no_grad()
-    def begin(self) -> None:
-        """Place grey Gaussians, as large as their number leaves room for."""
+    def initialise(self) -> None:
+        """Place grey Gaussians, with a size that follows from their number."""
         teacher = self.teacher
         low, high = teacher.box.cpu()
         unit = teacher.unit.cpu()
         candidates = low + (high - low) * torch.rand(CANDIDATES * len(teacher.places), 3, generator=self.generator)
         inside = inside_silhouettes(candidates, self.views)
         occupied = float(inside.float().mean()) * float((high - low).prod())
-        # Those inside come first; others only where too few are.
+        # Those inside come first; others are used only if there are too few.
         chosen = candidates[inside.float().sort(descending=True, stable=True).indices[: len(teacher.places)]]
         radius = max(0.5 * (occupied / len(chosen)) ** (1 / 3), 0.01 * float(unit))
         density = -math.log(1 - FIRST_OPACITY) / (math.sqrt(2 * math.pi) * radius)
@@ -70,7 +70,7 @@ class BlobFit:
         teacher.tints.zero_()
 
     def run(self, reporter: Reporter) -> None:
-        """Take all steps of the budget that are left."""
+        """Take all remaining steps of the budget."""
         step, spent = self.restore(reporter.restore())
         clock = self.budget.clock(spent)
         reporter.start(self.budget.steps)
@@ -102,12 +102,12 @@ class BlobFit:
         return error
 
     def preview(self) -> Tensor:
-        """Return the first training view as the Gaussians show it, (height, width, 3) on the CPU."""
+        """Return the Gaussians' image of the first training view, (height, width, 3) on the CPU."""
         camera = self.views.cameras[0]
         return self.teacher.render_views(camera.to(self.device)).rgb[0].cpu()
 
     def state(self, step: int, spent: float) -> dict[str, Any]:
-        """Return all that ``restore`` needs to go on after ``step`` steps, as if nothing had happened."""
+        """Return all that ``restore`` needs to resume after ``step`` steps without any difference."""
         return {
             "step": step,
             "spent": spent,
@@ -117,7 +117,7 @@ class BlobFit:
         }
 
     def restore(self, state: dict[str, Any] | None) -> tuple[int, float]:
-        """Go on from ``state``, or from the start; return the steps done and the seconds spent."""
+        """Resume from ``state``, or start; return the finished steps and the seconds spent."""
         if state is None:
             return 0, 0.0
         self.teacher.load_state_dict(state["teacher"])
@@ -128,7 +128,7 @@ class BlobFit:
 
 
 def inside_silhouettes(points: Tensor, views: Views) -> Tensor:
-    """Return (m,) bool: which of ``points`` (m, 3) no photo shows to be empty; all where photos have no alpha."""
+    """Return (m,) bool: which ``points`` (m, 3) are inside all silhouettes; all if photos have no alpha."""
     if views.alpha is None:
         return torch.ones(len(points), dtype=torch.bool)
     inside = torch.ones(len(points), dtype=torch.bool)
@@ -139,7 +139,7 @@ def inside_silhouettes(points: Tensor, views: Views) -> Tensor:
 
 
 def project(points: Tensor, camera: Cameras) -> tuple[Tensor, Tensor, Tensor]:
-    """Return whether one camera sees each of ``points`` (m, 3), and in which pixel: row and column, each (m,)."""
+    """Return whether one camera sees each of ``points`` (m, 3), and its pixel's row and column, each (m,)."""
     rotation, centre = camera.poses[0, :, :3], camera.poses[0, :, 3]
     x, y, z = ((points - centre) @ rotation).unbind(1)
     fx, fy, cx, cy = camera.intrinsics[0]

@@ -1,4 +1,4 @@
-"""What rays collect from isotropic Gaussians: integrals in closed form, then composited front to back."""
+"""Rendering of isotropic Gaussians: line integrals in closed form, composited front to back."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nfcore import Rays, Scene
 
 @dataclass(frozen=True)
 class Crossings:
-    """How n rays pass m Gaussians, sorted along each ray.
+    """The crossings of n rays with m Gaussians, sorted along each ray.
 
     Args:
-        weights: (n, m) how much each Gaussian adds to its ray, in [0, 1]; a ray's weights sum to its opacity.
-        depth: (n, m) where the ray comes nearest to its centre, in the ray's ``t``.
-        order: (n, m) int64, which Gaussian it is.
+        weights: (n, m) weight of each Gaussian in its ray's colour, in [0, 1]; a ray's weights sum to its opacity.
+        depth: (n, m) the ray's ``t`` nearest to its centre.
+        order: (n, m) int64, the index of the Gaussian.
 
     """
 
@@ -28,11 +28,11 @@ class Crossings:
 
 
 def cross(rays: Rays, centres: Tensor, radii: Tensor, densities: Tensor, scene: Scene) -> Crossings:
-    """Return how ``rays`` pass through Gaussians between the scene's near and far.
+    """Return the crossings of ``rays`` with Gaussians between the scene's near and far.
 
     Along a ray a Gaussian's density is a one-dimensional Gaussian, and its integral a difference of two error
-    functions. A ray's opacity, 1 - exp(-sum of the integrals), is exact. How it is shared out is not where
-    Gaussians overlap: each counts as a whole before the next, in the order of their depths (as in Kerbl et al.
+    functions. A ray's opacity, 1 - exp(-sum of the integrals), is exact. Its distribution is not where Gaussians
+    overlap: each is composited completely before the next, in the order of their depths (as in Kerbl et al.
     2023, "3D Gaussian splatting", but with an order for each ray).
 
     Args:
@@ -40,7 +40,7 @@ def cross(rays: Rays, centres: Tensor, radii: Tensor, densities: Tensor, scene: 
         centres: (m, 3) scene units.
         radii: (m,) standard deviations, scene units.
         densities: (m,) at the centres, per scene unit.
-        scene: gives near, far and box.
+        scene: the scene, for near, far and box.
 
     Returns:
         Gradients flow from the weights to centres, radii and densities, and from the depths to centres.
@@ -48,8 +48,8 @@ def cross(rays: Rays, centres: Tensor, radii: Tensor, densities: Tensor, scene: 
     """
     length = rays.directions.norm(dim=1, keepdim=True)
     unit = rays.directions / length
-    # Distances are measured from the point of each ray nearest to the box's centre: from a distant camera, the
-    # difference of two large squares would eat the digits.
+    # Distances are measured from the point of each ray nearest to the box's centre: with a distant camera the
+    # difference of two large squares would cancel.
     middle = centres.new_tensor(scene.box).mean(0)
     foot = ((middle - rays.origins) * unit).sum(1, keepdim=True)
     start = rays.origins + foot * unit - middle

@@ -17,8 +17,8 @@ class PluckerFourier(RayEncoding):
     """Plücker coordinates p of each ray, with the sines and cosines of random projections of them.
 
     The six coordinates are the ray's unit direction and its moment about the centre of the scene's box, in units
-    of half the box's diagonal. They depend on the line alone, not on where along it the ray begins, and for every
-    ray that meets the box they lie in [-1, 1] (light field networks: Sitzmann et al. 2021, section 3).
+    of half the box's diagonal. They depend on the line alone, not on the origin of the ray on it, and for every
+    ray that intersects the box they are in [-1, 1] (light field networks: Sitzmann et al. 2021, section 3).
 
     Fourier features (Tancik et al. 2020, equation 5) are sin(2 pi B p) and cos(2 pi B p). The rows of B are drawn
     once from a normal distribution whose standard deviation is the ``bandwidth``. B is saved with the weights.
@@ -26,7 +26,7 @@ class PluckerFourier(RayEncoding):
     Channels: the six coordinates, the sines, the cosines. Needs no preparation.
 
     Args:
-        options: how many features, and of which frequencies.
+        options: number of features and their frequencies.
         scene: the bounds of the scene.
 
     Raises:
@@ -37,14 +37,14 @@ class PluckerFourier(RayEncoding):
     class Options(nfcore.Options):
         """Options of the encoding."""
 
-        frequencies: int = Field(64, ge=1, description="Number of random frequencies; each gives a sin and a cos")
+        frequencies: int = Field(64, ge=1, description="Number of random frequencies, each with a sin and a cos")
         bandwidth: float = Field(
             0.25,
             gt=0,
             description="Standard deviation of the frequencies, in periods per half diagonal of the box",
         )
         learned: bool = Field(False, description="Train the frequencies with the network")
-        seed: int = Field(0, ge=0, description="Seed that the frequencies are drawn with")
+        seed: int = Field(0, ge=0, description="Seed of the frequencies")
 
     options: Options
     projection: Tensor
@@ -54,14 +54,14 @@ class PluckerFourier(RayEncoding):
         super().__init__(options, scene)
         if scene.forward_facing:
             raise UserError(
-                "encoding 'plucker-fourier' takes scenes within a box, not forward-facing ones; "
+                "encoding 'plucker-fourier' takes scenes in a box, not forward-facing ones: "
                 "choose one that warps rays to NDC"
             )
         self.channels = 6 + 2 * options.frequencies
         low, high = torch.tensor(scene.box)
         self.radius = float((high - low).norm()) / 2
         self.register_buffer("centre", ((low + high) / 2)[:, None, None], persistent=False)
-        # A generator of its own: B does not depend on what else was made before, nor does it disturb that.
+        # A generator of its own: B does not depend on earlier random numbers, nor does it change later ones.
         generator = torch.Generator().manual_seed(options.seed)
         projection = options.bandwidth * torch.randn(options.frequencies, 6, generator=generator)
         if options.learned:

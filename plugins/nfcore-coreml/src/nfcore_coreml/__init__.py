@@ -1,4 +1,4 @@
-"""The Core ML exporter, and ``nfcore coreml``, which reads its packages."""
+"""The Core ML exporter, and ``nfcore coreml``, which inspects its packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``nfcore coreml``: what can be read off a package without running it."""
+"""``nfcore coreml``: inspect a package without running it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def coreml(
-    path: Annotated[Path, typer.Argument(help="A .mlpackage, or the folder of an export that holds some.")],
+    path: Annotated[Path, typer.Argument(help="A .mlpackage, or an export's folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show the ops, types and sizes of Core ML packages, and what may not run on the Neural Engine."""
+    """Show ops, types and sizes of Core ML packages, and what may not run on the Neural Engine."""
     from nfcore_coreml.report import report
 
     found = {package.path.name: report(package) for package in _packages(path)}
@@ -29,10 +29,10 @@ def coreml(
 
 
 def _packages(path: Path) -> list[Package]:
-    """Return the packages at ``path``: it is one itself, or a folder with some.
+    """Return the package at ``path``, or the packages in that folder.
 
     Raises:
-        UserError: neither.
+        UserError: there is none.
 
     """
     import nfcore
@@ -42,7 +42,7 @@ def _packages(path: Path) -> list[Package]:
         return [Package.read(path)]
     packages = sorted(path.glob("*.mlpackage"))
     if not packages:
-        raise nfcore.UserError(f"{path}: no Core ML package: neither a .mlpackage nor a folder that holds one")
+        raise nfcore.UserError(f"{path}: no Core ML package: name a .mlpackage, or a folder that contains one")
     return [Package.read(package) for package in packages]
 
 

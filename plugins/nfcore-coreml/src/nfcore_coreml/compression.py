@@ -1,4 +1,4 @@
-"""Weights of a saved package, made smaller through ``coremltools.optimize.coreml``."""
+"""Compression of a saved package's weights with ``coremltools.optimize.coreml``."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from nfcore_coreml.toolchain import MIL_pb2, coremltools, optimize, quiet
 if TYPE_CHECKING:
     from coremltools.optimize.coreml import OpLinearQuantizerConfig, OpPalettizerConfig
 
-#: Output channels that share a palette: with 6 bits it costs 2 to 3 percent of the size, and gains about 2 dB.
+#: Output channels that share a palette: with 6 bits this adds 2 to 3 percent to the size, and gains about 2 dB.
 GROUP = 16
 
 #: The axis of the output channels, by the op that takes the weight.
 OUTPUT_AXIS = {"conv_transpose": 1}
 
-#: What a tensor of its own costs in the weight file: a record, and up to a record's size to align the data.
+#: Overhead of a tensor in the weight file: a record, and up to a record's size to align the data.
 RECORD_BYTES = 96
 
 
 @dataclass(frozen=True)
 class Weight:
-    """One weight of the program, as it is stored in the file.
+    """One weight of the program, as stored in the file.
 
     Args:
-        name: of the constant in the program.
-        shape: of the tensor; two axes or more.
-        axis: which of them counts a layer's output channels; None of a table that is gathered from.
+        name: the constant's name in the program.
+        shape: the tensor's shape, with two axes or more.
+        axis: the axis of a layer's output channels; None for a table that is gathered from.
 
     """
 
@@ -50,11 +50,11 @@ class Weight:
 
     @property
     def channels(self) -> int | None:
-        """Output channels of a layer; None of a table."""
+        """Output channels of a layer; None for a table."""
         return None if self.axis is None else self.shape[self.axis]
 
     def bytes(self, precision: Precision) -> int:
-        """Return the size that it takes at ``precision``, with its palettes or scales, to a few records."""
+        """Return its approximate size at ``precision``, with its palettes or scales."""
         count, entry = math.prod(self.shape), ELEMENTS[MIL_pb2.FLOAT16].bits // 8
         packed = -(-count * precision.bits // 8) + RECORD_BYTES
         if precision.scheme == "half":
@@ -68,30 +68,30 @@ class Weight:
 
     @property
     def group(self) -> int:
-        """How many channels share a palette: as many as ``GROUP`` and divide the channels."""
+        """The number of channels that share a palette: at most ``GROUP``, a divisor of the channels."""
         return math.gcd(self.channels or 1, GROUP)
 
     def blocks(self, values: np.ndarray, precision: Precision) -> list[np.ndarray]:
-        """Return the parts of the weight's ``values`` that have a palette each."""
+        """Return the parts of the weight's ``values`` that each have a palette."""
         if self.axis is None or self.channels is None or not precision.grouped:
             return [values]
         return np.split(np.swapaxes(values, 0, self.axis), self.channels // self.group)
 
     def suited(self, precision: Precision) -> Precision:
-        """Return what a whole package's precision means here.
+        """Return the package's precision as applied to this weight.
 
-        A table has one palette: its rows are no channels, and a scale for each of them would be half of its size.
+        A table has one palette: its rows are not channels, and a scale for each would take half of its size.
         """
         return precision if self.channels or precision.scheme == "half" else LAYER_PRECISIONS[precision.bits]
 
 
 def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set[str]:
-    """Make the weights of the package at ``path`` smaller, in place; return the names of those that were.
+    """Compress the weights of the package at ``path`` in place; return the names of the compressed ones.
 
     Args:
-        path: the package; what is fp32 in it (the rays and their encoding) stays as it is.
-        precision: of all fp16 weights and tables that become smaller by it.
-        layers: bits of single weights, by the names of their constants; these whether smaller or not.
+        path: the package; its fp32 parts (rays and encoding) are not changed.
+        precision: the precision of all fp16 weights and tables that become smaller with it.
+        layers: bits of single weights, by the names of their constants, applied whether smaller or not.
 
     Raises:
         NfcoreError: coremltools fails.
@@ -121,7 +121,7 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
             except Exception as error:
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
                 raise nfcore.NfcoreError(f"coremltools can't compress this student: {reason}") from error
-            # It would stay in the system's temporary folder until Python exits.
+            # Otherwise it stays in the system's temporary folder until Python exits.
             shutil.rmtree(smaller.package_path, ignore_errors=True)
     return set(plan)
 
@@ -129,8 +129,8 @@ def compress(path: Path, precision: Precision, layers: Mapping[str, int]) -> set
 def weights(package: Package) -> list[Weight]:
     """Return the fp16 weights of a program, and the tables of features that it gathers from.
 
-    A weight is a constant of two axes or more that an op takes as its ``weight``. A table of one column stays out:
-    it is geometry, and 8 bits of that left 48 dB of a student of which 6 bits of its features left 57.
+    A weight is a constant of two axes or more that an op takes as its ``weight``. A table of one column is left
+    out: it is geometry, with 8 bits of which a student reached 48 dB; with 6 bits of its features it reached 57.
     """
     takers = {
         operation.inputs[parameter].arguments[0].name: operation.type
@@ -155,7 +155,7 @@ def weights(package: Package) -> list[Weight]:
 
 
 def _shrinks(weight: Weight, precision: Precision) -> bool:
-    """Return whether the weight is smaller at ``precision``: a palette may be more than a small weight."""
+    """Return whether the weight is smaller at ``precision``: a palette may be larger than a small weight."""
     return weight.bytes(precision) < weight.bytes(PRECISIONS["fp16"])
 
 
@@ -164,18 +164,18 @@ def _linear() -> OpLinearQuantizerConfig:
 
 
 def _blocks(package: Package, plan: Mapping[str, tuple[Weight, Precision]]) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield all that gets a palette of its own, with its bits."""
+    """Yield each block of weights with a palette of its own, and its bits."""
     for operation in package.block.operations:
         weight, precision = plan.get(operation.outputs[0].name, (None, None))
         if weight is not None and precision is not None:
             values = decode(operation.attributes["val"], package.blobs)
             assert isinstance(values, Tensor)
-            for block in weight.blocks(values.numpy().astype(np.float16), precision):  # as it is in the file
+            for block in weight.blocks(values.numpy().astype(np.float16), precision):  # as in the file
                 yield block, precision.bits
 
 
 def _palettes(weight: Weight, precision: Precision, found: Palettes) -> OpPalettizerConfig:
-    # coremltools' own k-means takes scikit-learn for weights under 10,000 elements, and so for all groups.
+    # coremltools' own k-means uses scikit-learn for weights under 10,000 elements, so for all groups.
     granularity = "per_grouped_channel" if precision.grouped else "per_tensor"
     return optimize.OpPalettizerConfig(
         mode="custom",

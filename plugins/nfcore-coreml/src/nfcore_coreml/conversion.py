@@ -1,4 +1,4 @@
-"""A torch module with half and float parts to an ML Program that keeps each tensor's precision."""
+"""Conversion of a torch module with half and float parts to an ML Program that keeps each tensor's precision."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from nfcore_coreml.evaluator import Package
 from nfcore_coreml.evaluator.package import MANIFEST
 from nfcore_coreml.toolchain import coremltools, quiet
 
-#: Core ML's ``inverse``, which coremltools makes of a reciprocal, adds 1e-4 to what it inverts; division doesn't.
+#: coremltools converts a reciprocal to Core ML's ``inverse``, which adds 1e-4 to its argument; division doesn't.
 DECOMPOSITIONS = {torch.ops.aten.reciprocal.default: lambda x: torch.ones_like(x) / x}
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a package says about itself: shown by Xcode, readable by an app.
+    """The description in a package: shown by Xcode, readable by an app.
 
     Args:
-        short: one sentence on the whole model.
+        short: one sentence on the model.
         inputs: a sentence for each input, by name.
         outputs: a sentence for each output, by name.
         metadata: user-defined entries.
@@ -52,18 +52,18 @@ def convert(
 ) -> None:
     """Write ``module`` as an ML Program to the ``.mlpackage`` at ``path``.
 
-    Each tensor has the precision that it has in torch: coremltools is told to change none (FLOAT32 is its name for
-    that). Which part is half is thus written once, in the module, and no list of ops can draw the line elsewhere.
+    Each tensor keeps its precision in torch: coremltools is told to change none (which it calls FLOAT32). So the
+    module alone decides which part is half, not a list of ops.
 
     Args:
         module: in eval mode; returns one tensor for one output, a tuple for several.
         example: the inputs by name, in order; their shapes and types become the package's.
-        path: the package, not there yet.
+        path: the package; must not exist yet.
         target: the oldest system that can run it, a name in ``coremltools.target``.
         description: names the outputs, and describes all.
-        compress: makes the package smaller in place; is given its path, and the module's parameters and
-            buffers by the names that their constants have in the program.
-        flexible: axes of all inputs whose sizes are not those of ``example`` alone: least and greatest, inclusive.
+        compress: compresses the package in place; called with its path, and the module's parameters and buffers
+            by the names of their constants in the program.
+        flexible: minimum and maximum size, inclusive, of the axes of all inputs whose sizes may vary.
 
     Raises:
         NfcoreError: an op has no counterpart in Core ML, or coremltools fails on it.
@@ -71,7 +71,7 @@ def convert(
     """
     with atomic_path(path) as temporary:
         with quiet(), torch.no_grad():
-            # The decompositions bring the graph to the ATen dialect: coremltools refuses the training one.
+            # The decompositions convert the graph to the ATen dialect: coremltools rejects the training one.
             try:
                 graph = torch.export.export(
                     module, tuple(example.values()), dynamic_shapes=_dynamic(example, flexible or {})
@@ -83,7 +83,7 @@ def convert(
                     minimum_deployment_target=coremltools.target[target],
                     compute_precision=coremltools.precision.FLOAT32,
                     skip_model_load=True,
-                    # Or coremltools keeps a copy in the system's temporary folder until Python exits.
+                    # Otherwise coremltools keeps a copy in the system's temporary folder until Python exits.
                     package_dir=str(temporary),
                 )
             except Exception as error:
@@ -99,15 +99,15 @@ def convert(
 def _dynamic(
     example: Mapping[str, Tensor], flexible: Mapping[int, tuple[int, int]]
 ) -> tuple[dict[int, Dim], ...] | None:
-    """Return torch.export's account of the axes whose sizes vary: an axis is as long in all inputs."""
+    """Return torch.export's dynamic shapes: an axis has the same size in all inputs."""
     axes = {axis: Dim(f"axis_{axis}", min=least, max=most) for axis, (least, most) in flexible.items()}
     return tuple(axes for _ in example) if axes else None
 
 
 def _describe(package: Package, description: Description, example: Mapping[str, Tensor]) -> None:
-    """Write ``description`` into the package, in the one byte order that equal contents have.
+    """Write ``description`` into the package, deterministically.
 
-    The sizes of ``example`` become the default ones of flexible inputs: coremltools takes the least.
+    The sizes of ``example`` become the defaults of flexible inputs: coremltools would use the minimum.
     """
     about = package.model.description
     for feature in about.input:
@@ -122,7 +122,7 @@ def _describe(package: Package, description: Description, example: Mapping[str, 
 
 
 def _name_entries(manifest: Path) -> None:
-    """Name the manifest's entries by their paths: coremltools draws names, so that no two packages are alike."""
+    """Name the manifest's entries by their paths: coremltools uses random names, so packages would differ."""
     content = json.loads(manifest.read_text())
     items = content["itemInfoEntries"]
     names = {name: str(uuid.uuid5(uuid.NAMESPACE_URL, item["path"])) for name, item in items.items()}

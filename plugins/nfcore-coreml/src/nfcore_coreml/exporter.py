@@ -1,4 +1,4 @@
-"""The exporter: a student to one or two ``.mlpackage``s, and a way to run them on any platform."""
+"""The exporter: writes a student as one or two ``.mlpackage``s, and runs them on any platform."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 _SYSTEMS = {"iOS16": "iOS 16 and macOS 13", "iOS17": "iOS 17 and macOS 14", "iOS18": "iOS 18 and macOS 15"}
 
 _UNVERIFIED = (
-    "what the Neural Engine's own arithmetic makes of it: no Apple device was used",
-    "which of its ops run on the Neural Engine, and how fast: only a device shows that",
+    "accuracy of the Neural Engine's arithmetic: no Apple device was used",
+    "which of its ops run on the Neural Engine, and its speed: only a device shows that",
 )
 
 
 class CoreML(nfcore.Exporter[nfcore.LightField]):
     """An ML Program of one fixed image size, activations in fp16, rays and encoding in fp32; or two programs.
 
-    The package takes ``pose`` (1, 3, 4), ``intrinsics`` (1, 4) and gives ``image`` (1, 3, H, W), all fp32. Split,
-    ``rays.mlpackage`` gives fp16 ``features`` of the rays and ``network.mlpackage`` takes them: the second is what
-    the Neural Engine is made for, the first may gather from tables, which runs on the CPU. In the form ``rays`` it
-    takes ``origins`` and ``directions`` (1, 3, h, w) in place of a camera.
+    The package maps ``pose`` (1, 3, 4) and ``intrinsics`` (1, 4) to ``image`` (1, 3, H, W), all fp32. Split,
+    ``rays.mlpackage`` returns fp16 ``features`` of the rays and ``network.mlpackage`` takes them: the second suits
+    the Neural Engine, the first may gather from tables, which runs on the CPU. In the form ``rays`` it takes
+    ``origins`` and ``directions`` (1, 3, h, w) instead of a camera.
     Fixed shapes are far faster on the Neural Engine than flexible ones. Rays in fp16 would cost 24 dB against
-    torch: one part in 2048 of a coordinate is a visible shift once an octave of the encoding multiplies it by 32.
+    torch: an error of 1/2048 of a coordinate is visible once an octave of the encoding multiplies it by 32.
 
     Args:
         options: an instance of this class's ``Options``.
@@ -53,7 +53,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
         precision: Literal["fp16", "palette-8", "int8", "grouped-6", "palette-6", "grouped-4", "palette-4"] = (
             Field(
                 "fp16",
-                description="Of the network's weights and the encoding's tables of features: fp16; int8 times a "
+                description="Of the network's weights and the encoding's feature tables: fp16; int8 times a "
                 "scale for each channel; or indices of 8, 6 or 4 bits into a palette by k-means, one for a layer "
                 "or, grouped, for each 16 channels (iOS 18)",
             )
@@ -65,8 +65,8 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
         )
         minimum_target: Literal["iOS16", "iOS17", "iOS18"] | None = Field(
             None,
-            description="Oldest system that shall run the package; iOS16 is also macOS 13, and so on. Without it "
-            "the oldest that can: iOS18 for grouped palettes, iOS16 for all else",
+            description="Oldest system that must run the package; iOS16 is also macOS 13, and so on. By default "
+            "the oldest that can: iOS18 for grouped palettes, else iOS16",
         )
         form: Form = Field(
             "single",
@@ -76,8 +76,8 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
 
         ray_counts: tuple[int, int] | None = Field(
             None,
-            description="With the form rays: least and most rays along each side that the package takes, as in "
-            "[2, 200]; without it the student's own ray grid alone, which the Neural Engine runs faster",
+            description="With the form rays: minimum and maximum rays along each side that the package takes, "
+            "as in [2, 200]; by default only the student's own ray grid, which the Neural Engine runs faster",
         )
 
         @field_validator("bits")
@@ -92,7 +92,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
         def _runs_there(self) -> CoreML.Options:
             first = PRECISIONS[self.precision].first_target
             if self.minimum_target is not None and TARGETS.index(self.minimum_target) < TARGETS.index(first):
-                raise ValueError(f"{self.precision} wants a minimum_target of {first}, not {self.minimum_target}")
+                raise ValueError(f"{self.precision} needs a minimum_target of {first}, not {self.minimum_target}")
             if self.ray_counts is not None and self.form != "rays":
                 raise ValueError("ray_counts are for the form rays")
             if self.ray_counts is not None and not 2 <= self.ray_counts[0] <= self.ray_counts[1]:
@@ -103,7 +103,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
 
         @property
         def scheme(self) -> Precision:
-            """What the precision does."""
+            """The details of the precision."""
             return PRECISIONS[self.precision]
 
         @property
@@ -115,7 +115,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
 
     @property
     def tolerance(self) -> nfcore.Tolerance:
-        """That of the coarsest weights: from 70 dB for fp16, which leaves 77, to 28 for 4 bits, which leave 33."""
+        """That of the coarsest weights: 70 dB for fp16, which reaches 77, to 28 for 4 bits, which reach 33."""
         used = [self.options.scheme, *(LAYER_PRECISIONS[bits] for bits in self.options.bits.values())]
         return nfcore.Tolerance(psnr=min(precision.required_psnr for precision in used))
 
@@ -125,27 +125,27 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
         return [{"precision": name} for name in PRECISIONS]
 
     def rounded(self, weight: Tensor, bits: int) -> Tensor:
-        """Return ``weight`` with the fp16 values that a palette of ``bits`` bits leaves of it."""
+        """Return ``weight`` rounded to a palette of ``bits`` bits with fp16 values."""
         return palettized(weight, bits)
 
     def export(self, student: LightField, folder: Path) -> nfcore.Exported:
         """Write ``light_field.mlpackage``, or the packages of another form, into ``folder``.
 
         Raises:
-            UserError: ``bits`` name a layer that the network does not have, ``ray_counts`` leave out its own grid.
-            NfcoreError: coremltools can't convert an op of the student, or merges a layer that ``bits`` name.
+            UserError: ``bits`` names a layer that the network lacks, or ``ray_counts`` excludes its own grid.
+            NfcoreError: coremltools can't convert an op of the student, or merges a layer that ``bits`` names.
 
         """
         counts = self.options.ray_counts
         if counts is not None and not all(counts[0] <= size <= counts[1] for size in student.grid):
             rows, columns = student.grid
-            raise nfcore.UserError(f"ray_counts: {counts} leaves out the student's own {rows} x {columns} rays")
+            raise nfcore.UserError(f"ray_counts: {counts} excludes the student's own {rows} x {columns} rays")
         written = parts(student, self.options.form, counts)
         _check_layers(self.options.bits, layers(written))
         compressed: set[str] = set()
 
         def shrink(path: Path, parameters: Mapping[str, str]) -> None:
-            # Constants have the names that torch.export gives the parameters; these name the student's layers.
+            # Constants have torch.export's names of the parameters, which name the student's layers.
             names = {constant: layer(tensor) for constant, tensor in parameters.items()}
             bits = {constant: self.options.bits[of] for constant, of in names.items() if of in self.options.bits}
             compressed.update(names.get(constant) or "" for constant in compress(path, self.options.scheme, bits))
@@ -174,7 +174,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
         )
 
     def load(self, folder: Path, threads: int | None = None) -> nfcore.Runner:
-        """Return a runner of what was saved: Core ML itself on macOS, this plugin's evaluator elsewhere.
+        """Return a runner of the saved packages: Core ML on macOS, this plugin's evaluator elsewhere.
 
         Raises:
             UserError: a package is missing or damaged.
@@ -184,7 +184,7 @@ class CoreML(nfcore.Exporter[nfcore.LightField]):
 
 
 def _check_layers(bits: Mapping[str, int], known: list[str]) -> None:
-    """Refuse names in ``bits`` that are no layers of the student."""
+    """Reject names in ``bits`` that are not layers of the student."""
     for name in bits:
         if name not in known:
             listed = ", ".join(known[:4]) + (f" and {len(known) - 4} more" if len(known) > 4 else "")
@@ -192,7 +192,7 @@ def _check_layers(bits: Mapping[str, int], known: list[str]) -> None:
 
 
 def _label(precision: Precision, bits: Mapping[str, int]) -> str:
-    """Return the precision for people, with how many layers have bits of their own."""
+    """Return the precision as text, with the number of layers that have bits of their own."""
     counts = {number: list(bits.values()).count(number) for number in sorted(set(bits.values()), reverse=True)}
     own = "".join(f", {count} layers of {number}-bit k-means" for number, count in counts.items())
     return precision.label + own

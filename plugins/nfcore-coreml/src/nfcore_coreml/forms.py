@@ -1,4 +1,4 @@
-"""The forms of an export: which packages there are, what goes in and out of each, what each says about itself."""
+"""The forms of an export: its packages, with inputs, outputs and descriptions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RAYS, NETWORK = "rays.mlpackage", "network.mlpackage"
 #: The package of an export that takes rays.
 OF_RAYS = "light_field_of_rays.mlpackage"
 
-#: What Core ML's programs can do: no op of theirs samples volumes.
+#: The capabilities of Core ML's programs: no op samples volumes.
 TARGET = nfcore.Target(volumes=False, half=True)
 
 
@@ -37,10 +37,10 @@ class Part:
 
     Args:
         file: its inputs and outputs, and its name in the export's folder.
-        module: what it computes.
+        module: the module that it computes.
         example: its inputs, in order.
-        about: a sentence on the whole.
-        flexible: axes of the inputs whose sizes may vary: least and greatest.
+        about: a sentence on the package.
+        flexible: minimum and maximum size of the axes of inputs that may vary.
 
     """
 
@@ -52,11 +52,11 @@ class Part:
 
     @property
     def inputs(self) -> dict[str, Tensor]:
-        """The example by the names of the inputs."""
+        """The example inputs by name."""
         return {port.name: tensor for port, tensor in zip(self.file.inputs, self.example, strict=True)}
 
     def description(self, student: LightField) -> Description:
-        """Return what the package says about itself."""
+        """Return the package's description."""
         return Description(
             short=self.about,
             inputs={port.name: port.meaning for port in self.file.inputs},
@@ -69,9 +69,9 @@ def parts(student: LightField, form: Form, ray_counts: tuple[int, int] | None = 
     """Return the packages of an export in the order in which they run, the network in fp16.
 
     Args:
-        student: what is exported.
-        form: which packages.
-        ray_counts: least and most rays along each side, for the form ``rays``; None is the student's own grid.
+        student: the student to export.
+        form: the form.
+        ray_counts: minimum and maximum rays along each side, for the form ``rays``; None for its own grid.
 
     """
     cameras = student.cameras
@@ -116,8 +116,8 @@ def parts(student: LightField, form: Form, ray_counts: tuple[int, int] | None = 
 def layer(tensor: str) -> str | None:
     """Return the student's name of the layer that a parameter or buffer of a part belongs to.
 
-    ``image.network.0.head.0.weight`` is of ``backbone.head.0``, ``rays.encoding.features.table`` of
-    ``encoding.features``; None for what no layer holds.
+    ``image.network.0.head.0.weight`` belongs to ``backbone.head.0``, ``rays.encoding.features.table`` to
+    ``encoding.features``; None for others.
     """
     names = tensor.rpartition(".")[0].removeprefix("image.").removeprefix("rays.").split(".")
     if names[0] == "network":

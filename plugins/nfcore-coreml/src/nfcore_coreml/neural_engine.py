@@ -1,9 +1,9 @@
-"""What is publicly known to leave the Neural Engine, or to compute otherwise there, each with who says so.
+"""Rules on ops that reportedly don't run on the Neural Engine, or differ there, with their sources.
 
 Apple publishes no list: "there is no static documentation, as it changes based on device generation, operating
-system version, tensor sizes etc." (an engineer of Core ML, apple/coremltools#1780). So this is what has been said
-in public or measured by others, none of it by us: no Apple device was used. Only Xcode's performance report on the
-device shows where the ops of a program run.
+system version, tensor sizes etc." (an engineer of Core ML, apple/coremltools#1780). So these are
+public statements and measurements by others, none by us: no Apple device was used. Only Xcode's performance report
+on the device shows where the ops of a program run.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ NO_LIST = "https://github.com/apple/coremltools/issues/1780"
 
 
 class Operation(NamedTuple):
-    """What a rule looks at.
+    """An op, as rules see it.
 
     Args:
         op: its name in MIL.
-        results: what the program declares for its results; None for what is no tensor.
-        parameters: the constant ones, by name.
-        shapes: of the other arguments, by the parameter's name.
+        results: the declared types of its results; None for one that is no tensor.
+        parameters: its constant parameters, by name.
+        shapes: the shapes of its other arguments, by the parameter's name.
 
     """
 
@@ -43,13 +43,13 @@ class Operation(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that is known.
+    """One rule.
 
     Args:
-        what: the ops that it is about.
-        then: what Core ML does.
+        what: the ops that it applies to.
+        then: what Core ML does with them.
         sources: addresses of the statements.
-        holds: whether it is about an op.
+        holds: whether it applies to an op.
 
     """
 
@@ -68,7 +68,7 @@ def _float32(operation: Operation) -> bool:
 
 
 def _gathers(operation: Operation) -> bool:
-    floats = (MIL_pb2.FLOAT16, MIL_pb2.FLOAT32)  # of integers it picks the sizes of a flexible shape
+    floats = (MIL_pb2.FLOAT16, MIL_pb2.FLOAT32)  # gathers of integers compute flexible shapes
     return operation.op.startswith("gather") and any(
         r is not None and r.data_type in floats for r in operation.results
     )
@@ -87,7 +87,7 @@ def _far_apart(operation: Operation) -> bool:
 
 
 def _cropped_unevenly(operation: Operation) -> bool:
-    """Return whether a transposed convolution's result is not the full one less the same on either side."""
+    """Return whether a transposed convolution's result is cropped by different amounts on the two sides."""
     if operation.op != "conv_transpose":
         return False
     pads = _numbers(operation, "pad")
@@ -108,7 +108,7 @@ def _cropped_unevenly(operation: Operation) -> bool:
 
 
 def _known_sides(operation: Operation, parameter: str) -> list[int] | None:
-    """Return the sizes after batch and channels; None where one is known only when the program runs."""
+    """Return the spatial sizes; None if one is known only when the program runs."""
     sides = operation.shapes.get(parameter, ())[2:]
     known = [side for side in sides if side is not None]
     return known if len(known) == len(sides) else None
@@ -132,7 +132,7 @@ RULES = (
     ),
     Rule(
         "ops of a flexible shape",
-        "with a range of sizes the Neural Engine runs the default size alone, the GPU or the CPU all others",
+        "with a range of sizes the Neural Engine runs only the default size, the GPU or the CPU all others",
         ("https://developer.apple.com/forums/thread/724930",),
         _flexible,
     ),

@@ -1,7 +1,7 @@
-"""Palettes of weights: the best 2 ** bits values to stand for all of a tensor's, by k-means.
+"""Palettes of weights: the best 2 ** bits values for a tensor, by k-means.
 
-Weights are numbers on a line, where the best clusters are found exactly by dynamic programming (Xiaolin Wu 1991;
-Gronlund et al. 2017, section 2.2): no seed and no start decides, and the same weights give the same bytes.
+In one dimension the best clusters are found exactly by dynamic programming (Xiaolin Wu 1991; Gronlund et al. 2017,
+section 2.2), without seed or initialisation: the same weights give the same bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from nfcore_coreml.toolchain import kmeans1d
 def palette(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the palette (2 ** bits,) in the type of ``weights``, ascending, and the indices of all weights, flat.
 
-    Equal fp16 weights are counted and not repeated: of 260,000 weights fewer than 20,000 differ. A palette with
-    room for more values than there are repeats the last one.
+    Equal fp16 weights are counted, not repeated: of 260,000 weights fewer than 20,000 are distinct. A palette with
+    more entries than distinct values repeats the last one.
     """
     values, places, counts = np.unique(weights, return_inverse=True, return_counts=True)
     size = 2**bits
@@ -31,7 +31,7 @@ def palette(weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 class Palettes:
-    """The palettes of many tensors, found side by side: the k-means is native code and lets other threads run.
+    """The palettes of many tensors, computed in parallel: the native k-means releases the GIL.
 
     Args:
         tensors: weights, each with the bits of its palette.
@@ -45,7 +45,7 @@ class Palettes:
             self._found = {_key(*pair): its for pair, its in zip(pairs, palettes, strict=True)}
 
     def of(self, weights: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what ``palette`` returns, at once for the tensors that were given."""
+        """Return what ``palette`` returns, precomputed for the given tensors."""
         found = self._found.get(_key(weights, bits))
         return palette(weights, bits) if found is None else found
 
@@ -55,6 +55,6 @@ def _key(weights: np.ndarray, bits: int) -> tuple[bytes, int]:
 
 
 def palettized(weight: Tensor, bits: int) -> Tensor:
-    """Return ``weight`` as a package with a palette of ``bits`` bits holds it, in its own type and shape."""
+    """Return ``weight`` rounded to a palette of ``bits`` bits, in its own type and shape."""
     entries, indices = palette(weight.detach().cpu().numpy().astype(np.float16), bits)
     return torch.from_numpy(entries[indices]).reshape(weight.shape).to(weight)

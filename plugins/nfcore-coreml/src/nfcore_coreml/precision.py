@@ -1,11 +1,11 @@
-"""The precisions that a package can have: what each does to the weights, where it runs, what it must reach."""
+"""The precisions of a package: compression of the weights, oldest system, required PSNR."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-#: The systems that packages are made for, oldest first.
+#: The target systems, oldest first.
 TARGETS = ("iOS16", "iOS17", "iOS18")
 
 Scheme: TypeAlias = Literal["half", "linear", "palette"]
@@ -13,14 +13,14 @@ Scheme: TypeAlias = Literal["half", "linear", "palette"]
 
 @dataclass(frozen=True)
 class Precision:
-    """What is done to the weights of the network; activations are fp16 in all of them.
+    """The compression of the network's weights; activations are always fp16.
 
     Args:
-        label: for reports.
-        required_psnr: least PSNR against torch, dB.
-        scheme: fp16 as they are; 8-bit integers times a scale for each output channel; or indices into a palette.
-        bits: of one weight.
-        grouped: a palette for each group of output channels, not one for the whole weight.
+        label: its name in reports.
+        required_psnr: required PSNR against torch, dB.
+        scheme: uncompressed fp16; 8-bit integers times a scale per output channel; or indices into a palette.
+        bits: bits per weight.
+        grouped: a palette per group of output channels, not one per weight.
 
     """
 
@@ -32,7 +32,7 @@ class Precision:
 
     @property
     def first_target(self) -> str:
-        """The oldest system that runs it: palettes by group came with iOS 18, the rest with iOS 16."""
+        """The oldest system that runs it: iOS 18 for grouped palettes, else iOS 16."""
         return "iOS18" if self.grouped else "iOS16"
 
 
@@ -46,5 +46,5 @@ PRECISIONS: dict[str, Precision] = {
     "palette-4": Precision("4-bit k-means", 28, "palette", 4),
 }
 
-#: What the option ``bits`` asks of single layers, by the number of bits.
+#: The precision of single layers by the option ``bits``.
 LAYER_PRECISIONS = {bits: PRECISIONS[f"palette-{bits}"] for bits in (8, 6, 4)}

@@ -1,4 +1,4 @@
-"""What can be read off a saved package without running it: ops, types, shapes, sizes, and where ops may run."""
+"""Inspection of a saved package without running it: ops, types, shapes, sizes, and where ops may run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nfcore_coreml.neural_engine import NO_LIST, RULES, Operation
 from nfcore_coreml.toolchain import MIL_pb2
 
 LIMITS = (
-    "read off the file; no iPhone, no Mac and no Neural Engine was used. Which ops run where depends on device, "
+    "from the file only; no iPhone, Mac or Neural Engine was used. Which ops run where depends on device, "
     f"system and sizes, and Apple publishes no list ({NO_LIST}); Xcode's performance report on the device shows it"
 )
 
 _SYSTEMS = {7: "iOS 16, macOS 13", 8: "iOS 17, macOS 14", 9: "iOS 18, macOS 15"}
 
-#: Constants of more values than this are weights or tables, not parameters of ops.
+#: Constants with more values than this are weights or tables, not parameters of ops.
 _FEW = 16
 
 
@@ -41,7 +41,7 @@ class _Weights:
 
 @dataclass
 class _Reading:
-    """The program, sorted: the ops that run, and the constants by kind."""
+    """The program's ops that run, and its constants by kind."""
 
     operations: list[Operation] = field(default_factory=list)
     weights: dict[str, _Weights] = field(default_factory=dict)
@@ -114,7 +114,7 @@ def _read(package: Package) -> _Reading:
 
 
 def _stored(operation: MIL_pb2.Operation, constants: Mapping[str, MIL_pb2.Value]) -> dict[str, MIL_pb2.Value]:
-    """Return the parameters of an op whose values are written down: in itself, or in a constant."""
+    """Return the constant parameters of an op, stored in itself or in a constant."""
     stored = {name: value for name, value in operation.attributes.items() if name not in LABELS}
     for name, argument in operation.inputs.items():
         binding = argument.arguments[0]
@@ -126,7 +126,7 @@ def _stored(operation: MIL_pb2.Operation, constants: Mapping[str, MIL_pb2.Value]
 
 
 def _constants_of_weights(package: Package) -> set[str]:
-    """Return the names of the constants that a compressed weight is made of."""
+    """Return the names of the constants that compressed weights consist of."""
     return {
         binding.name
         for operation in package.block.operations
@@ -139,7 +139,7 @@ def _constants_of_weights(package: Package) -> set[str]:
 def _compression(op: str, stored: Mapping[str, MIL_pb2.Value]) -> str:
     """Return how a weight is compressed, in words."""
     if "lut" in stored:
-        # Of one palette (iOS 16), or (..., entries, 1) for each group.
+        # One palette (iOS 16), or (..., entries, 1) for each group.
         shape = Declared.of(stored["lut"].type).sizes
         entries, groups = (shape[-2], math.prod(shape[:-2])) if len(shape) > 1 else (shape[0], 1)
         return f"{int(math.log2(entries))}-bit palettes" + (" by group" if groups > 1 else "")
@@ -179,7 +179,7 @@ def _bits(declared: Declared | None) -> int:
 
 
 def _declared(value_type: MIL_pb2.ValueType) -> Declared | None:
-    """Return the declared type; None where the value is no tensor."""
+    """Return the declared type; None if the value is no tensor."""
     try:
         return Declared.of(value_type)
     except NotImplementedError:

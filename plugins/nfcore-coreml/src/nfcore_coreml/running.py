@@ -1,4 +1,4 @@
-"""Runs saved packages: by Core ML itself on macOS, by this plugin's evaluator elsewhere."""
+"""Runs saved packages: with Core ML on macOS, with this plugin's evaluator elsewhere."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from nfcore_coreml.toolchain import coremltools, quiet
 #: The first macOS that runs a package of each specification version (7: iOS 16, 8: iOS 17, 9: iOS 18).
 _FIRST_MACOS = {7: 13, 8: 14, 9: 15}
 
-#: Runs all packages one after another, for one camera or its rays: tensors by name, to tensors by name.
+#: Runs all packages in order, for one camera or its rays: tensors by name to tensors by name.
 Run = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 
 
 def runner(folder: Path, threads: int | None) -> nfcore.Runner:
-    """Return a runner of the packages in ``folder``, of whichever form they are.
+    """Return a runner of the packages in ``folder``, in any form.
 
     Args:
-        folder: of an export.
-        threads: of torch, where the evaluator runs the packages; Core ML has no such setting.
+        folder: the export's folder.
+        threads: torch's threads, if the evaluator runs the packages; Core ML has no such setting.
 
     Raises:
         UserError: a package is missing or damaged.
@@ -43,7 +43,9 @@ def runner(folder: Path, threads: int | None) -> nfcore.Runner:
         size = (int(metadata[f"nfcore.{name}"]) for name in ("height", "width", "pixels_per_ray"))
         render = nfcore.camera_render(_one_by_one(("origins", "directions"), run), *size)
     except ValueError:
-        raise nfcore.UserError(f"{packages[0].path}: not by nfcore-coreml: its metadata names no size") from None
+        raise nfcore.UserError(
+            f"{packages[0].path}: not by nfcore-coreml: its metadata has no image size"
+        ) from None
     return nfcore.Runner(verified_by, render, timed=by_core_ml)
 
 
@@ -95,7 +97,7 @@ def _torch_threads(count: int | None) -> Iterator[None]:
 
 
 def _one_by_one(names: tuple[str, str], run: Run) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a renderer of any number of views from one of single views: the packages have a fixed batch of 1."""
+    """Return a render function for any number of views: the packages have a fixed batch of 1."""
 
     def render(*tensors: Tensor) -> Tensor:
         views = zip(*(tensor.detach().cpu().float().split(1) for tensor in tensors), strict=True)

@@ -1,8 +1,8 @@
-"""coremltools, imported and run without the noise that it makes here.
+"""coremltools, imported and run without its irrelevant output.
 
-On import it warns that this torch is newer than the one it was tested with and, off macOS, that each of Apple's
-native libraries is missing; while converting it draws progress bars. None of it helps a user: parity is measured
-on the saved package, and what can't run here is said in words. Errors still come through.
+On import it warns that torch is newer than the tested version and, except on macOS, that Apple's native libraries
+are missing; while converting it shows progress bars. None of this helps a user: parity is measured on the saved
+package, and what can't run here is reported. Errors are not suppressed.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ def _is_error(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within this context coremltools logs only errors and draws no progress bars; afterwards all is as before."""
-    # A filter and not a level: coremltools sets its logger's level itself.
+    """Within this context coremltools logs only errors and shows no progress bars."""
+    # A filter, not a level: coremltools sets its logger's level itself.
     _LOGGER.addFilter(_is_error)
-    # The bars have no switch; they are the only users of tqdm while a model is converted.
+    # The bars can't be switched off; nothing else uses tqdm during a conversion.
     without_bars = functools.partialmethod(tqdm.tqdm.__init__, disable=True)
     try:
         with mock.patch.object(tqdm.tqdm, "__init__", without_bars), warnings.catch_warnings():
-            # coremltools leaves a temporary folder to the garbage collector, which removes it, with a warning.
+            # The garbage collector removes coremltools' temporary folder with a warning.
             warnings.simplefilter("ignore", ResourceWarning)
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="coremltools")  # its own calls
-            # It tries whether the greatest integers fit into fp16.
+            # It tests whether the largest integers fit into fp16.
             warnings.filterwarnings("ignore", message="overflow encountered in cast", category=RuntimeWarning)
             # torch.export copies a class that torch itself has deprecated.
             warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
@@ -48,9 +48,9 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _without(*names: str) -> Iterator[None]:
-    """Keep coremltools from importing what it takes along where it is installed: loud and not needed here."""
+    """Keep coremltools from importing optional packages, which print and are not needed here."""
     hidden = [name for name in names if name not in sys.modules]
-    absent: dict[str, Any] = dict.fromkeys(hidden)  # None is the import system's sign for: not to be had
+    absent: dict[str, Any] = dict.fromkeys(hidden)  # None makes an import fail
     sys.modules.update(absent)
     try:
         yield
@@ -63,7 +63,7 @@ with quiet(), _without("executorch", "torchao"):
     import coremltools
     import coremltools.optimize.coreml as optimize
 
-    # The kmeans1d that coremltools ships counts repeated numbers; the one on PyPI can't, and is four times slower.
+    # coremltools' own kmeans1d counts repeated numbers; the one on PyPI can't, and is four times slower.
     from coremltools._deps import _kmeans1d as kmeans1d
     from coremltools.proto import MIL_pb2, Model_pb2
 

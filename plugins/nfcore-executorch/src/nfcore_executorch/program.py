@@ -9,15 +9,15 @@ from torch import Tensor
 from nfcore import UserError
 from nfcore_executorch.toolchain import Method, Runtime, caught, portable_lib, quiet
 
-#: Shapes of what goes in.
+#: Shapes of the inputs.
 INPUTS = ((1, 3, 4), (1, 4))
 
 
 class _Threads:
-    """The one pool of threads of the process. XNNPACK's programs keep a pointer to the pool that they met.
+    """The process's thread pool. XNNPACK's programs keep a pointer to the pool of their first run.
 
     Attributes:
-        generation: which pool of this process it is; programs of an earlier one must be loaded again.
+        generation: the number of the present pool; programs of earlier pools must be loaded again.
 
     """
 
@@ -28,7 +28,7 @@ class _Threads:
         self.generation = 0
 
     def use(self, count: int) -> int:
-        """Have ``count`` threads, and return the generation of the pool that has them."""
+        """Use ``count`` threads, and return the generation of the pool."""
         if count != self.count:
             with quiet():
                 portable_lib._unsafe_reset_threadpool(count)
@@ -41,14 +41,14 @@ _THREADS = _Threads()
 
 
 class Program:
-    """A program from a file.
+    """A program loaded from a file.
 
-    ExecuTorch has one pool of threads: after a run of a program with another number of threads the next run of
-    this one loads it again, which takes as long as loading it did.
+    ExecuTorch has one thread pool: after a program ran with another number of threads, the next run of this one
+    loads it again.
 
     Args:
-        path: what the exporter wrote.
-        threads: to run with; None leaves the number to ExecuTorch.
+        path: the exported file.
+        threads: number of threads; None for ExecuTorch's default.
 
     Raises:
         UserError: the file is missing, damaged or not from this exporter.
@@ -83,11 +83,11 @@ class Program:
                 reason = last() or str(error)
                 raise UserError(f"{self.path}: damaged, ExecuTorch can't load it: {reason}") from None
         if method is None or _shapes(method) != INPUTS:
-            raise UserError(f"{self.path}: not a light field: it takes no pose and intrinsics")
+            raise UserError(f"{self.path}: not a light field: its inputs are not pose and intrinsics")
         return method
 
 
 def _shapes(method: Method) -> tuple[tuple[int, ...], ...]:
-    """Return the shapes of what goes in."""
+    """Return the shapes of the inputs."""
     about = method.metadata
     return tuple(tuple(about.input_tensor_meta(index).sizes()) for index in range(about.num_inputs()))

@@ -1,8 +1,8 @@
-"""ExecuTorch, imported and run without the noise that it makes here.
+"""ExecuTorch, imported and run without its irrelevant output.
 
-On import torchao warns of CUDA libraries that it did not find; where a graph can't be traced it is printed whole;
-the runtime says that files of an ARM system are missing, through Python's error stream or past it. None of it
-helps a user. What the runtime says before an error does: it is the only place where ExecuTorch says what is wrong.
+On import torchao warns about missing CUDA libraries; a graph that can't be traced is printed in full; the runtime
+reports missing files of an ARM system, on Python's error stream or directly. None of this helps a user. But what
+the runtime prints before an error does: only there does ExecuTorch name the cause.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within this context nothing is logged below an error, nothing is warned of; afterwards all is as before."""
+    """Suppress logging below errors, and warnings, within this context."""
     before = logging.root.manager.disable
     logging.disable(max(before, logging.WARNING))
     try:
@@ -32,7 +32,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def caught() -> Iterator[Callable[[], str]]:
-    """Within this context nothing is printed, by Python or native code; gives a function for its last line."""
+    """Capture what Python and native code print within this context; yield a function for its last line."""
     printed = io.StringIO()
     sys.stderr.flush()
     kept = os.dup(2)

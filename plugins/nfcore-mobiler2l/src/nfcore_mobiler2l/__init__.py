@@ -27,7 +27,7 @@ _SUMMARIES = {
 
 @nfcore.hookimpl
 def nfcore_components() -> Iterator[nfcore.Component]:
-    """Offer the parts of the student, and what it minimises."""
+    """Offer the parts of the student, and its loss."""
     yield nfcore.Component(
         "encoding",
         "points",
@@ -63,7 +63,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
 
 @nfcore.hookimpl
 def nfcore_recipes() -> Iterator[nfcore.Recipe]:
-    """Offer the pipelines; each file says which table and row of the paper it is."""
+    """Offer the pipelines; each file names its table and row of the paper."""
     for name, summary in _SUMMARIES.items():
         yield nfcore.Recipe(name, _HERE / "recipes" / f"{name}.toml", summary=summary)
 

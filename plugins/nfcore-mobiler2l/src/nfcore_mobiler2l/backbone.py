@@ -10,10 +10,10 @@ from nfcore_mobiler2l.residual import BlockOptions, Layer, ResidualBlock, make_a
 
 
 class ResidualConv(nfcore.Backbone):
-    """A head and (D - 2) / 2 residual blocks of 1x1 convolutions: each ray on its own.
+    """A head and (D - 2) / 2 residual blocks of 1x1 convolutions, each ray separately.
 
-    The options span the paper's ablation of network design (table 4): linear layers; convolutions without
-    activation, with ReLU, with GELU, with GELU and batch norm. The last is its choice and the default.
+    The options cover the paper's ablation of network design (table 4): linear layers; convolutions without
+    activation, with ReLU, with GELU, with GELU and batch norm. The last is the paper's choice and the default.
 
     Args:
         options: depth, width and the kind of block.

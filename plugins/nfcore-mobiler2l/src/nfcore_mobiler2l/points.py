@@ -21,12 +21,12 @@ class Points(RayEncoding):
     Channels are point-major: point 1 x, point 1 y, point 1 z, point 2 x, ..; for each such coordinate L sines, L
     cosines and, with ``include_input``, the coordinate itself. Holds no weights and needs no preparation.
 
-    With ``span="box"`` the points are even in the scene's bounded space and their coordinates are those of its
-    cube (``nfcore.geometry.spaces``), whatever unit the scene has; with ``"near-far"`` they are the world's. A
+    With ``span="box"`` the points are evenly spaced in the scene's bounded space, with coordinates in its cube
+    (``nfcore.Space``), whatever the scene's unit; with ``"near-far"`` the coordinates are the world's. A
     forward-facing scene is always warped to NDC, t = 0 .. 1 from the near plane to infinity.
 
     Args:
-        options: which points, and how they are encoded.
+        options: the points and their encoding.
         scene: the bounds of the scene.
 
     Raises:
@@ -41,12 +41,14 @@ class Points(RayEncoding):
         octaves: int = Field(6, ge=1, description="Octaves of the positional encoding, L")
         span: Literal["near-far", "box"] = Field(
             "near-far",
-            description="Where the points lie: at depths from the scene's near to its far (the paper), "
-            "or over the ray's way through the scene's bounded space, scaled to [-1, 1]: from its entry into the "
-            "box to its exit, or on to far where the scene is unbounded",
+            description="Span of the points: depths from the scene's near to far (the paper), or the ray's "
+            "segment in the scene's bounded space, scaled to [-1, 1]: from its entry into the box to its exit, or "
+            "to far if the scene is unbounded",
         )
         jitter: bool = Field(True, description="While training, move each point at random within its interval")
-        include_input: bool = Field(True, description="Give the coordinates themselves beside their sin and cos")
+        include_input: bool = Field(
+            True, description="Return the coordinates themselves in addition to their sin and cos"
+        )
 
     options: Options
     fractions: Tensor
@@ -58,7 +60,7 @@ class Points(RayEncoding):
         self.space = Space.of(scene)
         self._in_space = options.span == "box" or scene.forward_facing
         fractions = torch.linspace(0, 1, options.samples).reshape(1, -1, 1, 1)
-        # Constants, not weights: they follow from the options, so they are not saved.
+        # Constants, derived from the options, so they are not saved.
         self.register_buffer("fractions", fractions, persistent=False)
         self.register_buffer("frequencies", 2.0 ** torch.arange(options.octaves)[:, None, None], persistent=False)
 
@@ -74,7 +76,7 @@ class Points(RayEncoding):
     def points(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return the points (b, K, 3, h, w) along each ray, nearest first, in scene units or in the cube.
 
-        A ray that misses the box has its K points in one place, where it comes closest to all three pairs of faces
+        A ray that misses the box has its K points at one position, where it is closest to all three pairs of faces
         at once, moved to the cube's face; so the points move continuously when a ray leaves the box.
         """
         return torch.stack(self.coordinates(origins, directions), 2)
@@ -90,7 +92,7 @@ class Points(RayEncoding):
         return [start + depths * move for start, move in pairs]
 
     def _fractions(self, origins: Tensor) -> Tensor:
-        """Return where in the span the points are, in [0, 1]: (1, K, 1, 1), or (b, K, h, w) with jitter."""
+        """Return the points' positions in the span, in [0, 1]: (1, K, 1, 1), or (b, K, h, w) with jitter."""
         if not (self.training and self.options.jitter):
             return self.fractions
         between = (self.fractions[:, 1:] + self.fractions[:, :-1]) / 2
@@ -131,7 +133,7 @@ class _Octaves(nn.Module):
 
 
 def _octaves(coordinates: Tensor, frequencies: Tensor, include_input: bool, dim: int) -> Tensor:
-    """Return L sines, L cosines and, if wanted, the coordinate itself, along an axis ``dim`` of length 1."""
+    """Return L sines, L cosines and optionally the coordinate itself, along an axis ``dim`` of length 1."""
     angles = coordinates * frequencies
     parts = [angles.sin(), angles.cos()]
     return torch.cat([*parts, coordinates] if include_input else parts, dim)

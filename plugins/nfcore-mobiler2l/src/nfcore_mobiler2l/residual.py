@@ -18,11 +18,11 @@ class BlockOptions(nfcore.Options):
     """Options of residual blocks."""
 
     activation: Activation = Field(
-        "gelu", description="Between the two layers of a block; ReLU is quicker on a CPU"
+        "gelu", description="Between the two layers of a block; ReLU is faster on a CPU"
     )
     norm: Norm = Field(
         "batch",
-        description="After each layer of a block. Batch norm wants 4 views a step or more; "
+        description="After each layer of a block. Batch norm needs 4 views per step or more; "
         "without norm each block starts as the identity",
     )
 
@@ -30,8 +30,8 @@ class BlockOptions(nfcore.Options):
 class ResidualBlock(nn.Module):
     """Layer, norm, activation, layer, norm; plus the input.
 
-    Without norm the last layer starts at zero, so that a deep stack begins as the identity and learns from the
-    first step. Batch norm does without, as in the reference.
+    Without norm the last layer is initialised to zero, so that a deep stack starts as the identity and learns from
+    the first step. With batch norm it is not, as in the reference.
 
     Args:
         channels: features in and out.
@@ -46,7 +46,7 @@ class ResidualBlock(nn.Module):
         if options.norm == "none":
             for parameter in last.parameters():
                 nn.init.zeros_(parameter)
-        # The norm stands directly after its layer, where the core's fold_norms finds it.
+        # The norm is directly after its layer, where the core's fold_norms finds it.
         self.branch = nn.Sequential(
             first,
             *_norm(options.norm, layer, channels),

@@ -16,7 +16,7 @@ class TransposedConv(nfcore.Upsampler):
 
     The prime factors of the scale are its stages, from small to large: x8 is 2, 2, 2 and x12 is 2, 2, 3, as in the
     reference. A stage of 2 has kernel 4, stride 2, padding 1; one of an odd factor f has kernel f, stride f and no
-    padding. No activation follows a transposed convolution. A scale of 1 has no stage. Any scale can be done.
+    padding. No activation follows a transposed convolution. A scale of 1 has no stage. All scales are supported.
 
     Args:
         options: channels of the stages, and their blocks.
@@ -31,8 +31,8 @@ class TransposedConv(nfcore.Upsampler):
         channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(
             (64, 64, 16),
             min_length=1,
-            description="Channels of the stages of x8. With fewer stages the last ones count, so that what runs "
-            "at the image's size stays narrow; with more, the last is repeated",
+            description="Channels of the stages of x8. With fewer stages the last ones are used, so that layers "
+            "at the image's size stay narrow; with more, the last is repeated",
         )
         blocks: int = Field(2, ge=0, description="Residual blocks after each stage")
 
@@ -55,10 +55,10 @@ class TransposedConv(nfcore.Upsampler):
 
 
 class PixelShuffle(nfcore.Upsampler):
-    """One convolution to all the pixels of each ray's block, a pixel shuffle and a sigmoid.
+    """One convolution to all pixels of each ray's block, a pixel shuffle and a sigmoid.
 
-    The sub-pixel convolution of ESPCN (Shi et al., CVPR 2016). Nothing runs at the image's size, which makes it
-    quick where transposed convolutions are slow: on a CPU it reached 2 dB more in the same training time.
+    The sub-pixel convolution of ESPCN (Shi et al., CVPR 2016). No layer runs at the image's size, which makes it
+    fast where transposed convolutions are slow: on a CPU it reached 2 dB more in the same training time.
 
     Args:
         options: the convolution's kernel.

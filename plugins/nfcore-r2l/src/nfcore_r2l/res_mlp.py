@@ -1,4 +1,4 @@
-"""R2L's network: a deep residual MLP that takes each ray by itself (R2L, section 3.2)."""
+"""R2L's network: a deep residual MLP that processes each ray separately (R2L, section 3.2)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ResMLP(nfcore.Backbone):
     Neither norm nor dropout. D counts the last layer to RGB too, which is the upsampler's here: scale 1 of
     ``nfcore-mobiler2l/transposed-conv`` is just that layer and its sigmoid.
 
-    The layers run as 1x1 convolutions on (b, c, h, w). They compute what linear layers compute on rays, have the
-    same weights, and are what exporters and phones are quick at.
+    The layers run as 1x1 convolutions on (b, c, h, w). They are equivalent to linear layers on rays, with the
+    same weights, and fast on phones.
 
     Args:
         options: depth and width.

@@ -1,4 +1,4 @@
-"""A TensorBoard logger on the run hooks: what a run reports, under ``tensorboard/`` in its folder."""
+"""A TensorBoard logger on the run hooks: writes a run's reports to ``tensorboard/`` in its folder."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from nfcore_tensorboard.stage_log import StageLog
 
 
-# The stage whose log holds the configuration as a text, and the one by whose figures runs are compared.
+# The stage whose log has the configuration as text, and the one whose figures are for comparing runs.
 _FIRST, _SCORES = "teach", "evaluate"
 
 
 class Logger:
-    """Keeps one log for each stage that is at work; tensorboard is imported when the first of them begins."""
+    """Keeps one log for each running stage; imports tensorboard when the first one starts."""
 
     def __init__(self) -> None:
         self.logs: dict[tuple[Path, str], StageLog] = {}
 
     @nfcore.hookimpl
     def nfcore_stage_started(self, run: Path, stage: str) -> None:
-        """Begin a log."""
+        """Start a log."""
         from nfcore_tensorboard.stage_log import StageLog
 
         self.logs[run, stage] = StageLog(run / "tensorboard" / stage)
@@ -48,7 +48,7 @@ class Logger:
 
     @nfcore.hookimpl
     def nfcore_stage_finished(self, run: Path, stage: str, figures: Mapping[str, object]) -> None:
-        """Add the figures that are numbers, of the evaluation with the settings that led there; close the log."""
+        """Add the numeric figures, for the evaluation with the run's settings; close the log."""
         log = self.logs.pop((run, stage))
         if stage == _SCORES:
             from nfcore_tensorboard import settings
@@ -62,5 +62,5 @@ class Logger:
         self.logs.pop((run, stage)).fail(error)
 
 
-#: What the entry point names.
+#: The plugin object that the entry point names.
 logger = Logger()

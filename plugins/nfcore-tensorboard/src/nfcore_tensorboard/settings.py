@@ -1,4 +1,4 @@
-"""A run's settings, as TensorBoard shows them: a text, and flat names with values to compare runs by."""
+"""A run's settings for TensorBoard: as text, and as flat names with values for comparing runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Value = bool | float | str
 
 
 def text(run: Path) -> str:
-    """Return the run's configuration as a block of code in Markdown."""
+    """Return the run's configuration as a Markdown code block."""
     lines = (run / "config.toml").read_text(encoding="utf-8").splitlines()
     return "\n".join(f"    {line}" for line in lines)
 

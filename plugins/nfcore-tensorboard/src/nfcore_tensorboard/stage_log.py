@@ -1,4 +1,4 @@
-"""The event files of one stage: a folder of its own, so that TensorBoard can hide what an interruption undid."""
+"""The event files of one stage, in a folder of its own, so that TensorBoard can hide rows after a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-# What a killed run loses at most; a checkpoint is taken every 15 seconds.
+# The most that a killed run loses; checkpoints are taken every 15 seconds.
 _FLUSH_SECONDS = 1
 
 
 class StageLog:
-    """Writes what one stage reports.
+    """Writes the reports of one stage.
 
-    The first event makes TensorBoard hide those that an earlier process wrote for the same step or a later one:
-    they came after the checkpoint that the stage went on from.
+    The first event makes TensorBoard hide those that an earlier process wrote for the same or later steps: they
+    came after the checkpoint that the stage resumed from.
 
     Args:
-        folder: where the event files go; made with the first event.
+        folder: the folder of the event files; created with the first event.
 
     """
 
@@ -37,7 +37,7 @@ class StageLog:
             writer.add_scalar(name, value, step)
 
     def image(self, step: int, name: str, image: Tensor) -> None:
-        """Add a picture (height, width, 3) float32 RGB in [0, 1] at ``step``."""
+        """Add an image (height, width, 3) float32 RGB in [0, 1] at ``step``."""
         self._at(step).add_image(name, image.clamp(0, 1), step, dataformats="HWC")
 
     def text(self, step: int, name: str, text: str) -> None:
@@ -45,14 +45,14 @@ class StageLog:
         self._at(step).add_text(name, text, step)
 
     def settings(self, settings: Mapping[str, bool | float | str], figures: Mapping[str, object]) -> None:
-        """Add the settings for TensorBoard's table of runs (HParams), to be compared by the figures."""
+        """Add the settings and figures to TensorBoard's table of runs (HParams)."""
         scored = {f"figures/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
         event_file: Any = self._at(self.step).file_writer  # torch's own types say None
         for summary in hparams(dict(settings), scored):
             event_file.add_summary(summary)
 
     def finish(self, figures: Mapping[str, object]) -> None:
-        """Add the figures that are numbers at the last step, and close the files."""
+        """Add the numeric figures at the last step, and close the files."""
         writer = self._at(self.step)
         for name, value in figures.items():
             if isinstance(value, int | float):

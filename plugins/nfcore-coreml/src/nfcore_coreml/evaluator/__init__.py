@@ -1,8 +1,8 @@
 """A saved ML Program, evaluated op by op on any platform.
 
-``Package`` reads what is on disk (manifest, program, weights); ``Program`` runs it in torch. Tensors that the
-program declares as fp16 are computed in fp32 and rounded to fp16 after every op. How the Neural Engine accumulates
-inside an op is Apple's own and not modelled.
+``Package`` reads the files (manifest, program, weights); ``Program`` runs it in torch. Tensors that the program
+declares as fp16 are computed in fp32 and rounded to fp16 after every op. How the Neural Engine accumulates inside
+an op is not public and not modelled.
 """
 
 from nfcore_coreml.evaluator.package import Package

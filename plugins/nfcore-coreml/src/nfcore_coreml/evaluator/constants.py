@@ -35,14 +35,14 @@ def constexpr_blockwise_shift_scale(data: Tensor, scale: Tensor, offset: Tensor 
 
 
 def constexpr_cast(source_val: Tensor, output_dtype: str) -> Tensor:
-    """Return the value; the declared type of the result decides how it is held."""
+    """Return the value; the declared type of the result decides how it is stored."""
     return source_val
 
 
 def constexpr_lut_to_dense(
     indices: Tensor, lut: Tensor, shape: Tensor | None = None, vector_axis: Tensor | None = None
 ) -> Tensor:
-    """Return the entries of a palette: of one (iOS 16, with ``shape``), or of one for each block (iOS 18).
+    """Return the entries of one palette (iOS 16, with ``shape``), or of one palette per block (iOS 18).
 
     Raises:
         NotImplementedError: the palette's entries are vectors.
@@ -54,7 +54,7 @@ def constexpr_lut_to_dense(
         return lut[_unpacked(indices, bits, dimensions)]
     *blocks, entries, vector = lut.shape
     if vector != 1:
-        raise NotImplementedError(f"palettes of {vector}-vectors are not known")
+        raise NotImplementedError(f"palettes of {vector}-vectors are not supported")
     first_entry = torch.arange(math.prod(blocks)).reshape(blocks) * entries
     return lut.flatten()[_expanded(first_entry, indices.shape) + indices]
 
@@ -75,7 +75,7 @@ def _unpacked(packed: Tensor, bits: int, shape: list[int]) -> Tensor:
 
 
 def _expanded(parameter: Tensor, shape: torch.Size) -> Tensor:
-    """Return one value for each element from one for each block; a block's size is the quotient of the shapes."""
+    """Expand one value per block to one per element; a block's size is the quotient of the shapes."""
     for axis, size in enumerate(shape):
         parameter = parameter.repeat_interleave(size // parameter.shape[axis], dim=axis)
     return parameter

@@ -1,7 +1,7 @@
 """MIL ops that act on each element.
 
 Definitions: coremltools, ops/defs/*/elementwise_unary.py, elementwise_binary.py and activation.py.
-Where an op has an ``epsilon``, it is added to the argument, as the definitions say.
+An op's ``epsilon`` is added to the argument, as in the definitions.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def _binary(compute: Callable[[Tensor, Tensor], Tensor]) -> Op:
 
 
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """Return ``x``: the result's declared type says the same as ``dtype``, and decides how it is held."""
+    """Return ``x``: the result's declared type equals ``dtype``, and decides how it is stored."""
     return x
 
 
 def clamped_relu(x: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Return ``x``, times ``alpha`` where it is negative, but ``beta`` at most."""
+    """Return ``x``, times ``alpha`` where it is negative, at most ``beta``."""
     return torch.minimum(torch.where(x >= 0, x, alpha * x), beta)
 
 
@@ -96,7 +96,7 @@ def sigmoid_hard(x: Tensor, alpha: Number = 0.2, beta: Number = 0.5) -> Tensor:
 
 
 def threshold(x: Tensor, alpha: Tensor) -> Tensor:
-    """Return ``x``, but ``alpha`` at least."""
+    """Return ``x``, at least ``alpha``."""
     return torch.maximum(x, alpha)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nfcore_coreml.evaluator.parameters import Flag, Number, Op, Vector, ints, torch_pads
 
-#: By the rank of the input: batch, channels and one to three axes of space.
+#: By the rank of the input: batch, channels and one to three spatial axes.
 CONV = {3: F.conv1d, 4: F.conv2d, 5: F.conv3d}
 CONV_TRANSPOSE = {3: F.conv_transpose1d, 4: F.conv_transpose2d, 5: F.conv_transpose3d}
 AVERAGE = {3: F.avg_pool1d, 4: F.avg_pool2d, 5: F.avg_pool3d}
@@ -78,8 +78,8 @@ def conv_transpose(
 ) -> Tensor:
     """Return the transposed convolution of (b, c, *space) with weights (c, c' / groups, *kernel).
 
-    ``pad`` is cropped from the full result; ``output_shape`` overrides how much is left at the far end, which gets
-    the bias alone where the kernel does not reach.
+    ``pad`` is cropped from the full result; ``output_shape`` overrides how much is left at the far end, which has
+    only the bias where the kernel does not reach.
     """
     space = x.dim() - 2
     pads = _pads(pad_type, pad, space)
@@ -93,7 +93,7 @@ def conv_transpose(
 
 
 def einsum(values: Sequence[Tensor], equation: str) -> Tensor:
-    """Return the sum of products that ``equation`` writes."""
+    """Return the sum of products by ``equation``."""
     return torch.einsum(equation, *values)
 
 
@@ -131,7 +131,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def matmul(x: Tensor, y: Tensor, transpose_x: Flag = False, transpose_y: Flag = False) -> Tensor:
-    """Return the product of the last two axes, either factor transposed first if so asked."""
+    """Return the matrix product over the last two axes, with either factor transposed first if requested."""
     return (x.mT if transpose_x else x) @ (y.mT if transpose_y else y)
 
 
@@ -143,7 +143,7 @@ def max_pool(
     pad: Vector | None = None,
     ceil_mode: Flag = False,
 ) -> Tensor:
-    """Return the greatest value of each window of (b, c, *space)."""
+    """Return the maximum of each window of (b, c, *space)."""
     space = x.dim() - 2
     sides = _even_pads(pad_type, pad, space)
     return GREATEST[x.dim()](x, ints(kernel_sizes), _per_axis(strides, space), sides, 1, bool(ceil_mode))
@@ -154,24 +154,24 @@ def _per_axis(parameter: Vector | None, space: int) -> list[int]:
 
 
 def _pads(pad_type: str, pad: Vector | None, space: int) -> list[int]:
-    """Return what is padded before and after each axis of space."""
+    """Return the padding before and after each spatial axis."""
     if pad_type == "valid":
         return [0] * 2 * space
     if pad_type == "custom" and pad is not None:
         return ints(pad)
-    raise NotImplementedError(f"the pad type {pad_type!r} is not known")
+    raise NotImplementedError(f"the pad type {pad_type!r} is not supported")
 
 
 def _even_pads(pad_type: str, pad: Vector | None, space: int) -> list[int]:
-    """Return what is padded on either side of each axis of space.
+    """Return the padding on either side of each spatial axis.
 
     Raises:
-        NotImplementedError: more on one side than on the other.
+        NotImplementedError: the two sides differ.
 
     """
     pads = _pads(pad_type, pad, space)
     if pads[::2] != pads[1::2]:
-        raise NotImplementedError(f"windows padded unevenly, by {pads}, are not known")
+        raise NotImplementedError(f"windows padded unevenly, by {pads}, are not supported")
     return pads[::2]
 
 

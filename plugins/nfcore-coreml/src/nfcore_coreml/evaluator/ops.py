@@ -1,7 +1,7 @@
-"""The table of MIL ops that the evaluator knows, by name.
+"""The table of MIL ops that the evaluator supports, by name.
 
 Each is one small function; its name, parameters and defaults are those of its definition in coremltools,
-converters/mil/mil/ops/defs. Values come as tensors, floats held in float32 (and modes as strings); results are
+converters/mil/mil/ops/defs. Values are tensors, floats in float32 (and modes as strings); results are
 float32 too, and ``program`` rounds them to the type that the program declares. A form of an op that a function
 does not cover is a NotImplementedError.
 """

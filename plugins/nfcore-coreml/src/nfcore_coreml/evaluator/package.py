@@ -1,4 +1,4 @@
-"""A saved ``.mlpackage``: its manifest, its ML Program, and where its weights are stored.
+"""A saved ``.mlpackage``: its manifest, its ML Program and its weight files.
 
 The layout is that of Core ML's model packages: ``Manifest.json`` names the root model, a protobuf file under
 ``Data/``; tensors too large for it are stored in blob files next to it.
@@ -29,7 +29,7 @@ class Package:
     Args:
         path: the ``.mlpackage`` folder.
         model_file: the protobuf file in it.
-        model: what that file holds.
+        model: the content of that file.
         blobs: the tensors in the files next to it.
 
     """
@@ -41,10 +41,10 @@ class Package:
 
     @classmethod
     def read(cls, path: Path) -> Package:
-        """Read the package at ``path``. Its weights are read when they are asked for.
+        """Read the package at ``path``. Its weights are read on use.
 
         Raises:
-            UserError: there is none, it is damaged, or it holds something else than an ML Program.
+            UserError: it is missing, damaged, or not an ML Program.
 
         """
         model_file = _model_file(path)
@@ -84,7 +84,7 @@ class Package:
 
     @property
     def size_ranges(self) -> dict[str, list[tuple[int, float]]]:
-        """The least and greatest size of each axis of the inputs whose shapes are flexible, by their names."""
+        """The minimum and maximum size of each axis of the inputs with flexible shapes, by name."""
         shapes = {given.name: given.type.multiArrayType.shapeRange for given in self.model.description.input}
         return {
             name: [(r.lowerBound, r.upperBound if r.upperBound >= 0 else math.inf) for r in shape.sizeRanges]
@@ -101,7 +101,7 @@ class Package:
 
 
 def _model_file(path: Path) -> Path:
-    """Return the path of the root model, as the manifest names it."""
+    """Return the path of the root model, by the manifest."""
     if not path.is_dir():
         raise nfcore.UserError(f"{path}: no such Core ML package")
     manifest_file = path / MANIFEST

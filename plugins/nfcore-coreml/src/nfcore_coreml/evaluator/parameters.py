@@ -1,4 +1,4 @@
-"""How the parameters of MIL ops reach the functions that run them: tensors, or the defaults of the definitions."""
+"""Types of the parameters of MIL ops: tensors, or the defaults of the definitions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from torch import Tensor
 
-#: The function that runs one op: its parameters have the names that MIL gives them.
+#: The function that runs one op; its parameters have MIL's names.
 Op: TypeAlias = Callable[..., Tensor | Sequence[Tensor]]
 
 #: A scalar parameter: a tensor from the program, or a default.

@@ -21,7 +21,7 @@ from nfcore_coreml.toolchain import MIL_pb2
 #: The parameters that take several values; all others take one.
 VARIADIC = frozenset({"values"})
 
-#: Attributes of an op that are no parameters.
+#: Attributes of an op that are not parameters.
 LABELS = frozenset({"name"})
 
 
@@ -33,7 +33,7 @@ class Step:
         op: the op's name in MIL.
         compute: the function that computes it.
         arguments: for each parameter the names of its values.
-        literals: the values that are written into the op itself, under names of their own.
+        literals: the values stored in the op itself, under generated names.
         outputs: name and declared type of each result.
         dead: values that no later step needs.
 
@@ -50,8 +50,8 @@ class Step:
         """Return the results by name, rounded to their declared types.
 
         Raises:
-            ValueError: a value that is needed is not there, or a result has another shape than declared.
-            Exception: what torch raises for values that the op can't take.
+            ValueError: a required value is missing, or a result has another shape than declared.
+            Exception: torch raised it for invalid values.
 
         """
         result = self.compute(**{name: self._argument(name, values) for name in self.arguments})
@@ -59,7 +59,7 @@ class Step:
         held: dict[str, Value] = {}
         for (name, declared), tensor in zip(self.outputs, results, strict=True):
             if not declared.fits(tensor.shape):
-                raise ValueError(f"it gives {list(tensor.shape)}, the program declares {declared}")
+                raise ValueError(f"it returns {list(tensor.shape)}, the program declares {declared}")
             held[name] = declared.hold(tensor)
         return held
 
@@ -75,17 +75,17 @@ class Step:
 class Program:
     """The main function of a package's ML Program.
 
-    Constants are read and decompressed once, here; other values are let go after their last use.
+    Constants are read and decompressed once, here; other values are released after their last use.
 
     Args:
-        package: the package as it was read from disk.
+        package: the package.
 
     Attributes:
         inputs: declared types of the inputs, by name.
         outputs: names of the outputs.
 
     Raises:
-        UserError: an op that is not known (says which), or a damaged program or weight file.
+        UserError: an op is not supported (names it), or the program or a weight file is damaged.
 
     """
 
@@ -110,7 +110,7 @@ class Program:
                 elif operation.type in OPS:
                     steps.append(_step(operation, OPS[operation.type], package.blobs))
                 else:
-                    raise NotImplementedError("it is not known")
+                    raise NotImplementedError("it is not supported")
             except nfcore.UserError:
                 raise
             except Exception as error:
@@ -130,7 +130,7 @@ class Program:
             The outputs by name; fp16 ones as float32 tensors of fp16 numbers.
 
         Raises:
-            UserError: inputs of other names or shapes than declared, or an op that can't be run on its values.
+            UserError: inputs of other names or shapes than declared, or an op fails.
 
         """
         if not self._takes(inputs):
@@ -163,7 +163,7 @@ class Program:
         )
 
     def _refused(self, op: str, outputs: Sequence[str], error: Exception) -> nfcore.UserError:
-        """Return the one line that says which op of which package can't be evaluated, and why."""
+        """Return the error that names the package, the op and the reason."""
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         return nfcore.UserError(
             f"{self._path}: nfcore-coreml's evaluator can't run the op {op!r} ({', '.join(outputs)}): {reason}"
@@ -182,7 +182,7 @@ def _step(operation: MIL_pb2.Operation, compute: Op, blobs: BlobStorage) -> Step
     literals: dict[str, Value] = {}
 
     def literal(label: str, value: MIL_pb2.Value) -> str:
-        name = f"<{label}>"  # names of values are identifiers, so none is like this
+        name = f"<{label}>"  # never the name of a value: those are identifiers
         literals[name] = decode(value, blobs)
         return name
 
@@ -201,7 +201,7 @@ def _step(operation: MIL_pb2.Operation, compute: Op, blobs: BlobStorage) -> Step
 def _check_parameters(arguments: Mapping[str, list[str]], known: Mapping[str, inspect.Parameter]) -> None:
     for name, values in arguments.items():
         if name not in known:
-            raise ValueError(f"its parameter {name!r} is not known")
+            raise ValueError(f"its parameter {name!r} is not supported")
         if len(values) != 1 and name not in VARIADIC:
             raise ValueError(f"its parameter {name!r} takes one value, not {len(values)}")
     for name, parameter in known.items():
@@ -210,7 +210,7 @@ def _check_parameters(arguments: Mapping[str, list[str]], known: Mapping[str, in
 
 
 def _freeing(steps: list[Step], keep: Sequence[str]) -> list[Step]:
-    """Return the steps, each with the values that it is the last to use, or that nobody uses."""
+    """Return the steps, each with the values that are not used after it."""
     freeing = []
     needed = set(keep)
     for step in reversed(steps):

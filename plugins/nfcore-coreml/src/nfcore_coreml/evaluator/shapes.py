@@ -17,9 +17,9 @@ from nfcore_coreml.evaluator.parameters import Flag, Number, Op, Vector, ints, t
 
 
 def concat(values: Sequence[Tensor], axis: Tensor, interleave: Flag = False) -> Tensor:
-    """Return the tensors one after another along ``axis``; scalars count as vectors."""
+    """Return the tensors concatenated along ``axis``; scalars count as vectors."""
     if interleave:
-        raise NotImplementedError("interleaving is not known")
+        raise NotImplementedError("interleaving is not supported")
     return torch.cat([torch.atleast_1d(value) for value in values], int(axis))
 
 
@@ -59,9 +59,9 @@ def fill_like(ref_tensor: Tensor, value: Number = 0.0) -> Tensor:
 def gather(
     x: Tensor, indices: Tensor, axis: Number = 0, batch_dims: Number = 0, validate_indices: Flag = False
 ) -> Tensor:
-    """Return the entries of ``x`` along ``axis`` that ``indices`` name; the axes of ``indices`` take its place."""
+    """Return the entries of ``x`` at ``indices`` along ``axis``, which the axes of ``indices`` replace."""
     if int(batch_dims):
-        raise NotImplementedError("batch dimensions are not known")
+        raise NotImplementedError("batch dimensions are not supported")
     return x[(slice(None),) * (int(axis) % x.dim()) + (indices,)]
 
 
@@ -72,13 +72,13 @@ def gather_along_axis(x: Tensor, indices: Tensor, axis: Number = 0, validate_ind
 
 
 def pad(x: Tensor, pad: Vector, mode: str = "constant", constant_val: Number = 0.0) -> Tensor:
-    """Return ``x`` with a border along its last axes: of one value, its mirror image, or its outermost values."""
+    """Return ``x`` padded along its last axes: by a constant, its reflection, or its border values."""
     borders = torch_pads(ints(pad))
     if mode == "constant":
         return F.pad(x, borders, value=float(constant_val))
     if mode not in ("reflect", "replicate"):
-        raise NotImplementedError(f"the mode {mode!r} is not known")
-    while len(borders) > 2 and borders[-2:] == [0, 0]:  # torch wants as few pairs as there are
+        raise NotImplementedError(f"the mode {mode!r} is not supported")
+    while len(borders) > 2 and borders[-2:] == [0, 0]:  # torch requires as few pairs as possible
         borders = borders[:-2]
     return F.pad(x, borders, mode)
 
@@ -94,12 +94,12 @@ def pixel_unshuffle(x: Tensor, downscale_factor: Tensor) -> Tensor:
 
 
 def reshape(x: Tensor, shape: Vector) -> Tensor:
-    """Return the same elements, row-major, in another shape; -1 stands for what is left."""
+    """Return the same elements, row-major, in another shape; -1 is inferred."""
     return x.reshape(ints(shape))
 
 
 def reverse(x: Tensor, axes: Vector | None = None) -> Tensor:
-    """Return ``x`` in the opposite order along these axes, or along all."""
+    """Return ``x`` reversed along these axes, or along all."""
     return x.flip(list(range(x.dim())) if axes is None else ints(axes))
 
 
@@ -117,11 +117,11 @@ def slice_by_index(
     end_mask: Vector | None = None,
     squeeze_mask: Vector | None = None,
 ) -> Tensor:
-    """Return ``x[begin:end:stride]``; a mask lifts the limit of an axis, or takes its one entry at ``begin``."""
+    """Return ``x[begin:end:stride]``; masks remove the limit of an axis, or select its entry at ``begin``."""
     none = [0] * x.dim()
     strides = [1] * x.dim() if stride is None else ints(stride)
     if min(strides, default=1) < 1:
-        raise NotImplementedError("negative strides are not known")
+        raise NotImplementedError("negative strides are not supported")
     unbounded_begin, unbounded_end, squeezed = (
         none if mask is None else ints(mask) for mask in (begin_mask, end_mask, squeeze_mask)
     )
@@ -136,7 +136,7 @@ def slice_by_index(
 
 
 def slice_by_size(x: Tensor, begin: Vector, size: Vector) -> Tensor:
-    """Return ``size`` elements from ``begin`` along each axis; a size of -1 is all that follow."""
+    """Return ``size`` elements from ``begin`` along each axis; a size of -1 means all the rest."""
     index = []
     for first, count in zip(ints(begin), ints(size), strict=True):
         index.append(slice(first, None if count == -1 else first + count))
@@ -151,7 +151,7 @@ def softmax(x: Tensor, axis: Number = -1) -> Tensor:
 def split(
     x: Tensor, axis: Tensor, num_splits: Tensor | None = None, split_sizes: Vector | None = None
 ) -> Sequence[Tensor]:
-    """Return parts of the given sizes, or ``num_splits`` equal ones; MIL demands one of the two."""
+    """Return parts of the given sizes, or ``num_splits`` equal ones; MIL requires one of the two."""
     if split_sizes is not None:
         return torch.split(x, ints(split_sizes), int(axis))
     if num_splits is None:
@@ -165,12 +165,12 @@ def squeeze(x: Tensor, axes: Vector | None = None) -> Tensor:
 
 
 def stack(values: Sequence[Tensor], axis: Tensor) -> Tensor:
-    """Return the tensors side by side along a new axis."""
+    """Return the tensors stacked along a new axis."""
     return torch.stack(list(values), int(axis))
 
 
 def tile(x: Tensor, reps: Vector) -> Tensor:
-    """Return ``x`` repeated as a whole along each axis."""
+    """Return ``x`` tiled along each axis."""
     return x.repeat(ints(reps))
 
 

@@ -1,6 +1,6 @@
-"""MIL values: what a program holds as a constant, as torch tensors; and what it declares a result to be.
+"""MIL values: a program's constants as torch tensors, and the declared types of results.
 
-Floats of any width are held as float32, integers as int64, because torch computes on those everywhere; the
+Floats of any width are stored as float32, integers as int64, because torch supports those everywhere; the
 declared type decides how a result is rounded. Strings, which only name modes, stay strings.
 """
 
@@ -24,8 +24,8 @@ Value: TypeAlias = Tensor | str
 class Element(NamedTuple):
     """How the elements of one MIL data type are stored.
 
-    ``numpy`` is the type once unpacked, ``bits`` the width in storage, ``blob`` the number that blob storage gives
-    the type (StorageFormat.hpp, BlobDataType).
+    ``numpy`` is the type once unpacked, ``bits`` the width in storage, ``blob`` the type's number in blob storage
+    (StorageFormat.hpp, BlobDataType).
     """
 
     numpy: str
@@ -51,7 +51,7 @@ ELEMENTS = {
     MIL_pb2.UINT32: Element("<u4", 32, 15),
 }
 
-#: The lists of a protobuf value that hold whole numbers, not bytes.
+#: The lists of a protobuf value that contain numbers, not bytes.
 _NUMBERS = frozenset({"floats", "ints", "bools", "longInts", "doubles"})
 
 
@@ -61,7 +61,7 @@ class Declared:
 
     Args:
         data_type: a number of ``MIL_pb2.DataType``.
-        shape: None for a size that is known only when the program runs.
+        shape: the sizes; None for one that is known only when the program runs.
 
     """
 
@@ -73,21 +73,21 @@ class Declared:
         """Return the declared type.
 
         Raises:
-            NotImplementedError: it is no tensor, or has a number of axes that is known only when the program runs.
+            NotImplementedError: it is no tensor, or its number of axes is known only when the program runs.
 
         """
         kind = value_type.WhichOneof("type")
         if kind != "tensorType":
-            raise NotImplementedError(f"values of {kind} are not known")
+            raise NotImplementedError(f"values of {kind} are not supported")
         tensor = value_type.tensorType
         if any(dimension.unknown.variadic for dimension in tensor.dimensions):
-            raise NotImplementedError("shapes of any number of axes are not known")
+            raise NotImplementedError("shapes of any number of axes are not supported")
         sizes = (d.constant.size if d.WhichOneof("dimension") == "constant" else None for d in tensor.dimensions)
         return cls(tensor.dataType, tuple(sizes))
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The shape of a value whose sizes are all known before the program runs, as a constant's are.
+        """The shape of a value whose sizes are all known before the program runs, such as a constant.
 
         Raises:
             ValueError: a size is known only when the program runs.
@@ -109,13 +109,13 @@ class Declared:
         return math.prod(self.sizes)
 
     def fits(self, shape: Sequence[int]) -> bool:
-        """Return whether a tensor of ``shape`` is what is declared."""
+        """Return whether ``shape`` is the declared shape."""
         return len(shape) == len(self.shape) and all(
             declared in (None, size) for declared, size in zip(self.shape, shape, strict=True)
         )
 
     def hold(self, value: Tensor) -> Tensor:
-        """Return ``value`` as a tensor of this type, fp16 rounded and held in float32."""
+        """Return ``value`` as a tensor of this type, fp16 rounded and stored as float32."""
         if self.data_type == MIL_pb2.FLOAT16:
             return value.to(torch.float16).float()
         if self.data_type == MIL_pb2.FLOAT32:
@@ -131,9 +131,9 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
     """Return a constant of the program, read from itself or from ``blobs``.
 
     Raises:
-        ValueError: it does not hold what it declares.
-        NotImplementedError: it is of a type that the evaluator does not know.
-        UserError: the blob file that holds it is damaged.
+        ValueError: its content does not match its declaration.
+        NotImplementedError: the evaluator does not support its type.
+        UserError: its blob file is damaged.
 
     """
     declared = Declared.of(value.type)
@@ -144,7 +144,7 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
             raise ValueError("a string constant holds no string")
         return str(immediate.strings.values[0])
     if declared.data_type not in ELEMENTS:
-        raise NotImplementedError(f"constants of {declared} are not known")
+        raise NotImplementedError(f"constants of {declared} are not supported")
     element = ELEMENTS[declared.data_type]
     count = declared.size
     size = -(-count * element.bits // 8)
@@ -156,7 +156,7 @@ def decode(value: MIL_pb2.Value, blobs: BlobStorage) -> Value:
     elif kind in _NUMBERS and len(getattr(immediate, kind).values) == count:
         numbers = np.array(list(getattr(immediate, kind).values))
     else:
-        raise ValueError(f"a constant of {declared} does not hold its {count} numbers")
+        raise ValueError(f"a constant of {declared} does not have its {count} numbers")
     wide = np.float32 if numbers.dtype.kind == "f" else np.int64
     return declared.hold(torch.from_numpy(numbers.astype(wide).reshape(declared.shape)))
 

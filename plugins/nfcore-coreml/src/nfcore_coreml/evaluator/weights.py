@@ -17,7 +17,7 @@ RECORD = struct.Struct("<IIQQ40x")
 VERSION = 2
 SENTINEL = 0xDEADBEEF
 
-#: A program writes its own folder so, because it can't know where the package will be stored.
+#: The program's placeholder for its own folder.
 FOLDER_VARIABLE = "@model_path/"
 
 
@@ -25,8 +25,8 @@ class BlobStorage:
     """The blob files of one package.
 
     Args:
-        folder: of the program; files are named relative to it.
-        package: the package, for messages and as the fence that no file name leads out of.
+        folder: the program's folder; file names are relative to it.
+        package: the package; files outside it are rejected.
 
     """
 
@@ -39,13 +39,13 @@ class BlobStorage:
         """Return the bytes of the tensor whose record is at ``offset``.
 
         Args:
-            file_name: as the program has it, with ``@model_path`` for its own folder.
-            offset: of the record, bytes.
-            element_type: what the program takes the elements for, as a number of StorageFormat.hpp's BlobDataType.
-            size: what the program takes the tensor's size for, bytes.
+            file_name: the name in the program, with ``@model_path`` for its own folder.
+            offset: offset of the record, bytes.
+            element_type: the element type in the program, a number of StorageFormat.hpp's BlobDataType.
+            size: the tensor's size in the program, bytes.
 
         Raises:
-            UserError: the file is missing, cut short, no blob storage, or says otherwise than the program.
+            UserError: the file is missing, truncated, not blob storage, or contradicts the program.
 
         """
         data = self._file(file_name)
@@ -81,7 +81,7 @@ class BlobStorage:
             raise self._damaged(name, f"it has {len(data)} bytes, fewer than a header")
         version = HEADER.unpack_from(data)[1]
         if version != VERSION:
-            raise self._damaged(name, f"blob storage version {version}; {VERSION} is known")
+            raise self._damaged(name, f"blob storage version {version}; only {VERSION} is supported")
         return data
 
     def _damaged(self, file_name: str, why: str) -> nfcore.UserError:
