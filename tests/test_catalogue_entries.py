@@ -47,7 +47,7 @@ WRONG = {
         f"{SKY}, level = 9",
         "level 9 of that interface, this nfcore has level 2",
     ),
-    "a name twice": ('"ray_source", name = "ring"', f'"teacher", {SKY}', "teacher 'sky' is there twice"),
+    "a name twice": ('"ray_source", name = "ring"', f'"teacher", {SKY}', "teacher 'sky' is listed twice"),
     "a name that another has": (SKY, 'name = "voxels"', "'voxels' is a name of nfcore-teachers"),
     "a recipe that another has": ('name = "tiny"', 'name = "quickstart"', "recipe 'quickstart' is a name of"),
 }

@@ -47,13 +47,13 @@ def test_a_folder_that_two_could_read_is_an_error_that_names_both(folder):
     (folder / "model").mkdir()
     (folder / "model" / "a.txt").write_text("")
     (folder / "poses.npy").write_text("")
-    with pytest.raises(UserError, match=f"say numbers:{folder} or words:{folder}"):
+    with pytest.raises(UserError, match=f"numbers:{folder} or words:{folder}"):
         recognised(folder, manager(a=SOURCES))
 
 
 def test_a_name_that_two_distributions_have_is_said_in_full(folder):
     (folder / "poses.npy").write_text("")
-    with pytest.raises(UserError, match=f"say a/numbers:{folder} or b/numbers:{folder}"):
+    with pytest.raises(UserError, match=f"a/numbers:{folder} or b/numbers:{folder}"):
         recognised(folder, manager(a=SOURCES, b=SOURCES[:1]))
 
 

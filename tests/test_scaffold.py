@@ -41,7 +41,7 @@ def test_a_new_plugin_has_all_that_a_distribution_needs(tmp_path, kind):
         ("My_Plugin", "encoding", "lower case, words joined by dashes, such as my-encoding"),
         ("2fast", "encoding", "lower case"),
         ("../up", "encoding", "lower case"),
-        ("class", "encoding", "a word of Python"),
+        ("class", "encoding", "'class'"),
         ("json", "encoding", "Python has a module 'json' already"),
         ("nfcore-onnx", "exporter", "nfcore-onnx 0.1.0 is installed already"),
         ("fresh", "encodign", "unknown kind 'encodign'; did you mean 'encoding'"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import nfcore
 from nfcore import Cameras, OrbitRegion, Tolerance, UserError
 from nfcore_web import page as pages
-from nfcore_web.model import share_weights, whole
+from nfcore_web.model import share_weights, with_weights
 from nfcore_web.region import region
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def test_half_weights_make_the_model_smaller_but_not_its_arithmetic(exported):
     graphs = {}
     for weights in ("fp16", "fp32"):
         _, model = pages.model_of(exported(weights=weights).page.read_text(encoding="utf-8"), "page")
-        graphs[weights] = onnx.load_from_string(whole(model.graphs[0], model.weights)).graph
+        graphs[weights] = onnx.load_from_string(with_weights(model.graphs[0], model.weights)).graph
     full, half = ({t.name: t for t in graphs[name].initializer} for name in ("fp32", "fp16"))
     large = [name for name, tensor in full.items() if len(tensor.raw_data) >= 1024]
     assert large
@@ -74,7 +74,7 @@ def test_a_graph_made_whole_again_is_the_model_that_it_came_from(tmp_path, expor
     nfcore.plugins().build("exporter", "nfcore-onnx/onnx", {}).export(exported().student, tmp_path)
     original = onnx.load(tmp_path / "light_field.onnx")
     model = share_weights([onnx.load(tmp_path / "light_field.onnx")], half=False)
-    again = onnx.load_from_string(whole(model.graphs[0], model.weights))
+    again = onnx.load_from_string(with_weights(model.graphs[0], model.weights))
     values = [
         {t.name: onnx.numpy_helper.to_array(t).tobytes() for t in m.graph.initializer} for m in (original, again)
     ]

@@ -1,7 +1,7 @@
 """W8A8: weights and activations of the network in 8 bits, with ranges measured at novel poses.
 
-The first and the last layer stay in fp32: features of uneven scale go into the one, colours come out of the other.
-On a guided lego student that is worth 6 dB, and the two are a few per cent of the work.
+The first layer, with inputs of uneven scale, and the last one, with colours as outputs, stay in fp32. On a guided
+lego student this gains 6 dB, and the two are a few per cent of the work.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from nfcore import Cameras, LightField
 from nfcore.geometry import NearbyRegion
 from nfcore_onnx.weights import Layer, name_in
 
-#: Pixels along the longer side of the images that ranges are measured in: all activations are kept at once.
+#: Pixels along the longer side of the images for measuring ranges: all activations are in memory at once.
 _LONGEST = 400
 #: Node types whose activations can be quantised.
 _TYPES = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def novel_cameras(student: LightField, n: int, seed: int) -> Cameras:
-    """Return ``n`` cameras between the student's reference cameras; they are in no data set, and need none."""
+    """Return ``n`` cameras interpolated between the student's reference cameras; needs no data set."""
     cameras = student.cameras.to("cpu")
     if len(cameras) < 2:
         return cameras[[0] * n]
@@ -41,7 +41,7 @@ def novel_cameras(student: LightField, n: int, seed: int) -> Cameras:
 
 
 def in_small(student: LightField) -> LightField | None:
-    """Return the same student with smaller images of the same views, or None if its images are small already."""
+    """Return the same student with smaller images of the same views, or None if they are small already."""
     cameras, scale = student.cameras, student.scale
     share = _LONGEST / max(cameras.height, cameras.width)
     if share >= 1:
@@ -59,16 +59,16 @@ def quantized(
     examples: Iterable[Mapping[str, Tensor]],
     smaller: onnx.ModelProto | None = None,
 ) -> tuple[onnx.ModelProto, int]:
-    """Return ``model`` with 8 bits in and into all of its ``layers`` but the first and the last, and their number.
+    """Return ``model`` with all ``layers`` but the first and the last in 8 bits, and the number of those.
 
-    Weights are symmetric per output channel, activations asymmetric per tensor with the range that they had in all
+    Weights are symmetric per output channel, activations asymmetric per tensor with their range over all
     ``examples`` (Jacob et al. 2018, section 2; QDQ form).
 
     Args:
         model: an fp32 graph.
-        layers: of the student.
-        examples: what goes in, by name, where ranges are measured.
-        smaller: the same graph for smaller images, if the ranges are to be measured in it.
+        layers: the student's layers.
+        examples: inputs by name, for measuring ranges.
+        smaller: the same graph for smaller images, if ranges are measured with it.
 
     """
     weights = {name_in(model, name) for layer in layers for name in layer.tensors}
@@ -77,9 +77,9 @@ def quantized(
         return model, 0
     with tempfile.TemporaryDirectory() as folder:
         source, target, ranges = (Path(folder) / name for name in ("fp32.onnx", "w8a8.onnx", "ranges.json"))
-        # The first pass measures the ranges, a second one finds them.
+        # One pass measures the ranges, a second one applies them.
         for graph in (model,) if smaller is None else (smaller, model):
-            # Otherwise it advises to run its optimiser, through a logging handler that it leaves behind.
+            # Otherwise it advises to run its optimiser, and leaves a logging handler behind.
             add_pre_process_metadata(graph)
             onnx.save(graph, source)
             quantize_static(
@@ -99,7 +99,7 @@ def quantized(
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]
-    """Hands over one example at a time."""
+    """Returns one example at a time."""
 
     def __init__(self, examples: Iterable[Mapping[str, Tensor]]) -> None:
         self.examples: Iterator[Mapping[str, Tensor]] = iter(examples)

@@ -1,7 +1,7 @@
-"""Which weights get 8 bits: as many as an error budget allows, by what the rounding of each does to the image.
+"""Bit allocation: 8 bits for as many weights as an error budget allows, by each layer's effect on the image.
 
-One scale per channel serves layers whose inputs are alike. The first layer of a guided student is not one: its
-inputs are features, opacities and harmonics, and 8 bits of it alone cost 18 dB more than those of any other layer.
+One scale per channel suits layers with similar inputs. The first layer of a guided student is not one: its inputs
+are features, opacities and harmonics, and its 8 bits cost 18 dB more than those of any other layer.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import nfcore
 from nfcore import DeployedLightField, LightField
 from nfcore_onnx.weights import Layer, rounded
 
-#: PSNR against torch, dB, that all rounding together must leave: 2 dB over the 50 that the exporter requires.
+#: PSNR against torch, dB, required after all rounding: 2 dB over the 50 that the exporter requires.
 _REQUIRED = 52.0
-#: Reference cameras that are looked through, and rays along the longer side of what each sees.
+#: Number of reference cameras to render, and rays along the longer side of each.
 _VIEWS, _RAYS = 4, 24
 
 
@@ -26,8 +26,8 @@ def allocate_bits(
 ) -> dict[str, int]:
     """Return the bits of each layer by name: 8, or 16 where 8 would cost too much.
 
-    Errors of layers add up nearly as if they were independent, so that squared errors are a budget; it is spent
-    where it saves most bytes. What is ``asked`` for by name is given and not counted.
+    Errors of layers are nearly independent, so squared errors form a budget, which is spent where it saves most
+    bytes. Bits ``asked`` for by name are always used and not counted.
     """
     bits = {layer.name: asked.get(layer.name, 16) for layer in candidates}
     state = deployed.state_dict()
@@ -43,7 +43,7 @@ def allocate_bits(
 
 @torch.no_grad()
 def _costs(deployed: DeployedLightField, student: LightField, candidates: Sequence[Layer]) -> dict[str, float]:
-    """Return the mean squared error of the image, in the worst view, that 8 bits of each layer alone make."""
+    """Return the mean squared error of the worst image caused by 8 bits of each layer alone."""
     rays = _few_rays(student)
     of_encoding = deployed.rays.encoding
     features: Tensor = of_encoding(*rays)
@@ -63,7 +63,7 @@ def _costs(deployed: DeployedLightField, student: LightField, candidates: Sequen
 
 
 def _few_rays(student: LightField) -> tuple[Tensor, Tensor]:
-    """Return what some reference cameras see, at few rays: the same view, coarsely sampled."""
+    """Return the rays of some reference cameras, coarsely sampled over the same view."""
     cameras, (rows, columns) = student.cameras, student.grid
     which = torch.linspace(0, len(cameras) - 1, min(len(cameras), _VIEWS)).long()
     share = min(1.0, _RAYS / max(rows, columns))

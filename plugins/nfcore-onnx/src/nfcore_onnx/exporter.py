@@ -38,19 +38,19 @@ from nfcore_onnx.files import FILE, FORMS, NETWORK, OF_RAYS, RAYS, TENSORS, note
 from nfcore_onnx.graph import convert, describe
 from nfcore_onnx.weights import Layer, layers, rounded, store
 
-#: From this operator set on GridSample takes volumes.
+#: GridSample supports volumes from this operator set on.
 _VOLUMES_SINCE = 20
 
-#: Novel poses at which the ranges of activations are measured, and at which their loss is.
+#: Numbers of novel poses for measuring the ranges of activations, and for measuring the loss.
 _CALIBRATION, _TRIAL = 8, 4
 
-#: What precisions are called in reports.
+#: Names of precisions in reports.
 _CALLED = {"int8": "int8 weights", "w8a8": "W8A8"}
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What becomes one file, and of which module."""
+    """One file and the module that it is converted from."""
 
     file: ExportedFile
     module: nn.Module
@@ -60,17 +60,17 @@ class ONNX(nfcore.Exporter[LightField]):
     """From camera to image; the batch is free, the image size is the student's.
 
     One graph in one file, or two halves: ``rays.onnx`` computes the features of the rays, ``network.onnx`` the
-    image from them. The second has only what the network is made of, which for a plain one any accelerator runs;
+    image from them. The second has only the network's operations, which any accelerator runs for a plain network;
     the first can run on the CPU at the same time, or be rewritten as a shader. Or one graph that takes rays,
-    ``of_rays.onnx``, any number of rows and columns of them, for renderers that make their own.
+    ``of_rays.onnx``, in any number of rows and columns, for renderers that compute their own.
 
     Inputs, output and ray arithmetic are fp32 in all precisions:
 
-    - fp16 halves weights and network, so the file is half as large. A runtime that has no fp16 arithmetic, such as
-      ONNX Runtime on a CPU, converts as it goes and gains no speed.
-    - int8 stores weights in 8 bits, symmetric per output channel, and computes in fp32: runtimes widen them when
-      they load the file. Layers and tables that would lose too much by it are stored in fp16.
-    - w8a8 computes the network in 8 bits. It loses visibly; the report says how much at poses that it was not
+    - fp16 halves weights and network, so the file is half as large. A runtime without fp16 arithmetic, such as
+      ONNX Runtime on a CPU, converts on the fly and gains no speed.
+    - int8 stores weights in 8 bits, symmetric per output channel, and computes in fp32: runtimes convert them when
+      they load the file. Layers and tables that would lose too much are stored in fp16.
+    - w8a8 computes the network in 8 bits. It loses visibly; the report has the loss at poses that it was not
       calibrated with.
     """
 
@@ -80,7 +80,7 @@ class ONNX(nfcore.Exporter[LightField]):
         precision: Literal["fp32", "fp16", "int8", "w8a8"] = Field(
             "fp32",
             description="Of weights and network; int8 stores the weights in 8 bits and computes in fp32, w8a8 "
-            "computes in 8 bits, which is quicker on some CPUs and loses visibly",
+            "computes in 8 bits, which is faster on some CPUs and loses visibly",
         )
         form: Literal["single", "split", "rays"] = Field(
             "single",
@@ -92,18 +92,18 @@ class ONNX(nfcore.Exporter[LightField]):
             ge=18,
             le=23,
             description="ONNX operator set; from 20 on GELU is one node, about 23% faster in ONNX Runtime, and "
-            "GridSample takes volumes, which gathers stand in for before",
+            "GridSample takes volumes, which lower ones replace by gathers",
         )
         bits: dict[str, Literal[8, 16]] = Field(
             {},
             description="With int8: bits of single layers and tables by their names in the student, such as "
-            "backbone.head.0; the others get 8 or 16 by what rounding them does to the image",
+            "backbone.head.0; the others get 8 or 16 by the effect of rounding them on the image",
         )
 
         @field_validator("bits")
         @classmethod
         def _with_int8(cls, bits: dict[str, Literal[8, 16]], given: ValidationInfo) -> dict[str, Literal[8, 16]]:
-            precision = given.data.get("precision", "int8")  # absent if it is itself wrong, which is said already
+            precision = given.data.get("precision", "int8")  # absent if it is itself wrong, which is reported
             if bits and precision != "int8":
                 raise ValueError(f"only with precision int8, not {precision}")
             return bits
@@ -117,22 +117,22 @@ class ONNX(nfcore.Exporter[LightField]):
         return tuple({"precision": precision} for precision in ("fp32", "fp16", "int8"))
 
     def rounded(self, weight: Tensor, bits: int) -> Tensor:
-        """Return what 8 or 16 bits leave of a layer's weight."""
+        """Return a layer's weight rounded to 8 or 16 bits."""
         return rounded(weight, bits)
 
     @property
     def tolerance(self) -> Tolerance:
-        """What rounding leaves, and a wrong graph does not.
+        """What rounding permits, and a wrong graph fails.
 
-        fp32: 1e-4 and 80 dB. fp16: 70 dB, ten bits of mantissa through 60 layers. int8: 50 dB. w8a8: 30 dB; 31 to
-        45 are what students get.
+        fp32: 1e-4 and 80 dB. fp16: 70 dB, ten bits of mantissa through 60 layers. int8: 50 dB. w8a8: 30 dB;
+        students reach 31 to 45.
         """
         if self.options.precision == "fp32":
             return Tolerance(psnr=80, max_error=1e-4)
         return Tolerance(psnr={"fp16": 70, "int8": 50, "w8a8": 30}[self.options.precision])
 
     def export(self, student: LightField, folder: Path) -> Exported:
-        """Write the file or files of the form; the same student, the same bytes.
+        """Write the file or files of the form; the same student gives the same bytes.
 
         Raises:
             NfcoreError: a part of the student can't be expressed in ONNX; names the reason.
@@ -201,7 +201,7 @@ class ONNX(nfcore.Exporter[LightField]):
         return Target(volumes=self.options.opset >= _VOLUMES_SINCE, half=self.options.precision == "fp16")
 
     def _parts(self, deployed: DeployedLightField, cameras: Cameras) -> list[_Part]:
-        """Return what becomes the files, in the order in which they run."""
+        """Return the parts that become files, in the order in which they run."""
         image = image_port(cameras.height, cameras.width)
         if self.options.form == "rays":
             file = ExportedFile(OF_RAYS, ray_ports(), (image_port("height", "width"),))
@@ -217,13 +217,13 @@ class ONNX(nfcore.Exporter[LightField]):
         ]
 
     def _model(self, part: _Part, deployed: DeployedLightField, cameras: Cameras) -> onnx.ModelProto:
-        # An example batch of one would make torch.export take the batch for a constant.
+        # With an example batch of one torch.export would treat the batch as a constant.
         return convert(
             part.module, _inputs(part.file.name, deployed, cameras[[0, 0]]), part.file, self.options.opset
         )
 
     def _bits(self, deployed: DeployedLightField, student: LightField, stored: Sequence[Layer]) -> dict[str, int]:
-        """Return in how many bits each layer and table is stored; none of those that stay as they are."""
+        """Return the bits of each layer and table, without uncompressed ones."""
         if self.options.precision == "int8":
             unknown = sorted(set(self.options.bits) - {layer.name for layer in stored})
             if unknown:
@@ -237,7 +237,7 @@ class ONNX(nfcore.Exporter[LightField]):
     def _quantized(
         self, model: onnx.ModelProto, student: LightField, part: _Part, stored: Sequence[Layer]
     ) -> tuple[onnx.ModelProto, int]:
-        """Return the graph of ``part`` with its network in 8 bits, and in how many layers."""
+        """Return the graph of ``part`` with its network in 8 bits, and the number of such layers."""
         smaller = in_small(student)
         deployed = DeployedLightField(smaller or student, target=self._target)
         cameras = novel_cameras(smaller or student, _CALIBRATION, seed=0)
@@ -252,7 +252,7 @@ class ONNX(nfcore.Exporter[LightField]):
         return quantized(model, stored, examples, self._model(twin, deployed, cameras))
 
     def _loss(self, student: LightField, folder: Path) -> dict[str, object]:
-        """Return what the files lose against torch, at novel poses that they were not calibrated with."""
+        """Return the files' loss against torch at novel poses that they were not calibrated with."""
         cameras = novel_cameras(student, _TRIAL, seed=1)
         images = self.load(folder).render(cameras.poses, cameras.intrinsics)
         return {
@@ -264,7 +264,7 @@ class ONNX(nfcore.Exporter[LightField]):
 
 
 def _inputs(file: str, deployed: DeployedLightField, cameras: Cameras) -> tuple[Tensor, ...]:
-    """Return what goes into a file for ``cameras``, in order."""
+    """Return the inputs of a file for ``cameras``, in order."""
     camera = (cameras.poses, cameras.intrinsics)
     if file == NETWORK:
         return (deployed.rays(*camera),)

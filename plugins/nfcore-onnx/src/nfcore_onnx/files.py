@@ -1,4 +1,4 @@
-"""The files of an ONNX export: their names, tensors and notes, and how they are opened again."""
+"""The files of an ONNX export: names, tensors, metadata, and loading."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OF_RAYS = "of_rays.onnx"
 #: The files of each form, in the order in which they run.
 FORMS = {"single": (FILE,), "split": (RAYS, NETWORK), "rays": (OF_RAYS,)}
 
-#: What goes into each file and what comes out of it, by name.
+#: Inputs and outputs of each file, by name.
 TENSORS = {
     FILE: (("pose", "intrinsics"), ("image",)),
     RAYS: (("pose", "intrinsics"), ("features",)),
@@ -35,7 +35,7 @@ _TEXTS = {
 
 
 def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
-    """Return a session of one file on the CPU, with as many threads; all cores where it is None.
+    """Return a session of one file on the CPU, with ``threads`` threads; None for all cores.
 
     Raises:
         UserError: the file is missing, damaged or not from this exporter.
@@ -58,12 +58,12 @@ def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessio
 
 
 def text(student: LightField, name: str) -> str:
-    """Return what the file ``name`` says that it is."""
+    """Return the description of the file ``name``."""
     return _TEXTS[name].format(image=f"{student.cameras.width}x{student.cameras.height}")
 
 
 def notes(student: LightField, precision: str) -> dict[str, str]:
-    """Return what a file says about itself, by name."""
+    """Return the metadata of a file, by name."""
     return {
         "nfcore_version": nfcore.__version__,
         "precision": precision,

@@ -1,4 +1,4 @@
-"""From a torch module to an ONNX graph that says what it is."""
+"""Conversion of a torch module to an ONNX graph with a description."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nfcore.exports import onnx_graph
 
 
 def convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, opset: int) -> onnx.ModelProto:
-    """Return the graph of ``module``, with the free axes that the inputs of ``file`` have.
+    """Return the graph of ``module``, with the free axes of the inputs of ``file``.
 
     Raises:
         NfcoreError: the module can't be expressed in ONNX; names the reason.
@@ -36,7 +36,7 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], file: ExportedFile, 
 
 
 def describe(model: onnx.ModelProto, file: ExportedFile, text: str, notes: Mapping[str, str]) -> None:
-    """Say in the file itself what it is, and what goes in and comes out."""
+    """Add a description of the file and of its inputs and outputs to ``model``."""
     model.producer_name, model.producer_version = "nfcore", notes["nfcore_version"]
     model.graph.name = file.name.removesuffix(".onnx")
     model.doc_string = text

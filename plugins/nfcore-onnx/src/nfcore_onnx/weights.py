@@ -1,8 +1,8 @@
-"""Weights in 8 or 16 bits inside a graph that computes in fp32: widened once, when a runtime loads it.
+"""Weights in 8 or 16 bits in a graph that computes in fp32: converted once, when a runtime loads it.
 
-DequantizeLinear would say the same in one node, but ONNX Runtime takes it for a part of a quantised layer and runs
-it again for every image, after which no convolution can lay out its weights beforehand: 1.3 times the time of fp32
-for the paper's student. A cast and a product of constants are folded by every runtime.
+DequantizeLinear would do the same in one node, but ONNX Runtime treats it as a part of a quantised layer and runs
+it for every image, so that convolutions can't pre-pack their weights: 1.3 times the time of fp32 for the paper's
+student. A cast and a product of constants are folded by every runtime.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nfcore import DeployedLightField
 
-#: Tensors of an encoding with fewer values than this are no tables, and stay as they are.
+#: Tensors of an encoding with fewer values than this are not treated as tables.
 _TABLE = 4096
 #: The greatest magnitude of float16.
 _HALF = 65504.0
@@ -28,11 +28,11 @@ _PARTS = {"image.network.0": "backbone", "image.network.1": "upsampler", "rays.e
 
 @dataclass(frozen=True)
 class Layer:
-    """A module of a deployed student whose weights are stored in one number of bits.
+    """A module of a deployed student whose weights have the same number of bits.
 
     Args:
-        name: of the module in the student, such as ``backbone.body.3.branch.0``.
-        tensors: names in the deployed student, each with the axis along which it has its channels.
+        name: the module's name in the student, such as ``backbone.body.3.branch.0``.
+        tensors: names of its tensors in the deployed student, each with its channel axis.
 
     """
 
@@ -63,7 +63,7 @@ def layers(deployed: DeployedLightField) -> list[Layer]:
 
 
 def rounded(weight: Tensor, bits: int, axis: int = 0) -> Tensor:
-    """Return what 8 or 16 bits leave of a float32 ``weight``.
+    """Return a float32 ``weight`` rounded to 8 or 16 bits.
 
     16 is float16. 8 is a signed integer times a float32 scale for each index of ``axis``, the greatest magnitude
     over 127 (symmetric, per channel: Krishnamoorthi 2018, section 2.4).
@@ -75,9 +75,9 @@ def rounded(weight: Tensor, bits: int, axis: int = 0) -> Tensor:
 
 
 def store(model: onnx.ModelProto, candidates: Iterable[Layer], bits: Mapping[str, int]) -> None:
-    """Store weights that ``model`` holds in 8 or 16 ``bits``, by layer name, in place.
+    """Store weights of ``model`` in 8 or 16 ``bits``, by layer name, in place.
 
-    Layers without ``bits`` stay as they are; so does what is out of float16's range at 16 bits.
+    Layers without ``bits`` are not changed; nor are values out of float16's range at 16 bits.
     """
     graph = model.graph
     widening = []
@@ -100,14 +100,14 @@ def store(model: onnx.ModelProto, candidates: Iterable[Layer], bits: Mapping[str
 
 
 def name_in(model: onnx.ModelProto, name: str) -> str | None:
-    """Return what a tensor of the deployed student is called in the graph of the whole or of a part of it."""
+    """Return the name of a tensor of the deployed student in the graph of the student or of a part of it."""
     held = {tensor.name for tensor in model.graph.initializer}
     forms = (name, name.removeprefix("image."), name.removeprefix("rays."))
     return next((form for form in forms if form in held), None)
 
 
 def _stored(graph: onnx.GraphProto, name: str, weight: Tensor, bits: int, axis: int) -> list[onnx.NodeProto]:
-    """Add ``weight`` to ``graph`` in few bits; return the nodes that make float32 of it under its old ``name``."""
+    """Add ``weight`` to ``graph`` in few bits; return the nodes that convert it to float32 as ``name``."""
     if bits == 16:
         graph.initializer.append(numpy_helper.from_array(weight.half().numpy(), f"{name}.half"))
         return [_cast(f"{name}.half", name)]

@@ -30,7 +30,7 @@ from nfcore import (
 )
 from nfcore_openvino.weights import round_to_int8
 
-#: What the files are called, without suffix: as one model, or from camera to features and from these to the image.
+#: Names of the files without suffix: one model, or one to the features and one from them to the image.
 MODEL, RAYS, NETWORK = "light_field", "rays", "network"
 TENSORS = {
     MODEL: ("pose", "intrinsics", "image"),
@@ -38,17 +38,17 @@ TENSORS = {
     NETWORK: ("features", "image"),
 }
 
-# OpenVINO takes no GridSample of volumes, which operator set 20 brings; before, the exporter writes gathers.
+# OpenVINO does not support GridSample of volumes, of operator set 20; for lower ones gathers are exported.
 _OPSET = 18
-# What OpenVINO calls nodes that have no name.
+# OpenVINO's names of unnamed nodes.
 _COUNTED = re.compile(r"[A-Z]\w*_\d+")
 
 
 class OpenVINO(nfcore.Exporter[LightField]):
-    """From camera to image, converted from what the exporter ``onnx`` writes; the batch is free, the size is not.
+    """From camera to image, converted from the exporter ``onnx``; the batch is free, the size is fixed.
 
-    Each model is an ``.xml`` with the graph and a ``.bin`` with its weights. int8 weights are unfolded when the
-    model is loaded: they save space, and the network computes in floating point as before. With
+    Each model is an ``.xml`` with the graph and a ``.bin`` with its weights. int8 weights are converted when
+    the model is loaded: they save space, and the network computes in floating point as before. With
     ``inference = "bf16"`` there are two models: rays and encoding, which always compute in fp32, and the network,
     which computes in bfloat16 where the processor can.
     """
@@ -60,7 +60,7 @@ class OpenVINO(nfcore.Exporter[LightField]):
             "fp32", description="Of the network's weights in the file"
         )
         inference: Literal["f32", "bf16"] = Field(
-            "f32", description="What the network computes in; bf16 is several times as quick where the CPU has AMX"
+            "f32", description="Arithmetic of the network; bf16 is several times as fast on CPUs with AMX"
         )
 
     options: Options
@@ -75,7 +75,7 @@ class OpenVINO(nfcore.Exporter[LightField]):
         """fp32: 90 dB and 2e-3; fp16: 70 dB; int8 weights: 50 dB; 35 dB in bfloat16, of 8 bits.
 
         OpenVINO approximates exponentials and quotients. An encoding that places points where opacity accumulates
-        makes 5e-4 of that in single pixels on edges; students without one stay within 1e-5.
+        amplifies that to 5e-4 in single pixels on edges; other students stay within 1e-5.
         """
         if self.options.inference == "bf16":
             return Tolerance(psnr=35)
@@ -92,7 +92,7 @@ class OpenVINO(nfcore.Exporter[LightField]):
 
         """
         precision, split = self.options.precision, self.options.inference == "bf16"
-        # Weights of eight bits take the fp16 form of all that is no weight: tables of an encoding, biases.
+        # With 8-bit weights, everything else (tables of an encoding, biases) is fp16.
         options: dict[str, Any] = {
             "precision": "fp32" if precision == "fp32" else "fp16",
             "form": "split" if split else "single",
@@ -107,7 +107,7 @@ class OpenVINO(nfcore.Exporter[LightField]):
                 folding.register_pass(ConstantFolding())
                 folding.run_passes(model)
                 if precision == "int8" and name != RAYS:
-                    # After the folding, which would undo it. The network's first layer takes features of very
+                    # After the folding, which would undo it. The network's first layer has inputs of very
                     # different ranges: its weights alone would cost a guided student 11 dB.
                     round_to_int8(model, kept=1)
                 _name_by_order(model)
@@ -123,7 +123,7 @@ class OpenVINO(nfcore.Exporter[LightField]):
 
         Raises:
             UserError: a file is missing, damaged or not from this exporter.
-            VerificationUnavailable: bfloat16 is asked for, which this processor doesn't have.
+            VerificationUnavailable: this processor does not support bfloat16.
 
         """
         split = self.options.inference == "bf16"
@@ -142,7 +142,7 @@ class OpenVINO(nfcore.Exporter[LightField]):
 
 
 def _read(path: Path) -> openvino.Model:
-    """Return OpenVINO's form of one ONNX file."""
+    """Return one ONNX file as an OpenVINO model."""
     try:
         return openvino.Core().read_model(path)
     except RuntimeError as error:
@@ -150,13 +150,13 @@ def _read(path: Path) -> openvino.Model:
 
 
 def _reason(error: RuntimeError) -> str:
-    """Return the first line of OpenVINO's own that says something."""
+    """Return the first informative line of OpenVINO's error."""
     lines = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Exception from")]
     return lines[0] if lines else "no reason given"
 
 
 def _name_by_order(model: openvino.Model) -> None:
-    """Give nodes that OpenVINO named by counting through the process names that do not depend on it, in place."""
+    """Rename nodes, in place, whose names OpenVINO numbers per process."""
     for index, node in enumerate(model.get_ordered_ops()):
         if _COUNTED.fullmatch(node.get_friendly_name()):
             node.set_friendly_name(f"{node.get_type_name()}-{index}")
@@ -186,9 +186,9 @@ def _load(core: openvino.Core, path: Path, threads: int | None, inference: str) 
             raise UserError(f"{file}: no such file; export the student to get it")
     settings: dict[str, Any] = {
         "PERFORMANCE_HINT": "LATENCY",
-        # OpenVINO's own default is bfloat16 where the processor has it. Rays need more than its 8 bits.
+        # OpenVINO's default is bfloat16 if the processor supports it. Rays need more than its 8 bits.
         "INFERENCE_PRECISION_HINT": inference if path.stem == NETWORK else "f32",
-        # Nor are activations rounded where weights have eight bits, which is its default in linear layers.
+        # Activations are not rounded either, which is its default in linear layers with 8-bit weights.
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
     }
     if threads is not None:

@@ -1,4 +1,4 @@
-"""Weights of eight bits: whole numbers, with one scale per output channel, unfolded when the model is loaded."""
+"""8-bit weights: integers with one scale per output channel, converted when the model is loaded."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from openvino import Model, Node, opset13
 
-# Layers with weights as their second input, and which axis of these counts the output channels.
+# Layers with weights as their second input, and the weights' axis of output channels.
 _OUTPUTS = {"Convolution": 0, "ConvolutionBackpropData": 1}
 
 
 def round_to_int8(model: Model, kept: int = 0) -> int:
-    """Replace the weights of convolutions and linear layers by int8 times a scale, in place; return how many.
+    """Replace the weights of convolutions and linear layers by int8 times a scale, in place; return their number.
 
     Symmetric, with one scale per output channel: the largest weight of a channel becomes 127. The network computes
-    as before, in floating point. Layers of which the weights are no constants stay as they are, and so do those of
-    the encoding.
+    as before, in floating point. Layers with weights that are not constant, and those of the encoding, are not
+    changed.
 
     Args:
         model: the model.
-        kept: how many of the first layers stay as they are.
+        kept: number of first layers that are not changed.
 
     """
     layers = [layer for layer in model.get_ordered_ops() if _has_weights(layer)]
@@ -45,10 +45,10 @@ def _output_axis(layer: Node) -> int:
 
 
 def _rounded(weights: Node, axis: int) -> Node:
-    """Return a node that computes the rounded weights in the type of the given ones."""
+    """Return a node that computes the rounded weights in the type of ``weights``."""
     values = weights.data
     others = tuple(other for other in range(values.ndim) if other != axis)
-    # The scale is rounded to the network's type first, so that only the whole numbers lose anything.
+    # The scale is rounded to the network's type first, so that only the integers lose precision.
     largest: NDArray[np.float32] = np.abs(values.astype(np.float32)).max(others, keepdims=True)
     scales = np.maximum(largest / 127, np.finfo(values.dtype).tiny).astype(values.dtype)
     whole = np.clip(np.rint(values.astype(np.float32) / scales.astype(np.float32)), -127, 127).astype(np.int8)

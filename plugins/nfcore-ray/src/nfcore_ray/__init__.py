@@ -1,4 +1,4 @@
-"""Sweeps: many scenes, recipes and seeds as Ray tasks, each a run in a folder of its own."""
+"""Sweeps: many scenes, recipes and seeds as Ray tasks, each a run in its own folder."""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ def sweep(
     file: Annotated[Path, typer.Argument(help="Sweep file (TOML): recipes, scenes, seeds, resources.")],
     address: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT of a Ray cluster's head, or auto; by default Ray is started here."),
+        typer.Option(help="HOST:PORT of a Ray cluster's head, or auto; by default Ray starts on this machine."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file, list its runs, do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file and list its runs.")] = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run many scenes, recipes and seeds as Ray tasks; the same command resumes an interrupted sweep."""
-    # Imported here, so that the command line's listings never wait for torch.
+    # Imported here, so that listings don't wait for torch.
     from nfcore import plugins
     from nfcore_ray.display import Display
     from nfcore_ray.plan import plan

@@ -1,4 +1,4 @@
-"""What a person sees while a sweep works: a live list on a terminal, plain lines elsewhere."""
+"""The display of a running sweep: a live list on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LINE_SECONDS = 30.0
 
 
 class Display:
-    """Shows on standard error how many runs are done, and how far those are that a worker has started.
+    """Shows the number of finished runs, and the progress of running ones, on standard error.
 
     Args:
         quiet: show nothing.
@@ -39,11 +39,11 @@ class Display:
         self.live.stop()
 
     def note(self, text: str) -> None:
-        """Show one line that stays."""
+        """Print one line."""
         self.console.print(text, soft_wrap=True, markup=False)
 
     def show(self, statuses: Iterable[RunStatus]) -> None:
-        """Show where the runs stand, on a terminal at once, else about every half minute."""
+        """Show the status of the runs, on a terminal at once, else about every half minute."""
         statuses = list(statuses)
         now = time.monotonic()
         head = f"sweep: {counted(statuses)}, {now - self.began:.0f} s"

@@ -1,7 +1,7 @@
-"""The process that talks to Ray: tasks come in as one JSON line, what becomes of them goes out as JSON lines.
+"""The ray driver: reads tasks as one JSON line, runs them with Ray, and writes events as JSON lines.
 
-It is a process of its own because Ray prints what it likes, and ends the process whose cluster has gone away.
-It ends when its standard input does, which is when the one who started it wants so, or is gone.
+It is a separate process because Ray prints to its streams, and ends the process when the cluster is gone. It ends
+when its standard input is closed, which also happens when its parent ends.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from nfcore.plugin import reason
 from nfcore_ray.messages import Event, Orders, Outcome, Task
 from nfcore_ray.task import do
 
-# Ray's own retries are off: they happen in silence. A worker ends with its task, which frees its GPU.
+# Ray's own retries are off, because they are silent. A worker ends with its task, which frees its GPU.
 _do = ray.remote(max_retries=0, max_calls=1)(do)
 
 _GIB = 2**30
 _TICK_SECONDS = 0.5
-# Ray itself gives a head that is restarted a minute, and then ends the process.
+# Ray itself waits a minute for a restarted head, and then ends the process.
 _PATIENCE_SECONDS = 5.0
 
 
@@ -35,10 +35,10 @@ Tell = Callable[[Event], None]
 
 
 def drive(orders: Orders, tell: Tell, stopped: threading.Event) -> None:
-    """Do the runs that ``orders`` lists, each as a Ray task, until all have ended or ``stopped`` is set."""
+    """Execute the runs in ``orders``, each as a Ray task, until all have ended or ``stopped`` is set."""
     try:
         cluster = Cluster(orders.address)
-    except Exception as error:  # each way in which Ray can't be reached or started has a type of its own
+    except Exception as error:  # Ray has an exception type for each cause
         where = f"the Ray cluster at {orders.address} does not answer" if orders.address else "Ray does not start"
         tell(Event(kind="lost", text=f"{where}: {reason(error).partition(': ')[2]}"))
         return
@@ -51,7 +51,7 @@ def drive(orders: Orders, tell: Tell, stopped: threading.Event) -> None:
     while pending and not stopped.is_set():
         ended, _ = ray.wait(list(pending), timeout=_TICK_SECONDS)
         if not cluster.answers():
-            tell(Event(kind="lost", text=f"the Ray cluster at {cluster.address} has gone away"))
+            tell(Event(kind="lost", text=f"the Ray cluster at {cluster.address} is gone"))
             return
         for reference in ended:
             task, attempt = pending.pop(reference)
@@ -74,12 +74,12 @@ class Cluster:
 
     def __init__(self, address: str | None) -> None:
         if address not in (None, "auto") and not _open(_door(address)):
-            raise ConnectionError("nothing listens there")  # Ray would wait for it in silence
+            raise ConnectionError("nothing listens there")  # Ray would wait silently
         here: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": 80 * 2**20}
         try:
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except ConnectionError as error:
-            hint = "if it wants a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+            hint = "if it requires a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
             raise ConnectionError(f"{error}; {hint}") from None
         context = ray.get_runtime_context()
         (node,) = [node for node in ray.nodes() if node["NodeID"] == context.get_node_id()]
@@ -87,7 +87,7 @@ class Cluster:
         self._doors = [_door(self.address), (node["NodeManagerAddress"], int(node["NodeManagerPort"]))]
 
     def lacks(self, task: Task) -> str | None:
-        """Return what is wrong if no machine of the cluster could ever do ``task``."""
+        """Return why no machine of the cluster could ever execute ``task``, or None."""
         need = {"CPU": float(task.cpus), "GPU": task.gpus, "memory": (task.memory or 0) * _GIB}
         have = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         if any(all(node.get(name, 0) >= value for name, value in need.items()) for node in have):
@@ -96,10 +96,10 @@ class Cluster:
             f"{max((node.get(name, 0) for node in have), default=0) / unit:.4g} {word}"
             for name, unit, word in (("CPU", 1, "CPUs"), ("GPU", 1, "GPUs"), ("memory", _GIB, "GiB"))
         ]
-        return f"no machine has the resources that each run is to get; the most there is: {', '.join(most)}"
+        return f"no machine has the resources of one run; the most available: {', '.join(most)}"
 
     def answers(self) -> bool:
-        """Whether the head and this machine's raylet take connections, now or within some seconds."""
+        """Whether the head and this machine's raylet accept connections, now or within some seconds."""
         until = time.monotonic() + _PATIENCE_SECONDS
         while not all(_open(door) for door in self._doors):
             if time.monotonic() > until:
@@ -131,20 +131,20 @@ def _submit(task: Task) -> Any:
 
 
 def _outcome(reference: Any) -> Outcome:
-    """Return how a task ended; a worker that died has no outcome of its own."""
+    """Return the outcome of a task, also if its worker died."""
     try:
         return Outcome.model_validate_json(ray.get(reference))
     except RayTaskError as error:  # such as a machine without this plugin
-        return Outcome(error=f"its worker can't do it: {reason(error.cause)}")
+        return Outcome(error=f"its worker can't execute it: {reason(error.cause)}")
     except RayError as error:
         return Outcome(error=f"its worker died: {reason(error).removesuffix('.')}")
 
 
 def main() -> None:
-    """Take orders from standard input; standard output is for events alone, what Ray prints goes to the log."""
+    """Read orders from standard input; write only events to standard output, and Ray's output to the log."""
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent out unless the user wants it
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics unless the user enables them
     orders = Orders.model_validate_json(sys.stdin.readline())
     stopped = threading.Event()
 
@@ -161,7 +161,7 @@ def main() -> None:
         events.write(event.model_dump_json() + "\n")
 
     drive(orders, tell, stopped)
-    if lost:  # what Ray does at the end would wait for the cluster that is gone
+    if lost:  # Ray's shutdown would wait for the lost cluster
         events.flush()
         os._exit(1)
     ray.shutdown()

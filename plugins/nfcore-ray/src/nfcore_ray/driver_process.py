@@ -1,4 +1,4 @@
-"""The driver as seen by the command that starts it: orders go in, events come out."""
+"""The driver as a child process: sends it orders and receives its events."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _STOP_SECONDS = 20.0
 
 
 class DriverProcess:
-    """Runs ``nfcore_ray.driver`` as long as the context lasts; at its end, all Ray tasks are stopped.
+    """Runs ``nfcore_ray.driver`` within a context; at its end all Ray tasks are stopped.
 
     Args:
-        orders: what it is to do.
-        log: where everything goes that it and Ray print.
+        orders: its orders.
+        log: the file for the output of the driver and Ray.
 
     """
 
     def __init__(self, orders: Orders, log: Path) -> None:
         self.log = log
         self._came: queue.Queue[Event | None] = queue.Queue()
-        # A session of its own: Ctrl-C at a terminal is for the command alone, which then ends the driver.
+        # A session of its own: Ctrl-C at a terminal goes only to the command, which then ends the driver.
         with log.open("wb") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "nfcore_ray.driver"],
@@ -58,7 +58,7 @@ class DriverProcess:
             self.process.wait()
 
     def events(self) -> Iterator[Event | None]:
-        """Yield each event as it comes, None about every second, until the driver has ended."""
+        """Yield events as they arrive, and None about every second, until the driver has ended."""
         while True:
             try:
                 event = self._came.get(timeout=_TICK_SECONDS)

@@ -1,4 +1,4 @@
-"""The plan of a sweep: every run with its whole configuration, checked before any work is done."""
+"""The plan of a sweep: every run with its full configuration, checked before any work starts."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nfcore_ray.sweep_file import Entry, SweepFile
 
 @dataclass(frozen=True)
 class Planned:
-    """One run to do.
+    """One run to execute.
 
     Args:
-        entry: what the sweep file says of it.
+        entry: its entry of the sweep file.
         config: its pipeline.
-        sources: what gave each setting its value: a recipe, or the sweep file.
-        folder: where it is done.
+        sources: the source of each setting: a recipe, or the sweep file.
+        folder: its folder.
 
     """
 
@@ -37,17 +37,16 @@ class Planned:
 
 
 def plan(sweep: SweepFile, file: Path, folder: Path, manager: PluginManager) -> list[Planned]:
-    """Return the runs of ``sweep``, those of one recipe and scene together.
+    """Return the runs of ``sweep``, grouped by recipe and scene.
 
     Args:
-        sweep: what ``file`` says.
+        sweep: the content of ``file``.
         file: named in errors.
-        folder: where the runs' folders are.
-        manager: where recipes and components are found.
+        folder: the folder of the runs' folders.
+        manager: the manager of recipes and components.
 
     Raises:
-        UserError: a recipe, component, option or data set that there isn't, or a run's folder that holds another
-            run.
+        UserError: a recipe, component, option or data set does not exist, or a run's folder contains another run.
 
     """
     return [_planned(sweep, entry, file, folder / entry.folder, manager) for entry in sweep.entries]
@@ -64,7 +63,7 @@ def _planned(sweep: SweepFile, entry: Entry, file: Path, folder: Path, manager: 
         if path is not None and not Path(path).exists():
             raise UserError(f"scene {config.scene.name!r}: {path}: no such file or folder")
         if config.device.startswith("cuda") and not sweep.resources.gpus:
-            raise UserError(f"device is {config.device!r}, but resources.gpus is 0: set it to what one run needs")
+            raise UserError(f"device is {config.device!r}, but resources.gpus is 0: set it to the GPUs of one run")
         if (folder / "config.toml").exists():
             Run.create(folder, config, resume=True)
     except UserError as error:

@@ -1,4 +1,4 @@
-"""The end of a sweep: one table, one report in Markdown, and both as data."""
+"""The report of a sweep: a table, a Markdown report, and both as data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nfcore.io import write_atomic, write_json
 from nfcore_ray.messages import STATE
 from nfcore_ray.run_status import RunStatus, counted
 
-#: The table's columns after the run's name and state: heading, figure of ``summary.json``, form.
+#: The table's columns after the run's name and state: heading, figure of ``summary.json``, format.
 FIGURES = (
     ("teacher dB", "teacher.test.psnr", ".2f"),
     ("student dB", "student.test.psnr", ".2f"),
     ("SSIM", "student.test.ssim", ".4f"),
     ("seconds", "seconds.total", ".0f"),
 )
-# What each run shows at its end, in the sweep's folder.
+# Each run's comparison image, relative to the sweep's folder.
 _PICTURE = "{}/previews/comparison.png"
 COLUMNS = ["run", "state", *(heading for heading, _, _ in FIGURES)]
 
@@ -29,7 +29,7 @@ def write_report(folder: Path, statuses: list[RunStatus]) -> None:
 
 
 def as_data(statuses: list[RunStatus]) -> dict[str, Any]:
-    """Return the sweep as JSON holds it; what was not measured is absent."""
+    """Return the sweep as JSON values; what was not measured is absent."""
     counts = {state: sum(s.state == state for s in statuses) for state in ("done", "failed", "running", "waiting")}
     return {**counts, "runs": [_run(status) for status in statuses]}
 
@@ -52,7 +52,7 @@ def _run(status: RunStatus) -> dict[str, Any]:
 
 
 def rows(statuses: list[RunStatus]) -> list[list[str]]:
-    """Return the table's rows, one for each run."""
+    """Return the table's rows, one per run."""
     return [
         [status.run.name, status.state, *(_figure(status, name, form) for _, name, form in FIGURES)]
         for status in statuses
@@ -65,7 +65,7 @@ def _figure(status: RunStatus, name: str, form: str) -> str:
 
 
 def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
-    """Return the report: all runs, means over seeds and scenes, and what went wrong."""
+    """Return the report: all runs, means over seeds and scenes, and errors."""
     table = [[_linked(folder, name), *figures] for name, *figures in rows(statuses)]
     parts = [f"# {folder.name}", counted(statuses) + ".", _table(COLUMNS, table)]
     means = mean_rows(statuses)
@@ -90,7 +90,7 @@ def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
 
 
 def _linked(folder: Path, name: str) -> str:
-    """Return a run's name, as a link to its own report where it has one."""
+    """Return a run's name, as a link to its report if there is one."""
     return f"[{name}]({name}/report.html)" if (folder / name / "report.html").is_file() else name
 
 
@@ -102,7 +102,7 @@ def _wrong(folder: Path, status: RunStatus) -> str:
 
 
 def mean_rows(statuses: list[RunStatus]) -> list[list[str]]:
-    """Return a table of PSNR, its heading first: a row for each recipe and variant, a column for each scene."""
+    """Return a table of PSNR with its heading: a row per recipe and variant, a column per scene."""
     scored: dict[str, dict[str, list[float]]] = {}
     for status in statuses:
         psnr, entry = status.figure("student.test.psnr"), status.run.entry
@@ -114,7 +114,7 @@ def mean_rows(statuses: list[RunStatus]) -> list[list[str]]:
     table = [["", *scenes, "mean"]]
     for method, row in scored.items():
         cells = [_mean(row[scene]) if scene in row else "" for scene in scenes]
-        complete = len(row) == len(scenes)  # a mean over fewer scenes would not compare
+        complete = len(row) == len(scenes)  # a mean over fewer scenes would not be comparable
         mean = f"{statistics.mean(map(statistics.mean, row.values())):.2f}" if complete else ""
         table.append([method, *cells, mean])
     return table

@@ -1,4 +1,4 @@
-"""The status of each run of a sweep, as the table, the report and the display show it."""
+"""The status of each run of a sweep, for table, report and display."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from nfcore_ray.messages import Event
 from nfcore_ray.plan import Planned, figures_if_finished
 
-#: ``running``: a worker has started it. A sweep that was cut off leaves runs in the first two states.
+#: ``running``: a worker has started it. An interrupted sweep leaves runs in the first two states.
 State = Literal["waiting", "running", "done", "failed"]
 
 # The last line of metrics.jsonl is shorter than this.
@@ -25,9 +25,9 @@ class RunStatus:
     Args:
         run: the run.
         state: waiting, running, done or failed.
-        attempts: how many attempts at it have ended in this sweep; none if it was finished before.
-        error: what went wrong last, in one line.
-        figures: its ``summary.json``, once it is done.
+        attempts: number of finished attempts in this sweep; 0 if it was finished before.
+        error: its last error, in one line.
+        figures: its ``summary.json``, once it is finished.
 
     """
 
@@ -38,7 +38,7 @@ class RunStatus:
     figures: dict[str, Any] | None = None
 
     def take(self, event: Event) -> None:
-        """Take in that an attempt has ended."""
+        """Update the status with an attempt that has ended."""
         self.attempts = event.attempt
         self.error = event.outcome.error
         if event.kind == "again":
@@ -49,7 +49,7 @@ class RunStatus:
             self.take_figures(figures_if_finished(self.run.folder))
 
     def take_figures(self, figures: dict[str, Any] | None) -> None:
-        """Take in the summary of the run if it is finished."""
+        """Update the status with the run's summary if it is finished."""
         if figures is not None:
             self.state, self.figures = "done", figures
 
@@ -65,12 +65,12 @@ class RunStatus:
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _LINE_BYTES))
                 line = json.loads(file.read().splitlines()[-1])
-        except (OSError, ValueError, IndexError):  # not there yet, or just being written
+        except (OSError, ValueError, IndexError):  # missing, or being written
             return {}
         return line if isinstance(line, dict) else {}
 
     def line(self) -> str:
-        """Return what has become of the run, in one line."""
+        """Return the outcome of the run in one line."""
         if self.state == "waiting":
             return f"{self.run.name}: {self.error}; it is tried again"
         if self.state == "failed":
@@ -80,7 +80,7 @@ class RunStatus:
 
 
 def counted(statuses: Iterable[RunStatus]) -> str:
-    """Return how many runs are in which state, such as ``3 of 8 done, 2 running, 1 failed``."""
+    """Return the number of runs in each state, such as ``3 of 8 done, 2 running, 1 failed``."""
     states = Counter(status.state for status in statuses)
     others = [f"{states[state]} {state}" for state in ("running", "waiting", "failed") if states[state]]
     return ", ".join([f"{states['done']} of {states.total()} done", *others])

@@ -1,4 +1,4 @@
-"""A sweep from start to end: finished runs are left alone, the rest goes to the driver, a report is kept."""
+"""Execution of a sweep: skips finished runs, sends the others to the driver, and writes a report."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Sweep:
     """All runs of a sweep file, in one folder.
 
     Args:
-        file: what the sweep file says: resources, retries.
-        runs: its runs, as planned.
-        folder: where their folders, the report and the log are.
+        file: the sweep file's content: resources, retries.
+        runs: its planned runs.
+        folder: the folder of the runs, the report and the log.
 
     """
 
@@ -40,19 +40,19 @@ class Sweep:
 
     @property
     def counts(self) -> str:
-        """How many runs are in which state."""
+        """The number of runs in each state."""
         return counted(self.statuses.values())
 
     def do(self, address: str | None, display: Display) -> None:
-        """Do the runs that are not finished; one that fails does not stop the others.
+        """Execute the unfinished runs; one that fails does not stop the others.
 
         Args:
             address: a cluster's head, ``auto``, or None to start Ray on this machine.
-            display: what a person sees.
+            display: shows the progress.
 
         Raises:
-            UserError: another process does this sweep, or no machine has the resources of a run.
-            NfcoreError: there is no cluster, or it has gone away. What is finished stays, and the report says so.
+            UserError: another process executes this sweep, or no machine has the resources of a run.
+            NfcoreError: the cluster can't be reached, or is gone. Finished runs are kept and reported.
 
         """
         self.state.mkdir(parents=True, exist_ok=True)
@@ -98,14 +98,14 @@ class Sweep:
         )
 
     def _look(self, tasks: list[Task]) -> None:
-        """Notice which runs their workers have started."""
+        """Update the status of runs that workers have started."""
         for task in tasks:
             status = self.statuses[task.name]
             if status.state == "waiting" and task.started.exists():
                 status.state = "running"
 
     def _take(self, event: Event, display: Display) -> None:
-        """Take in what has happened."""
+        """Update the status of a run with an event."""
         if event.kind == "note":
             display.note(event.text)
         elif event.kind == "refused":

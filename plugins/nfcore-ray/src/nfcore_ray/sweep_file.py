@@ -1,4 +1,4 @@
-"""The sweep file: which recipes on which scenes with which seeds, and what each run is given."""
+"""The sweep file: recipes, scenes and seeds to combine, and the resources of each run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from nfcore import UserError
 from nfcore.config import parse
 from nfcore.io import read_toml
 
-#: What names a folder without surprises on any file system.
+#: Names that are valid for folders on any file system.
 _NAME = r"^\w[\w.-]*$"
 
 
 class Resources(nfcore.Options):
-    """What Ray sets aside for one run."""
+    """The resources that Ray reserves for one run."""
 
-    cpus: int = Field(1, ge=1, description="CPU cores of one run, which takes as many threads")
+    cpus: int = Field(1, ge=1, description="CPU cores of one run, and its number of threads")
     gpus: float = Field(0, ge=0, description="GPUs of one run; 0.5 puts two runs on each; with 0 a run sees none")
-    memory: float | None = Field(None, gt=0, description="GiB that one run needs; none sets nothing aside")
+    memory: float | None = Field(None, gt=0, description="GiB of memory of one run; by default none is reserved")
 
     @field_validator("gpus")
     @classmethod
@@ -38,15 +38,17 @@ class Entry(nfcore.Options):
     """One run, as a ``[[run]]`` of the file or as one combination of its lists."""
 
     recipe: str = Field(description="A recipe's name, or a .toml file")
-    scene: str | None = Field(None, description="Ray source, NAME or NAME:PATH; none takes the recipe's")
-    seed: int | None = Field(None, description="Seed; none takes the recipe's")
+    scene: str | None = Field(None, description="Ray source, NAME or NAME:PATH; by default the recipe's")
+    seed: int | None = Field(None, description="Seed; by default the recipe's")
     set: tuple[str, ...] = Field((), description="Changes of settings, key=value each, after those for all runs")
-    name: str | None = Field(None, pattern=_NAME, description="The run's folder; none makes it from the others")
-    variant: str | None = Field(None, pattern=_NAME, description="What the report calls these changes")
+    name: str | None = Field(
+        None, pattern=_NAME, description="The run's folder; by default made from the other values"
+    )
+    variant: str | None = Field(None, pattern=_NAME, description="Name of these changes in the report")
 
     @property
     def folder(self) -> str:
-        """The name of the run's folder: what was chosen, joined by dashes."""
+        """The name of the run's folder: the chosen values, joined by dashes."""
         if self.name is not None:
             return self.name
         recipe = Path(self.recipe).name.removesuffix(".toml")
@@ -57,25 +59,25 @@ class Entry(nfcore.Options):
 
 
 class SweepFile(nfcore.Options):
-    """A sweep: all combinations of its lists, and the runs that it names one by one.
+    """A sweep: all combinations of its lists, and single runs.
 
-    Paths are relative to the folder in which the command is given, as they are for ``nfcore run``.
+    Paths are relative to the current folder, as for ``nfcore run``.
     """
 
-    folder: str | None = Field(None, description="Folder of the runs; none is runs/ and the file's name")
+    folder: str | None = Field(None, description="Folder of the runs; by default runs/ and the file's name")
     address: str | None = Field(
-        None, description="HOST:PORT of a cluster's head, or auto; none starts Ray here for as long as it takes"
+        None, description="HOST:PORT of a cluster's head, or auto; by default Ray starts on this machine"
     )
-    retries: int = Field(2, ge=0, description="How often a run that fails, or whose worker dies, is tried again")
-    resources: Resources = Field(default=Resources(), description="What each run is given")
+    retries: int = Field(2, ge=0, description="How often a run is tried again if it fails or its worker dies")
+    resources: Resources = Field(default=Resources(), description="Resources of each run")
     set: tuple[str, ...] = Field((), description="Changes of settings for all runs, key=value each")
     recipes: tuple[str, ...] = Field((), description="Recipes, by name or as .toml files")
-    scenes: tuple[str, ...] = Field((), description="Ray sources, NAME or NAME:PATH; none takes the recipe's")
-    seeds: tuple[int, ...] = Field((), description="Seeds; none takes the recipe's")
+    scenes: tuple[str, ...] = Field((), description="Ray sources, NAME or NAME:PATH; by default the recipe's")
+    seeds: tuple[int, ...] = Field((), description="Seeds; by default the recipe's")
     variants: dict[Annotated[str, StringConstraints(pattern=_NAME)], tuple[str, ...]] = Field(
         {}, description="Changes of settings that are compared: a name each, with its key=value texts"
     )
-    run: tuple[Entry, ...] = Field((), description="Runs one by one, in addition to the combinations of the lists")
+    run: tuple[Entry, ...] = Field((), description="Single runs, in addition to the combinations of the lists")
 
     @property
     def entries(self) -> Iterator[Entry]:
@@ -92,7 +94,7 @@ def read_sweep(path: Path) -> SweepFile:
     """Return the sweep that a TOML file describes.
 
     Raises:
-        UserError: no such file, not TOML, an unknown or wrong option, no run in it, or two of one name.
+        UserError: no such file, not TOML, an unknown or wrong option, no runs, or two runs with one name.
 
     """
     sweep = parse(SweepFile, read_toml(path), str(path))
@@ -108,12 +110,12 @@ def read_sweep(path: Path) -> SweepFile:
 
 
 def checked_address(address: str | None) -> str | None:
-    """Return where the cluster is, None to start Ray on this machine.
+    """Return the cluster's address; None to start Ray on this machine.
 
     Raises:
-        UserError: an address of Ray's client, through which a sweep could not see whether the cluster is there.
+        UserError: an address of Ray's client, with which a sweep could not detect that the cluster is gone.
 
     """
     if address is not None and address.startswith("ray://"):
-        raise UserError(f"address {address!r}: write HOST:PORT, and give the command on a machine of the cluster")
+        raise UserError(f"address {address!r}: write HOST:PORT, and run the command on a machine of the cluster")
     return None if address in (None, "", "local") else address

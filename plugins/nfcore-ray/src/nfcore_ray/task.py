@@ -1,4 +1,4 @@
-"""One run of a sweep, as a Ray worker does it. What comes in and goes out is JSON."""
+"""Executes one run of a sweep in a Ray worker. Input and output are JSON."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nfcore.io import write_json
 from nfcore.plugin import reason, use_plugin_folders
 from nfcore_ray.messages import Outcome, Task
 
-# A worker that is being killed holds its run's lock until the system has taken it away.
+# A worker that is being killed keeps its run's lock until the process is gone.
 _LOCK_SECONDS = 60
 _PARENT_SECONDS = 0.5
 
 
 def do(text: str) -> str:
-    """Do the run that a ``Task`` as JSON describes, or resume it; return its ``Outcome`` as JSON."""
+    """Execute or resume the run of a ``Task`` in JSON; return its ``Outcome`` in JSON."""
     task = Task.model_validate_json(text)
     end_with_parent()
     _settle(task)
@@ -37,7 +37,7 @@ def do(text: str) -> str:
 def end_with_parent() -> None:
     """End this process soon after its parent, Ray's raylet, has ended.
 
-    A worker outlives a raylet that is killed, and would work on in a run's folder while another one resumes it.
+    A worker outlives a killed raylet, and would continue in a run's folder while another worker resumes it.
     """
     parent = os.getppid()
 
@@ -50,7 +50,7 @@ def end_with_parent() -> None:
 
 
 def _settle(task: Task) -> None:
-    """Make this process what ``nfcore run`` would be where the sweep was started; torch is not imported yet."""
+    """Set up this process like ``nfcore run`` where the sweep was started, before torch is imported."""
     os.environ.update(task.environment)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(task.cpus)

@@ -29,21 +29,21 @@ MEANINGS = {
     "pts": "coordinates of the points along each ray: axis 2 rays, row by row; axis 3 point by point x, y, z",
     "rays": "pts of the Sampler",
     "embbrays": "features (axis 1) of each coordinate (axis 3) of each ray (axis 2)",
-    "input": "embbrays of the Embedder, copied as both lie with channels last: channels, rows, columns of rays",
-    "output": "RGB in [0, 1], top row first; Lens Studio wants 255 as the scale of its channels",
+    "input": "embbrays of the Embedder, copied as both are stored channels last: channels, rows, columns of rays",
+    "output": "RGB in [0, 1], top row first; Lens Studio needs 255 as the scale of its channels",
 }
 
 UNVERIFIED = (
     "Lens Studio and SnapML: they run on macOS, Windows and phones only, so import and speed were not tried",
-    f"{GELU}: SnapML's own node, nowhere documented; it was run as the exact GELU, x * Phi(x)",
-    "the precision of SnapML's backends, which is theirs to choose",
+    f"{GELU}: SnapML's own node, not documented; it was run as the exact GELU, x * Phi(x)",
+    "the precision of SnapML's backends, which they choose themselves",
 )
 
 
 class SnapML(nfcore.Exporter[LightField]):
     """``Sampler.onnx``, ``Embedder.onnx``, ``Network.onnx``: pose to points to features to image.
 
-    The form of MobileR2L's reference code, with its names and shapes, for Snap's lens project. The student's
+    The format of MobileR2L's reference code, with its names and shapes, for Snap's lens project. The student's
     encoding must be made of points and their embedding (``RayEncoding.halves``). All files are fp32, for one
     camera at a time.
     """
@@ -53,7 +53,7 @@ class SnapML(nfcore.Exporter[LightField]):
 
         intrinsics: Literal["fixed", "input"] = Field(
             "fixed",
-            description="Those of the reference cameras in the Sampler, as Snap's lens project wants it, or a "
+            description="Those of the reference cameras in the Sampler, as Snap's lens project expects, or a "
             "third input of the Sampler",
         )
 
@@ -65,11 +65,11 @@ class SnapML(nfcore.Exporter[LightField]):
         return Tolerance(psnr=80, max_error=1e-4)
 
     def export(self, student: LightField, folder: Path) -> Exported:
-        """Write the three files; the same student, the same bytes.
+        """Write the three files; the same student gives the same bytes.
 
         Raises:
             UserError: the encoding is not made of points and their embedding, or the reference cameras' intrinsics
-                differ where the Sampler shall hold them.
+                differ although the Sampler must contain them.
             NfcoreError: the student can't be expressed in SnapML's operator set.
 
         """
@@ -104,24 +104,24 @@ class SnapML(nfcore.Exporter[LightField]):
         )
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
-        """Load the files in ``folder`` into ONNX Runtime on the CPU, SnapML's GELU taken for the exact one.
+        """Load the files in ``folder`` into ONNX Runtime on the CPU, SnapML's GELU as the exact one.
 
         Raises:
             UserError: a file is missing, damaged or not from this exporter.
 
         """
         verified_by = f"ONNX Runtime {onnxruntime.__version__} (CPU), {GELU} as exact GELU"
-        return Runner(verified_by, Lens(folder, threads), timed=False)  # a lens has another runtime
+        return Runner(verified_by, Lens(folder, threads), timed=False)  # a lens uses another runtime
 
     def _camera(self, student: LightField) -> nfcore.Cameras | None:
-        """Return the camera whose intrinsics the Sampler holds, or None if they are its input."""
+        """Return the camera whose intrinsics the Sampler contains, or None if they are its input."""
         if self.options.intrinsics == "input":
             return None
         intrinsics = student.cameras.intrinsics
         if not torch.equal(intrinsics, intrinsics[:1].expand_as(intrinsics)):
             raise UserError(
-                "exporter 'snapml': the student's reference cameras differ in their intrinsics, of which the "
-                'Sampler can hold one set; intrinsics = "input" makes them its third input'
+                "exporter 'snapml': the student's reference cameras differ in their intrinsics, but the Sampler "
+                'contains one set; intrinsics = "input" makes them its third input'
             )
         return student.cameras[0].to("cpu")
 
@@ -132,13 +132,13 @@ def _halves(student: LightField) -> tuple[nn.Module, nn.Module]:
     if halves is None:
         raise UserError(
             f"exporter 'snapml': the encoding {type(encoding).__name__} is not made of points and their "
-            "embedding, which a lens runs apart; a student with the encoding 'points' is"
+            "embedding, which a lens runs separately: use a student with the encoding 'points'"
         )
     return halves
 
 
 def _describe(model: ModelProto, name: str, student: LightField, camera: nfcore.Cameras | None) -> None:
-    """Say in the file itself what it is and what made it, and remove what torch and the optimiser noted."""
+    """Add description and provenance to the file, and remove metadata of torch and the optimiser."""
     strip_notes(model)
     graph = model.graph
     model.producer_name, model.producer_version = "nfcore", nfcore.__version__
@@ -170,5 +170,5 @@ def _file(name: str, model: ModelProto) -> ExportedFile:
 
 
 def _operations(model: ModelProto) -> dict[str, int]:
-    """Return how many nodes of each operation a file has."""
+    """Return the number of nodes of each operation."""
     return dict(sorted(Counter(node.op_type for node in model.graph.node).items()))

@@ -1,10 +1,10 @@
 """A torch module as an ONNX graph of operations that SnapML runs.
 
-The graph is in operator set 11, that of Snap's own lenses; torch writes newer ones only. Two operations are
+The graph uses operator set 11, as Snap's own lenses do; torch writes only newer ones. Two operations are
 rewritten:
 
-- GELU becomes ``GeluSnap``, a node that only SnapML knows and that Snap's own lenses are made of: operator set 11
-  has no GELU.
+- GELU becomes ``GeluSnap``, a node that only SnapML has and that Snap's own lenses use: operator set 11 has no
+  GELU.
 - Cosine becomes 1 - 2 sin(x / 2)^2, because SnapML does not run it on the iPhone's Neural Engine (the page
   *Compatibility* of SnapML's documentation). sin(x + pi / 2) would do as well, but its sum rounds large angles.
 """
@@ -27,14 +27,14 @@ GELU = "GeluSnap"
 
 # Torch's operator set for these graphs: the first in which GELU is one node.
 _WRITTEN = 20
-# What these have as their second input became an input after operator set 11, and was an attribute before.
+# Second inputs that were attributes in operator set 11.
 _ATTRIBUTES = {
     "Split": "split",
     **dict.fromkeys(("Squeeze", "Unsqueeze", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"), "axes"),
 }
-# Comparisons that came later, and which one they deny.
+# Later comparisons, and the one that they negate.
 _DENIED = {"LessOrEqual": "Greater", "GreaterOrEqual": "Less"}
-# Attributes that came after operator set 11, of which torch writes the one value that had been implied.
+# Later attributes, which torch writes with the value implied in operator set 11.
 _IMPLIED = {"Reshape": "allowzero", "Split": "num_outputs"}
 
 
@@ -42,7 +42,7 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str
     """Return the graph of ``module``, which has one output; all shapes are those of the example.
 
     Raises:
-        NfcoreError: the module can't be expressed in SnapML's operator set; says why.
+        NfcoreError: the module can't be expressed in SnapML's operator set; names the reason.
 
     """
     model: ModelProto = onnx_graph(module, example, inputs=inputs, outputs=[output], opset=_WRITTEN)
@@ -59,7 +59,7 @@ def convert(module: nn.Module, example: tuple[Tensor, ...], inputs: Sequence[str
 
 
 def runnable(model: ModelProto) -> None:
-    """Put ONNX Runtime's own exact GELU in the place of SnapML's, in place."""
+    """Replace SnapML's GELU by ONNX Runtime's exact one, in place."""
     for node in model.graph.node:
         if node.op_type == GELU and not node.domain:
             node.op_type, node.domain = "Gelu", "com.microsoft"
@@ -67,7 +67,7 @@ def runnable(model: ModelProto) -> None:
 
 
 def _in_older_operators(model: ModelProto) -> None:
-    """Write the graph's nodes as operator set 11 has them, in place."""
+    """Convert the graph's nodes to operator set 11, in place."""
     graph = model.graph
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
@@ -91,7 +91,7 @@ def _in_older_operators(model: ModelProto) -> None:
 
 
 def _spell_out(model: ModelProto) -> None:
-    """Replace the nodes that SnapML does not run, and those that its operator set lacks, by several, in place."""
+    """Replace nodes that SnapML, or its operator set, does not support by several others, in place."""
     graph = model.graph
     if any(node.op_type == "Cos" for node in graph.node):
         for name, value in (("half", 0.5), ("one", 1.0), ("two", 2.0)):
@@ -123,7 +123,7 @@ def _cosine(angle: str, cosine: str) -> list[NodeProto]:
 
 
 def _check(model: ModelProto) -> None:
-    """Let the checker of ONNX see all nodes but SnapML's, of which it knows nothing."""
+    """Check all nodes with ONNX's checker, except SnapML's own."""
     seen = ModelProto()
     seen.CopyFrom(model)
     del seen.graph.value_info[:]

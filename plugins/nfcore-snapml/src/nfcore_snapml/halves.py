@@ -1,8 +1,8 @@
-"""What goes before a lens's network: the Sampler, from pose to points, and the Embedder, from points to features.
+"""The Sampler, from pose to points, and the Embedder, from points to features, which run before the network.
 
-Names and shapes are those of MobileR2L's reference code and of Snap's lens project for it. Lens Studio lays
-tensors out with channels last, and the lens's script copies one file's output into the next one's input as it
-lies: (1, m, rays, d) with channels last is (rays, d, m), which is (1, d * m, rows, columns) with channels last.
+Names and shapes are those of MobileR2L's reference code and of Snap's lens project for it. Lens Studio stores
+tensors channels last, and the lens's script copies one file's output into the next one's input unchanged:
+(1, m, rays, d) with channels last is (rays, d, m), which is (1, d * m, rows, columns) with channels last.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from nfcore import Cameras, LightField, ray_grid
 
 
 class Sampler(nn.Module):
-    """A camera to the coordinates of the points along its rays.
+    """Maps a camera to the coordinates of the points along its rays.
 
     The rays are those of ``nfcore.ray_grid``, in products and sums of tensors of rank four: not all of SnapML's
-    backends multiply matrices, and Lens Studio's tensors have no more axes than that.
+    backends multiply matrices, and Lens Studio's tensors have at most four axes.
 
     Args:
         points: the first half of the student's encoding: rays, two (1, 3, h, w), to coordinates (1, d, h, w).
-        student: for the size of its images and of the grid of its rays.
-        camera: whose intrinsics hold, or None where they are the third input.
+        student: the student, for the sizes of its images and ray grid.
+        camera: the camera with the intrinsics, or None if they are the third input.
 
     """
 
@@ -54,7 +54,7 @@ class Sampler(nn.Module):
         Args:
             c2w33: (1, 1, 3, 3), the rotation of the pose: columns are the camera's axes right, up and back.
             c2w13: (1, 1, 1, 3), the position of the camera, scene units.
-            intrinsics: (1, 1, 1, 4), fx, fy, cx, cy in pixels of the image, unless the camera's hold.
+            intrinsics: (1, 1, 1, 4), fx, fy, cx, cy in pixels of the image; None uses the camera's.
 
         """
         x, y = (self.x, self.y) if intrinsics is None else self._plane(intrinsics)
@@ -64,13 +64,13 @@ class Sampler(nn.Module):
         return coordinates.reshape(1, 1, coordinates.shape[1], -1).transpose(2, 3)
 
     def _plane(self, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where rays cross the plane at depth 1, x (1, 1, 1, w) and y (1, 1, h, 1)."""
+        """Return the rays' intersections with the plane at depth 1, x (1, 1, 1, w) and y (1, 1, h, 1)."""
         fx, fy, cx, cy = intrinsics.chunk(4, 3)
         return (self.columns - cx) / fx, (cy - self.rows) / fy
 
 
 class Embedder(nn.Module):
-    """Coordinates (1, 1, rays, d) to m features of each, (1, m, rays, d).
+    """Maps coordinates (1, 1, rays, d) to m features of each, (1, m, rays, d).
 
     Args:
         embedding: the second half of the student's encoding.

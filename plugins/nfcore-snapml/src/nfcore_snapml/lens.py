@@ -1,4 +1,4 @@
-"""The three files of a lens, run in a row by ONNX Runtime, as the lens's script runs them in SnapML."""
+"""The three files of a lens, run in sequence by ONNX Runtime, as the lens's script runs them in SnapML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nfcore_snapml.graphs import runnable
 
 Array = NDArray[np.float32]
 
-#: The files in the order in which they run, with what goes into each and what comes out.
+#: The files in the order in which they run, with their inputs and outputs.
 SAMPLER, EMBEDDER, NETWORK = "Sampler.onnx", "Embedder.onnx", "Network.onnx"
 POSE, INTRINSICS = ("c2w33", "c2w13"), "intrinsics"
 NAMES = {SAMPLER: (POSE, "pts"), EMBEDDER: (("rays",), "embbrays"), NETWORK: (("input",), "output")}
@@ -29,7 +29,7 @@ class Lens:
     """The files of one export, loaded.
 
     Args:
-        folder: where they are.
+        folder: the export's folder.
         threads: threads of ONNX Runtime; None for its default.
 
     Raises:
@@ -43,10 +43,10 @@ class Lens:
         self.fixed = self._fixed_intrinsics()
 
     def __call__(self, poses: Tensor, intrinsics: Tensor) -> Tensor:
-        """Return images (b, 3, H, W) float32 in [0, 1], one camera after the other, as a lens does.
+        """Return images (b, 3, H, W) float32 in [0, 1], camera by camera, as a lens does.
 
         Raises:
-            UserError: the intrinsics are not those that the Sampler holds.
+            UserError: the intrinsics differ from the Sampler's.
 
         """
         pairs = zip(poses.numpy(force=True), intrinsics.numpy(force=True), strict=True)
@@ -59,7 +59,7 @@ class Lens:
         elif not np.allclose(intrinsics, self.fixed, rtol=1e-6, atol=0):
             raise UserError(
                 f"{self.path}: made for fx, fy, cx, cy = {_plain(self.fixed)}, not {_plain(intrinsics)}; "
-                f'export with intrinsics = "input" for cameras of any'
+                f'export with intrinsics = "input" for others'
             )
         points = self._run(SAMPLER, camera)
         features = self._run(EMBEDDER, {"rays": points})
@@ -72,7 +72,7 @@ class Lens:
         return result
 
     def _fixed_intrinsics(self) -> Array | None:
-        """Return the intrinsics (4,) that the Sampler holds, or None where it takes them."""
+        """Return the Sampler's intrinsics (4,), or None if they are an input."""
         session = self.sessions[SAMPLER]
         if INTRINSICS in {value.name for value in session.get_inputs()}:
             return None
@@ -81,12 +81,12 @@ class Lens:
         except (KeyError, ValueError):
             fixed = np.empty(0, np.float32)
         if fixed.shape != (4,):
-            raise UserError(f"{self.path}: its metadata do not say which intrinsics it holds; export it again")
+            raise UserError(f"{self.path}: its metadata has no intrinsics; export it again")
         return fixed
 
 
 def _copied(tensor: Array, shape: list[int]) -> Array:
-    """Return a tensor (1, C, H, W) as another of as many values, as Lens Studio stores both: channels last."""
+    """Return a tensor (1, C, H, W) reshaped in Lens Studio's memory layout, channels last."""
     _, channels, height, width = shape
     last = np.ascontiguousarray(tensor.transpose(0, 2, 3, 1))
     return last.reshape(1, height, width, channels).transpose(0, 3, 1, 2)
@@ -103,7 +103,7 @@ def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
         runnable(model)
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     except DecodeError:
-        raise UserError(f"{path}: damaged, it is no ONNX file") from None
+        raise UserError(f"{path}: damaged, it is not an ONNX file") from None
     except Exception as error:  # ONNX Runtime has no common base for what it raises on loading
         reason = str(error).strip().partition("\n")[0].rpartition("failed:")[2]
         raise UserError(f"{path}: damaged, ONNX Runtime can't load it: {reason}") from None

@@ -1,4 +1,4 @@
-"""``nfcore view``: a run or a student, looked at in the browser."""
+"""``nfcore view``: show a run or a student in the browser."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from nfcore.cli import StudentArgument, run_folder, say
 
 def view(
     run: StudentArgument,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 for a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
     views: Annotated[int, typer.Option(min=1, help="Test views to compare with their photos.")] = 8,
 ) -> None:
     """Show a run in the browser: the viewer, test views next to their photos, and progress while it trains.
 
-    RUN may be a page that was exported, too.
+    RUN may also be an exported page.
     """
     import threading
     import webbrowser
@@ -35,6 +35,6 @@ def view(
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            # torch in a thread does not survive the end of the interpreter: its picture is finished first.
+            # torch in a thread does not survive the end of the interpreter: wait for the image in progress.
             site.close()
             worker.join()

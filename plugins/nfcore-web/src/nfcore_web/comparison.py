@@ -1,4 +1,4 @@
-"""Photos of the test views next to what teacher and student show there, with maps of their errors."""
+"""Photos of the test views next to images of teacher and student, with error maps."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ComparedView:
     """One test view.
 
     Args:
-        name: the photo's.
-        pictures: PNG files by what they show: ``photo``, ``student``, ``student-error`` and, if there is a
+        name: the photo's name.
+        pictures: PNG files by content: ``photo``, ``student``, ``student-error`` and, if there is a
             teacher, ``teacher``, ``teacher-error``.
         psnr: against the photo in dB, by ``student`` and ``teacher``.
 
@@ -38,7 +38,7 @@ class ComparedView:
 def compare_views(
     student: LightField, teacher: Teacher | None, views: Views, count: int
 ) -> Iterator[ComparedView]:
-    """Yield ``count`` of the ``views``, spread evenly, as they are rendered."""
+    """Yield ``count`` of the ``views``, evenly spaced, as they are rendered."""
     count = min(count, len(views))
     for index in (len(views) * k // count for k in range(count)):
         camera, photo, ignored = views.cameras[index], views.images[index], views.ignored(index)

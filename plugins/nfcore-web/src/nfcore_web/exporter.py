@@ -1,4 +1,4 @@
-"""The web exporter: one HTML file that renders the student in a browser and asks no network for anything."""
+"""The web exporter: one HTML file that renders the student in a browser without a network."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import Cameras, Exported, ExportedFile, LightField, Runner, Tolerance, UserError
-from nfcore_web.model import share_weights, whole
+from nfcore_web.model import share_weights, with_weights
 from nfcore_web.page import build_page, model_of
 from nfcore_web.region import region
 
 #: The one file that an export consists of.
 FILE = "light_field.html"
 
-# A smaller size is offered when its pictures are this close to the full ones made smaller, in dB. A student has
-# learned what a block of pixels looks like at one size only; at another it may or may not still be right. The
-# quickstart's guided student has 26 dB at half its size, the pure network 21, which shows.
+# PSNR, dB, of a smaller size's images against scaled-down full ones, from which the size is offered. A student is
+# trained at one size only and may be wrong at another: the quickstart's guided student has 26 dB at half its size,
+# the pure network 21, which is visible.
 _LEAST_AGREEMENT = 25.0
 _COMPARED = 4
 
-# Around pictures that fill their frame; an object without a scene stands on its own background.
+# Colour around images that fill their frame; an object without a scene has its own background.
 _SURROUNDINGS = (0.075, 0.08, 0.095)
 
 
 class Web(nfcore.Exporter[LightField]):
     """One HTML file: model, runtime (ONNX Runtime Web) and controls; opens from a disk, without a network.
 
-    WebGPU runs it where the browser has it, WebAssembly with SIMD elsewhere, with threads when the page is served
-    with the headers that allow them (``nfcore view`` sends them). The model is the one that the exporter ``onnx``
-    writes. To hold the frame rate while the camera moves, the page holds the graph for half the size as well, if
-    what the student shows at that size is right; ``sizes`` says how many sizes to try.
+    It runs on WebGPU if the browser supports it, else on WebAssembly with SIMD, with threads if the page is
+    served with the headers that allow them (``nfcore view`` sends them). The model is from the exporter
+    ``onnx``. To keep the frame rate while the camera moves, the page also has the graph for half the size,
+    if the student's images are right at that size; ``sizes`` is the number of sizes to try.
     """
 
     class Options(nfcore.Options):
@@ -57,7 +57,7 @@ class Web(nfcore.Exporter[LightField]):
 
     @property
     def tolerance(self) -> Tolerance:
-        """fp32: rounding only; fp16: what ten bits of mantissa in the weights leave."""
+        """fp32: rounding only; fp16: ten bits of mantissa in the weights."""
         return Tolerance(psnr=80, max_error=1e-3) if self.options.weights == "fp32" else Tolerance(psnr=50)
 
     def export(self, student: LightField, folder: Path) -> Exported:
@@ -89,7 +89,7 @@ class Web(nfcore.Exporter[LightField]):
         return Exported((file,), precision=precision, target="browsers with WebAssembly SIMD or WebGPU")
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
-        """Take the model out of the page and load its full size into ONNX Runtime on the CPU.
+        """Load the model at full size from the page into ONNX Runtime on the CPU.
 
         Raises:
             UserError: the file is missing, damaged or not from this exporter.
@@ -103,7 +103,7 @@ class Web(nfcore.Exporter[LightField]):
         options.intra_op_num_threads = threads or 0
         try:
             session = onnxruntime.InferenceSession(
-                whole(model.graphs[0], model.weights), options, providers=["CPUExecutionProvider"]
+                with_weights(model.graphs[0], model.weights), options, providers=["CPUExecutionProvider"]
             )
         except Exception:  # ONNX Runtime and protobuf have no common base for what they raise on loading
             raise UserError(f"{path}: damaged, ONNX Runtime can't load its model") from None
@@ -113,11 +113,11 @@ class Web(nfcore.Exporter[LightField]):
             return torch.from_numpy(session.run(None, cameras)[0])
 
         verified_by = f"ONNX Runtime {onnxruntime.__version__} (CPU), on the model in the page"
-        return Runner(verified_by, render, timed=False)  # a browser's time is another
+        return Runner(verified_by, render, timed=False)  # a browser's latency differs
 
 
 def _sizes_that_fit(student: LightField, count: int) -> Iterator[Cameras]:
-    """Yield the student's cameras at its own size, and at halves of it where what it shows is right."""
+    """Yield the student's cameras at its own size, and at halves of it while its images are right."""
     own = student.cameras[: min(_COMPARED, len(student.cameras))].to("cpu")
     full = student.render(own)
     yield own
@@ -132,7 +132,7 @@ def _sizes_that_fit(student: LightField, count: int) -> Iterator[Cameras]:
 
 
 def _as_onnx(student: LightField, cameras: Cameras) -> onnx.ModelProto:
-    """Return ``student`` for the size of ``cameras`` as the exporter ``onnx`` writes it."""
+    """Return ``student``, at the size of ``cameras``, converted by the exporter ``onnx``."""
     sized = LightField(student.encoding, student.backbone, student.upsampler, scene=student.scene, cameras=cameras)
     exporter: Any = nfcore.plugins().build("exporter", "nfcore-onnx/onnx", {})
     with tempfile.TemporaryDirectory() as folder:

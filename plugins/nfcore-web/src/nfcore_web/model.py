@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, external_data_helper, helper, numpy_helper
 
-#: Where the graphs say that their weights are; the page hands them over under this name.
+#: The graphs' name of their weights file, under which the page passes it to the runtime.
 WEIGHTS = "weights.bin"
 
-# Smaller tensors stay in the graph: sizes, octaves and the like, which ray arithmetic needs in float32.
+# Smaller tensors stay in the graph, such as sizes and octaves: ray arithmetic needs them in float32.
 _LEAST_WEIGHTS = 1024
 
 
@@ -21,7 +21,7 @@ class Model:
     """Graphs that share their weights.
 
     Args:
-        graphs: one serialised ONNX graph for each image size, its weights external, in ``WEIGHTS``.
+        graphs: one serialised ONNX graph for each image size, with external weights in ``WEIGHTS``.
         weights: all weights, each once.
 
     """
@@ -31,12 +31,12 @@ class Model:
 
 
 def share_weights(models: list[ModelProto], *, half: bool) -> Model:
-    """Return ``models`` over one file of weights; a tensor that several of them hold is stored once.
+    """Return ``models`` with one file of weights; a tensor in several of them is stored once.
 
     Args:
-        models: whole models of the same student, changed in place.
-        half: store float32 weights as float16 where float16 holds them; the graph converts them back, so that it
-            computes in float32 as before.
+        models: models of the same student, changed in place.
+        half: store float32 weights within float16's range as float16; the graph converts them back and computes
+            in float32.
 
     """
     weights = bytearray()
@@ -60,8 +60,8 @@ def share_weights(models: list[ModelProto], *, half: bool) -> Model:
     return Model(tuple(m.SerializeToString(deterministic=True) for m in models), bytes(weights))
 
 
-def whole(graph: bytes, weights: bytes) -> bytes:
-    """Return one graph with its weights inside again, as ONNX Runtime takes it without other files."""
+def with_weights(graph: bytes, weights: bytes) -> bytes:
+    """Return one graph with its weights embedded, so that ONNX Runtime needs no other file."""
     model = onnx.load_from_string(graph)
     for tensor in model.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:

@@ -1,4 +1,4 @@
-"""The page: one HTML file with the model, what it runs on, and the viewer; and the model taken out of it again."""
+"""The page: one HTML file with model, runtime and viewer; and reading the model from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nfcore import UserError
 from nfcore_web.model import Model
 
 _PACKAGE = files("nfcore_web")
-# Modules that the viewer imports by name; an import map gives their text, so that the page needs no other file.
+# Modules that the viewer imports by name; an import map has their text, so that the page is self-contained.
 _MODULES = ("camera", "data", "draw")
 
 
@@ -25,7 +25,7 @@ def build_page(card: dict[str, Any], model: Model) -> str:
     """Return the page's HTML.
 
     Args:
-        card: what the viewer knows of the student: title, sizes, intrinsics, background, region.
+        card: the viewer's data on the student: title, sizes, intrinsics, background, region.
         model: the graphs, in the order of the card's sizes.
 
     Raises:
@@ -53,7 +53,7 @@ def model_of(page: str, name: str) -> tuple[dict[str, Any], Model]:
     """Return the card and the model in a page's HTML; ``name`` is the file's, for errors.
 
     Raises:
-        UserError: this is no such page, or it is damaged.
+        UserError: it is no such page, or damaged.
 
     """
     try:
@@ -65,7 +65,7 @@ def model_of(page: str, name: str) -> tuple[dict[str, Any], Model]:
 
 
 def template(name: str) -> jinja2.Template:
-    """Return a template of ``front/``; what it is given is escaped, unless it says otherwise."""
+    """Return a template of ``front/``; values are escaped unless marked as safe."""
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(text),
         autoescape=True,
@@ -83,7 +83,7 @@ def text(name: str) -> str:
 
 @functools.cache
 def runtime(name: str) -> bytes:
-    """Return a file of ``runtime/``, which the build has put there.
+    """Return a file of ``runtime/``, which the build adds.
 
     Raises:
         UserError: the plugin was installed without it.
@@ -108,7 +108,7 @@ def _luminance(rgb: list[float]) -> float:
 
 
 def _json(value: Any) -> str:
-    """Return JSON that can stand in a script element: nothing in it can end the element."""
+    """Return JSON that is safe in a script element: nothing in it can end the element."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""How far a run is, read from its folder while another process writes there."""
+"""The progress of a run, read from its folder while another process writes there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ REPORT = "report.html"
 
 # Enough for a curve on a screen.
 _POINTS = 400
-# What is read of a long log; a line is about 60 bytes.
+# Bytes to read from the end of a long log; a line is about 60 bytes.
 _LAST_BYTES = 4 << 20
 
 
 def progress(folder: Path) -> dict[str, Any]:
-    """Return what the run in ``folder`` has reported.
+    """Return the reports of the run in ``folder``.
 
     ``stage``, ``step`` and ``psnr`` (dB) of the last report, ``idle`` seconds since then, ``finished`` stages,
     ``curves`` (stage to [step, PSNR] points), ``previews`` (name and version of each picture), ``results`` (PSNR
@@ -47,7 +47,7 @@ def previews(folder: Path) -> dict[str, Path]:
 
 
 def _reports(path: Path) -> list[dict[str, Any]]:
-    """Return the last reports; a line that is still being written is left for the next time."""
+    """Return the last reports; an incomplete line is left for the next time."""
     if not path.is_file():
         return []
     with path.open("rb") as file:

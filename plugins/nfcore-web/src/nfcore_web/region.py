@@ -1,4 +1,4 @@
-"""Where a viewer's camera may go: the region that the student's reference cameras fill, as data for the page."""
+"""The region of the viewer's camera, filled by the student's reference cameras, as data for the page."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from nfcore import Cameras, LightField, OrbitRegion, Scene
 
-#: Beyond these sines of the elevation a camera looks along "up", and turning it has no meaning.
+#: Maximum sine of the elevation: beyond it a camera looks along "up", where turning it is undefined.
 _STEEPEST = 0.999
 
 
 def region(student: LightField) -> dict[str, Any]:
-    """Return where the camera may go, in the form that ``front/camera.js`` reads.
+    """Return the region of the camera, in the format of ``front/camera.js``.
 
     Cameras that look inwards fill a shell around a target (`OrbitRegion`): ``{"kind": "orbit", "target", "up",
     "east", "north", "radius", "height", "start"}``. All others fill a box in the frame of the most central one:
     ``{"kind": "box", "axes", "centre", "low", "high", "focus", "start"}``. Lengths are scene units, ``height`` is
-    the sine of the elevation. ``start`` is a place in the region's own coordinates: the reference camera of median
-    height, or the middle of the box.
+    the sine of the elevation. ``start`` is a position in the region's own coordinates: the reference camera of
+    median height, or the middle of the box.
     """
     cameras = student.cameras.to("cpu")
     if not student.scene.forward_facing and _look_inwards(cameras):
@@ -29,7 +29,7 @@ def region(student: LightField) -> dict[str, Any]:
 
 
 def _look_inwards(cameras: Cameras) -> bool:
-    """Whether the point nearest to all optical axes lies before every camera, some way off."""
+    """Whether the point nearest to all optical axes is in front of every camera, at some distance."""
     if len(cameras) < 2:
         return False
     target = OrbitRegion.around(cameras).target
@@ -39,7 +39,7 @@ def _look_inwards(cameras: Cameras) -> bool:
 
 def _shell(cameras: Cameras) -> dict[str, Any]:
     shell = OrbitRegion.around(cameras)
-    # The region's own convention for azimuth, read off its poses, so that it is written down in one place.
+    # The region's convention for azimuth, derived from its poses, so that it is defined in one place.
     zero = torch.zeros(1)
     east, north = (
         (shell.poses(torch.tensor([azimuth]), zero, zero + 1)[0, :, 3] - shell.target)
@@ -71,7 +71,7 @@ def _box(cameras: Cameras, scene: Scene) -> dict[str, Any]:
     centre = positions.mean(0)
     axes = cameras.poses[int((positions - centre).norm(dim=1).argmin()), :, :3]
     local = (positions - centre) @ axes
-    # A lone camera, or cameras in a row, still leave some room to move: a hundredth of the nearest depth.
+    # A single camera, or cameras in a row, still get some room to move: a hundredth of the nearest depth.
     room = torch.full((3,), 0.01 * scene.near)
     low, high = torch.minimum(local.amin(0), -room), torch.maximum(local.amax(0), room)
     return {
@@ -86,7 +86,7 @@ def _box(cameras: Cameras, scene: Scene) -> dict[str, Any]:
 
 
 def _focus(scene: Scene) -> float:
-    """Return the depth that the camera keeps looking at: as for NeRF's spiral, 3 to 1 between the disparities."""
+    """Return the depth that the camera looks at: as in NeRF's spiral, 3 to 1 between the disparities."""
     return 1 / (0.25 / scene.near + 0.75 / scene.far)
 
 

@@ -1,4 +1,4 @@
-"""A loopback server for a fixed set of pages: nothing on the disk can be asked for by its path."""
+"""A loopback server for a fixed set of pages: it serves no files by path."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-#: The headers of every answer. The first two isolate the page, so that WebAssembly may use threads.
+#: The headers of every response. The first two isolate the page, so that WebAssembly may use threads.
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -24,7 +24,7 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Resource:
-    """What one address answers with: bytes and their media type."""
+    """The content at one address: bytes and their media type."""
 
     data: bytes
     media_type: str
@@ -46,13 +46,13 @@ class Resource:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves on loopback what ``find`` gives, to GET and HEAD, under loopback's own names.
+    """Serves the resources of ``find`` on loopback, to GET and HEAD, under loopback's own names.
 
-    The Host header must name the server itself: a page elsewhere that has its name resolved to loopback (DNS
-    rebinding) is refused.
+    The Host header must name the server itself: a foreign page whose name resolves to loopback (DNS rebinding) is
+    rejected.
 
     Args:
-        find: a path such as ``/viewer.html`` to what is there, or None; called from several threads.
+        find: maps a path such as ``/viewer.html`` to its resource, or None; called from several threads.
         port: 0 for a free one.
 
     """
@@ -72,15 +72,15 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "nfcore", ""
-    timeout = 30  # seconds: a connection that says nothing is closed
+    timeout = 30  # seconds, after which a silent connection is closed
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        if name.startswith("do_"):  # the base class looks for a method of its own for each HTTP method
+        if name.startswith("do_"):  # the base class looks up a method for each HTTP method
             return self.refuse
         raise AttributeError(name)
 
     def refuse(self) -> None:
-        """Answer any other method; what it sends along is not read."""
+        """Answer any other method, without reading its body."""
         self.close_connection = True
         self.answer(HTTPStatus.METHOD_NOT_ALLOWED, None, {"Allow": "GET, HEAD"})
 
@@ -95,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815
 
     def answer(self, status: HTTPStatus, resource: Resource | None, more: dict[str, str] | None = None) -> None:
-        """Send one answer; without a resource its text is the status's name."""
+        """Send one response; without a resource its text is the name of the status."""
         resource = resource or Resource(f"{status.phrase}\n".encode(), "text/plain; charset=utf-8")
         self.send_response(status)
         own = {"Content-Type": resource.media_type, "Content-Length": str(len(resource.data))}
@@ -106,4 +106,4 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(resource.data)
 
     def log_message(self, format: str, *values: object) -> None:
-        """Say nothing: the terminal shows where the viewer is, not who looked at it."""
+        """Log nothing: the terminal shows only the viewer's address."""

@@ -1,4 +1,4 @@
-"""What ``nfcore view`` shows of a run: the viewer, the test views next to their photos, and its progress."""
+"""The pages of ``nfcore view``: the viewer, test views next to their photos, and the run's progress."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _WAIT = 2.0  # seconds between looks for a student that is still being trained
 
 
 class Site:
-    """The pages of one run or of one student's file; what takes time is made by ``work``, in a thread of its own.
+    """The pages of a run or a student file; ``work`` creates the slow ones, in a thread of its own.
 
     Args:
-        path: a run's folder, a student's ``.safetensors``, or a page that was exported.
-        views: how many test views to compare.
+        path: a run's folder, a student's ``.safetensors``, or an exported page.
+        views: number of test views to compare.
 
     Raises:
-        UserError: there is no such thing at ``path``.
+        UserError: ``path`` is none of these.
 
     """
 
@@ -50,7 +50,7 @@ class Site:
             self.working = False
 
     def find(self, path: str) -> Resource | None:
-        """Return what is at ``path``."""
+        """Return the resource at ``path``."""
         if path == "/viewer.html":
             return self.viewer
         fixed: dict[str, Callable[[], Resource]] = {
@@ -67,7 +67,7 @@ class Site:
         return self._picture(path)
 
     def state(self) -> dict[str, Any]:
-        """Return what there is to see by now."""
+        """Return the state of the pages for the browser."""
         return {
             "viewer": self.viewer is not None,
             "working": self.working,
@@ -79,13 +79,13 @@ class Site:
         }
 
     def _progress(self, run: Run) -> dict[str, Any]:
-        """Return how far the run is, with how many steps its stage has where the configuration says."""
+        """Return the run's progress, with its stage's number of steps if the configuration has it."""
         found = progress(run.folder)
         stage = getattr(run.config, found["stage"] or "", None)
         return found | {"total": stage.steps if isinstance(stage, StageConfig) else None}
 
     def work(self) -> None:
-        """Make the viewer as soon as there is a student, then the comparisons; ``close`` ends it."""
+        """Create the viewer as soon as there is a student, then the comparisons; ``close`` ends it."""
         try:
             self._work()
         except (NfcoreError, OSError) as error:
@@ -117,7 +117,7 @@ class Site:
                 return
 
     def _page(self, field: LightField, student: Path) -> bytes:
-        """Return the page that the run has exported, if it is of this student, or a new one."""
+        """Return the run's exported page, if it is of this student, or a new one."""
         for path in self.run.exports_folder.glob(f"*/{FILE}") if self.run else ():
             if path.stat().st_mtime >= student.stat().st_mtime:
                 return path.read_bytes()
