@@ -45,7 +45,7 @@ def test_paths_that_lead_out_of_the_scenes_folder_are_refused(mine, where, path,
         (lambda v: v.update(k4=0.1), ["k4"]),
         (lambda v: [v.pop("fl_x"), v.pop("fl_y")], ["focal length"]),
         (lambda v: v["frames"][0].pop("transform_matrix"), ["transform_matrix", "missing"]),
-        (lambda v: v["frames"][0]["transform_matrix"][0].__setitem__(0, 9.0), ["no rigid transform"]),
+        (lambda v: v["frames"][0]["transform_matrix"][0].__setitem__(0, 9.0), ["rigid"]),
         (lambda v: v.update(w=64, h=200), ["32x32", "64x200"]),
         (
             lambda v: v.update(train_filenames=["images/0001.png"], test_filenames=["images/0002.png"]),

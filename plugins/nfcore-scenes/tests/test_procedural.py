@@ -188,7 +188,7 @@ def test_the_distance_field_never_grows_faster_than_the_way():
 
 def test_things_touch_the_log_but_not_each_other():
     points = torch.rand(3, 60_000, generator=torch.Generator().manual_seed(0)) * 2.4 - 1.2
-    distances = [thing.distance(thing.local(points)) for thing in still_life.THINGS[1:]]
+    distances = [solid.distance(solid.local(points)) for solid in still_life.SOLIDS[1:]]
     for one, other in itertools.combinations(distances, 2):
         assert not ((one < 0) & (other < 0)).any()
 

@@ -1,4 +1,4 @@
-"""Ray sources: posed photos in the formats that the field uses, and a scene made by code."""
+"""Ray sources: posed photos in the field's formats, and a procedural scene."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "ray_source",
         "llff",
         "nfcore_scenes.llff:Llff",
-        summary="LLFF layout: poses_bounds.npy beside images, images_4, ...",
+        summary="LLFF layout: poses_bounds.npy next to images, images_4, ...",
         markers=("poses_bounds.npy",),
         level=2,
     )
@@ -34,7 +34,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "ray_source",
         "colmap",
         "nfcore_scenes.colmap:Colmap",
-        summary="A COLMAP model, sparse/0, beside images; any lens, undistorted on reading",
+        summary="A COLMAP model, sparse/0, next to images; any lens, undistorted on reading",
         markers=tuple(
             f"{folder}cameras.{end}" for folder in ("sparse/0/", "sparse/", "") for end in ("bin", "txt")
         ),
@@ -52,7 +52,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "ray_source",
         "procedural",
         "nfcore_scenes.procedural:Procedural",
-        summary="A scene made by code, with known geometry; needs no download",
+        summary="A procedural scene with known geometry; needs no download",
         level=2,
     )
 

@@ -1,4 +1,4 @@
-"""Blender (NeRF-synthetic) data sets: transforms_{train,val,test}.json beside RGB or RGBA images."""
+"""Blender (NeRF-synthetic) data sets: transforms_{train,val,test}.json next to RGB or RGBA images."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from nfcore_scenes.json_poses import read_json, rigid_pose
 Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 Unit = Annotated[float, Field(ge=0, le=1)]
 
-#: Holds all scenes of NeRF-synthetic; the box that nerfacc and TensoRF use for them.
+#: A box that contains all scenes of NeRF-synthetic, as in nerfacc and TensoRF.
 BOX = ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
 
 
 class Frame(BaseModel):
-    """One posed photo of a transforms file; what else the frame says is not needed."""
+    """One posed photo of a transforms file; other entries are ignored."""
 
-    file_path: str = Field(min_length=1, description="Image relative to the data set's folder, ending optional")
+    file_path: str = Field(min_length=1, description="Image relative to the data set's folder, extension optional")
     transform_matrix: list[list[FiniteFloat]] = Field(description="4x4 or 3x4, camera to world, OpenGL axes")
 
 
 class Transforms(BaseModel):
-    """One transforms_SPLIT.json; what else the file says is not needed."""
+    """One transforms_SPLIT.json; other entries are ignored."""
 
     camera_angle_x: float = Field(gt=0, lt=math.pi, description="Horizontal field of view, radians")
     frames: list[Frame] = Field(min_length=1, description="The split's photos, in order")
@@ -46,7 +46,7 @@ class SplitFiles:
 
     Args:
         angle: horizontal field of view in radians.
-        photos: n image paths relative to the data set's folder, ending optional.
+        photos: n image paths relative to the data set's folder, extension optional.
         poses: (n, 3, 4) float32, camera to world, OpenGL axes.
 
     """
@@ -63,8 +63,8 @@ class SplitFiles:
 class Blender(nfcore.RaySource):
     """A scene in the layout of NeRF's synthetic data set (Mildenhall et al. 2020, section 6).
 
-    The JSON files are checked here, the images when their split is first asked for; afterwards they are kept in
-    memory. ``transforms_train.json`` and ``transforms_test.json`` must be there, ``transforms_val.json`` may be.
+    The JSON files are checked at once, the images when their split is first used; then they are kept in memory.
+    ``transforms_train.json`` and ``transforms_test.json`` are required, ``transforms_val.json`` is optional.
     """
 
     class Options(nfcore.Options):
@@ -78,14 +78,14 @@ class Blender(nfcore.RaySource):
         far: float = Field(6.0, gt=0, description="Depth of the farthest surface, scene units")
         box: tuple[Vector, Vector] | None = Field(
             None,
-            description="Lower and upper corner of a box around the scene, scene units; none takes the box of the "
-            "silhouettes' visual hull where photos have alpha, else 1.5 to all sides",
+            description="Lower and upper corner of a box around the scene, scene units; by default the box of the "
+            "silhouettes' visual hull if photos have alpha, else 1.5 to all sides",
         )
         hold_out: int = Field(
             0,
             ge=0,
-            description="Where there is no transforms_val.json: every n-th training photo, from the first, is "
-            "taken from training and becomes val; 0 takes none",
+            description="Without transforms_val.json: every n-th training photo, from the first, becomes a "
+            "validation photo; 0 for none",
         )
 
     options: Options
@@ -132,7 +132,7 @@ class Blender(nfcore.RaySource):
         return Views(cameras, images, alpha, names)
 
     def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return ``n`` cameras from the shell that the training cameras fill; see ``nfcore.RaySource``."""
+        """Return ``n`` cameras in the shell of the training cameras; see ``nfcore.RaySource``."""
         train = self._files["train"]
         region = OrbitRegion.around(self._cameras(train.poses, train.angle))
         return self._cameras(region.sample(n, generator), train.angle)
@@ -154,7 +154,7 @@ class Blender(nfcore.RaySource):
 
 
 def _splits(folder: Path, hold_out: int) -> dict[Split, SplitFiles]:
-    """Read and check the transforms files: all that can be known without opening an image."""
+    """Read and check the transforms files, without opening an image."""
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}: 'path' is the one that holds transforms_train.json")
     train, test = (_read_split(folder / f"transforms_{split}.json") for split in ("train", "test"))
@@ -176,7 +176,7 @@ def _splits(folder: Path, hold_out: int) -> dict[Split, SplitFiles]:
 
 
 def _check_disjoint(folder: Path, splits: dict[Split, SplitFiles]) -> None:
-    """Refuse a photo that is in two splits: a score on photos that were trained on means nothing."""
+    """Reject a photo that is in two splits: a score on training photos means nothing."""
     seen: dict[str, Split] = {}
     for split in get_args(Split):
         for photo in splits[split].photos:

@@ -16,14 +16,14 @@ from nfcore.io import atomic_path, write_json
 
 
 def write_blender(source: RaySource, folder: Path) -> None:
-    """Write the views of ``source`` into the new ``folder``, which is there afterwards whole or not at all.
+    """Write the views of ``source`` into the new ``folder``, atomically.
 
     Photos with alpha become RGBA with the background taken out of their colours, others RGB, both 8-bit. A split
-    without views gets no transforms file. The layout holds neither depth range nor box nor background: give those
-    to the reader as options where its defaults don't fit.
+    without views gets no transforms file. The layout has neither depth range nor box nor background: set these
+    as options of the reader if its defaults don't fit.
 
     Raises:
-        UserError: ``folder`` exists already, or the layout can't hold the cameras: it knows one field of view
+        UserError: ``folder`` exists already, or the layout can't represent the cameras: it has one field of view
             per split, square pixels and the principal point in the middle.
 
     """
@@ -55,14 +55,14 @@ def _field_of_view(cameras: Cameras) -> float:
     expected = torch.tensor([first[0], first[0], cameras.width / 2, cameras.height / 2])
     if not torch.allclose(cameras.intrinsics, expected, rtol=1e-5):
         raise UserError(
-            "the Blender layout holds one focal length for all photos of a split and the principal point in the "
+            "the Blender layout has one focal length for all photos of a split and the principal point in the "
             f"middle, not (fx, fy, cx, cy) = {first} in {cameras.width}x{cameras.height} pixels"
         )
     return 2 * math.atan(0.5 * cameras.width / first[0])
 
 
 def picture(image: Tensor, alpha: Tensor | None, background: tuple[float, float, float]) -> Image.Image:
-    """Return an 8-bit picture of an image (h, w, 3) that was composited on ``background``, with straight alpha."""
+    """Return an image (h, w, 3), composited on ``background``, as an 8-bit picture with straight alpha."""
     if alpha is not None:
         seen = image - (1 - alpha[..., None]) * torch.tensor(background)
         image = torch.cat([seen / alpha[..., None].clamp_min(1e-6), alpha[..., None]], -1)

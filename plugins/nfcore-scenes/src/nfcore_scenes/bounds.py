@@ -1,4 +1,4 @@
-"""A capture's scene: forward-facing, unbounded, or a thing that the photos' alpha cuts out."""
+"""A capture's scene: forward-facing, unbounded, or an object cut out by the photos' alpha."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nfcore.geometry import hull_box
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture
 
-#: Photos of which less than this share is transparent are not cut out.
+#: Photos with a smaller transparent share than this are not cut out.
 _LEAST_TRANSPARENT = 0.01
 
 
@@ -22,10 +22,10 @@ def forward_scene(capture: Capture, depths: Depths, nearest: float, options: Cap
 
     Args:
         capture: the photos.
-        depths: of the near and the far plane, scene units.
+        depths: depths of the near and the far plane, scene units.
         nearest: depth of the nearest surface, scene units.
-        options: bounds that are given.
-        where: the data set, for an error.
+        options: bounds set by the user.
+        where: the data set, for errors.
 
     """
     given = Depths(options.near or depths.near, options.far or depths.far)
@@ -43,16 +43,16 @@ def scene_around(
 ) -> Scene:
     """Return the bounds of a capture around something.
 
-    Photos with alpha show a thing and nothing beyond: its box is that of their visual hull. What others show is
-    unbounded, and ``box`` and ``depths`` are what is known of it.
+    Photos with alpha show only an object: its box is that of their visual hull. Otherwise the scene is unbounded,
+    with the given ``box`` and ``depths``.
 
     Args:
         capture: the photos.
-        depths: of the nearest and the farthest surface, scene units.
-        box: around what the cameras look at.
-        options: bounds that are given.
-        where: the data set, for an error.
-        outer: a box that holds the thing of photos with alpha; none takes the largest cube between the cameras.
+        depths: depths of the nearest and the farthest surface, scene units.
+        box: a box around what the cameras look at.
+        options: bounds set by the user.
+        where: the data set, for errors.
+        outer: a box that contains the object of cut-out photos; by default the largest cube within the cameras.
 
     """
     silhouettes = _silhouettes(capture)
@@ -64,7 +64,7 @@ def scene_around(
 
 
 def _silhouettes(capture: Capture) -> Iterable[Tensor] | None:
-    """Return the training photos' alpha (h, w) each, or None: many files have an alpha that is 1 all over."""
+    """Return the training photos' alpha, (h, w) each; None if it is 1 everywhere, as in many files."""
     if not capture.has_alpha("train"):
         return None
     views = capture.views("train")

@@ -1,4 +1,4 @@
-"""The options that all readers of real captures share."""
+"""The options of all readers of real captures."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Unit = Annotated[float, Field(ge=0, le=1)]
 
 
 class CaptureOptions(nfcore.Options):
-    """How photos are split, and bounds that are to be taken instead of those from the data."""
+    """The split of the photos, and bounds that replace those of the data."""
 
     test_every: int = Field(8, ge=2, description="Every n-th photo, from the first, is a test view")
-    hold_out: int = Field(0, ge=0, description="Every n-th of the other photos becomes val; 0 takes none")
+    hold_out: int = Field(0, ge=0, description="Every n-th of the other photos is a validation view; 0 for none")
     multiple_of: int = Field(
         1,
         ge=1,
@@ -27,14 +27,14 @@ class CaptureOptions(nfcore.Options):
         (1.0, 1.0, 1.0), description="RGB in [0, 1] that photos with alpha are composited on"
     )
     forward_facing: bool | None = Field(
-        None, description="Whether all cameras look the same way; none finds out from the poses"
+        None, description="Whether all cameras look the same way; by default detected from the poses"
     )
     near: float | None = Field(
-        None, gt=0, description="Depth of the nearest surface, units of the scene as read; none finds out"
+        None, gt=0, description="Depth of the nearest surface, units of the scene as read; by default estimated"
     )
     far: float | None = Field(
-        None, gt=0, description="Depth of the farthest surface, units of the scene as read; none finds out"
+        None, gt=0, description="Depth of the farthest surface, units of the scene as read; by default estimated"
     )
     box: tuple[Vector, Vector] | None = Field(
-        None, description="Lower and upper corner of the scene's box, in the scene as read; none finds out"
+        None, description="Lower and upper corner of the scene's box, in the scene as read; by default estimated"
     )

@@ -19,16 +19,16 @@ _FLIP = np.array([1.0, -1.0, -1.0])
 
 
 def write_llff(shoot: Shoot, folder: Path) -> None:
-    """Write ``poses_bounds.npy`` and ``images`` into the new ``folder``; whole or not at all, as all do here.
+    """Write ``poses_bounds.npy`` and ``images`` into the new ``folder``; atomically, as all writers do.
 
     Raises:
-        UserError: ``folder`` exists already, or the lens is no pinhole with its axis in the photo's middle.
+        UserError: ``folder`` exists already, or the lens is not a pinhole with its axis in the photo's middle.
 
     """
     lens = shoot.lens
     if lens.model != "SIMPLE_PINHOLE" or lens.params[1:] != (lens.width / 2, lens.height / 2):
         raise UserError(
-            f"LLFF's layout holds a SIMPLE_PINHOLE in the photo's middle, not {lens.model} {lens.params}"
+            f"LLFF's layout needs a SIMPLE_PINHOLE in the photo's middle, not {lens.model} {lens.params}"
         )
     right, up, backward, position = shoot.poses.double().unbind(2)
     size = np.tile([lens.height, lens.width, lens.params[0]], (len(shoot), 1))
@@ -58,7 +58,7 @@ def write_transforms(shoot: Shoot, folder: Path) -> None:
     """Write ``transforms.json``, ``sparse_pc.ply`` and ``images`` into the new ``folder``, as nerfstudio does.
 
     Raises:
-        UserError: ``folder`` exists already, or nerfstudio has no word for the lens's model.
+        UserError: ``folder`` exists already, or nerfstudio does not support the lens's model.
 
     """
     size = {"w": shoot.lens.width, "h": shoot.lens.height}
@@ -71,7 +71,7 @@ def write_transforms(shoot: Shoot, folder: Path) -> None:
 
 
 def new_folder(folder: Path) -> None:
-    """Refuse a ``folder`` that exists already.
+    """Reject a ``folder`` that exists already.
 
     Raises:
         UserError: it does.
@@ -92,7 +92,7 @@ def _write(shoot: Shoot, folder: Path, write_poses: Callable[[Path], None]) -> N
 
 
 def _reconstruction(shoot: Shoot) -> pycolmap.Reconstruction:
-    """Return the shoot as COLMAP would have found it, without any error."""
+    """Return the shoot as an exact COLMAP reconstruction."""
     reconstruction = pycolmap.Reconstruction()
     camera = shoot.lens.camera
     camera.camera_id = 1

@@ -1,4 +1,4 @@
-"""Posed photos through real lenses, as the views of a ray source: one size, undistorted, split, loaded once."""
+"""Posed photos of real lenses as views of a ray source: undistorted, of one size, split, loaded once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_cache import content_key, kept
 from nfcore_scenes.undistortion import undistorted
 
-#: How far, as a share, a photo's shape may be from its camera's: halving odd sides rounds.
+#: Relative tolerance of a photo's aspect ratio against its camera's: halving odd sides rounds.
 _ASPECT_TOLERANCE = 0.01
 
 
@@ -29,11 +29,11 @@ class PosedPhoto:
     """One photo before it is read.
 
     Args:
-        name: for reports.
+        name: its name in reports.
         file: the photo.
         pose: (3, 4) float64, camera to world, OpenGL axes.
-        lens: what took it; its size may be another than the file's, as for photos that were scaled down.
-        mask: a grey picture, black where the photo is to be transparent, or None.
+        lens: its lens, possibly at another size than the file's, as for photos that were scaled down.
+        mask: a grey image, black where the photo is transparent, or None.
 
     """
 
@@ -50,10 +50,10 @@ class Capture:
     Args:
         splits: the photos of each split.
         image_size: the longer side in pixels that photos are scaled to; None keeps their size.
-        options: the background, and what their sides are to be multiples of.
+        options: the background, and the divisor of their sides.
 
     Raises:
-        UserError: a photo is missing, or has another shape than its camera; ``image_size`` does not fit.
+        UserError: a photo is missing, or has another shape than its camera, or ``image_size`` does not fit.
 
     """
 
@@ -93,7 +93,7 @@ class Capture:
         return Cameras(poses.float(), intrinsics - corner, rows.stop - rows.start, columns.stop - columns.start)
 
     def has_alpha(self, split: Split) -> bool:
-        """Whether photos of one split have masks or alpha, as their headers say."""
+        """Whether photos of one split have masks or alpha, by their headers."""
         return any(photo.mask is not None or photo_has_alpha(photo.file) for photo in self._splits[split])
 
     def views(self, split: Split) -> Views:
@@ -106,7 +106,7 @@ class Capture:
         return self._views[split]
 
     def _pixels(self, photos: Sequence[PosedPhoto]) -> npt.NDArray[np.uint8]:
-        """Return (n, height, width, 3 or 4) RGB or straight RGBA; kept on disk where lenses had to be undone."""
+        """Return (n, height, width, 3 or 4) RGB or straight RGBA; cached on disk if they were undistorted."""
         if not any(photo.lens.distorts or photo.lens.size != self._full_size for photo in photos):
             return self._prepared(photos)
         files = [file for photo in photos for file in (photo.file, photo.mask) if file is not None]
@@ -120,7 +120,7 @@ class Capture:
                 photo.file, photo.mask, photo.lens, self._pinholes[photo], self._full_size, self._size
             )
 
-        # Few threads: each holds whole photos as floating point numbers.
+        # Few threads: each needs memory for full photos in floating point.
         with ThreadPoolExecutor(2) as pool:
             pictures = list(pool.map(prepare, photos))
         if not pictures:
@@ -131,7 +131,7 @@ class Capture:
 
 
 def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:
-    """Return the rows and columns in the middle of a photo that are multiples of ``multiple``."""
+    """Return the slices of the largest centred window with sides that are multiples of ``multiple``."""
     if min(height, width) < multiple:
         raise UserError(f"multiple_of {multiple} is more than photos of {width}x{height} pixels have")
     (top, left), (rows, columns) = (
@@ -142,7 +142,7 @@ def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:
 
 
 def _with_the_files_size(photo: PosedPhoto) -> PosedPhoto:
-    """Return the photo with its lens at the size that the file has."""
+    """Return the photo with its lens scaled to the file's size."""
     lens = photo.lens
     sizes = photo_sizes(photo.file)
     for height, width in sizes:

@@ -10,7 +10,7 @@ import typer
 
 
 class Format(StrEnum):
-    """The layouts that there are."""
+    """The available layouts."""
 
     BLENDER = "blender"
     LLFF = "llff"
@@ -25,8 +25,8 @@ def make_scene(
     photos: Annotated[int, typer.Option(min=3, help="Number of photos; blender has 88.")] = 48,
     text: Annotated[bool, typer.Option("--text", help="Write COLMAP's model as text.")] = False,
 ) -> None:
-    """Write the procedural scene as a data set: from all around, for LLFF from the front."""
-    # Imported here, so that the command line's listings never wait for torch.
+    """Write the procedural scene as a data set: seen from all sides, for LLFF from the front."""
+    # Imported here, so that listings don't wait for torch.
     from nfcore_scenes.blender_writer import write_blender
     from nfcore_scenes.procedural import Procedural
 

@@ -1,4 +1,4 @@
-"""COLMAP captures: a sparse reconstruction beside its photos."""
+"""COLMAP captures: a sparse reconstruction next to its photos."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from nfcore_scenes.colmap_files import Model, read_model
 from nfcore_scenes.folders import image_folder
 from nfcore_scenes.novel_poses import novel_cameras
 
-#: Where a model may lie in the data set's folder.
+#: Possible folders of the model, relative to the data set's folder.
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
 
 
 class Colmap(nfcore.RaySource):
-    """Photos that COLMAP has posed (Schoenberger and Frahm 2016), undistorted once and kept in the user's cache.
+    """Photos posed by COLMAP (Schoenberger and Frahm 2016), undistorted once and cached on disk.
 
-    The world is turned upright and moved so that what the cameras look at is at the origin, or recentred if all
-    look the same way; its scale is the model's. Depth range and box come from the points. Photos without alpha
-    make the scene unbounded. Every 8th photo, by name, is a test view.
+    The world is rotated upright and moved so that the point the cameras look at is the origin, or recentred if all
+    look the same way; its scale is the model's. Depth range and box are those of the points. Without alpha the
+    scene is unbounded. Every 8th photo, by name, is a test view.
     """
 
     class Options(CaptureOptions):
@@ -47,10 +47,11 @@ class Colmap(nfcore.RaySource):
 
         path: Path = Field(description="Folder with sparse/0 and images")
         model: Path | None = Field(
-            None, description=f"Folder of the model, relative to path; none looks in {', '.join(MODEL_FOLDERS)}"
+            None,
+            description=f"Folder of the model, relative to path; by default one of {', '.join(MODEL_FOLDERS)}",
         )
         images: Path | None = Field(
-            None, description="Folder of the photos, relative to path; none chooses among images, images_2, ..."
+            None, description="Folder of the photos, relative to path; by default images, images_2, ... by size"
         )
 
     options: Options
@@ -109,7 +110,7 @@ class Colmap(nfcore.RaySource):
 
     @property
     def points(self) -> Points | None:
-        """The reconstruction's points that photos agree on, in the scene's world."""
+        """The reliable points of the reconstruction, in the scene's world."""
         return self._points
 
     def views(self, split: Split) -> Views:
@@ -117,7 +118,7 @@ class Colmap(nfcore.RaySource):
         return self._capture.views(split)
 
     def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return ``n`` cameras from among the training cameras; see ``nfcore.RaySource``."""
+        """Return ``n`` cameras among the training cameras; see ``nfcore.RaySource``."""
         return novel_cameras(self._capture.cameras("train"), self._scene.forward_facing, n, generator)
 
 
@@ -138,5 +139,5 @@ def _depths(folder: Path, poses: Tensor, model: Model) -> Depths:
     depth = depths_of(poses, model.points[model.seen_point], model.seen_by)
     depth = depth[depth > 0].sort().values
     if len(depth) < 20:
-        raise UserError(f"{folder}: only {len(depth)} points are seen by its photos: too few to know the depths")
+        raise UserError(f"{folder}: its photos see only {len(depth)} points: too few for a depth range")
     return depth_range(depth)

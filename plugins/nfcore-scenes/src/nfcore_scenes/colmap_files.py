@@ -1,4 +1,4 @@
-"""A COLMAP model on disk, read by pycolmap: checked before, for it does not survive every damaged file."""
+"""Reading of COLMAP models with pycolmap, checked first: pycolmap crashes on some damaged files."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NAMES = ("cameras", "images", "points3D")
 
 @dataclass(frozen=True)
 class Registered:
-    """One photo that COLMAP has found a pose for.
+    """One photo with a pose by COLMAP.
 
     Args:
         name: its file, relative to the folder of the photos.
         pose: (3, 4) float64, camera to world, OpenGL axes.
-        lens: what took it.
+        lens: its lens.
 
     """
 
@@ -43,10 +43,10 @@ class Model:
 
     Args:
         photos: sorted by name.
-        points: (m, 3) float64, those that are reliable.
+        points: (m, 3) float64, the reliable points.
         colours: (m, 3) uint8, RGB of the points.
-        seen_point: (k,) indices of points, and
-        seen_by: (k,) indices of the photos that see them.
+        seen_point: (k,) indices of observed points.
+        seen_by: (k,) indices of the photos that observe them.
 
     """
 
@@ -61,7 +61,7 @@ def read_model(folder: Path) -> Model:
     """Read the model in ``folder``: cameras, images and points3D, all .bin or all .txt.
 
     Raises:
-        UserError: a file is missing, damaged, or holds what can't be used; names it.
+        UserError: a file is missing, damaged or not supported; names it.
 
     """
     suffix = _suffix(folder)
@@ -94,16 +94,16 @@ def _name(image: pycolmap.Image, where: str) -> str:
 
 
 def _suffix(folder: Path) -> str:
-    """Return ``.bin`` or ``.txt``, whichever all three files have."""
+    """Return ``.bin`` or ``.txt``, the suffix of all three files."""
     for suffix in (".bin", ".txt"):
         if all((folder / f"{name}{suffix}").is_file() for name in _NAMES):
             return suffix
     missing = [f"{name}.bin" for name in _NAMES if not (folder / f"{name}.bin").is_file()]
-    raise UserError(f"{folder} holds no whole COLMAP model, binary or text: {', '.join(missing)} is missing")
+    raise UserError(f"{folder} has no complete COLMAP model, binary or text: {', '.join(missing)} is missing")
 
 
 def _reconstruction(folder: Path, suffix: str) -> pycolmap.Reconstruction:
-    # Rigs and frames of newer models are left out: the poses of the images say the same, and are in all models.
+    # Rigs and frames of newer models are ignored: the poses of the images have the same content, in all models.
     with tempfile.TemporaryDirectory() as only:
         for name in _NAMES:
             file, link = folder / f"{name}{suffix}", Path(only) / f"{name}{suffix}"
@@ -115,11 +115,11 @@ def _reconstruction(folder: Path, suffix: str) -> pycolmap.Reconstruction:
         try:
             return pycolmap.Reconstruction(only)
         except Exception as error:  # ValueError, RuntimeError, IndexError, MemoryError: whatever the damage hits
-            raise UserError(f"{folder} holds a damaged COLMAP model ({suffix}): {_reason(error)}") from None
+            raise UserError(f"{folder} has a damaged COLMAP model ({suffix}): {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of pycolmap's error, without the place in its source."""
+    """Return the first line of pycolmap's error, without its source location."""
     return (str(error).splitlines() or [type(error).__name__])[0].rpartition("] ")[2][:200]
 
 
@@ -134,7 +134,7 @@ def _pose(image: pycolmap.Image, where: str) -> Tensor:
 def _reliable_points(
     reconstruction: pycolmap.Reconstruction, images: list[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return points (m, 3) that 3 photos agree on, or all if those are few; their colours; and who sees them."""
+    """Return points (m, 3) seen in 3 photos, or all if those are few, with colours and observations."""
     every = [point for point in reconstruction.points3D.values() if np.isfinite(point.xyz).all()]
     good = [point for point in every if point.track.length() >= 3 and point.error <= 2]
     chosen = good if len(good) >= 100 else every
@@ -152,13 +152,13 @@ def _reliable_points(
 
 
 def check_lengths(folder: Path) -> None:
-    """Follow the records of the three binary files to their ends.
+    """Check that the records of the three binary files end within the files.
 
-    pycolmap takes counts as they stand in the file: a damaged one makes it ask for any amount of memory, or read
-    on for hours.
+    pycolmap trusts the counts in the file: a damaged one makes it allocate any amount of memory, or read for
+    hours.
 
     Raises:
-        UserError: a file ends too early, or names a camera model that there isn't; names the file.
+        UserError: a file is truncated or has an unknown camera model; names the file.
 
     """
     _Records(folder / "cameras.bin").each(_skip_camera)
@@ -167,7 +167,7 @@ def check_lengths(folder: Path) -> None:
 
 
 class _Records:
-    """A binary file of COLMAP: a count, then as many records."""
+    """A binary file of COLMAP: a count and that many records."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -183,7 +183,7 @@ class _Records:
                 skip(self)
         except _TooShortError:
             raise UserError(
-                f"{self.file} is damaged or cut off: {len(self.data)} bytes, but {self.at} or more are due"
+                f"{self.file} is damaged or cut off: {len(self.data)} bytes, but at least {self.at} are required"
             ) from None
 
     def number(self, kind: str) -> int:
@@ -205,14 +205,14 @@ class _Records:
 
 
 class _TooShortError(Exception):
-    """A record is longer than what is left of its file."""
+    """A record is longer than the rest of its file."""
 
 
 def _skip_camera(records: _Records) -> None:
     records.skip(4)
     model = records.number("<i")
     if model not in _PARAMETERS:
-        raise UserError(f"{records.file}: camera model number {model} is unknown; there is {sorted(_PARAMETERS)}")
+        raise UserError(f"{records.file}: camera model number {model} is unknown; known are {sorted(_PARAMETERS)}")
     records.skip(16 + 8 * _PARAMETERS[model])
 
 
@@ -227,7 +227,7 @@ def _skip_point(records: _Records) -> None:
     records.skip(8 * records.number("<Q"))
 
 
-#: How many parameters each camera model has, by COLMAP's number.
+#: Number of parameters of each camera model, by COLMAP's number.
 _PARAMETERS = {
     int(model): len(pycolmap.Camera.create_from_model_id(1, model, 1.0, 1, 1).params)
     for name, model in pycolmap.CameraModelId.__members__.items()

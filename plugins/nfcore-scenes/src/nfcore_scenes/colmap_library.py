@@ -1,4 +1,4 @@
-"""pycolmap, without what it does to SIGTERM: its logger would print a C++ stack where a run is asked to end."""
+"""pycolmap, without its SIGTERM handler, which would print a C++ stack trace when a run is terminated."""
 
 from __future__ import annotations
 

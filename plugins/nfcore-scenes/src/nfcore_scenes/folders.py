@@ -1,4 +1,4 @@
-"""Folders of photos: which copy of them to take, and which photos are there."""
+"""Folders of photos: choosing among scaled copies, and listing photos."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def photo_files(folder: Path) -> list[Path]:
 
 
 def image_folder(scene: Path, image_size: int | None) -> Path:
-    """Return which of ``images``, ``images_2``, ``images_4``, ... to read.
+    """Return the folder to read: ``images``, ``images_2``, ``images_4``, ...
 
-    It is the one of the smallest photos whose longer side is at least ``image_size`` pixels: scaling down from
-    there costs the least. None, or a size that none has, takes the one of the largest.
+    It is the one with the smallest photos whose longer side is at least ``image_size`` pixels, which are the
+    cheapest to scale down; the one with the largest photos if there is none, or without ``image_size``.
 
     Raises:
         UserError: there is no such folder with photos.
@@ -40,21 +40,21 @@ def image_folder(scene: Path, image_size: int | None) -> Path:
 
 
 def inside(path: str, where: str) -> str:
-    """Return a relative path in normal form; one that leads out of its folder is refused.
+    """Return a relative path in normal form; one that leads out of its folder is rejected.
 
     Raises:
-        UserError: an absolute path, or one that climbs out; begins with ``where``.
+        UserError: the path is absolute, or leads out of the folder; starts with ``where``.
 
     """
     normal = posixpath.normpath(path)
-    windows = PureWindowsPath(normal)  # it knows both kinds of slash
+    windows = PureWindowsPath(normal)  # it supports both kinds of slash
     if windows.anchor or ".." in windows.parts or "\0" in normal:
         raise UserError(f"{where} {path!r} leads outside of the data set's folder")
     return normal
 
 
 def photo_file(folder: Path, photo: str) -> Path:
-    """Return the file of a photo whose ending may have been left out.
+    """Return the file of a photo whose extension may be left out.
 
     Raises:
         UserError: there is no such file.
@@ -63,5 +63,5 @@ def photo_file(folder: Path, photo: str) -> Path:
     candidates = [folder / f"{photo}{suffix}" for suffix in ("", *PHOTO_SUFFIXES)]
     try:
         return next(candidate for candidate in candidates if candidate.is_file())
-    except (StopIteration, OSError):  # OSError: a name that the file system can't hold
+    except (StopIteration, OSError):  # OSError: a name that the file system does not allow
         raise UserError(f"photo {folder / photo} is missing (tried {', '.join(PHOTO_SUFFIXES)})") from None

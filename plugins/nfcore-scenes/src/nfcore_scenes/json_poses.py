@@ -1,4 +1,4 @@
-"""JSON files that list posed photos: read and checked, every mistake one line that says where."""
+"""JSON files of posed photos: reads and checks them, with one line for each mistake that names its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nfcore import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: How far a rotation's R^T R may be from the identity: files print few digits, but a scale is no rotation.
+#: Tolerance of a rotation's R^T R against the identity: files print few digits, but a scale is no rotation.
 RIGID_TOLERANCE = 1e-3
 
 
@@ -21,7 +21,7 @@ def read_json(file: Path, model: type[Model]) -> Model:
     """Return the contents of a JSON file as ``model``.
 
     Raises:
-        UserError: the file is missing, no JSON, or holds something else; names the place in it.
+        UserError: the file is missing, not JSON, or has other contents; names the place in it.
 
     """
     try:
@@ -37,7 +37,7 @@ def read_json(file: Path, model: type[Model]) -> Model:
 def _first_problem(file: Path, error: ValidationError) -> str:
     issue = error.errors()[0]
     if issue["type"] == "json_invalid":
-        return f"{file} is no valid JSON: {issue['msg'].removeprefix('Invalid JSON: ')}"
+        return f"{file} is not valid JSON: {issue['msg'].removeprefix('Invalid JSON: ')}"
     where = ".".join(str(part) for part in issue["loc"])
     if issue["type"] == "missing":
         return f"{file}: {where} is missing"
@@ -45,10 +45,10 @@ def _first_problem(file: Path, error: ValidationError) -> str:
 
 
 def rigid_pose(rows: list[list[float]], where: str) -> Tensor:
-    """Return (3, 4) float64 from a 4x4 or 3x4 matrix whose rotation is one.
+    """Return a rigid pose (3, 4) float64 from a 4x4 or 3x4 matrix.
 
     Raises:
-        UserError: another shape, a scale or a mirror, or numbers out of float32's range; begins with ``where``.
+        UserError: another shape, a scale, mirroring, or numbers out of float32's range; starts with ``where``.
 
     """
     if len(rows) not in (3, 4) or any(len(row) != 4 for row in rows):
@@ -57,9 +57,11 @@ def rigid_pose(rows: list[list[float]], where: str) -> Tensor:
     rotation = matrix[:3, :3]
     skew = (rotation.T @ rotation - torch.eye(3, dtype=torch.float64)).abs().max()
     if not skew <= RIGID_TOLERANCE or torch.linalg.det(rotation) < 0:
-        raise UserError(f"{where} is no rigid transform: its 3x3 part must be a rotation, without scale or mirror")
+        raise UserError(
+            f"{where} is not a rigid transform: its 3x3 part must be a rotation, without scale or mirroring"
+        )
     if len(rows) == 4 and rows[3] != [0, 0, 0, 1]:
         raise UserError(f"{where} must end with the row 0, 0, 0, 1, not {rows[3]}")
     if not matrix[:3].float().isfinite().all():
-        raise UserError(f"{where} holds a number that is out of range")
+        raise UserError(f"{where} has a number that is out of range")
     return matrix[:3]

@@ -1,4 +1,4 @@
-"""A photo's lens: COLMAP's camera models, and the pinhole camera that takes a lens's place."""
+"""A photo's lens: COLMAP's camera models, and the pinhole camera that replaces a lens."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from nfcore_scenes.colmap_library import pycolmap
 #: Photos are undistorted to pinholes, which can't see sideways: beyond this slope (75 degrees) they are cropped.
 _STEEPEST = 3.7
 _BORDER_POINTS = 65
-#: A pixel that is looked up further outside its photo than this many photo sides shows a model that breaks down.
+#: Distance from the photo, in photo sides, beyond which a looked-up pixel shows that the model is not valid there.
 _FURTHEST = 10
 
 
 @dataclass(frozen=True)
 class Lens:
-    """How a photo maps directions to pixels.
+    """The mapping from directions to pixels of a photo.
 
     Args:
         model: COLMAP's name of the camera model, such as ``PINHOLE`` or ``OPENCV_FISHEYE``.
@@ -36,7 +36,7 @@ class Lens:
 
     @property
     def camera(self) -> pycolmap.Camera:
-        """The same as pycolmap's camera."""
+        """The lens as pycolmap's camera."""
         return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
 
     @property
@@ -46,14 +46,14 @@ class Lens:
 
     @property
     def distorts(self) -> bool:
-        """Whether it is no pinhole."""
+        """Whether it is not a pinhole."""
         return self.model not in ("PINHOLE", "SIMPLE_PINHOLE")
 
     def check(self, where: str) -> None:
-        """Refuse what can't be a photo's lens.
+        """Check the lens.
 
         Raises:
-            UserError: an unknown or unsupported model, or numbers that are none; begins with ``where``.
+            UserError: an unknown or unsupported model, or invalid parameters; starts with ``where``.
 
         """
         known = set(pycolmap.CameraModelId.__members__) - {"INVALID", "EQUIRECTANGULAR"}
@@ -76,13 +76,13 @@ class Lens:
         return replace(self, height=height, width=width, params=tuple(camera.params.tolist()))
 
     def pinhole(self, height: int, width: int) -> tuple[float, float, float, float]:
-        """Return fx, fy, cx, cy in pixels of a height x width pinhole that sees only what this lens has seen.
+        """Return fx, fy, cx, cy in pixels of a height x width pinhole within this lens's field of view.
 
-        A pinhole of the same size is its own; for others it is the largest window, of this lens's own ratio of the
-        two focal lengths, that has no blank pixels.
+        For a pinhole of the same size these are its own; for others those of the largest window without blank
+        pixels, with this lens's ratio of the two focal lengths.
 
         Raises:
-            UserError: there is no such window, for the distortion can't be undone at the photo's border.
+            UserError: there is none, because the distortion can't be inverted at the photo's border.
 
         """
         camera = self.camera
@@ -92,13 +92,13 @@ class Lens:
         left, right, top, bottom = self._window()
         focal = max(width / (right - left), height / (bottom - top) * fx / fy)
         ratio = fy / fx
-        # What one side has too much is cut off evenly.
+        # The excess of one side is cropped evenly.
         first_x = (left + right - width / focal) / 2
         first_y = (top + bottom - height / (focal * ratio)) / 2
         return focal, focal * ratio, -first_x * focal, -first_y * focal * ratio
 
     def _window(self) -> tuple[float, float, float, float]:
-        """Return the slopes x / depth and y / depth, right and down, of a window inside of the photo's borders."""
+        """Return the slopes x / depth and y / depth, right and down, of a window within the photo's borders."""
         x, y = np.linspace(0, self.width, _BORDER_POINTS), np.linspace(0, self.height, _BORDER_POINTS)
         left = self._slopes(np.zeros_like(y), y)[:, 0].max()
         right = self._slopes(np.full_like(y, self.width), y)[:, 0].min()
@@ -115,32 +115,32 @@ class Lens:
         )
 
     def _slopes(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        # pycolmap's types allow None, which is what a single point without a ray gets.
+        # pycolmap's types allow None, which it returns for a single point without a ray.
         rays = np.asarray(self.camera.cam_ray_from_img(np.stack([x, y], 1)), np.float64)
-        # A border beyond the steepest slope, even behind the camera, is as far out as a pinhole may look.
+        # A border beyond the steepest slope, even behind the camera, is clamped to it.
         depth = np.maximum(rays[:, 2:], np.linalg.norm(rays[:, :2], axis=1, keepdims=True) / _STEEPEST)
         slopes: npt.NDArray[np.float64] = rays[:, :2] / np.maximum(depth, 1e-12)
         return slopes
 
     def slopes(self) -> npt.NDArray[np.float64]:
-        """Return x / depth and y / depth, right and down, of what each pixel's centre sees, (height, width, 2)."""
+        """Return x / depth and y / depth, right and down, of each pixel centre's ray, (height, width, 2)."""
         x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
         return self._slopes(x.ravel(), y.ravel()).reshape(self.height, self.width, 2)
 
     def source_pixels(
         self, pinhole: tuple[float, float, float, float], height: int, width: int
     ) -> npt.NDArray[np.float32]:
-        """Return where in this lens's photo a pinhole's pixels are seen, (height, width, 2): x, y in pixels.
+        """Return the positions x, y in this lens's photo, in pixels, of a pinhole's pixels, (height, width, 2).
 
         Raises:
-            UserError: the lens's model puts some of them nowhere near the photo.
+            UserError: the lens's model maps some of them far outside the photo.
 
         """
         fx, fy, cx, cy = pinhole
         x, y = np.meshgrid((np.arange(width) + 0.5 - cx) / fx, (np.arange(height) + 0.5 - cy) / fy)
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
         places: npt.NDArray[np.float64] = self.camera.img_from_cam(rays).reshape(height, width, 2)
-        # So written, what is no number is refused too.
+        # Written so that NaN is rejected too.
         if not (np.abs(places) <= _FURTHEST * max(self.size)).all():
             raise self._not_undone("in the photo's middle")
         return places.astype(np.float32)

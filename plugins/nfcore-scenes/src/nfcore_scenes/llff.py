@@ -1,4 +1,4 @@
-"""LLFF captures: poses_bounds.npy beside images, images_4, images_8, ..."""
+"""LLFF captures: poses_bounds.npy next to images, images_4, images_8, ..."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from nfcore_scenes.folders import image_folder, photo_files
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.novel_poses import novel_cameras
 
-#: How far R^T R of a pose may be from the identity.
+#: Tolerance of a pose's R^T R against the identity.
 _RIGID_TOLERANCE = 1e-3
 
 
@@ -106,7 +106,7 @@ def read_poses_bounds(file: Path) -> tuple[Tensor, list[tuple[float, float, floa
     """Return poses (n, 3, 4), OpenGL axes, (height, width, focal) in pixels, and bounds (n, 2), float64.
 
     Raises:
-        UserError: the file is missing or holds something else.
+        UserError: the file is missing or has other contents.
 
     """
     try:

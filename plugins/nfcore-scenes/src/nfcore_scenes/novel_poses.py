@@ -1,4 +1,4 @@
-"""Novel cameras for captures: from where the teacher, having seen the photos, knows the scene."""
+"""Novel cameras for captures, near the training cameras, where the teacher has seen the scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photos that were costly to prepare, kept in the user's cache folder under a hash of what they were made from."""
+"""A cache of prepared photos in the user's cache folder, by a hash of their sources."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import platformdirs
 
 from nfcore.io import atomic_path
 
-#: Raise it when the same photos are prepared differently: what older versions have kept is then not taken.
+#: Raise it when photos are prepared differently, so that files of older versions are not used.
 _VERSION = 1
 
 
 def cache_folder() -> Path:
-    """Return the folder of kept photos; it may be deleted at any time."""
+    """Return the cache folder; it may be deleted at any time."""
     return platformdirs.user_cache_path("nfcore") / "photos"
 
 
@@ -31,11 +31,11 @@ def content_key(files: Iterable[Path], settings: str) -> str:
 
 
 def kept(key: str, make: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """Return what is kept under ``key``, or what ``make`` returns, which is then kept where the disk allows it."""
+    """Return the cached array of ``key``, or that of ``make``, which is then cached if possible."""
     file = cache_folder() / f"{key}.npy"
     try:
         return np.asarray(np.load(file, allow_pickle=False), np.uint8)
-    except (OSError, ValueError, EOFError):  # not there yet, or damaged: made again
+    except (OSError, ValueError, EOFError):  # missing or damaged: made again
         photos = make()
     try:
         with atomic_path(file) as temporary, temporary.open("wb") as stream:

@@ -1,4 +1,4 @@
-"""The procedural scene photographed through real lenses: what the writers of capture formats put on disk."""
+"""The procedural scene photographed through real lenses, for the writers of capture formats."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from nfcore_scenes.procedural import Procedural
 
 #: Samples along each side of a pixel.
 _SAMPLES = 2
-#: How many rays find points on the surfaces in each photo, along each side.
+#: Rays per side of each photo for finding points on surfaces.
 _POINT_RAYS = 32
-#: A point is seen by a photo whose surface there is no more than this share nearer.
+#: Relative depth tolerance: a point is visible in a photo unless its surface there is nearer by more than this.
 _DEPTH_TOLERANCE = 0.01
 
 
@@ -30,18 +30,18 @@ PHONE = Lens("OPENCV", 1000, 1000, (1150.0, 1150.0, 510.0, 490.0, -0.12, 0.03, 0
 
 @dataclass(frozen=True)
 class Shoot:
-    """Photos of one scene through one lens, and points on what they show.
+    """Photos of one scene through one lens, and points on its surfaces.
 
     Args:
         poses: (n, 3, 4) camera to world, OpenGL axes.
-        lens: what took them.
+        lens: their lens.
         images: (n, height, width, 3) float32 RGB on the background, in [0, 1].
-        alpha: (n, height, width) float32 in [0, 1], or None for photos that show the background as it is.
+        alpha: (n, height, width) float32 in [0, 1], or None for photos with the background.
         background: RGB in [0, 1].
         points: (m, 3) on surfaces, scene units.
         colours: (m, 3) RGB in [0, 1].
-        seen: (k, 4) a point's index, the photo's that sees it, and x, y in pixels there.
-        bounds: (n, 2) depth of the nearest and of the farthest point that each photo sees.
+        seen: (k, 4) observations: the point's index, the photo's index, and x, y in pixels.
+        bounds: (n, 2) depth of the nearest and of the farthest visible point of each photo.
 
     """
 
@@ -65,7 +65,7 @@ class Shoot:
 
 
 def around_poses(n: int) -> Tensor:
-    """Return ``n`` poses (n, 3, 4) on a walk three times around the scene, up and down, nearer and farther."""
+    """Return ``n`` poses (n, 3, 4) on a path three times around the scene, with varying height and distance."""
     order = torch.arange(n, dtype=torch.float32) / n
     turn = 6 * math.pi * order
     height, radius = 1.9 + 0.9 * (2 * math.pi * order).cos(), 3.6 + 0.4 * (1.7 * turn).sin()
@@ -74,7 +74,7 @@ def around_poses(n: int) -> Tensor:
 
 
 def forward_poses(n: int) -> Tensor:
-    """Return ``n`` poses (n, 3, 4) on a golden-angle disc before the scene, looking nearly the same way."""
+    """Return ``n`` poses (n, 3, 4) on a golden-angle disc in front of the scene, with similar directions."""
     order = torch.arange(n, dtype=torch.float32)
     turn, radius = order * math.pi * (3 - math.sqrt(5)), 0.5 * ((order + 0.5) / n).sqrt()
     offsets = torch.stack([radius * turn.cos(), torch.zeros(n), radius * turn.sin()], 1)
@@ -83,9 +83,9 @@ def forward_poses(n: int) -> Tensor:
 
 
 def shoot(scene: Procedural, poses: Tensor, lens: Lens, alpha: bool) -> Shoot:
-    """Photograph ``scene`` from ``poses`` (n, 3, 4) through ``lens``, exactly: each ray goes where the lens says.
+    """Photograph ``scene`` from ``poses`` (n, 3, 4) through ``lens``, by tracing the lens's exact rays.
 
-    ``alpha`` says whether the photos are cut out, or show the background as it is.
+    ``alpha`` says whether the photos have alpha, or show the background.
     """
     rgba = torch.stack([_photo(scene, pose, lens) for pose in poses])
     depth = torch.stack([_depth(scene, pose, lens) for pose in poses])
@@ -112,7 +112,7 @@ def _photo(scene: Procedural, pose: Tensor, lens: Lens) -> Tensor:
 
 
 def _depth(scene: Procedural, pose: Tensor, lens: Lens) -> Tensor:
-    """Return depth (h, w) along the optical axis at pixel centres, 0 where nothing is."""
+    """Return depth (h, w) along the optical axis at pixel centres, 0 in empty space."""
     return scene.render(lens_rays(lens, pose)).depth.reshape(lens.size)
 
 
@@ -125,7 +125,7 @@ def lens_rays(lens: Lens, pose: Tensor) -> Rays:
 
 
 def _surface_points(poses: Tensor, lens: Lens, rgba: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return points (m, 3) on what a grid of each photo's pixels shows, and their colours (m, 3)."""
+    """Return points (m, 3) on the surfaces at a grid of each photo's pixels, and their colours (m, 3)."""
     step = max(1, min(lens.size) // _POINT_RAYS)
     points, colours = [], []
     for pose, picture, deep in zip(poses, rgba, depth, strict=True):
@@ -140,7 +140,7 @@ def _surface_points(poses: Tensor, lens: Lens, rgba: Tensor, depth: Tensor) -> t
 
 
 def _sightings(poses: Tensor, lens: Lens, points: Tensor, depth: Tensor) -> Tensor:
-    """Return (k, 4): which point is seen by which photo, and at which x, y in pixels."""
+    """Return observations (k, 4): point index, photo index, and x, y in pixels."""
     found = []
     for index, pose in enumerate(poses):
         local = ((points - pose[:, 3]) @ pose[:, :3]) * torch.tensor([1.0, -1.0, -1.0])

@@ -1,6 +1,6 @@
 """Points of a scene from a PLY file, as nerfstudio writes it.
 
-pycolmap reads PLY too, but not the type names (``uint8``) that nerfstudio has in its files.
+pycolmap reads PLY too, but not the type names (``uint8``) in nerfstudio's files.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
 def read_points(file: Path) -> Tensor:
-    """Return the finite vertices (m, 3) float64 of a PLY file, text or binary; all else in it is skipped.
+    """Return the finite vertices (m, 3) float64 of a PLY file, text or binary; everything else is skipped.
 
     Raises:
-        UserError: the file is missing, cut off, or no PLY file whose first element is ``vertex`` with x, y and z.
+        UserError: the file is missing, truncated, or not a PLY file with ``vertex`` (x, y, z) as first element.
 
     """
     try:
@@ -58,7 +58,7 @@ def _vertices(data: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     names = [name for _, name in properties]
     if lines[1][1] == "ascii":
         rows = body.decode("ascii").split("\n", count)[:count]
-        if not any(row.strip() for row in rows):  # NumPy would warn of it
+        if not any(row.strip() for row in rows):  # NumPy would warn about it
             raise ValueError
         table = np.loadtxt(io.StringIO("\n".join(rows)), np.float64, ndmin=2, max_rows=count)
         if table.shape != (count, len(names)):

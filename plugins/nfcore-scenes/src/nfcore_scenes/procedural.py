@@ -1,4 +1,4 @@
-"""A scene made by code: known geometry, fine texture and highlights, and nothing to download."""
+"""A procedural scene: known geometry, fine texture and highlights, and nothing to download."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _REGION = OrbitRegion(
     radius=(_RADIUS, _RADIUS),
     height=(0.12, 0.95),
 )
-#: Fractions of a turn that set the splits' spirals apart, so that no view is in two of them.
+#: Fractions of a turn between the splits' spirals, so that no view is in two of them.
 _TURN: dict[Split, float] = {"train": 0.0, "val": 0.31, "test": 0.73}
-#: Rays that are traced at a time: enough to outweigh the cost of starting each operation, few for the memory.
+#: Rays traced at a time: enough to amortise the overhead of each operation, few enough for the memory.
 _CHUNK = 1 << 18
 
 
 class Procedural(nfcore.RaySource):
-    """A still life on a slice of a log, seen from the upper hemisphere as NeRF-synthetic's scenes are.
+    """A still life on a slice of a log, seen from the upper hemisphere like NeRF-synthetic's scenes.
 
     Args:
-        options: how many views each split has, and the background.
+        options: number of views of each split, and the background.
         image_size: side of the square images in pixels; None is 100.
 
     """
@@ -49,7 +49,9 @@ class Procedural(nfcore.RaySource):
         train_views: int = Field(60, ge=2, description="Number of training views")
         val_views: int = Field(8, ge=0, description="Number of validation views")
         test_views: int = Field(20, ge=1, description="Number of test views")
-        background: tuple[Unit, Unit, Unit] = Field((1.0, 1.0, 1.0), description="RGB in [0, 1] behind the things")
+        background: tuple[Unit, Unit, Unit] = Field(
+            (1.0, 1.0, 1.0), description="RGB in [0, 1] behind the objects"
+        )
 
     options: Options
 
@@ -70,7 +72,7 @@ class Procedural(nfcore.RaySource):
 
     @property
     def scene(self) -> Scene:
-        """Depth range of NeRF-synthetic, and a box close around the things."""
+        """NeRF-synthetic's depth range, and a tight box around the objects."""
         return self._scene
 
     def views(self, split: Split) -> Views:
@@ -80,13 +82,13 @@ class Procedural(nfcore.RaySource):
         return self._views[split]
 
     def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return ``n`` cameras from the shell that all splits are seen from; see ``nfcore.RaySource``."""
+        """Return ``n`` cameras in the shell of all splits; see ``nfcore.RaySource``."""
         return self._cameras(_REGION.sample(n, generator))
 
     def render(self, rays: Rays) -> Rendering:
-        """Return the truth along ``rays`` (n, 3): exact colour, opacity (0 or 1) and depth, without antialiasing.
+        """Return the ground truth along ``rays`` (n, 3): colour, opacity (0 or 1) and depth, without antialiasing.
 
-        Takes the same rays as ``nfcore.Teacher.render``, so a teacher's depth can be held against it. Depth is
+        Takes the same rays as ``nfcore.Teacher.render``, so a teacher's depth can be compared. Depth is
         exact to 2e-4 scene units, where a ray grazes a surface to 1e-3.
         """
         with single_thread():  # on a busy machine a second thread costs 18 times the time (measured)
@@ -137,7 +139,7 @@ class Procedural(nfcore.RaySource):
 
 
 def _spiral(n: int, turn: float) -> Tensor:
-    """Return ``n`` poses (n, 3, 4) spread evenly over the region, on a golden-angle spiral begun at ``turn``."""
+    """Return ``n`` poses (n, 3, 4), evenly distributed on a golden-angle spiral that starts at ``turn``."""
     order = torch.arange(n, dtype=torch.float32)
     azimuth = 2 * math.pi * (turn + order * (math.sqrt(5) - 1) / 2)
     low, high = _REGION.height

@@ -21,7 +21,7 @@ _GROUND = torch.tensor([[0.42], [0.34], [0.28]])
 def shade(points: Tensor, directions: Tensor) -> Tensor:
     """Return sRGB (3, n) in [0, 1] of surface ``points`` (3, n) seen along unit ``directions`` (3, n).
 
-    Diffuse light depends on the point alone; Blinn-Phong highlights of both lights and the sky's reflection
+    Diffuse light depends only on the point; Blinn-Phong highlights of both lights and the sky's reflection
     (Schlick 1994 for Fresnel's law) depend on the direction too.
     """
     normal = normals(still_life.distance, points)
@@ -42,14 +42,14 @@ def shade(points: Tensor, directions: Tensor) -> Tensor:
 
 
 def _materials(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return linear RGB (3, n), gloss (n,) and sharpness (n,) of what each point lies on."""
+    """Return linear RGB (3, n), gloss (n,) and sharpness (n,) of each point's object."""
     owner = still_life.nearest(points)
     colour = torch.empty_like(points)
-    for index, thing in enumerate(still_life.THINGS):
+    for index, solid in enumerate(still_life.SOLIDS):
         mine = (owner == index).nonzero()[:, 0]
-        colour[:, mine] = thing.colour(thing.local(points[:, mine]))
-    gloss = torch.tensor([thing.gloss for thing in still_life.THINGS])
-    sharpness = torch.tensor([thing.sharpness for thing in still_life.THINGS])
+        colour[:, mine] = solid.colour(solid.local(points[:, mine]))
+    gloss = torch.tensor([solid.gloss for solid in still_life.SOLIDS])
+    sharpness = torch.tensor([solid.sharpness for solid in still_life.SOLIDS])
     return colour, gloss[owner], sharpness[owner]
 
 

@@ -33,10 +33,10 @@ def rounded_disc(points: Tensor, radius: float, half_height: float, rounding: fl
 
 
 def torus(points: Tensor, radius: float, tube: float) -> Tensor:
-    """Return (n,) distances from ``points`` (3, n) to a lying ring; ``radius`` runs to the tube's centre."""
+    """Return (n,) distances from ``points`` (3, n) to a horizontal torus; ``radius`` is to the tube's centre."""
     return torch.hypot(torch.hypot(points[0], points[1]) - radius, points[2]) - tube
 
 
 def _rounded(excess: Tensor, rounding: float) -> Tensor:
-    """Return distances to a shape grown by ``rounding``, from how far each axis is beyond its faces, (k, n)."""
+    """Return distances to a shape grown by ``rounding``, from the excess beyond its faces by axis, (k, n)."""
     return length(excess.clamp_min(0)) + excess.amax(0).clamp_max(0) - rounding

@@ -1,4 +1,4 @@
-"""The procedural scene's things: a beach ball, a die, a doughnut and two marbles on a slice of a log."""
+"""The procedural scene's objects: a beach ball, a die, a doughnut and two marbles on a slice of a log."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torch import Tensor
 from nfcore_scenes.solids import rounded_box, rounded_disc, sphere, torus
 from nfcore_scenes.textures import beach_ball, die, doughnut, log_slice
 
-#: Everything lies in here, scene units: lower and upper corner.
+#: A box around everything, scene units: lower and upper corner.
 BOX = ((-1.2, -1.2, -0.65), (1.2, 1.2, 0.65))
 
 _GROUND = -0.45
 
 
 @dataclass(frozen=True)
-class Thing:
-    """One solid with its place and its looks.
+class Solid:
+    """One solid with its position and appearance.
 
     Args:
-        distance: points (3, n) in the thing's frame to signed distances (n,).
+        distance: points (3, n) in the object's frame to signed distances (n,).
         colour: points (3, n) on its surface, in its frame, to linear RGB (3, n).
-        centre: (3,) where its frame's origin lies, scene units.
-        gloss: strength of its highlights, 0 for matt.
+        centre: (3,) its frame's origin, scene units.
+        gloss: strength of its highlights, 0 for matte.
         sharpness: Blinn-Phong exponent of its highlights.
         rotation: (3, 3) from its frame to the world.
 
@@ -41,13 +41,13 @@ class Thing:
     rotation: Tensor | None = None
 
     def local(self, points: Tensor) -> Tensor:
-        """Return world points (3, n) in this thing's frame."""
+        """Return world points (3, n) in this object's frame."""
         moved = points - self.centre[:, None]
         return moved if self.rotation is None else self.rotation.T @ moved
 
 
 def _turned(about_z: float, tilt: float = 0.0) -> Tensor:
-    """Return the rotation (3, 3) that first tilts about x, then turns about z; degrees."""
+    """Return the rotation (3, 3) about x, then about z; degrees."""
     z, x = math.radians(about_z), math.radians(tilt)
     turn = torch.tensor([[math.cos(z), -math.sin(z), 0], [math.sin(z), math.cos(z), 0], [0, 0, 1]])
     return turn @ torch.tensor([[1, 0, 0], [0, math.cos(x), -math.sin(x)], [0, math.sin(x), math.cos(x)]])
@@ -57,22 +57,22 @@ def _plain(points: Tensor, rgb: tuple[float, float, float]) -> Tensor:
     return torch.tensor(rgb)[:, None].expand_as(points)
 
 
-def _marble(x: float, y: float, radius: float, rgb: tuple[float, float, float]) -> Thing:
+def _marble(x: float, y: float, radius: float, rgb: tuple[float, float, float]) -> Solid:
     colour = partial(_plain, rgb=rgb)
-    return Thing(
+    return Solid(
         partial(sphere, radius=radius), colour, torch.tensor([x, y, _GROUND + radius]), gloss=0.9, sharpness=120
     )
 
 
-THINGS = (
-    Thing(
+SOLIDS = (
+    Solid(
         partial(rounded_disc, radius=1.15, half_height=0.09, rounding=0.03),
         partial(log_slice, radius=1.15),
         torch.tensor([0.0, 0.0, _GROUND - 0.09]),
         gloss=0.06,
         sharpness=12,
     ),
-    Thing(
+    Solid(
         partial(sphere, radius=0.5),
         partial(beach_ball, radius=0.5),
         torch.tensor([-0.38, 0.36, _GROUND + 0.5]),
@@ -80,7 +80,7 @@ THINGS = (
         sharpness=60,
         rotation=_turned(35, tilt=38),
     ),
-    Thing(
+    Solid(
         partial(rounded_box, half_side=0.28, rounding=0.06),
         partial(die, half_side=0.28),
         torch.tensor([0.66, 0.2, _GROUND + 0.28]),
@@ -88,7 +88,7 @@ THINGS = (
         sharpness=40,
         rotation=_turned(24),
     ),
-    Thing(
+    Solid(
         partial(torus, radius=0.33, tube=0.165),
         partial(doughnut, radius=0.33, tube=0.165),
         torch.tensor([0.12, -0.5, _GROUND + 0.165]),
@@ -101,10 +101,10 @@ THINGS = (
 
 
 def distance(points: Tensor) -> Tensor:
-    """Return the signed distance (n,) from world ``points`` (3, n) to the nearest thing, scene units."""
-    return torch.stack([thing.distance(thing.local(points)) for thing in THINGS]).amin(0)
+    """Return the signed distance (n,) from world ``points`` (3, n) to the nearest object, scene units."""
+    return torch.stack([solid.distance(solid.local(points)) for solid in SOLIDS]).amin(0)
 
 
 def nearest(points: Tensor) -> Tensor:
-    """Return which of ``THINGS`` is nearest to each of the world ``points`` (3, n), as (n,) indices."""
-    return torch.stack([thing.distance(thing.local(points)) for thing in THINGS]).argmin(0)
+    """Return the indices (n,) in ``SOLIDS`` of those nearest to the world ``points`` (3, n)."""
+    return torch.stack([solid.distance(solid.local(points)) for solid in SOLIDS]).argmin(0)

@@ -1,7 +1,7 @@
 """Colours on the solids of the procedural scene, from stripes as wide as a solid down to grains and sprinkles.
 
 Every texture takes points (3, n) on a solid's surface, in the solid's own frame, and returns linear RGB (3, n).
-Random details come from small tables that are drawn once from a fixed seed, so they are the same everywhere.
+Random details come from small tables with a fixed seed, so they are always the same.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ _CELLS = (19, 9)
 
 
 def _sprinkle_cell(points: Tensor, around: Tensor, radius: float) -> tuple[Tensor, Tensor]:
-    """Return the doughnut's surface coordinates in cells (2, n), and which table entry the cell has, (2, n)."""
+    """Return the doughnut's surface coordinates in cells (2, n), and each cell's table index (2, n)."""
     over = torch.atan2(points[2], torch.hypot(points[0], points[1]) - radius)
     cells = torch.stack([_turns(around) * _CELLS[0], _turns(over) * _CELLS[1]])
     return cells, cells.floor().long() % 64
 
 
 def _sprinkled(points: Tensor, around: Tensor, radius: float, tube: float) -> Tensor:
-    """Return where a sprinkle lies, (n,): a short rod in most cells, turned and shifted at random."""
+    """Return the mask of sprinkles (n,): a short rod in most cells, rotated and shifted at random."""
     cells, (i, j) = _sprinkle_cell(points, around, radius)
     turn, right, up, present = _SPRINKLES[:, i, j]
     outward = torch.hypot(points[0], points[1])

@@ -1,4 +1,4 @@
-"""Rays through a signed distance field: where they hit, the surface's normal, how much light arrives there.
+"""Rays through a signed distance field: intersections, normals, shadows and ambient occlusion.
 
 A field maps points (3, n) to signed distances (n,). Nothing here is differentiable.
 """
@@ -15,9 +15,9 @@ from nfcore_scenes.solids import length
 Field = Callable[[Tensor], Tensor]
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
-#: A point that is nearer than this to the surface, in scene units, is on it.
+#: Distance from the surface, scene units, below which a point is on it.
 SURFACE = 1e-4
-#: Keeps rays that graze a surface from creeping; a ray that is carried below the surface by it is moved back.
+#: Minimum step, for rays that graze a surface; a ray that it moves below the surface is moved back.
 _LEAST_STEP = 1e-3
 _SHADOW_STEPS = 16
 
@@ -25,13 +25,13 @@ _SHADOW_STEPS = 16
 def trace(field: Field, origins: Tensor, directions: Tensor, box: Box) -> Tensor:
     """Return the distance (n,) along each ray to the field's surface, infinity where it misses.
 
-    Sphere tracing (Hart 1996): the field's value is how far one may safely go.
+    Sphere tracing (Hart 1996): the field's value is a safe step.
 
     Args:
         field: exact or underestimated distances.
-        origins: (3, n), outside of the surface.
+        origins: (3, n), outside the surface.
         directions: (3, n), of unit length.
-        box: lower and upper corner of a box around the surface; rays are followed inside of it only.
+        box: lower and upper corner of a box around the surface; rays are traced only inside it.
 
     """
     entry, leave = _box_interval(origins, directions, box)
@@ -50,9 +50,9 @@ def trace(field: Field, origins: Tensor, directions: Tensor, box: Box) -> Tensor
 
 
 def _box_interval(origins: Tensor, directions: Tensor, box: Box) -> tuple[Tensor, Tensor]:
-    """Return where rays enter and leave ``box``, (n,) each; a ray that misses leaves before it enters."""
+    """Return where rays enter and leave ``box``, (n,) each; entry is after exit for a ray that misses."""
     low, high = torch.tensor(box)[:, :, None]
-    # A component of zero would give 0/0 where the origin lies on a face.
+    # A component of zero would give 0/0 for an origin on a face.
     safe = torch.where(directions.abs() < 1e-9, 1e-9, directions)
     first, second = (low - origins) / safe, (high - origins) / safe
     return torch.minimum(first, second).amax(0).clamp_min(0), torch.maximum(first, second).amin(0)
@@ -67,17 +67,17 @@ def normals(field: Field, points: Tensor) -> Tensor:
 
 
 def sunlight(field: Field, points: Tensor, towards: Tensor, softness: float, reach: float) -> Tensor:
-    """Return how much of a light is seen from ``points`` (3, n), (n,) in [0, 1], with soft edges of shadows.
+    """Return the visible fraction (n,) of a light from ``points`` (3, n), in [0, 1], with soft shadows.
 
-    The ray's closest pass by a surface, relative to the way gone, tells how much of the light's disc is covered
-    (I. Quilez, "Soft shadows in raymarched SDFs").
+    The ray's minimum distance to a surface, relative to its length so far, estimates how much of the light's
+    disc is covered (I. Quilez, "Soft shadows in raymarched SDFs").
 
     Args:
         field: distances.
         points: a little above the surface.
         towards: (3,) unit vector to the light.
         softness: radius of the light's disc, radians.
-        reach: how far to look, scene units.
+        reach: length of the rays, scene units.
 
     """
     light = torch.ones(points.shape[1])
@@ -91,11 +91,11 @@ def sunlight(field: Field, points: Tensor, towards: Tensor, softness: float, rea
 
 
 def openness(field: Field, points: Tensor, normal: Tensor) -> Tensor:
-    """Return how open the surroundings of ``points`` (3, n) are, (n,) in [0.25, 1]: ambient occlusion.
+    """Return the ambient occlusion factor of ``points`` (3, n), (n,) in [0.25, 1].
 
-    Along the normal (3, n) of an open surface the distance grows as fast as the way; what it lacks is near by
-    (Evans 2006, "Fast approximations for global illumination on dynamic scenes"). It never
-    falls to 0, for light that has been reflected reaches the corners too.
+    Along the normal (3, n) of an unoccluded surface the distance grows by the step; a deficit means occlusion
+    (Evans 2006, "Fast approximations for global illumination on dynamic scenes"). It never falls to 0, because
+    reflected light reaches corners too.
     """
     lacking = torch.zeros(points.shape[1])
     for k in range(1, 5):

@@ -35,24 +35,24 @@ from nfcore_scenes.novel_poses import novel_cameras
 from nfcore_scenes.points import read_points
 from nfcore_scenes.transforms_file import Frame, Transforms, lens_of
 
-#: Without points and aabb_scale, what is seen beyond is taken to end this many times as far as the box.
+#: Far bound, as a multiple of the box's distance, without points and aabb_scale.
 _UNKNOWN_FAR = 10.0
 
 
 class TransformsJson(nfcore.RaySource):
     """A scene with poses and lenses in transforms.json, as nerfstudio or Instant-NGP (colmap2nerf.py) writes it.
 
-    The world stays as the poses have it, but is recentred if all cameras look the same way. The box and the depth
-    range come from the points of ``ply_file_path``, else from ``aabb_scale`` with ``scale`` and ``offset``, else
-    from the cameras alone. Masks make photos transparent. ``applied_transform`` tells how the poses came about,
-    and is nothing to undo. The split is the file's, or every 8th photo by name is a test view.
+    The world is that of the poses, recentred if all cameras look the same way. The box and the depth range come
+    from the points of ``ply_file_path``, else from ``aabb_scale`` with ``scale`` and ``offset``, else from the
+    cameras. Masks make photos transparent. ``applied_transform`` is already part of the poses, so it is not
+    inverted. The split is the file's, or every 8th photo by name is a test view.
     """
 
     class Options(CaptureOptions):
         """Options of ``transforms``."""
 
         path: Path = Field(description="Folder with transforms.json and the photos")
-        masks: bool = Field(True, description="Whether what the frames' masks leave out becomes transparent")
+        masks: bool = Field(True, description="Whether pixels outside the frames' masks become transparent")
 
     options: Options
 
@@ -94,7 +94,7 @@ class TransformsJson(nfcore.RaySource):
         return PosedPhoto(name, file, pose, lens_of(transforms, frame, photo_sizes(file)[0], where), mask)
 
     def _split(self, transforms: Transforms, photos: list[PosedPhoto]) -> dict[Split, tuple[PosedPhoto, ...]]:
-        """Return the split that the file names, or every n-th photo."""
+        """Return the file's split, or every n-th photo as a test view."""
         if transforms.train_filenames is None:
             return hold_out(photos, self.options.test_every, self.options.hold_out, str(self._file))
         by_name = {photo.name: photo for photo in photos}
@@ -106,7 +106,7 @@ class TransformsJson(nfcore.RaySource):
                 ("test", transforms.test_filenames),
             )
         }
-        if not chosen["test"]:  # nerfstudio tests on what it validates on
+        if not chosen["test"]:  # nerfstudio tests on its validation views
             chosen = chosen | {"test": chosen["val"], "val": ()}
         if len(chosen["train"]) < 2 or not chosen["test"]:
             raise UserError(
@@ -148,7 +148,7 @@ class TransformsJson(nfcore.RaySource):
 
 
 def _bounds(transforms: Transforms, cameras: Cameras, points: Tensor | None) -> tuple[Box, Depths]:
-    """Return a box around what the cameras look at and the depth range, from the best that is known."""
+    """Return a box around what the cameras look at and the depth range, from the best available data."""
     if points is not None:
         depth = visible_depths(cameras, points)
         if len(depth) >= 20:

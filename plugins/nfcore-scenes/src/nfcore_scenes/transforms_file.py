@@ -1,4 +1,4 @@
-"""transforms.json as nerfstudio and Instant-NGP write it: what is read of it, and each frame's lens."""
+"""transforms.json of nerfstudio and Instant-NGP: the entries that are read, and each frame's lens."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ Angle = Annotated[FiniteFloat, Field(gt=0, lt=math.pi)]
 
 
 class Optics(BaseModel):
-    """A lens, wholly or in part: a frame's own values come before the file's. What else is said is not needed."""
+    """A lens, complete or in part: a frame's values take precedence over the file's. Other entries are ignored."""
 
     camera_model: str | None = Field(None, description="PINHOLE, OPENCV, OPENCV_FISHEYE or another of COLMAP's")
-    is_fisheye: bool | None = Field(None, description="Instant-NGP's word for OPENCV_FISHEYE")
+    is_fisheye: bool | None = Field(None, description="Instant-NGP's flag for OPENCV_FISHEYE")
     w: int | None = Field(None, ge=1, description="Width in pixels")
     h: int | None = Field(None, ge=1, description="Height in pixels")
     fl_x: Positive | None = Field(None, description="Focal length in pixels, horizontal")
     fl_y: Positive | None = Field(None, description="Focal length in pixels, vertical; fl_x if left out")
-    camera_angle_x: Angle | None = Field(
-        None, description="Horizontal field of view, radians, where fl_x is absent"
+    camera_angle_x: Angle | None = Field(None, description="Horizontal field of view, radians, if fl_x is absent")
+    camera_angle_y: Angle | None = Field(None, description="Vertical field of view, radians, if fl_y is absent")
+    cx: FiniteFloat | None = Field(
+        None, description="Principal point in pixels from the left; by default the middle"
     )
-    camera_angle_y: Angle | None = Field(None, description="Vertical field of view, radians, where fl_y is absent")
-    cx: FiniteFloat | None = Field(None, description="Principal point in pixels from the left; the middle")
-    cy: FiniteFloat | None = Field(None, description="Principal point in pixels from the top; the middle")
+    cy: FiniteFloat | None = Field(
+        None, description="Principal point in pixels from the top; by default the middle"
+    )
     k1: FiniteFloat | None = Field(None, description="Radial distortion")
     k2: FiniteFloat | None = Field(None, description="Radial distortion")
     k3: FiniteFloat | None = Field(None, description="Radial distortion")
@@ -40,13 +42,15 @@ class Optics(BaseModel):
 class Frame(Optics):
     """One posed photo."""
 
-    file_path: str = Field(min_length=1, description="Photo, relative to the data set's folder, ending optional")
+    file_path: str = Field(
+        min_length=1, description="Photo, relative to the data set's folder, extension optional"
+    )
     transform_matrix: list[list[FiniteFloat]] = Field(description="4x4 or 3x4, camera to world, OpenGL axes")
-    mask_path: str | None = Field(None, description="Grey picture, black where the photo is not to be used")
+    mask_path: str | None = Field(None, description="Grey image, black where the photo is ignored")
 
 
 class Transforms(Optics):
-    """The file."""
+    """The content of transforms.json."""
 
     frames: list[Frame] = Field(min_length=1, description="The photos")
     ply_file_path: str | None = Field(None, description="Points of the scene, in the frame of the poses")
@@ -56,7 +60,7 @@ class Transforms(Optics):
     aabb_scale: Positive | None = Field(None, description="Instant-NGP: side of the scene's box in unit cubes")
     scale: Positive = Field(0.33, description="Instant-NGP: from the poses' units to unit cubes")
     offset: tuple[FiniteFloat, FiniteFloat, FiniteFloat] = Field(
-        (0.5, 0.5, 0.5), description="Instant-NGP: where the poses' origin is in the unit cube"
+        (0.5, 0.5, 0.5), description="Instant-NGP: the poses' origin in the unit cube"
     )
 
 
@@ -66,8 +70,8 @@ def lens_of(transforms: Transforms, frame: Frame, photo_size: tuple[int, int], w
     Args:
         transforms: the file.
         frame: one of its frames.
-        photo_size: (height, width) of the photo, for what the file leaves out.
-        where: begins an error.
+        photo_size: (height, width) of the photo, for missing values.
+        where: the start of errors.
 
     Raises:
         UserError: no focal length, or a model or distortion that is not supported.
@@ -96,7 +100,7 @@ def _focal(side: int, angle: float | None) -> float | None:
 
 
 def _distortion(said: dict[str, Any], where: str) -> tuple[str, tuple[float, ...]]:
-    """Return COLMAP's model that has the coefficients, and those of its parameters that come after fx, fy, cx, cy.
+    """Return COLMAP's model with the coefficients, and its parameters after fx, fy, cx, cy.
 
     As nerfstudio reads them: all perspective models are polynomials in the radius with k1, k2, k3 and p1, p2.
     """

@@ -1,4 +1,4 @@
-"""Photos through real lenses as a pinhole camera would have taken them."""
+"""Undistortion: photos of real lenses resampled as photos of a pinhole camera."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def undistorted(
     full_size: tuple[int, int],
     size: tuple[int, int],
 ) -> npt.NDArray[np.uint8]:
-    """Return a photo as ``pinhole`` would have taken it at ``full_size``, scaled down to ``size``.
+    """Return a photo resampled for ``pinhole`` at ``full_size``, scaled down to ``size``.
 
-    Each pixel is looked up exactly where the lens's model puts it, with alpha as weight: bilinearly where areas
-    are averaged afterwards, bicubically where the size stays.
+    Each pixel is sampled at its exact position by the lens's model, weighted by alpha: bilinearly if areas are
+    averaged afterwards, bicubically if the size stays.
 
     Args:
         file: the photo.
-        mask: a grey picture of the same size, black where the photo is to be transparent, or None.
-        lens: the lens that took it.
+        mask: a grey image of the same size, black where the photo is transparent, or None.
+        lens: its lens.
         pinhole: fx, fy, cx, cy in pixels at ``full_size``.
         full_size: (height, width) in pixels.
         size: (height, width) in pixels.
