@@ -1,9 +1,9 @@
-"""The domain that a field fills: the scene's box, or the cube that the whole world is warped to.
+"""The domain of a field: the scene's box, or the cube to which the world is warped.
 
-A field that is fitted to a scene in a box lives in the box itself, in scene units. One that is fitted to a
-forward-facing or to an unbounded scene lives in the cube [-1, 1]^3 of ``nfcore.Space``. Its density is per unit
-of length of its domain, times ``per_scene_unit`` it is per scene unit: that factor depends on the place alone, so
-the field absorbs the same in all directions, as NeRF's equation 1 wants it, also where the warp is not conformal.
+The field of a scene in a box is defined in the box, in scene units. That of a forward-facing or unbounded scene is
+defined in the cube [-1, 1]^3 of ``nfcore.Space``. Its density is per unit of length in its domain; times
+``per_scene_unit`` it is per scene unit. That factor depends only on the position, so density is the same in all
+directions, as in NeRF's equation 1, even where the warp is not conformal.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def domain_box(scene: Scene) -> tuple[Vector, Vector]:
 
 
 def domain_proportions(scene: Scene) -> Vector:
-    """Return how finely the domain's sides are to be divided, relative to each other.
+    """Return the relative resolutions of the domain's sides.
 
     In proportion to their lengths; but NDC's x and y in proportion to the photos' sides, and its z, of which most
     is near the cameras and empty, half as finely.
@@ -46,7 +46,7 @@ def domain_proportions(scene: Scene) -> Vector:
 
 
 class Domain(ABC):
-    """Where the fields of one scene live.
+    """The domain of the fields of one scene.
 
     Args:
         scene: the bounds of the scene.
@@ -63,7 +63,7 @@ class Domain(ABC):
         """Return the domain for the scene's kind.
 
         Raises:
-            UserError: a forward-facing scene that does not lie along -z of the world.
+            UserError: a forward-facing scene that is not along -z of the world.
 
         """
         if scene.forward_facing:
@@ -72,28 +72,28 @@ class Domain(ABC):
 
     @abstractmethod
     def paths(self, rays: Rays) -> Paths:
-        """Return the ways of ``rays`` (n, 3) through the domain, from the scene's near to its far."""
+        """Return the paths of ``rays`` (n, 3) through the domain, from the scene's near to its far."""
 
     @abstractmethod
     def warp(self, points: Tensor) -> Tensor:
-        """Return world points (n, 3), scene units, in the domain; those that it does not hold leave ``box``."""
+        """Return world points (n, 3), scene units, in the domain; those outside it are outside ``box``."""
 
     @abstractmethod
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
-        """Return the domain's units in a scene unit at world points (n, 3), as densities have it."""
+        """Return the domain's units per scene unit at world points (n, 3), for densities."""
 
     @abstractmethod
     def across(self, points: Tensor) -> Tensor | float:
-        """Return the domain's units in a scene unit across a ray, (...), at points (..., 3) of the domain."""
+        """Return the domain's units per scene unit across a ray, (...), at points (..., 3) of the domain."""
 
     def holds(self, points: Tensor) -> Tensor:
-        """Return (n,) bool: which points (n, 3) of the domain are in it."""
+        """Return (n,) bool: which points (n, 3) are inside the domain."""
         low, high = (points.new_tensor(corner) for corner in self.box)
         return ((points >= low) & (points <= high)).all(1)
 
 
 class _BoxDomain(Domain):
-    """The scene's box as it is."""
+    """The scene's box, unwarped."""
 
     def paths(self, rays: Rays) -> Paths:
         length = rays.directions.norm(dim=1)
@@ -111,7 +111,7 @@ class _BoxDomain(Domain):
 
 
 class _NdcDomain(Domain):
-    """NDC: the frustum in front of the near plane; a step in z counts, however it moves sideways."""
+    """NDC: the frustum in front of the near plane; lengths are measured in z only."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -188,6 +188,6 @@ class _ContractedDomain(Domain):
         return self.scale * shrinkage(list(self.warp(points).unbind(1)))
 
     def across(self, points: Tensor) -> Tensor | float:
-        """A largest coordinate of m shrinks what lies across to (2 - 1/m) / m, and 1/m = 2 - 2 |x| in the cube."""
+        """Lengths across shrink to (2 - 1/m) / m for a largest coordinate m, and 1/m = 2 - 2 |x| in the cube."""
         inverse = shrinkage(list(points.unbind(-1))).sqrt()
         return self.scale * (2 - inverse) * inverse

@@ -1,9 +1,9 @@
-"""The teacher ``mip-nerf``: one network that sees cones instead of rays.
+"""The teacher ``mip-nerf``: one network that renders cones instead of rays.
 
 Mip-NeRF (Barron et al. 2021): conical frustums as Gaussians (equations 7 and 8), their integrated positional
-encoding (equations 13 and 14), one network asked twice with 128 intervals each, of which the second follow the
-blurred weights of the first (equation 18), and softplus and widened sigmoid (supplement). A cone is as wide as its
-ray's footprint; a ray made by hand has none, and is as wide as the training photos' pixels.
+encoding (equations 13 and 14), one network evaluated twice with 128 intervals each, the second ones by the blurred
+weights of the first (equation 18), and softplus and widened sigmoid (supplement). A cone is as wide as its ray's
+footprint, or as the training photos' pixels if the ray has none.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nfcore_teachers.sampling import Random, absorbing, composite, quadrature, r
 
 #: Density of 1 from the network is this over half of the domain's longest side.
 DENSITY_SCALE = 4.0
-#: What is added to the blurred weights, so that empty space is looked at again.
+#: Added to the blurred weights, so that empty space is sampled again.
 PADDING = 0.01
 #: Colours are stretched by this to either side, so that the sigmoid need not saturate.
 COLOUR_PADDING = 0.001
@@ -83,7 +83,7 @@ class MipNerf(Teacher):
         """Fit the field to the training views.
 
         Raises:
-            NfcoreError: the loss is no longer a number.
+            NfcoreError: the loss is not finite.
 
         """
         options, views = self.options, source.views("train")
@@ -101,7 +101,7 @@ class MipNerf(Teacher):
         ).run(reporter)
 
     def see(self, rays: Rays, random: Random | None = None) -> tuple[RayColours, RayColours]:
-        """Return the first and the second pass's view of ``rays`` (n, 3); differentiable in the weights."""
+        """Return the first and the second pass's rendering of ``rays`` (n, 3); differentiable in the weights."""
         directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
         paths = self.domain.paths(rays)
         radius = self.radius if rays.footprint is None else PIXEL_RADIUS * rays.footprint[:, None]
@@ -113,7 +113,7 @@ class MipNerf(Teacher):
         return first, self._look(paths, edges, radius, directions)[0]
 
     def _look(self, paths: Paths, edges: Tensor, radius: Tensor, directions: Tensor) -> tuple[RayColours, Tensor]:
-        """Return what cones see by intervals between ``edges`` (n, s + 1), and the intervals' weights (n, s)."""
+        """Return the rendering with intervals between ``edges`` (n, s + 1), and their weights (n, s)."""
         distance, mean, variance = gaussians(self.domain, paths, edges, radius)
         density, raw = self.network(self._encoded(mean, variance), directions)
         lengths = absorbing(paths, distance, edges.diff(dim=1))
@@ -140,7 +140,7 @@ class MipNerf(Teacher):
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:
-        """Return density (n,) per scene unit at world ``points`` (n, 3), blurred as a pixel halfway to far is."""
+        """Return density (n,) per scene unit at world ``points`` (n, 3), blurred like a pixel halfway to far."""
         warped, scene = self.domain.warp(points), self.scene
         width = self.radius * (scene.near + scene.far) / 4
         parts = []

@@ -1,9 +1,9 @@
-"""The teacher ``nerf``: two networks, of which the coarse one tells the fine one where to look.
+"""The teacher ``nerf``: two networks, a coarse one whose weights place the samples of a fine one.
 
 NeRF (Mildenhall et al. 2020): the network of figure 7, positional encoding (equation 4), 64 stratified samples
-(equation 2) and 128 more where these find something (section 5.2), quadrature by equation 3, and NDC for
-forward-facing scenes (appendix C). Density is softplus instead of ReLU, which can die
-for good (Mip-NeRF's supplement), and samples end where the scene's box does.
+(equation 2) and 128 more by importance sampling (section 5.2), quadrature by equation 3, and NDC for
+forward-facing scenes (appendix C). Density uses softplus instead of ReLU, which
+can die (Mip-NeRF's supplement), and samples end at the scene's box.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nfcore_teachers.sampling import Random, absorbing, composite, quadrature, r
 
 #: Density of 1 from the network is this over half of the domain's longest side.
 DENSITY_SCALE = 4.0
-#: What every interval is worth looking at, as the coarse network may have overlooked something.
+#: Least weight of an interval for sampling, since the coarse network may have missed something.
 LEAST_WEIGHT = 1e-5
 #: Samples that are rendered at once: their features are some 250 MB at full width.
 CHUNK_SAMPLES = 2**17
@@ -74,7 +74,7 @@ class Nerf(Teacher):
     centre: Tensor
 
     def begin(self, generator: torch.Generator) -> None:
-        """Forget all that was learned."""
+        """Initialise the networks again."""
         self.coarse.begin(generator)
         self.fine.begin(generator)
 
@@ -82,7 +82,7 @@ class Nerf(Teacher):
         """Fit the field to the training views.
 
         Raises:
-            NfcoreError: the loss is no longer a number.
+            NfcoreError: the loss is not finite.
 
         """
         options, generator = self.options, torch.Generator().manual_seed(budget.seed)
@@ -98,7 +98,7 @@ class Nerf(Teacher):
         ).run(reporter)
 
     def see(self, rays: Rays, random: Random | None = None) -> tuple[RayColours, RayColours]:
-        """Return the coarse and the fine network's view of ``rays`` (n, 3); differentiable in their weights."""
+        """Return the coarse and the fine network's rendering of ``rays`` (n, 3); differentiable in the weights."""
         directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
         paths = self.domain.paths(rays)
         near, far = span(self.domain, paths)
@@ -113,7 +113,7 @@ class Nerf(Teacher):
     def _look(
         self, network: RadianceNetwork, paths: Paths, distance: Tensor, far: Tensor, directions: Tensor
     ) -> tuple[RayColours, Tensor]:
-        """Return what rays see of a network by samples at ``distance`` (n, s), and the samples' weights (n, s)."""
+        """Return a network's rendering with samples at ``distance`` (n, s), and the samples' weights (n, s)."""
         points = torch.stack(list(paths.along(distance)), -1)
         density, raw = network(self._encoded(points), directions)
         lengths = torch.cat([distance, far[:, None]], 1).diff(dim=1)

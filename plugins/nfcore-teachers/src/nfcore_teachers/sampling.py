@@ -1,4 +1,4 @@
-"""As many samples on each ray, evenly spread or where the weights are: what NeRF and Mip-NeRF render with."""
+"""Stratified and importance sampling with a fixed number of samples per ray, for NeRF and Mip-NeRF."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from nfcore_teachers.domains import Domain
 from nfcore_teachers.paths import Paths
 from nfcore_teachers.rendering import RayColours, mean_depth
 
-#: Gives random numbers in [0, 1) of a shape.
+#: Returns random numbers in [0, 1) of a shape.
 Random = Callable[..., Tensor]
 
 
 def span(domain: Domain, paths: Paths) -> tuple[Tensor, Tensor]:
-    """Return where n paths enter and leave the domain, (n,) each; both are the same for one that misses it."""
+    """Return where n paths enter and leave the domain, (n,) each; both are equal for a path that misses it."""
     near, far = paths.clipped(*(paths.near.new_tensor(corner) for corner in domain.box))
     return near, torch.maximum(near, far)
 
 
 def stratified(near: Tensor, far: Tensor, samples: int, random: Random | None) -> Tensor:
-    """Return distances (n, samples), one in each of as many equal parts of the way: NeRF, equation 2.
+    """Return distances (n, samples), one in each of ``samples`` equal parts of the path: NeRF, equation 2.
 
     ``random`` places them within their parts; None puts them in the middle.
     """
@@ -32,13 +32,13 @@ def stratified(near: Tensor, far: Tensor, samples: int, random: Random | None) -
 
 
 def resampled(edges: Tensor, weights: Tensor, samples: int, random: Random | None) -> Tensor:
-    """Return distances (n, samples) in rising order, distributed as ``weights`` say: NeRF, section 5.2.
+    """Return distances (n, samples) in rising order, distributed by ``weights``: NeRF, section 5.2.
 
     Args:
         edges: (n, k + 1) in rising order, between which the density of the distribution is constant.
         weights: (n, k), 0 or more, not all 0.
-        samples: how many to draw, by inverting the cumulative distribution at equal steps.
-        random: places each within its step; None takes the middle.
+        samples: number of samples, drawn by inverting the cdf at equal steps.
+        random: places each sample within its step; None uses the middle.
 
     """
     share = weights / weights.sum(1, keepdim=True)
@@ -60,7 +60,7 @@ def quadrature(density: Tensor, lengths: Tensor) -> Tensor:
 
 
 def composite(domain: Domain, paths: Paths, distance: Tensor, weights: Tensor, colour: Tensor) -> RayColours:
-    """Return what rays see: samples at ``distance`` (n, s) with ``weights`` (n, s) and ``colour`` (n, s, 3)."""
+    """Return the rendering of samples at ``distance`` (n, s) with ``weights`` (n, s) and ``colour`` (n, s, 3)."""
     opacity = weights.sum(1)
     background = torch.tensor(domain.scene.background, device=opacity.device)
     rgb = (weights[..., None] * colour).sum(1) + (1 - opacity)[:, None] * background
@@ -69,6 +69,6 @@ def composite(domain: Domain, paths: Paths, distance: Tensor, weights: Tensor, c
 
 
 def absorbing(paths: Paths, distance: Tensor, lengths: Tensor) -> Tensor:
-    """Return the lengths (n, s) of steps around ``distance`` (n, s) as densities of the domain count them."""
+    """Return the lengths (n, s) of steps around ``distance`` (n, s), in the unit of the domain's densities."""
     stretch = paths.stretch(distance, torch.arange(len(distance), device=distance.device))
     return lengths if stretch is None else lengths * stretch
