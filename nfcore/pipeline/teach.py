@@ -6,11 +6,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from nfcore.errors import PluginError, UserError
+from nfcore.errors import UserError
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.interfaces.boundaries import calling, check_source
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
+from nfcore.io.modules import module_with_weights
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.options import Options
 from nfcore.pipeline.history import History, HistoryReporter
@@ -66,18 +67,8 @@ def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher
         raise UserError(
             f"{path}: damaged, or a teacher of another version of nfcore: {error.errors()[0]['msg']}"
         ) from None
-    manager = components or plugins()
-    try:
-        teacher: Teacher = manager.build("teacher", card.teacher.name, card.teacher.options, card.scene)
-    except PluginError:
-        raise
-    except (UserError, RuntimeError, TypeError, ValueError) as error:  # a size below or beyond all sense
-        why = str(error).partition("\n")[0]
-        raise UserError(f"{path}: can't be built as it says: {why}") from error
-    try:
-        teacher.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise UserError(
-            f"{path}: its weights do not fit {card.teacher.name}: {str(error).splitlines()[-1].strip()}"
-        ) from None
-    return teacher.eval()
+
+    def build() -> Teacher:
+        return (components or plugins()).build("teacher", card.teacher.name, card.teacher.options, card.scene)
+
+    return module_with_weights(path, build, tensors, card.teacher.name)

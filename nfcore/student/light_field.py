@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nfcore.errors import NfcoreError, PluginError, UserError
+from nfcore.errors import NfcoreError, UserError
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
 from nfcore.interfaces.boundaries import channels_of, is_image
 from nfcore.io.images import to_bytes
+from nfcore.io.modules import module_with_weights
 from nfcore.plugin.components import Kind
 from nfcore.plugin.identity import named
 from nfcore.plugin.installed import plugins
@@ -166,20 +167,11 @@ class LightField(nn.Module):
 
         """
         saved = read_student(Path(path))
-        try:
-            student = build_student(saved.card, saved.cameras, components or plugins())
-        except PluginError:
-            raise
-        except (UserError, RuntimeError, TypeError, ValueError) as error:  # an absurd size
-            why = str(error).partition("\n")[0]
-            raise UserError(f"{path}: can't build the student that it describes: {why}") from error
-        try:
-            student.load_state_dict(saved.weights)
-        except RuntimeError as error:
-            raise UserError(
-                f"{path}: its weights do not fit its components: {str(error).splitlines()[-1].strip()}"
-            ) from None
-        return student.eval()
+
+        def build() -> LightField:
+            return build_student(saved.card, saved.cameras, components or plugins())
+
+        return module_with_weights(Path(path), build, saved.weights, "its components")
 
 
 def build_student(card: StudentCard, cameras: Cameras, components: PluginManager) -> LightField:
