@@ -109,7 +109,7 @@ def test_weights_of_another_storage_version_are_refused(copy):
     data = bytearray(weights(copy).read_bytes())
     struct.pack_into("<I", data, 4, 1)
     weights(copy).write_bytes(data)
-    assert "blob storage version 1; 2 is known" in refusal(copy)
+    assert "blob storage version 1" in refusal(copy)
 
 
 def test_a_bad_sentinel_is_refused(copy):
