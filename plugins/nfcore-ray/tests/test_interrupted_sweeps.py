@@ -75,5 +75,5 @@ def test_a_cluster_that_goes_away_is_one_line_and_loses_nothing(tmp_path):
     assert out == ""
     (line,) = [line for line in err.splitlines() if not line.startswith("sweep: ")]
     assert line.startswith("nfcore: the Ray cluster at ")
-    assert line.endswith(f":{port} has gone away: 0 of 1 done, 1 running; the same command resumes the rest")
+    assert line.endswith(f":{port} is gone: 0 of 1 done, 1 running; the same command resumes the rest")
     assert_the_same_command_does_the_rest(tmp_path, worker_of(tmp_path))

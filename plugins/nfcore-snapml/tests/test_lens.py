@@ -272,5 +272,5 @@ def test_a_sampler_that_does_not_say_its_intrinsics_is_refused(papers, exporter,
     model = onnx.load(tmp_path / "Sampler.onnx")
     del model.metadata_props[:]
     onnx.save(model, tmp_path / "Sampler.onnx")
-    with pytest.raises(UserError, match="intrinsics.* export it again"):
+    with pytest.raises(UserError, match=r"intrinsics.* export it again"):
         exporter().load(tmp_path)
