@@ -11,6 +11,7 @@ checks that CHANGELOG.md names every change of the public surface.
 - ``nfcore.exports``: manifests of exports, and helpers for exporters
 - ``nfcore.geometry``: camera regions, space warps, visual hulls, spherical harmonics, trilinear interpolation
 - ``nfcore.io``: atomic files, tensors, images
+- ``nfcore.kernels``: fused steps of rendering and learning on a CPU, compiled by numba
 - ``nfcore.pipeline``: one function for each stage
 - ``nfcore.plugin``: the plugin manager
 - ``nfcore.runs``: runs and their folders

@@ -1,0 +1,94 @@
+"""Fused float32 kernels for radiance fields on a CPU, compiled on the user's machine by numba: no compiler needed.
+
+``import nfcore.kernels`` imports neither torch nor numba. ``load`` compiles, or says why it can't; what asks for
+it then does the same in torch. The kernels know no method and no file format: they take arrays, and read and write
+places in them. One file is one step of rendering or of learning:
+
+- ``records``: what a kernel is told of a grid and of a path, as named tuples and rows of numbers;
+- ``marching``: the samples of a path on its lattice, past what is empty; ``paths``: where they are;
+- ``interpolation``, ``absorption`` with its ``density_table``: values and opacity at a sample; ``network``,
+  ``ray_harmonics``: colour of a ray;
+- ``compositing``: from the gradient of a ray's sums back to its samples; ``scattering``: and to the grid's rows;
+- ``row_adam``: a step on the rows that were touched; ``smoothness``: the gradient of their roughness;
+- ``occupancy``: which cells matter, and how far the next one is;
+- ``vectors``: rows of 8 or 16 numbers at once; ``threads``: parts of the work on threads; ``compile``.
+
+A function decorated with ``kernel`` may call all of them: a plugin composes its own kernel from these in a module
+that it imports by ``load("its.module")`` only, which is what keeps machine code between processes. Kernels hold no
+lock while they run and no state between calls, so several threads may run one at once. Sums run in an order that
+depends on the number of threads alone.
+
+    >>> from nfcore import kernels
+    >>> loaded = kernels.load("nfcore.kernels.marching")
+    >>> loaded.reason if isinstance(loaded, kernels.Unavailable) else loaded.march  # doctest: +ELLIPSIS
+    CPUDispatcher(<function march at ...>)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nfcore.runtime.lazy_imports import lazy_names
+
+if TYPE_CHECKING:
+    from nfcore.kernels.absorption import absorbed as absorbed
+    from nfcore.kernels.compile import Unavailable as Unavailable
+    from nfcore.kernels.compile import kernel as kernel
+    from nfcore.kernels.compile import load as load
+    from nfcore.kernels.compositing import composite_backward as composite_backward
+    from nfcore.kernels.density_table import absorption_table as absorption_table
+    from nfcore.kernels.interpolation import interpolate_row as interpolate_row
+    from nfcore.kernels.marching import march as march
+    from nfcore.kernels.network import network_backward as network_backward
+    from nfcore.kernels.network import network_forward as network_forward
+    from nfcore.kernels.network import network_size as network_size
+    from nfcore.kernels.occupancy import activate as activate
+    from nfcore.kernels.occupancy import cell_opacities as cell_opacities
+    from nfcore.kernels.occupancy import measure_gaps as measure_gaps
+    from nfcore.kernels.paths import bent_place as bent_place
+    from nfcore.kernels.paths import straight_place as straight_place
+    from nfcore.kernels.ray_harmonics import HARMONICS as HARMONICS
+    from nfcore.kernels.ray_harmonics import write_harmonics as write_harmonics
+    from nfcore.kernels.records import MOST_SAMPLES as MOST_SAMPLES
+    from nfcore.kernels.records import PATH_SIZE as PATH_SIZE
+    from nfcore.kernels.records import SAMPLE_EXTRA as SAMPLE_EXTRA
+    from nfcore.kernels.records import Bytes as Bytes
+    from nfcore.kernels.records import Floats as Floats
+    from nfcore.kernels.records import Grid as Grid
+    from nfcore.kernels.records import Ints as Ints
+    from nfcore.kernels.records import Number as Number
+    from nfcore.kernels.records import PathPart as PathPart
+    from nfcore.kernels.records import block_shape as block_shape
+    from nfcore.kernels.records import row_lanes as row_lanes
+    from nfcore.kernels.row_adam import move_rows as move_rows
+    from nfcore.kernels.scattering import scatter as scatter
+    from nfcore.kernels.smoothness import smooth as smooth
+    from nfcore.kernels.threads import MOST_THREADS as MOST_THREADS
+    from nfcore.kernels.threads import in_parts as in_parts
+    from nfcore.kernels.vectors import add_scaled as add_scaled
+    from nfcore.kernels.vectors import dot as dot
+else:
+    __getattr__, __dir__, __all__ = lazy_names(
+        __name__,
+        {
+            "nfcore.kernels.absorption": ("absorbed",),
+            "nfcore.kernels.compile": ("Unavailable", "kernel", "load"),
+            "nfcore.kernels.compositing": ("composite_backward",),
+            "nfcore.kernels.density_table": ("absorption_table",),
+            "nfcore.kernels.interpolation": ("interpolate_row",),
+            "nfcore.kernels.marching": ("march",),
+            "nfcore.kernels.network": ("network_backward", "network_forward", "network_size"),
+            "nfcore.kernels.occupancy": ("activate", "cell_opacities", "measure_gaps"),
+            "nfcore.kernels.paths": ("bent_place", "straight_place"),
+            "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
+            "nfcore.kernels.records": (
+                "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "Bytes", "Floats", "Grid", "Ints", "Number",
+                "PathPart", "block_shape", "row_lanes",
+            ),
+            "nfcore.kernels.row_adam": ("move_rows",),
+            "nfcore.kernels.scattering": ("scatter",),
+            "nfcore.kernels.smoothness": ("smooth",),
+            "nfcore.kernels.threads": ("MOST_THREADS", "in_parts"),
+            "nfcore.kernels.vectors": ("add_scaled", "dot"),
+        },
+    )  # fmt: skip

@@ -1,0 +1,161 @@
+"""When kernels are compiled and where machine code is kept: lazily, once for each machine and version.
+
+numba caches machine code by the time stamp of the file that a function is in. It sees neither the functions that
+are called from there nor global constants, so that code could be stale. Here the folder's name is a hash of all
+that counts: the sources of these kernels and of the module that is loaded, the versions of numba and llvmlite.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import platformdirs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Names the folder that machine code is kept in; ``off`` turns the kernels off: torch then does all work.
+VARIABLE = "NFCORE_KERNELS"
+_HERE = Path(__file__).parent
+_INSTALL = "pip install numba"
+_lock = threading.RLock()
+_loaded: dict[str, ModuleType | Unavailable] = {}
+_caching = False
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Kernels that can't run here.
+
+    Args:
+        reason: one line: what is missing and what would help.
+
+    """
+
+    reason: str
+
+
+def load(module: str, say: Callable[[str], None] | None = None) -> ModuleType | Unavailable:
+    """Import the module of kernels with that name, or say why none can run on this machine.
+
+    The first call on a machine compiles, which takes some seconds for each kernel, at the kernel's first use. A
+    module may define ``warm_up()``, which runs its kernels on something tiny: they are then compiled here, and one
+    that fails makes the module unavailable instead of ending a fit.
+
+    Args:
+        module: full name, such as ``nfcore.kernels.marching``.
+        say: is told in one line that compiling begins, or that nothing can be kept. None writes it to stderr.
+
+    """
+    with _lock:
+        if os.environ.get(VARIABLE) == "off":
+            return Unavailable(f"the environment has {VARIABLE}=off")
+        if module not in _loaded:
+            _loaded[module] = _load(module, say or _to_stderr)
+        return _loaded[module]
+
+
+def kernel(function: F) -> F:
+    """Compile a function on its first call with given types: float32 arithmetic that may be reordered, no lock.
+
+    Machine code is kept between processes if the function's module is imported by ``load``.
+    """
+    import numba
+
+    jit: Any = numba.njit(cache=_caching, fastmath=True, boundscheck=False, nogil=True, error_model="numpy")
+    compiled: F = jit(function)
+    return compiled
+
+
+def lowered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a function that writes LLVM's instructions callable from kernels; see ``vectors``."""
+    from numba.extending import intrinsic
+
+    made: Callable[..., Any] = intrinsic(function)
+    return made
+
+
+def _load(module: str, say: Callable[[str], None]) -> ModuleType | Unavailable:
+    if importlib.util.find_spec("numba") is None:
+        return Unavailable(f"numba is not installed: '{_INSTALL}' makes this several times as fast")
+    try:
+        sources = sorted({*_HERE.glob("*.py"), _source(module)})
+        folder = _folder(sources, say)
+        fresh = folder is None or not any(folder.glob("**/*.nbc"))
+        with _cached_in(folder):
+            loaded = importlib.import_module(module)
+            warm_up = getattr(loaded, "warm_up", None)
+            if warm_up is not None:
+                if fresh:
+                    say("compiling kernels for this machine: half a minute, the first time only")
+                warm_up()
+    except Exception as error:  # numba and LLVM raise anything; a fit that is slower is better than none
+        sys.modules.pop(module, None)
+        line = str(error).strip().partition("\n")[0] or type(error).__name__
+        return Unavailable(f"numba can't compile the kernels ({line}): torch does their work, which takes longer")
+    return loaded
+
+
+def _source(module: str) -> Path:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module {module}")
+    return Path(spec.origin)
+
+
+def _folder(sources: list[Path], say: Callable[[str], None]) -> Path | None:
+    """Return the folder for machine code of ``sources``, or None where none can be written."""
+    digest = hashlib.sha256(sys.version.encode())
+    for name in ("numba", "llvmlite"):
+        digest.update(importlib.metadata.version(name).encode())
+    for source in sources:
+        digest.update(source.name.encode() + source.read_bytes())
+    given = os.environ.get(VARIABLE)
+    base = Path(given) if given else platformdirs.user_cache_path("nfcore") / "kernels"
+    folder = base / digest.hexdigest()[:20]
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        say(
+            f"can't keep compiled kernels in {base} ({error.strerror}): every process compiles them again; "
+            f"{VARIABLE}=FOLDER names another folder"
+        )
+        return None
+
+
+class _cached_in:  # noqa: N801 - used as a function
+    """Let kernels that are decorated meanwhile keep their machine code in ``folder``; None keeps none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        global _caching
+        self.before = _caching
+        self.config: Any = importlib.import_module("numba").config
+        self.folder_before = self.config.CACHE_DIR
+        _caching = self.folder is not None
+        if self.folder is not None:
+            self.config.CACHE_DIR = str(self.folder)
+
+    def __exit__(self, *_: object) -> None:
+        global _caching
+        _caching = self.before
+        self.config.CACHE_DIR = self.folder_before
+
+
+def _to_stderr(text: str) -> None:
+    print(f"nfcore: {text}", file=sys.stderr)  # noqa: T201

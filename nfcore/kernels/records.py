@@ -1,0 +1,104 @@
+"""What kernels are told: a grid as a named tuple, a path as a row of numbers, a sample as another."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Bytes = NDArray[np.uint8]
+Shape = tuple[int, int, int]
+#: A number of whichever type a kernel computes with: numba finds out, mypy need not.
+Number = Any
+
+#: Cells along each side of a block: empty space is skipped in blocks.
+BLOCK = 4
+#: The most samples of a ray that are kept for the backward pass.
+MOST_SAMPLES = 2048
+
+# A path: where it begins and ends, and its straight line in cells (``origin + distance * direction``). A bent one
+# is straight in the world instead, in units of half the scene's box from its centre, over depth; see ``paths``.
+NEAR, FAR, ORIGIN, DIRECTION, STRETCH, NEAREST, BEND, PER_DEPTH = 0, 1, 2, 5, 8, 9, 10, 11
+PATH_SIZE = 12
+
+
+class PathPart(IntEnum):
+    """Where in a path's row of ``PATH_SIZE`` numbers its parts begin.
+
+    Members:
+        NEAR: distance at which it begins.
+        FAR: distance at which it ends.
+        ORIGIN: three numbers, where distance (of a bent path: depth) is 0.
+        DIRECTION: three numbers, change with distance (of a bent path: depth).
+        STRETCH: what a unit of distance absorbs, in densities of that place; 1 in a box.
+        NEAREST: of a bent path: depth at which it is nearest to the centre.
+        BEND: of a bent path: distance to either side of that at which disparity takes over.
+        PER_DEPTH: of a bent path: depth in a unit of distance before that.
+
+    """
+
+    NEAR = NEAR
+    FAR = FAR
+    ORIGIN = ORIGIN
+    DIRECTION = DIRECTION
+    STRETCH = STRETCH
+    NEAREST = NEAREST
+    BEND = BEND
+    PER_DEPTH = PER_DEPTH
+
+
+# What a sample keeps beside its row of values: place in the cell, light that reaches it, what it takes of that,
+# slope of the optical depth in the raw density, weight.
+PLACE, TRANSMITTANCE, OPACITY, SLOPE, WEIGHT = 0, 3, 4, 5, 6
+SAMPLE_EXTRA = 8
+
+
+class Grid(NamedTuple):
+    """A sparse grid of rows of V numbers, V being 8 or 16: raw density, then V - 1 values.
+
+    Args:
+        table: (rows * V,) the rows; the first stands for all places that have none, and is never changed.
+        corners: (cells * 8,) the rows of each stored cell's corners, x slowest; cell 0 is none.
+        active: (x * y * z,) each cell's number in ``corners``, 0 where it is empty.
+        gap: (blocks,) distance to the nearest block with an active cell, in blocks and the largest coordinate.
+        shape: cells along x, y and z.
+        blocks: blocks of cells along x, y and z.
+        step: distance between samples along a path.
+        absorption: see ``absorb``.
+        bent: whether paths are bent.
+        lanes: V zeros: their number is part of the type, so that each V has machine code of its own.
+
+    """
+
+    table: Floats
+    corners: Ints
+    active: Ints
+    gap: Bytes
+    shape: Shape
+    blocks: Shape
+    step: Number
+    absorption: Floats
+    bent: bool
+    lanes: tuple[int, ...]
+
+
+def row_lanes(row: int) -> tuple[int, ...]:
+    """Return the tuple that stands for rows of ``row`` numbers.
+
+    Raises:
+        ValueError: a row has neither 8 nor 16.
+
+    """
+    if row not in (8, 16):
+        raise ValueError(f"kernels work on rows of 8 or 16 numbers, not {row}")
+    return (0,) * row
+
+
+def block_shape(shape: Shape) -> Shape:
+    """Return how many blocks hold a grid of ``shape`` cells."""
+    x, y, z = (-(-side // BLOCK) for side in shape)
+    return x, y, z

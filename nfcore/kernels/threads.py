@@ -1,0 +1,37 @@
+"""Parts of a kernel's work on threads: numba's own threads can't be shared by callers, and fight with torch's."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+#: Threads beyond these gain little: kernels wait for memory, and each thread has gradients of its own.
+MOST_THREADS = 8
+
+
+def in_parts(work: Callable[[int], Result], parts: int) -> list[Result]:
+    """Return ``work(part)`` of all parts, which run at the same time: kernels release Python's lock.
+
+    The calling thread takes part 0. Which part is whose never changes a result: what parts share is read only.
+
+        >>> in_parts(lambda part: part * part, 3)
+        [0, 1, 4]
+    """
+    others = [_pool().submit(work, part) for part in range(1, parts)]
+    try:
+        first = work(0)
+    finally:  # what others write to must not be freed before they are done
+        results = [other.exception() or other.result() for other in others]
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [first, *results]  # type: ignore[list-item]
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(8 * MOST_THREADS, thread_name_prefix="nfcore-kernel")
