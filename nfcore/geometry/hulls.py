@@ -75,13 +75,16 @@ def hull_box(
     size = (high - low).max() / cells
     x, y, z = ((high - low) / size).round().clamp_min(1).int().tolist()
     cell = (high - low) / torch.tensor([x, y, z])
-    hull = visual_hull(low, cell, (x, y, z), *_shrunk(cameras, alpha)).nonzero()
+    hull = visual_hull(low, cell, (x, y, z), *shrunk_silhouettes(cameras, alpha, _BOX_PIXELS)).nonzero()
     return _vector(low + hull.amin(0) * cell), _vector(low + (hull.amax(0) + 1) * cell)
 
 
-def _shrunk(cameras: Cameras, alpha: Iterable[Tensor]) -> tuple[Cameras, Tensor]:
-    """Return smaller silhouettes, whose pixels are opaque if any that they cover is: enough to find a box."""
-    factor = max(1, max(cameras.height, cameras.width) // _BOX_PIXELS)
+def shrunk_silhouettes(cameras: Cameras, alpha: Iterable[Tensor], pixels: int) -> tuple[Cameras, Tensor]:
+    """Return smaller photos' cameras and alpha, in which a pixel is as opaque as the most opaque of its own.
+
+    Each is a square of so many pixels along each side that the longer side has ``pixels`` or just over.
+    """
+    factor = max(1, max(cameras.height, cameras.width) // pixels)
     small = torch.cat([F.max_pool2d(photo[None], factor, ceil_mode=True) for photo in alpha])
     return Cameras(cameras.poses, cameras.intrinsics / factor, *small.shape[1:]), small
 

@@ -140,6 +140,17 @@ class Views:
             return self.images.pixels(index)
         return self.images.reshape(-1, 3)[index.to(self.images.device)]
 
+    def pixel_alpha(self, index: Tensor) -> Tensor | None:
+        """Return the alpha (m,) float32 of some pixels, or None where the photos have none.
+
+        Args:
+            index: (m,) int64, linear indices into (n, height, width).
+
+        """
+        if isinstance(self.alpha, AlphaStack):
+            return self.alpha.pixels(index)
+        return None if self.alpha is None else self.alpha.reshape(-1)[index.to(self.alpha.device)]
+
     def counted(self) -> Tensor:
         """Return the pixels that no mask ignores, (m,) int64 linear indices into (n, height, width)."""
         if self.masks is None:

@@ -82,9 +82,13 @@ class PhotoStack:
 
     def pixels(self, index: Tensor) -> Tensor:
         """Return the colours (m, 3) of the pixels with the linear indices (m,) into (n, height, width)."""
+        return self._composited(self.decoded_pixels(index))
+
+    def decoded_pixels(self, index: Tensor) -> Tensor:
+        """Return pixels as they are kept, (m, channels) uint8, for linear indices (m,) into (n, height, width)."""
         per_photo = self.shape[1] * self.shape[2]
         self._decode(index.div(per_photo, rounding_mode="floor").unique().tolist())
-        return self._composited(self._bytes.flatten(0, 2)[index.to(self.device)])
+        return self._bytes.flatten(0, 2)[index.to(self.device)]
 
     def chosen(self, indices: Sequence[int]) -> PhotoStack:
         """Return the photos at ``indices``, in that order, without decoding any."""
@@ -151,6 +155,10 @@ class AlphaStack:
 
     def __getitem__(self, index: Index) -> Tensor:
         return self._photos.decoded(index)[..., 3].float() / 255
+
+    def pixels(self, index: Tensor) -> Tensor:
+        """Return the alpha (m,) of the pixels with the linear indices (m,) into (n, height, width)."""
+        return self._photos.decoded_pixels(index)[:, 3].float() / 255
 
     def to(self, device: torch.device | str) -> AlphaStack:
         """Return the alpha on ``device``."""
