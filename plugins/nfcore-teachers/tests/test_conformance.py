@@ -7,6 +7,19 @@ from nfcore.testing import TeacherConformance
 pytestmark = pytest.mark.slow
 
 
+class TestDeferred(TeacherConformance):
+    component = "nfcore-teachers/deferred"
+    options = {"resolution": 24, "samples_per_step": 3000}
+
+
+class TestDeferredInTorch(TestDeferred):
+    """What machines without kernels get."""
+
+    @pytest.fixture(autouse=True)
+    def _no_kernels(self, monkeypatch):
+        monkeypatch.setenv("NFCORE_KERNELS", "off")
+
+
 class TestVoxels(TeacherConformance):
     component = "nfcore-teachers/voxels"
     options = {"resolution": 24, "samples_per_step": 3000}

@@ -40,7 +40,7 @@ def test_cells_that_no_photo_sees_are_carved(sphere):
 def test_pixels_beyond_the_silhouettes_see_no_hull(sphere):
     views, grid = sphere.views("train"), OccupancyGrid(sphere.scene, 30)
     grid.carve(views.cameras, views.alpha)
-    pixels = silhouette_pixels(grid, views.cameras, views.alpha)
+    pixels = silhouette_pixels(grid, views.cameras, views.alpha, (24, 24))
     others = torch.ones(views.alpha.numel(), dtype=torch.bool)
     others[pixels] = False
     assert 0 < others.sum() < others.numel()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nfcore import Budget, Reporter
+from nfcore_teachers.deferred import Deferred
 from nfcore_teachers.hash_grid import HashGrid
 from nfcore_teachers.mip_nerf import MipNerf
 from nfcore_teachers.nerf import Nerf
@@ -20,6 +21,7 @@ _spec.loader.exec_module(scenes)
 
 NETWORK = {"depth": 4, "width": 32, "rays_per_step": 256, "learning_rate": 5e-3}
 TEACHERS = {
+    "deferred": (Deferred, {"resolution": 32, "samples_per_step": 6000}, 120),
     "voxels": (Voxels, {"resolution": 32, "samples_per_step": 6000}, 120),
     "hash-grid": (
         HashGrid,

@@ -10,6 +10,13 @@ def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the teachers."""
     yield nfcore.Component(
         "teacher",
+        "deferred",
+        "nfcore_teachers.deferred:Deferred",
+        summary="Sparse voxels with one small network for each ray: full-size photos in minutes on a CPU",
+        level=2,
+    )
+    yield nfcore.Component(
+        "teacher",
         "voxels",
         "nfcore_teachers.voxels:Voxels",
         summary="Sparse voxel grid with a small colour network: the fastest on a CPU",

@@ -8,12 +8,16 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from nfcore import Budget, Cameras, NfcoreError, Rays, Reporter, Teacher, Views
+from nfcore import Budget, Cameras, NfcoreError, Reporter, Teacher, Views
 from nfcore.io import State
-from nfcore_teachers.pixels import PixelBatches
+from nfcore_teachers.pixels import PixelBatches, Pixels
 
 #: Steps between reports, memory of the reported error, and the longer side of a preview in pixels.
 REPORT_PERIOD, ERROR_MEMORY, PREVIEW_SIZE = 10, 0.98, 200
+
+
+class DivergedError(NfcoreError):
+    """A step that would leave weights that are no numbers; the step was not taken."""
 
 
 class Fit(ABC):
@@ -25,6 +29,7 @@ class Fit(ABC):
         budget: steps, seconds and seed.
         generator: seeded with the budget's seed; draws everything random.
         pixels: (m,) int64, the pixels to train on, as linear indices into (n, height, width); None for all.
+        block: pixels are drawn in squares of so many along each side.
 
     Attributes:
         optimizer: set by the fit itself, and replaced where parameters are.
@@ -40,11 +45,12 @@ class Fit(ABC):
         budget: Budget,
         generator: torch.Generator,
         pixels: Tensor | None = None,
+        block: int = 1,
     ) -> None:
         self.teacher, self.views, self.budget = teacher, views, budget
         self.generator = generator
         self.device = next(teacher.parameters()).device
-        self.pixels = PixelBatches(views, pixels, generator, self.device)
+        self.pixels = PixelBatches(views, pixels, generator, self.device, block)
         self.error: float | None = None
 
     @abstractmethod
@@ -74,7 +80,14 @@ class Fit(ABC):
         clock = self.budget.clock(spent)
         reporter.start(self.budget.steps)
         while (progress := clock.progress(step)) < 1:
-            self.note_error(self.step(step, progress))
+            try:
+                error = self.step(step, progress)
+            except DivergedError as diverged:
+                if not step:
+                    raise
+                reporter.note(f"{diverged}; the fit ends after {step} steps with the weights from before")
+                break
+            self.note_error(error)
             step += 1
             if step % REPORT_PERIOD == 0:
                 reporter.step(step, psnr=self.psnr, **self.figures())
@@ -83,8 +96,8 @@ class Fit(ABC):
             reporter.checkpoint(step, lambda done=step: self.state(done, clock.spent))  # type: ignore[misc]
         self.teacher.zero_grad(set_to_none=True)
 
-    def draw(self, n: int) -> tuple[Rays, Tensor]:
-        """Return the next ``n`` pixels' rays and colours (n, 3) on the teacher's device."""
+    def draw(self, n: int) -> Pixels:
+        """Return the next ``n`` pixels on the teacher's device."""
         return self.pixels.draw(n)
 
     def random(self, *shape: int) -> Tensor:
@@ -93,11 +106,15 @@ class Fit(ABC):
 
     def descend(self, loss: Tensor, rates: list[float]) -> None:
         """Take the optimiser's step down ``loss`` with these step sizes, one for each group of parameters."""
-        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate
+        self.set_rates(rates)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+
+    def set_rates(self, rates: list[float]) -> None:
+        """Set the step sizes, one for each group of parameters."""
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
 
     def note_error(self, error: float) -> None:
         """Smooth the batch's error; pixels that are never drawn are background, and right."""

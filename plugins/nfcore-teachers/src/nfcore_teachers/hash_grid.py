@@ -20,6 +20,7 @@ from torch.nn.utils import skip_init
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
 from nfcore.geometry import spherical_harmonics
+from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit
@@ -156,6 +157,14 @@ class HashGrid(Teacher):
         """Return the way through what is occupied now."""
         return Marcher(self.occupancy, self.march_step.item())
 
+    def update_occupancy(self, threshold: float, share: float, generator: torch.Generator) -> None:
+        """Ask for the density at random points of cells; see ``OccupancyGrid.update``."""
+        self.occupancy.update(self.density_at, self.march_step.item(), threshold, share, generator)
+
+    def density_at(self, points: Tensor) -> Tensor:
+        """Return density (m,) per unit of the domain at its ``points`` (m, 3)."""
+        return self.density(points)[0]
+
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
         """Fit the field to the training views; with alpha, their visual hull is carved first.
 
@@ -167,7 +176,12 @@ class HashGrid(Teacher):
         views, options = source.views("train"), self.options
         generator = torch.Generator().manual_seed(budget.seed)
         self.begin(max(views.cameras.height, views.cameras.width), generator)
-        MarchedFit(self, views, budget, generator, options.samples_per_step, options.prune_threshold).run(reporter)
+        samples, threshold = options.samples_per_step, options.prune_threshold
+
+        def descent() -> Autograd:
+            return Autograd(self, adam(self.groups()), render_rays)
+
+        MarchedFit(self, views, budget, generator, samples, threshold, descent).run(reporter)
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:

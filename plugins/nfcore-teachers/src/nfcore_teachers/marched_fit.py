@@ -7,32 +7,32 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Budget, Views
+from nfcore.geometry import shrunk_silhouettes
 from nfcore.io import State
+from nfcore_teachers.descent import Descent
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.fitting import Fit
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, dilated
-from nfcore_teachers.rendering import RadianceField, render_rays, sample, weigh
+from nfcore_teachers.rendering import sample, weigh
 from nfcore_teachers.silhouettes import silhouette_pixels
 
 #: The step size stays for this share of the budget, then falls exponentially to FINAL_RATE of itself.
 FLAT, FINAL_RATE, WARM_UP_STEPS = 0.15, 0.02, 20
-#: Adam (Kingma and Ba 2015) with a short memory of squares, as what a voxel sees changes fast; as in Instant-NGP,
-#: an epsilon small enough that rarely seen voxels move as far as others.
-BETAS, EPSILON = (0.9, 0.99), 1e-15
 #: Occupancy: steps between updates, the first of them, and the share of cells asked, all while the field is young.
 OCCUPANCY_PERIOD, OCCUPANCY_FIRST, OCCUPANCY_SHARE, YOUNG = 16, 64, 0.3, 200
 #: Rays of the first step, and the bounds within which their number adapts to the samples per step.
 FIRST_RAYS, LEAST_RAYS, RAYS_PER_SAMPLE = 2048, 256, 0.75
+#: Pixels along the longer side of the silhouettes that a hull is carved from: its cells are larger.
+HULL_PIXELS = 200
 #: A cell is seen if it adds this much to one of so many batches of rays.
 SEEN, SEEN_BATCHES, SEEN_RAYS = 0.01, 12, 2048
 
 
-class MarchedField(RadianceField, Protocol):
+class MarchedField(Protocol):
     """A teacher that is marched through.
 
     Attributes:
@@ -47,11 +47,17 @@ class MarchedField(RadianceField, Protocol):
     def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:
         """Replace parameters by finer ones for ``stage`` of its growth; stage 0 is the beginning of a fit."""
 
+    def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return density (m,) per unit of its domain at points (m, 3), first of what else it knows there."""
+
     def marcher(self) -> Marcher:
         """Return the way through what is occupied now."""
 
-    def groups(self) -> list[dict[str, Any]]:
-        """Return its parameters with their first step sizes, as optimisers take them."""
+    def update_occupancy(self, threshold: float, share: float, generator: torch.Generator) -> None:
+        """Find out again which cells are occupied: those that absorb more than ``threshold`` over a march step.
+
+        ``share`` of them are looked at, chosen by ``generator``, where a look at all takes long.
+        """
 
 
 class MarchedFit(Fit):
@@ -64,7 +70,8 @@ class MarchedFit(Fit):
         generator: seeded with the budget's seed; draws everything random.
         samples_per_step: samples per training step; the number of rays adapts to reach it.
         prune_threshold: opacity of one march step below which a cell counts as empty.
-        penalty: gives what is added to the loss, anew for each step, from ``generator``; None adds nothing.
+        descent: how the field's parameters of now are optimised: called after each growth.
+        block: pixels are drawn in squares of so many along each side.
 
     Raises:
         UserError: the photos' silhouettes have nothing in common.
@@ -81,18 +88,21 @@ class MarchedFit(Fit):
         generator: torch.Generator,
         samples_per_step: int,
         prune_threshold: float,
-        penalty: Callable[[torch.Generator], Tensor] | None = None,
+        descent: Callable[[], Descent],
+        block: int = 1,
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
         # A hull is carved in the world: only where that is the domain itself.
         self.carved = views.alpha is not None and domain.box == domain.scene.box
         if self.carved:
-            cut_out = views.to(device)
-            teacher.occupancy.carve(cut_out.cameras, cut_out.silhouettes)
-            pixels = silhouette_pixels(teacher.occupancy, cut_out.cameras, cut_out.silhouettes).cpu()
-        super().__init__(teacher, views, budget, generator, pixels)
+            cameras, alpha = shrunk_silhouettes(views.cameras, views.silhouettes, HULL_PIXELS)
+            cameras, alpha = cameras.to(device), alpha.to(device)
+            size = views.cameras.height, views.cameras.width
+            teacher.occupancy.carve(cameras, alpha)
+            pixels = silhouette_pixels(teacher.occupancy, cameras, alpha, size).cpu()
+        super().__init__(teacher, views, budget, generator, pixels, block)
         self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
-        self.penalty = penalty
+        self.make_descent = descent
         self.image_size = max(views.cameras.height, views.cameras.width)
         self.rays = FIRST_RAYS
         self.stage = 0
@@ -114,54 +124,41 @@ class MarchedFit(Fit):
         """
         teacher, occupancy = self.teacher, self.teacher.occupancy
         largest = torch.zeros_like(occupancy.opacity).flatten()
+        marcher = teacher.marcher()
         for _ in range(SEEN_BATCHES):
-            rays, _ = self.draw(SEEN_RAYS)
+            rays = self.draw(SEEN_RAYS).rays
             paths = teacher.domain.paths(rays)
-            samples, points = sample(self.marcher, paths, self.random(len(rays)))
-            weights = weigh(teacher.density(points)[0], self.marcher, paths, samples)
+            samples, points = sample(marcher, paths, self.random(len(rays)))
+            weights = weigh(teacher.density(points)[0], marcher, paths, samples)
             largest.scatter_reduce_(0, occupancy.indices(points), weights, "amax")
         occupancy.forget(~dilated((largest > SEEN).view(occupancy.shape), 1))
 
     def begin_stage(self) -> None:
-        """Optimise the parameters and march through the occupancy that the field has now."""
-        self.optimizer = torch.optim.Adam(self.teacher.groups(), betas=BETAS, eps=EPSILON, fused=True)
+        """Optimise the parameters that the field has now."""
+        self.descent = self.make_descent()
+        self.optimizer = self.descent.optimizer
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.marcher = self.teacher.marcher()
 
     def step(self, step: int, progress: float) -> float:
-        """Take one step: mean squared error of a batch of pixels (NeRF eq. 6, one network), and ``penalty``."""
+        """Take one step down the mean squared error of a batch of pixels (NeRF eq. 6, one network)."""
         growth = self.teacher.growth
         if self.stage < len(growth) and progress >= growth[self.stage]:
             self.stage += 1
             self.grow()
-        rays, colours = self.draw(self.rays)
-        seen = render_rays(self.teacher, self.marcher, self.teacher.domain, rays, self.random(len(rays)))
-        error = F.mse_loss(seen.rgb, colours)
-        if seen.samples:
-            loss = error if self.penalty is None else error + self.penalty(self.generator)
-            scale = FINAL_RATE ** (max(0.0, progress - FLAT) / (1 - FLAT)) * min(1.0, (step + 1) / WARM_UP_STEPS)
-            self.descend(loss, [rate * scale for rate in self.rates])
+        pixels = self.draw(self.rays)
+        scale = FINAL_RATE ** (max(0.0, progress - FLAT) / (1 - FLAT)) * min(1.0, (step + 1) / WARM_UP_STEPS)
+        self.set_rates([rate * scale for rate in self.rates])
+        error, samples = self.descent.step(pixels, self.random(len(pixels.rays)), self.generator)
         # The square root damps: the next batch sees other parts of the scene.
-        adapted = self.rays * math.sqrt(self.samples_per_step / max(1, seen.samples))
+        adapted = self.rays * math.sqrt(self.samples_per_step / max(1, samples))
         most = max(LEAST_RAYS, RAYS_PER_SAMPLE * self.samples_per_step)
         self.rays = int(min(most, max(LEAST_RAYS, adapted)))
         done = step + 1
         if done >= OCCUPANCY_FIRST and done % OCCUPANCY_PERIOD == 0:
-            self.update_occupancy(done)
-        return error.item()
-
-    @torch.no_grad()
-    def update_occupancy(self, done: int) -> None:
-        """Find out anew which cells are occupied."""
-        share = 1.0 if done < YOUNG else OCCUPANCY_SHARE
-        self.teacher.occupancy.update(
-            self._density, self.marcher.step, self.prune_threshold, share, self.generator
-        )
-        self.marcher = self.teacher.marcher()
-
-    def _density(self, points: Tensor) -> Tensor:
-        density: Tensor = self.teacher.density(points)[0]
-        return density
+            share = 1.0 if done < YOUNG else OCCUPANCY_SHARE
+            self.teacher.update_occupancy(self.prune_threshold, share, self.generator)
+            self.descent.occupancy_changed()
+        return error
 
     def figures(self) -> dict[str, float]:
         """Return the number of rays in a step."""

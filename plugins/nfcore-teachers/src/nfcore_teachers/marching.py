@@ -38,13 +38,14 @@ class Marcher:
     Args:
         grid: the occupied cells.
         step: distance between samples, in the domain's units.
+        bounds: lower and upper corner (3,) of where rays are marched; None: of what is occupied now.
 
     """
 
-    def __init__(self, grid: OccupancyGrid, step: float) -> None:
+    def __init__(self, grid: OccupancyGrid, step: float, bounds: tuple[Tensor, Tensor] | None = None) -> None:
         self.step = step
         self.low, self.cell = grid.low, grid.cell
-        self.bounds = grid.bounds()
+        self.bounds = bounds or grid.bounds()
         self.shape = grid.shape
         self.occupied = grid.occupied.flatten()
         # Samples lie up to (STRIDE - 1) / 2 steps from the middle of their stride, and so do their cells.

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from nfcore import Space
+from nfcore.kernels import PATH_SIZE
+from nfcore.kernels import PathPart as Part
 
 # The last plane of a forward-facing scene whose depth is told: this many times near.
 _FARTHEST = 1e4
@@ -61,6 +63,14 @@ class Paths(ABC):
         ``Domain``.
         """
 
+    @abstractmethod
+    def records(self, near: Tensor, far: Tensor) -> Tensor:
+        """Return the paths from ``near`` to ``far`` (n,) as kernels take them, transposed: (PATH_SIZE, n).
+
+        See ``nfcore.kernels.PathPart``. Coordinates are to be in cells of the grid that is marched
+        through; bent paths have theirs from the cube.
+        """
+
 
 @dataclass(frozen=True)
 class StraightPaths(Paths):
@@ -104,6 +114,16 @@ class StraightPaths(Paths):
         """Return what a unit of distance absorbs."""
         return None
 
+    def records(self, near: Tensor, far: Tensor) -> Tensor:
+        """Return the paths as kernels take them."""
+        records = near.new_empty(PATH_SIZE, len(self))
+        records[Part.NEAR], records[Part.FAR], records[Part.STRETCH] = near, far, 1
+        records[Part.ORIGIN : Part.ORIGIN + 3], records[Part.DIRECTION : Part.DIRECTION + 3] = (
+            self.origins,
+            self.directions,
+        )
+        return records
+
 
 @dataclass(frozen=True)
 class NdcPaths(StraightPaths):
@@ -129,6 +149,12 @@ class NdcPaths(StraightPaths):
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
         """Return what a unit of distance absorbs."""
         return _beside(self.slant[path], distance).expand_as(distance)
+
+    def records(self, near: Tensor, far: Tensor) -> Tensor:
+        """Return the paths as kernels take them."""
+        records = super().records(near, far)
+        records[Part.STRETCH] = self.slant
+        return records
 
 
 @dataclass(frozen=True)
@@ -191,6 +217,18 @@ class BentPaths(Paths):
         shrunk = shrinkage(self._cube(distance, path))
         length = (self.directions.norm(dim=0) * self.scale / self.speed)[path]
         return _beside(length, distance) * shrunk * slope**2
+
+    def records(self, near: Tensor, far: Tensor) -> Tensor:
+        """Return the paths as kernels take them."""
+        low, high = (near.new_tensor(corner)[:, None] for corner in self.space.scene.box)
+        half = (high - low) / 2
+        records = near.new_empty(PATH_SIZE, len(self))
+        records[Part.NEAR], records[Part.FAR], records[Part.NEAREST] = near, far, self.nearest
+        records[Part.ORIGIN : Part.ORIGIN + 3] = (self.origins - low - half) / half
+        records[Part.DIRECTION : Part.DIRECTION + 3] = self.directions / half
+        records[Part.STRETCH] = self.directions.norm(dim=0) * self.scale / self.speed
+        records[Part.BEND], records[Part.PER_DEPTH] = self.straight * self.speed, 1 / self.speed
+        return records
 
     def _cube(self, distance: Tensor, path: Tensor | None) -> list[Tensor]:
         """Return x, y and z in the cube, (m, k) each."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Rays, Views
@@ -10,8 +13,23 @@ from nfcore import Rays, Views
 SEED_RANGE = 2**62
 
 
+class Pixels(NamedTuple):
+    """Some pixels of photos.
+
+    Args:
+        rays: (n, 3) through their centres.
+        colours: (n, 3) RGB in [0, 1].
+        alpha: (n,) in [0, 1], or None where the photos have none.
+
+    """
+
+    rays: Rays
+    colours: Tensor
+    alpha: Tensor | None
+
+
 class PixelBatches:
-    """Batches of pixels from posed photos, in an order that is shuffled anew for each pass.
+    """Batches of pixels from posed photos, in an order that is shuffled again for each pass.
 
     Holds an order of 4 bytes a pixel next to the photos, and no rays. Its state is two numbers, as an order can
     be drawn again from its seed. Pixels that the photos' masks ignore are never drawn.
@@ -21,6 +39,8 @@ class PixelBatches:
         pixels: (m,) int64, the pixels to draw from, as linear indices into (n, height, width); None for all.
         generator: draws a seed for each pass.
         device: where photos are kept and rays are made.
+        block: pixels are drawn in squares of so many along each side, in the order of the photos: rays near each
+            other look the same values up. At a border some are drawn twice.
 
     Attributes:
         total: number of pixels that are not ignored, drawn or not.
@@ -33,29 +53,42 @@ class PixelBatches:
         pixels: Tensor | None,
         generator: torch.Generator,
         device: torch.device | str = "cpu",
+        block: int = 1,
     ) -> None:
         self.views = views.to(device)
         self.total = views.images.shape[:3].numel()
-        if views.masks is not None:
-            counted = ~views.masks.flatten()
-            self.total = int(counted.sum())
-            pixels = counted.nonzero()[:, 0] if pixels is None else pixels[counted[pixels]]
-        self.pixels = None if pixels is None else pixels.int()
+        self.counted = None if views.masks is None else ~views.masks.flatten()
+        if self.counted is not None:
+            self.total = int(self.counted.sum())
+            pixels = self.counted.nonzero()[:, 0] if pixels is None else pixels[self.counted[pixels]]
+        self.block = block
+        self.firsts = self._blocks_of(pixels) if block > 1 else None if pixels is None else pixels.int()
         self.generator = generator
         self._shuffle(self._seed())
 
     def __len__(self) -> int:
-        return self.total if self.pixels is None else len(self.pixels)
+        """About how many pixels there are to draw."""
+        return self._blocks * self.block**2
 
-    def draw(self, n: int) -> tuple[Rays, Tensor]:
-        """Return the next ``n`` pixels, or all if there are fewer: rays (n, 3) and their colours (n, 3)."""
-        n = min(n, len(self))
-        if self.position + n > len(self):
+    @property
+    def _blocks(self) -> int:
+        return self.total if self.firsts is None else len(self.firsts)
+
+    def draw(self, n: int) -> Pixels:
+        """Return the next ``n`` pixels, or all if there are fewer.
+
+        With blocks, as many as fill whole ones, less those that are ignored.
+        """
+        n = min(max(1, n // self.block**2), self._blocks)
+        if self.position + n > self._blocks:
             self._shuffle(self._seed())
         drawn = self.order[self.position : self.position + n]
         self.position += n
-        pixels = (drawn if self.pixels is None else self.pixels[drawn]).long().to(self.views.cameras.poses.device)
-        return self.views.cameras.pixel_rays(pixels), self.views.pixels(pixels)
+        drawn = drawn if self.firsts is None else self.firsts[drawn]
+        pixels = drawn.long() if self.block == 1 else self._pixels_of(drawn.sort().values)
+        pixels = pixels.to(self.views.cameras.poses.device)
+        rays = self.views.cameras.pixel_rays(pixels)
+        return Pixels(rays, self.views.pixels(pixels), self.views.pixel_alpha(pixels))
 
     def state(self) -> dict[str, int]:
         """Return where the batches are; the generator's own state is its owner's to save."""
@@ -66,9 +99,31 @@ class PixelBatches:
         self._shuffle(state["seed"])
         self.position = state["position"]
 
+    def _blocks_of(self, pixels: Tensor | None) -> Tensor:
+        """Return (k,) int32: the first pixel of each block that one of ``pixels`` is in, in rising order."""
+        n, height, width = self.views.images.shape[:3]
+        wanted = torch.full((n, height, width), pixels is None)
+        if pixels is not None:
+            wanted.view(-1)[pixels] = True
+        margin = (0, -width % self.block, 0, -height % self.block)
+        squares = F.pad(wanted, margin).unfold(1, self.block, self.block).unfold(2, self.block, self.block)
+        view, y, x = squares.flatten(3).any(3).nonzero(as_tuple=True)
+        return ((view * height + y * self.block) * width + x * self.block).int()
+
+    def _pixels_of(self, firsts: Tensor) -> Tensor:
+        """Return the pixels of blocks with these first ones, one block after the other."""
+        _, height, width = self.views.images.shape[:3]
+        first = firsts.long()
+        y, x = first.div(width, rounding_mode="floor") % height, first % width
+        within = torch.arange(self.block)
+        down = torch.minimum(within, height - 1 - y[:, None])[:, :, None] * width
+        across = torch.minimum(within, width - 1 - x[:, None])[:, None, :]
+        pixels = (first[:, None, None] + down + across).flatten()
+        return pixels if self.counted is None else pixels[self.counted[pixels]]
+
     def _seed(self) -> int:
         return int(torch.randint(SEED_RANGE, (), generator=self.generator))
 
     def _shuffle(self, seed: int) -> None:
         self.seed, self.position = seed, 0
-        self.order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed), dtype=torch.int32)
+        self.order = torch.randperm(self._blocks, generator=torch.Generator().manual_seed(seed), dtype=torch.int32)

@@ -6,6 +6,8 @@ interpolate them trilinearly; as in Plenoxels, only vertices that matter have va
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -22,41 +24,47 @@ _CORNER_AND_NEIGHBOURS = [0, 1, 2, 4]
 
 
 class SparseGrid(nn.Module):
-    """Density and features at some vertices of a grid over the scene's domain; it has none until ``rebuild``.
+    """Tables of values at some vertices of a grid over the scene's domain; it has none until ``rebuild``.
 
-    Row 0 of both tables stands for all vertices that are not stored: it is constant, ``empty`` and zeros.
+    Each table is a parameter of that name, (v + 1, c). Row 0 stands for all vertices that are not stored: it is
+    constant.
 
     Args:
         scene: gives the domain.
-        channels: number of features c at a vertex.
-        empty: raw density where nothing is stored.
+        tables: the row of each table for vertices that are not stored; it has the table's c numbers.
 
     Attributes:
         shape: number of vertices along x, y and z.
         vertices: (v,) int64, sorted linear indices of the stored vertices, saved.
-        density: (v + 1, 1) raw density, learned.
-        features: (v + 1, c) features, learned.
+        cells: (n,) int64, linear indices of the lowest corners of cells with a stored corner.
+        cell_rows: (n + 1, 8) int32, the rows of their corners, in the order of ``corner_offsets``; row 0 stands
+            for all other cells.
 
     """
 
+    density: Tensor
+    features: Tensor
+    table: Tensor
     resolution: Tensor
     vertices: Tensor
+    cells: Tensor
     low: Tensor
     size: Tensor
     cell_number: Tensor
     cell_rows: Tensor
 
-    def __init__(self, scene: Scene, channels: int, empty: float) -> None:
+    def __init__(self, scene: Scene, tables: Mapping[str, Sequence[float]]) -> None:
         super().__init__()
         self.scene = scene
-        self.empty = empty
+        self.tables = dict(tables)
         low, high = (torch.tensor(corner) for corner in domain_box(scene))
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("size", high - low, persistent=False)
         self.register_buffer("resolution", torch.tensor(1))
         self.register_buffer("vertices", torch.zeros(0, dtype=torch.int64))
-        self.density = nn.Parameter(torch.full((1, 1), empty))
-        self.features = nn.Parameter(torch.zeros(1, channels))
+        for name, row in self.tables.items():
+            self.register_parameter(name, nn.Parameter(torch.tensor([row], dtype=torch.float32)))
+        self.register_buffer("cells", torch.zeros(0), persistent=False)
         self.register_buffer("cell_number", torch.zeros(0), persistent=False)
         self.register_buffer("cell_rows", torch.zeros(0), persistent=False)
         self.index()
@@ -66,65 +74,72 @@ class SparseGrid(nn.Module):
         """Distance between neighbouring vertices (3,), in the domain's units."""
         return self.size / (torch.tensor(self.shape, device=self.size.device) - 1)
 
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """Return the lower and the upper corner (3,) of what is stored; equal where nothing is."""
+        if not len(self.cells):
+            return self.low, self.low
+        places = torch.stack(torch.unravel_index(self.cells, self.shape), 1)
+        return self.low + places.amin(0) * self.spacing, self.low + (places.amax(0) + 1) * self.spacing
+
     def locate(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Return the table rows (n, 8) int32 around ``points`` (n, 3) of the domain, and their weights (n, 8)."""
         cells, weights = locate((points - self.low) / self.spacing, self.shape)
         return self.cell_rows.index_select(0, self.cell_number.index_select(0, cells)), weights
 
     @torch.no_grad()
-    def rebuild(
-        self, resolution: int, occupancy: OccupancyGrid, density: float, generator: torch.Generator
-    ) -> None:
+    def rebuild(self, resolution: int, occupancy: OccupancyGrid, first: Callable[[str, int], Tensor]) -> None:
         """Store vertices at a new resolution around what is occupied, with the values that were there before.
 
-        A grid that had no vertices begins at ``density`` and normally distributed features (deviation 0.1).
-        Replaces the parameters: whoever optimises them begins anew.
+        Replaces the parameters: whoever optimises them starts again.
 
         Args:
             resolution: number of voxels along the domain's longest side.
             occupancy: what is occupied; one cell around it is stored too, so that surfaces can still move.
-            density: raw density of a first grid.
-            generator: draws the features of a first grid.
+            first: values (n, c) of a grid that had no vertices, for a table's name and n.
 
         """
         shape = vertex_shape(self.scene, resolution)
         vertices = vertices_around(dilated(occupancy.occupied, 1), shape).flatten().nonzero()[:, 0]
-        rows, channels = len(vertices) + 1, self.features.shape[1]
-        new_density = self.density.new_full((rows, 1), self.empty)
-        new_features = self.features.new_zeros(rows, channels)
+        new = {}
+        for name, row in self.tables.items():
+            old: Tensor = getattr(self, name)
+            new[name] = old.new_tensor(row).repeat(len(vertices) + 1, 1)
+            if not len(self.vertices):
+                new[name][1:] = first(name, len(vertices)).to(old.device)
         if len(self.vertices):
             spacing = self.size / (torch.tensor(shape, device=self.size.device) - 1)
             for start in range(0, len(vertices), CHUNK):
                 part = vertices[start : start + CHUNK]
                 places = torch.stack(torch.unravel_index(part, shape), 1)
                 around = self.locate(self.low + places * spacing)
-                new_density[1 + start : 1 + start + CHUNK] = interpolate(self.density, *around)
-                new_features[1 + start : 1 + start + CHUNK] = interpolate(self.features, *around)
-        else:
-            new_density[1:] = density
-            new_features[1:] = 0.1 * torch.randn(rows - 1, channels, generator=generator).to(new_features.device)
+                for name, values in new.items():
+                    values[1 + start : 1 + start + CHUNK] = interpolate(getattr(self, name), *around)
         self.resolution.fill_(resolution)
         self.vertices = vertices
-        self.density, self.features = nn.Parameter(new_density), nn.Parameter(new_features)
+        for name, values in new.items():
+            self.register_parameter(name, nn.Parameter(values))
         self.index()
 
-    def roughness(self, cells: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the squared total variation of density and of features: one number each, differentiable.
+    def roughness(self, cells: int, generator: torch.Generator) -> list[Tensor]:
+        """Return the squared total variation of each table's channels: (c,) each, differentiable.
 
-        Squared differences between neighbours along x, y and z, summed over axes and channels; their mean over
-        ``cells`` cells drawn by ``generator``, as a look at all of them would take longer than the photos' part
-        of a step (Plenoxels, Fridovich-Keil et al. 2022, section 3.4, which has the root of that sum).
+        Squared differences between neighbours along x, y and z, summed over axes; their mean over ``cells`` cells
+        drawn by ``generator``, as a look at all of them would take longer than the photos' part of a step
+        (Plenoxels, Fridovich-Keil et al. 2022, section 3.4, which has the root of that sum).
         """
-        drawn = torch.randint(1, len(self.cell_rows), (cells,), generator=generator).to(self.cell_rows.device)
-        rows = self.cell_rows[drawn][:, _CORNER_AND_NEIGHBOURS].long()
+        rows = self.cell_rows[self.draw_cells(cells, generator)][:, _CORNER_AND_NEIGHBOURS].long()
         rows = rows[(rows > 0).all(1)]  # what is not stored is no neighbour
-        return _squared_differences(self.density[rows]), _squared_differences(self.features[rows])
+        return [_squared_differences(getattr(self, name)[rows]) for name in self.tables]
+
+    def draw_cells(self, cells: int, generator: torch.Generator) -> Tensor:
+        """Return (cells,) int64 random places in ``cell_rows``, all of cells with a stored corner."""
+        return torch.randint(1, len(self.cell_rows), (cells,), generator=generator).to(self.cell_rows.device)
 
     def take_shape(self, vertices: int) -> None:
         """Make room for the values of so many vertices, to be loaded."""
         self.vertices = self.vertices.new_zeros(vertices)
-        self.density = nn.Parameter(self.density.new_zeros(vertices + 1, 1))
-        self.features = nn.Parameter(self.features.new_zeros(vertices + 1, self.features.shape[1]))
+        for name, row in self.tables.items():
+            self.register_parameter(name, nn.Parameter(getattr(self, name).new_zeros(vertices + 1, len(row))))
 
     @torch.no_grad()
     def index(self) -> None:
@@ -140,16 +155,25 @@ class SparseGrid(nn.Module):
         for axis in range(3):  # a cell is used if any of its corners is, the lowest of which it is named after
             low, high = (used.narrow(axis, first, used.shape[axis] - 1) for first in (0, 1))
             used = nn.functional.pad((low | high), [0, int(axis == 2), 0, int(axis == 1), 0, int(axis == 0)])
-        cells = used.flatten().nonzero()[:, 0]
+        self.cells = used.flatten().nonzero()[:, 0]
         self.cell_number = torch.zeros(row.numel(), dtype=torch.int32, device=device)
-        self.cell_number[cells] = torch.arange(1, len(cells) + 1, dtype=torch.int32, device=device)
-        corners = row.flatten()[cells[:, None] + corner_offsets(self.shape, device)]
+        self.cell_number[self.cells] = torch.arange(1, len(self.cells) + 1, dtype=torch.int32, device=device)
+        # One corner at a time: all at once would take 64 bytes a cell more.
+        corners = torch.stack([row.view(-1)[self.cells + offset] for offset in corner_offsets(self.shape)], 1)
         self.cell_rows = torch.cat([corners.new_zeros(1, 8), corners])
 
 
 def _squared_differences(values: Tensor) -> Tensor:
-    """Return the mean over cells (n, 4, c) of squared differences to the first corner; 0 without cells."""
-    return (values[:, 1:] - values[:, :1]).square().sum() / max(1, len(values))
+    """Return (c,) the mean over cells (n, 4, c) of squared differences to the first corner; 0 without cells."""
+    return (values[:, 1:] - values[:, :1]).square().sum((0, 1)) / max(1, len(values))
+
+
+def stored_cells(grid: SparseGrid) -> Tensor:
+    """Return (x, y, z) bool: the cells with a stored corner, in the order of ``grid.cells``."""
+    x, y, z = grid.shape
+    cells = torch.zeros(x - 1, y - 1, z - 1, dtype=torch.bool, device=grid.cells.device)
+    cells[torch.unravel_index(grid.cells, grid.shape)] = True
+    return cells
 
 
 def vertex_shape(scene: Scene, resolution: int) -> Shape:

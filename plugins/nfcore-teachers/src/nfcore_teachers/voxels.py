@@ -20,6 +20,7 @@ from torch.nn.utils import skip_init
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
 from nfcore.geometry import BASIS_SIZE, interpolate, spherical_harmonics
+from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.domains import Domain
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher
@@ -123,7 +124,8 @@ class Voxels(Teacher):
         """Forget all that was learned: an empty scene, to be fitted with ``resolution`` voxels at last."""
         device = self.march_step.device
         cells = self.options.occupancy_resolution or max(4, round(0.75 * resolution))
-        self.grid = SparseGrid(self.scene, self.options.features, EMPTY).to(device)
+        tables = {"density": (EMPTY,), "features": (0.0,) * self.options.features}
+        self.grid = SparseGrid(self.scene, tables).to(device)
         self.occupancy = OccupancyGrid(self.scene, cells).to(device)
         voxels = proportional_shape(self.scene, resolution)
         spacing = [(high - low) / n for low, high, n in zip(*self.domain.box, voxels, strict=True)]
@@ -157,6 +159,14 @@ class Voxels(Teacher):
         """Return the way through what is occupied now."""
         return Marcher(self.occupancy, self.march_step.item())
 
+    def update_occupancy(self, threshold: float, share: float, generator: torch.Generator) -> None:
+        """Ask for the density at random points of cells; see ``OccupancyGrid.update``."""
+        self.occupancy.update(self.density_at, self.march_step.item(), threshold, share, generator)
+
+    def density_at(self, points: Tensor) -> Tensor:
+        """Return density (m,) per unit of the domain at its ``points`` (m, 3)."""
+        return self.density(points)[0]
+
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
         """Fit the field to the training views; with alpha, their visual hull is carved first.
 
@@ -172,12 +182,16 @@ class Voxels(Teacher):
         # Photos all around a box see all of it; of all the rest much is seen by few photos, or by none.
         penalty = None if self.boxed else self.roughness
         samples, threshold = options.samples_per_step, options.prune_threshold
-        MarchedFit(self, views, budget, generator, samples, threshold, penalty).run(reporter)
+
+        def descent() -> Autograd:
+            return Autograd(self, adam(self.groups()), render_rays, penalty)
+
+        MarchedFit(self, views, budget, generator, samples, threshold, descent).run(reporter)
 
     def roughness(self, generator: torch.Generator) -> Tensor:
         """Return how much neighbouring voxels differ, as the loss has it; see ``SparseGrid.roughness``."""
         density, features = self.grid.roughness(ROUGHNESS_CELLS, generator)
-        return self.options.density_smoothness * density + self.options.feature_smoothness * features
+        return self.options.density_smoothness * density.sum() + self.options.feature_smoothness * features.sum()
 
     def final_resolution(self, image_size: int) -> int:
         """Return the voxels along the domain's longest side for photos of ``image_size`` pixels."""
@@ -189,7 +203,14 @@ class Voxels(Teacher):
         final = self.final_resolution(image_size)
         first = min(FIRST_RESOLUTION, final)
         resolution = (first, round(math.sqrt(first * final)), final)[stage]
-        self.grid.rebuild(resolution, self.occupancy, 0.0, generator)
+
+        def initial(table: str, rows: int) -> Tensor:
+            """A thin fog; features are drawn, so that they differ."""
+            if table == "density":
+                return torch.zeros(rows, 1)
+            return 0.1 * torch.randn(rows, self.options.features, generator=generator)
+
+        self.grid.rebuild(resolution, self.occupancy, initial)
 
     def groups(self) -> list[dict[str, Any]]:
         """Return density, features and colour network with their first step sizes."""

@@ -1,0 +1,52 @@
+"""Rendering of a deferred field: values are summed along a ray, and the network is asked once for all of it.
+
+SNeRG (Hedman et al. 2021, section 4.1) defers its network so; here it adds to the colour that is summed, in both
+directions, and the sums are linear in what the grid stores, so that no function is asked for at a sample.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nfcore import Rays
+from nfcore_teachers.domains import Domain
+from nfcore_teachers.marching import Marcher
+from nfcore_teachers.rendering import RayColours, mean_depth, sample, weigh
+from nfcore_teachers.volume import accumulate
+
+
+class DeferredField(Protocol):
+    """What a field must answer to be rendered so. Gradients flow to its parameters."""
+
+    def look_up(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Return density (m,) per unit of the domain and values (m, v) at points (m, 3) of the domain."""
+
+    def residual(self, sums: Tensor, directions: Tensor) -> Tensor:
+        """Return (n, 3) the colour that is added where a ray is opaque.
+
+        ``sums`` (n, v) are the values summed along each ray by weight, ``directions`` (n, 3) unit vectors.
+        """
+
+
+def render_deferred(
+    field: DeferredField, marcher: Marcher, domain: Domain, rays: Rays, jitter: Tensor | None = None
+) -> RayColours:
+    """Return what ``rays`` (n, 3) see: as ``rendering.render_rays``, with colour by ray instead of by sample.
+
+    A ray with opacity o and sums s over its samples is of the colour s[:3] + o * residual + (1 - o) * background.
+    """
+    paths, n = domain.paths(rays), len(rays)
+    samples, points = sample(marcher, paths, jitter)
+    density, values = field.look_up(points)
+    weights = weigh(density, marcher, paths, samples)
+    opacity = accumulate(weights, samples.ray, n)[:, None]
+    sums = accumulate(weights[:, None] * values, samples.ray, n)
+    directions = rays.directions / rays.directions.norm(dim=1, keepdim=True)
+    background = torch.tensor(domain.scene.background, device=opacity.device)
+    rgb = sums[:, :3] + opacity * field.residual(sums, directions) + (1 - opacity) * background
+    distance = accumulate(weights.detach() * samples.distance, samples.ray, n)
+    depth = mean_depth(paths, distance, opacity[:, 0].detach())
+    return RayColours(rgb, opacity[:, 0], depth, len(samples.ray))
