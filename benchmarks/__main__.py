@@ -28,6 +28,7 @@ LONG = (
     "paper_protocol",
     "distillation_options",
     "step_options",
+    "fused",
     "export_cost",
     "web",
 )
