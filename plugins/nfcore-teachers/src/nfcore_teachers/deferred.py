@@ -64,7 +64,7 @@ class Deferred(Teacher):
             ge=8,
             le=512,
             description="Voxels along the domain's longest side when fitted. None: what photos of that size show "
-            "and the budget can fit, such as 144 for 200 pixels in half a minute and 272 for 800 in five",
+            "and the budget can fit, such as 152 for 200 pixels in half a minute and 288 for 800 in five",
         )
         march_step: float | None = Field(
             None,
