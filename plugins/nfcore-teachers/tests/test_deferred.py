@@ -11,6 +11,8 @@ from nfcore_teachers.deferred import Deferred
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.resolution import affordable_resolution
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = Deferred.Options(resolution=24, samples_per_step=3000)
 BUDGET = Budget(steps=200, seed=3)
 
