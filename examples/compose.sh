@@ -15,5 +15,5 @@ nfcore run recipes/thin.toml --runs "$runs" "$@"
 # Another export of the same student, later: without reading the photos or the teacher.
 nfcore export "$runs/thin" onnx --set precision=fp16 --as small
 
-# with a plugin run from source, without installing it; its encoding is used by name like any other.
+# With a plugin run from source, without installing it; its encoding is used by name like any other.
 nfcore --plugins-dir third_party_plugin run recipes/mixed.toml --runs "$runs" "$@"
