@@ -43,8 +43,8 @@ def measure(only: str = "") -> list[dict[str, Any]]:
         sys.exit(f"paper_protocol:{only}: write RECIPE or RECIPE:SECONDS, with {' or '.join(SETTINGS)}")
     for name in (recipe,) if recipe else SETTINGS:
         _continue(name, float(seconds or "inf"))
-    begun = [name for name in SETTINGS if (RUNS / f"paper-{name}" / "config.toml").exists()]
-    return [_row(name, RUNS / f"paper-{name}") for name in begun]
+    started = [name for name in SETTINGS if (RUNS / f"paper-{name}" / "config.toml").exists()]
+    return [_row(name, RUNS / f"paper-{name}") for name in started]
 
 
 def _continue(recipe: str, seconds: float) -> None:

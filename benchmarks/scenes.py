@@ -45,8 +45,8 @@ def measure(only: str = "") -> list[dict[str, Any]]:
         for name, case in scenes.items()
     }
     before = earlier("scenes", "run")
-    anew = {only} if only in cases else {name for name in cases if only in name}
-    rows = {name: _run(name, *case) if name in anew else before.get(name) for name, case in cases.items()}
+    again = {only} if only in cases else {name for name in cases if only in name}
+    rows = {name: _run(name, *case) if name in again else before.get(name) for name, case in cases.items()}
     return [row for row in rows.values() if row]
 
 

@@ -101,7 +101,7 @@ class Interrupting(Reporter):
 
 
 class Resuming(Reporter):
-    """Goes on from a state."""
+    """Resumes from a state."""
 
     def __init__(self, state) -> None:
         self.state = state

@@ -142,7 +142,7 @@ def _from_renders(
         colour.index_add_(0, end, opacity[:, None] * rgb.clamp(0.02, 0.98).logit())
     # A cell that light only ends in has been travelled through for a part of its side.
     density = absorbed / (travelled + 0.05 * cell)
-    # Vertices beside a surface are looked up with it: where no light ends they get their neighbours' colour.
+    # Vertices next to a surface are looked up with it: where no ray is absorbed they get their neighbours' colour.
     ended = torch.cat([colour, absorbed[:, None]], 1)
     around = F.avg_pool3d(ended.t().reshape(1, 4, resolution, resolution, resolution), 3, 1, 1)
     ended += 1e-3 * around.reshape(4, -1).t()

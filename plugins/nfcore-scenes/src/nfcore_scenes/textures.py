@@ -123,8 +123,8 @@ def _sprinkled(points: Tensor, around: Tensor, radius: float, tube: float) -> Te
     angle = math.pi * turn
     lengthwise = across * angle.cos() + along * angle.sin()
     sideways = along * angle.cos() - across * angle.sin()
-    beside = torch.hypot(lengthwise - lengthwise.clamp(-0.028, 0.028), sideways)
-    return torch.logical_and(beside < 0.014, present > 0.2)
+    distance = torch.hypot(lengthwise - lengthwise.clamp(-0.028, 0.028), sideways)
+    return torch.logical_and(distance < 0.014, present > 0.2)
 
 
 def _sprinkle_colours(points: Tensor, around: Tensor, radius: float) -> Tensor:
