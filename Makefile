@@ -55,7 +55,7 @@ clean:
 # setuptools is installed first and builds without isolation: one copy of it instead of one for each plugin.
 .venv/users: .venv/bin/python constraints.txt $(PROJECTS)
 	$(INSTALL) setuptools
-	$(INSTALL) --no-build-isolation -e . $(EDITABLE)
+	$(INSTALL) --no-build-isolation -e '.[fast]' $(EDITABLE)
 	@touch $@
 
 .venv/developers: .venv/users
