@@ -27,6 +27,7 @@ from nfcore.cli import app
 from nfcore.cli.info import option_rows
 from nfcore.config.schema import Choice, PipelineConfig
 from nfcore.interfaces.rules import RULES
+from nfcore.options import model_in
 from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Kind
 from nfcore.plugin.entry_points import discover
 from nfcore.plugin.manager import PluginManager
@@ -141,7 +142,7 @@ def settings_page() -> str:
     ]
     for name, field in PipelineConfig.model_fields.items():
         if is_table(field):
-            parts += [f"## `{name}`", f"{field.description}.", settings_table(field.annotation)]
+            parts += [f"## `{name}`", f"{field.description}.", settings_table(model_in(field.annotation))]
     return page(parts)
 
 
@@ -154,15 +155,16 @@ def settings_table(model: type[BaseModel]) -> str:
             rows.append(option_cells(plain[name]))
         else:
             type_ = f"[table](#{name})" if is_table(field) else "component"
-            default = f"`{field.default.name}`" if isinstance(field.default, Choice) else "required"
+            default = "required" if field.is_required() else "none"
+            if isinstance(field.default, Choice):
+                default = f"`{field.default.name}`"
             rows.append([f"`{name}`", type_, default, f"{field.description}"])
     return table(["setting", "type", "default", "meaning"], rows)
 
 
 def is_table(field: FieldInfo) -> bool:
     """Whether a setting is a table of settings, not a value or a component."""
-    annotation = field.annotation
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not Choice
+    return model_in(field.annotation) not in (None, Choice)
 
 
 def commands_page() -> str:

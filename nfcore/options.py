@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -103,7 +103,21 @@ def _fields(model: type[BaseModel], path: tuple[Any, ...]) -> list[str]:
     """Return the names that are allowed in the place of the unknown one."""
     for part in path[:-1]:
         field = model.model_fields.get(str(part))
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        inner = None if field is None else model_in(field.annotation)
+        if inner is None:
             return []
-        model = field.annotation
+        model = inner
     return list(model.model_fields)
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds, or may hold where it may be None; None for other fields.
+
+    >>> model_in(Options | None)
+    <class 'nfcore.options.Options'>
+
+    """
+    for each in (annotation, *get_args(annotation)):
+        if isinstance(each, type) and issubclass(each, BaseModel):
+            return each
+    return None

@@ -15,6 +15,7 @@ from pydantic_core import to_jsonable_python
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import PluginError, nearest
+from nfcore.options import model_in
 from nfcore.plugin.components import KINDS, Component
 from nfcore.plugin.entry_points import canonical
 from nfcore.plugin.installed import plugins
@@ -103,8 +104,9 @@ def option_rows(model: type[BaseModel], prefix: str = "") -> list[dict[str, Any]
     """Return a row for each option of a pydantic model: name, type, default (unless required), description."""
     rows: list[dict[str, Any]] = []
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            rows += option_rows(field.annotation, f"{prefix}{name}.")
+        inner = model_in(field.annotation)
+        if inner is not None:
+            rows += option_rows(inner, f"{prefix}{name}.")
             continue
         row: dict[str, Any] = {"name": prefix + name, "type": _limited(_type(field.annotation), field.metadata)}
         if not field.is_required():

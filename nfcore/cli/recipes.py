@@ -84,7 +84,7 @@ def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
         width, height = sides or (config.image_size, config.image_size)
         if width is None or height is None:
             return {"problem": "keeps the photos' size: choose one with --image"}
-        size = student_size(config.student, plugins(), height, width)
+        size = student_size(config.student_training().student, plugins(), height, width)
     except UserError as error:
         return {"problem": str(error)}
     return {

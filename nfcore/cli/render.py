@@ -49,7 +49,8 @@ def render(
         ),
     ] = None,
     renderer: Annotated[
-        Literal["student", "teacher"] | None, typer.Option("--from", help="What renders; the student by default.")
+        Literal["student", "teacher"] | None,
+        typer.Option("--from", help="What renders; by default the student, if there is one."),
     ] = None,
     depth: Annotated[bool, typer.Option("--depth", help="Render depth, which only the teacher has.")] = False,
     depth_range: Annotated[
@@ -109,9 +110,13 @@ def render(
         return
     if again:
         raise UserError("--again runs the run's own render stage again: leave out the other options")
+    from nfcore import runs
+
+    is_file = student.is_file()
+    opened = runs.StudentFile(student, plugins()) if is_file else runs.open(run_folder(student), plugins())
     options = RenderOptions(
         path=path or "orbit",
-        renderer=chosen_renderer(renderer, depth=depth),
+        renderer=chosen_renderer(renderer, opened.renderer, depth=depth),
         size=size,
         frames=frames,
         still=still,
@@ -125,10 +130,6 @@ def render(
         import torch
 
         torch.set_num_threads(threads)
-    from nfcore import runs
-
-    is_file = student.is_file()
-    opened = runs.StudentFile(student, plugins()) if is_file else runs.open(run_folder(student), plugins())
     _render(opened, options, quiet=quiet)
 
 

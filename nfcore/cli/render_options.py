@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nfcore.errors import UserError
+
+if TYPE_CHECKING:
+    from nfcore.interfaces.exporter import Takes
 
 Format = Literal["mp4", "webm", "gif", "png", "png16", "npy"]
 Renderer = Literal["student", "teacher", "depth"]
@@ -40,8 +43,8 @@ class RenderOptions:
         return "picture" if self.still is not None else "video" if self.format in VIDEOS else "pictures"
 
 
-def chosen_renderer(given: str | None, *, depth: bool) -> Renderer:
-    """Return the renderer that --from and --depth choose.
+def chosen_renderer(given: Takes | None, default: Takes, *, depth: bool) -> Renderer:
+    """Return the renderer that --from and --depth choose; by default ``default``, which shows the run's result.
 
     Raises:
         UserError: depth was requested of the student.
@@ -51,7 +54,7 @@ def chosen_renderer(given: str | None, *, depth: bool) -> Renderer:
         if given == "student":
             raise UserError("--from student has no depth: leave it out, or use --from teacher")
         return "depth"
-    return "teacher" if given == "teacher" else "student"
+    return given or default
 
 
 def agreed_format(chosen: Format | None, out: Path | None, still: int | None, *, depth: bool) -> Format:

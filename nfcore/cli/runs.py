@@ -216,8 +216,8 @@ def export(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Export the student for its targets and compare the files with torch."""
-    from nfcore.config.resolve import choose_exports
+    """Export the student, or the teacher, for its targets and compare the files with torch."""
+    from nfcore.config.resolve import check_exports, choose_exports
 
     if student.is_file():
         from nfcore.cli.student import export_student
@@ -232,6 +232,7 @@ def export(
     run = runs.Run(folder)
     before = run.config.export
     chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
+    check_exports(run.config.model_copy(update={"export": chosen}), plugins())
     with added_exports(run, chosen, again=again):
         work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 

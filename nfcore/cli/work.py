@@ -78,9 +78,12 @@ def work(
 
 def print_paths(folder: Path) -> None:
     """Print the paths of a finished run's report, comparison and orbit video."""
+    from nfcore.runs import Run
+
     if (folder / "report.html").is_file():
         say(f"report: {folder / 'report.html'}")
-    say(f"picture (student, teacher, truth): {folder / 'previews' / 'comparison.png'}")
+    shown = "teacher, truth" if Run(folder).config.student is None else "student, teacher, truth"
+    say(f"picture ({shown}): {folder / 'previews' / 'comparison.png'}")
     say(f"orbit video: {folder / 'previews' / 'orbit.mp4'}")
     exports = folder / "exports"
     for path in sorted(exports.iterdir()) if exports.is_dir() else []:

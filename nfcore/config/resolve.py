@@ -12,7 +12,7 @@ from typing import Any
 from nfcore.config.layers import component_name, overridden, read_layers, read_recipe, same_component
 from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
 from nfcore.config.setting_sources import SettingSources
-from nfcore.errors import UserError, nearest
+from nfcore.errors import PluginError, UserError, nearest
 from nfcore.interfaces.loss import USES_GEOMETRY
 from nfcore.options import parse
 from nfcore.plugin.components import Kind
@@ -186,8 +186,30 @@ def check_options(config: PipelineConfig, manager: PluginManager) -> None:
         parse(component.Options, choice.options, f"{where} ({choice.name})")
         if where == "finetune.loss" and component.uses_geometry:
             raise UserError(f"{where}: {choice.name} {USES_GEOMETRY}")
+    check_exports(config, manager)
     if config.protocol != ALL_VIEWS:
         manager.publication(config.protocol)
+
+
+def check_exports(config: PipelineConfig, manager: PluginManager) -> None:
+    """Check that there is what each of the pipeline's exporters takes; one that is not installed is left alone.
+
+    Raises:
+        UserError: an exporter takes a student, and the pipeline has none.
+
+    """
+    if config.student is not None:
+        return
+    for label, choice in config.export.items():
+        try:
+            takes = manager.load("exporter", choice.name).takes
+        except PluginError:
+            continue
+        if takes == "student":
+            raise UserError(
+                f"export.{label}: {choice.name} takes a student, and this pipeline has none: choose an exporter "
+                "that takes a teacher, or a recipe with a student"
+            )
 
 
 def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[str, Any]:

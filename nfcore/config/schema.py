@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nfcore.config.removed_options import without_removed
+from nfcore.errors import UserError
 from nfcore.interfaces.budget import Budget
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
@@ -157,8 +158,16 @@ class FinetuneConfig(TrainingConfig):
     )
 
 
+class StudentTraining(NamedTuple):
+    """A student's parts, and how it is trained."""
+
+    student: StudentConfig
+    distill: DistillConfig
+    finetune: FinetuneConfig
+
+
 class PipelineConfig(Options):
-    """A complete pipeline; a recipe is one as a TOML file."""
+    """A complete pipeline, with or without a student; a recipe is one as a TOML file."""
 
     summary: str = Field("", description="What the recipe is for, in one line")
     seed: int = Field(0, description="Seed of every random number of the run")
@@ -170,10 +179,12 @@ class PipelineConfig(Options):
     )
     scene: Chosen = Field(description="Ray source that reads the photos")
     teacher: Chosen = Field(description="The radiance field that is fitted to the photos")
-    student: StudentConfig = Field(description="The light field that is trained on the teacher's views")
+    student: StudentConfig | None = Field(
+        None, description="The light field that is trained on the teacher's views; none: the teacher is the result"
+    )
     teach: StageConfig = Field(description="Fitting the teacher")
-    distill: DistillConfig = Field(description="Training the student on pseudo views")
-    finetune: FinetuneConfig = Field(description="Training the student on the photos")
+    distill: DistillConfig | None = Field(None, description="Training the student on pseudo views")
+    finetune: FinetuneConfig | None = Field(None, description="Training the student on the photos")
     protocol: str = Field(
         "all", description="Test views that are scored: all, or the name of a publication for its own"
     )
@@ -182,16 +193,39 @@ class PipelineConfig(Options):
         description="Exports by label: each with exporter, options, and required_psnr in dB",
     )
 
+    @model_validator(mode="after")
+    def _student_is_trained(self) -> Self:
+        given = {name: getattr(self, name) is not None for name in StudentTraining._fields}
+        if any(given.values()) and not all(given.values()):
+            missing = " and ".join(name for name, there in given.items() if not there)
+            raise ValueError(f"student, distill and finetune go together: {missing} is missing")
+        return self
+
+    def student_training(self) -> StudentTraining:
+        """Return the student's parts, and how it is trained.
+
+        Raises:
+            UserError: the pipeline has no student.
+
+        """
+        if self.student is None or self.distill is None or self.finetune is None:
+            raise UserError("this pipeline has no student: its teacher is the result")
+        return StudentTraining(self.student, self.distill, self.finetune)
+
     @property
     def components(self) -> dict[str, tuple[Kind, Choice]]:
         """The pipeline's components with their kinds, by their keys in a recipe, such as ``student.encoding``."""
-        return {
+        found: dict[str, tuple[Kind, Choice]] = {
             "scene": ("ray_source", self.scene),
             "teacher": ("teacher", self.teacher),
-            "student.encoding": ("encoding", self.student.encoding),
-            "student.backbone": ("backbone", self.student.backbone),
-            "student.upsampler": ("upsampler", self.student.upsampler),
-            "distill.loss": ("loss", self.distill.loss),
-            "finetune.loss": ("loss", self.finetune.loss),
-            **{f"export.{label}": ("exporter", choice) for label, choice in self.export.items()},
         }
+        if self.student is not None:
+            student, distill, finetune = self.student_training()
+            found |= {
+                "student.encoding": ("encoding", student.encoding),
+                "student.backbone": ("backbone", student.backbone),
+                "student.upsampler": ("upsampler", student.upsampler),
+                "distill.loss": ("loss", distill.loss),
+                "finetune.loss": ("loss", finetune.loss),
+            }
+        return found | {f"export.{label}": ("exporter", choice) for label, choice in self.export.items()}

@@ -1,4 +1,4 @@
-"""The stages of a pipeline in order, and the first one that a setting affects."""
+"""The stages of a pipeline in order: which it has, and the first one that a setting affects."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
 #: All stages, in order.
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
+# Stages that train a student.
+_OF_A_STUDENT: tuple[Stage, ...] = ("distill", "finetune")
 # The first stage that a setting affects, by the first part of its key; all others affect the first stage.
 _FIRST_STAGE: dict[str, Stage] = {"student": "distill", "distill": "distill", "finetune": "finetune"}
 # Settings that may change within a run: it can be exported and scored again, and resume on another machine.
 _FREE = {"device", "export", "protocol", "summary"}
+
+
+def stages_of(config: PipelineConfig) -> tuple[Stage, ...]:
+    """Return the stages that a pipeline has: all, or without a student those that need none."""
+    return tuple(stage for stage in STAGES if config.student is not None or stage not in _OF_A_STUDENT)
 
 
 def changed_settings(before: PipelineConfig, after: PipelineConfig) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from nfcore.config.resolve import read_pipeline
 from nfcore.config.schema import ALL_VIEWS, Choice, PipelineConfig
-from nfcore.errors import PluginError
+from nfcore.errors import PluginError, UserError
 from nfcore.evaluation.publications import Row, Table, Tables
 from nfcore.options import parse
 from nfcore.plugin.components import Kind
@@ -140,9 +140,9 @@ class Comparison:
     def _size_figures(self, recipe: str, image_size: int) -> Figures:
         """Return the figures of a recipe's student that don't need a run."""
         try:
-            student = read_pipeline(recipe, self.manager).student
+            student = read_pipeline(recipe, self.manager).student_training().student
             size = student_size(student, self.manager, image_size, image_size)
-        except PluginError:
+        except UserError:  # no plugin has that recipe or its parts here, or it trains no student
             return {}
         return {
             "student.parameters": size.parameters,
@@ -170,13 +170,11 @@ class Comparison:
 def design(config: PipelineConfig, manager: PluginManager) -> str:
     """Return a pipeline's student and teacher with all their options, as a string to compare by."""
     student = config.student
-    parts: list[tuple[Kind, Choice]] = [
-        ("teacher", config.teacher),
-        ("encoding", student.encoding),
-        ("backbone", student.backbone),
-        ("upsampler", student.upsampler),
-    ]
-    return json.dumps([student.scale, *(_resolved(kind, choice, manager) for kind, choice in parts)])
+    parts: list[tuple[Kind, Choice]] = [("teacher", config.teacher)]
+    if student is not None:
+        parts += [("encoding", student.encoding), ("backbone", student.backbone), ("upsampler", student.upsampler)]
+    scale = None if student is None else student.scale
+    return json.dumps([scale, *(_resolved(kind, choice, manager) for kind, choice in parts)])
 
 
 def _resolved(kind: Kind, choice: Choice, manager: PluginManager) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
@@ -26,15 +28,17 @@ from nfcore.views.teacher_views import render_view
 #: Camera paths that need no file: around the scene, up and down around it, through given cameras.
 PathName = Literal["orbit", "spiral", "test", "reference"]
 ORBIT_FRAMES = 120
+# Longer side, in pixels, of the view that a teacher's speed is measured with.
+_PROBE_SIDE = 100
 # Frames that a student renders at once at its own size; fewer if they are larger.
 _BATCH = 4
 
 
-def comparison(student: LightField, teacher: Teacher, views: Views, index: int) -> Tensor:
-    """Return images of student, teacher and photo side by side, (h, 3w, 3), for one of the ``views``."""
+def comparison(student: LightField | None, teacher: Teacher, views: Views, index: int) -> Tensor:
+    """Return student, if any, teacher and photo side by side, (h, 3w or 2w, 3), for one of the ``views``."""
     camera = views.cameras[index]
-    image = student.render(camera)[0].permute(1, 2, 0)
-    return side_by_side([image, render_view(teacher, camera).rgb, views.images[index]])
+    images = [] if student is None else [student.render(camera)[0].permute(1, 2, 0)]
+    return side_by_side([*images, render_view(teacher, camera).rgb, views.images[index]])
 
 
 def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = None) -> Cameras:
@@ -70,6 +74,36 @@ def save_orbit(student: LightField, path: Path, reporter: Reporter | None = None
     """Write an orbit video of ``student`` to ``path`` (MP4)."""
     cameras = along("orbit", student.cameras.to("cpu"), student.scene)
     save_video(path, student_frames(student, cameras, reporter))
+
+
+def save_teacher_orbit(
+    teacher: Teacher, known: Cameras, path: Path, *, most_seconds: float = 60.0, reporter: Reporter | None = None
+) -> None:
+    """Write an orbit video of ``teacher`` along the ``known`` cameras to ``path`` (MP4).
+
+    It is as large as they are, or so much smaller that it takes about ``most_seconds`` at most.
+    """
+    cameras = along("orbit", known, teacher.scene)
+    probe = cameras[0].resized(*_even(cameras, min(1.0, _PROBE_SIDE / max(cameras.height, cameras.width))))
+    render_view(teacher, probe)  # the first view may compile
+    began = time.monotonic()
+    render_view(teacher, probe)
+    seconds = (time.monotonic() - began) * len(cameras) / (probe.height * probe.width)
+    factor = math.sqrt(most_seconds / (seconds * cameras.height * cameras.width))
+    if factor < 1:
+        height, width = cameras.height, cameras.width
+        cameras = cameras.resized(*_even(cameras, factor))
+        if reporter is not None:
+            reporter.note(
+                f"render: the orbit is {cameras.width}x{cameras.height}, not {width}x{height}, to take about "
+                f"{most_seconds:.0f} s: 'nfcore render RUN' with --size renders it at any size"
+            )
+    save_video(path, teacher_frames(teacher, cameras, reporter))
+
+
+def _even(cameras: Cameras, factor: float) -> tuple[int, int]:
+    """Return height and width times ``factor``, even, as videos have them."""
+    return max(2, 2 * round(factor * cameras.height / 2)), max(2, 2 * round(factor * cameras.width / 2))
 
 
 def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:

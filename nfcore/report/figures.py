@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from nfcore.config.stages import STAGES
+from nfcore.config.schema import PipelineConfig
+from nfcore.config.stages import stages_of
 from nfcore.evaluation.per_view_scores import ViewScore
 
 Summary = Mapping[str, Any]
@@ -17,9 +18,9 @@ ABOUT: Mapping[str, str] = {
     "teach": "fits the teacher to the photos",
     "distill": "trains the student on views that the teacher renders",
     "finetune": "trains the student on the photos",
-    "evaluate": "scores both on test photos",
+    "evaluate": "scores what was learned on test photos",
     "render": "renders a comparison and an orbit",
-    "export": "writes the student for its targets and compares the files with torch",
+    "export": "writes what was learned for its targets and compares the files with torch",
 }
 _METRICS = {"psnr": ("PSNR, dB", ".2f"), "ssim": ("SSIM", ".4f"), "lpips": ("LPIPS", ".4f")}
 _SCORED = {
@@ -65,16 +66,17 @@ class StageState:
 
 
 def tiles(summary: Summary) -> Iterator[Tile]:
-    """Yield the figures of the headline that are known."""
+    """Yield the headline's figures that are known: the student's, or where there is none the teacher's."""
+    who = "student" if any(key.startswith("student.") for key in summary) else "teacher"
     known = (
-        ("student.test.psnr", "Student PSNR", "dB", ".2f", 1.0),
-        ("student.test.ssim", "Student SSIM", "", ".4f", 1.0),
-        ("student.test.lpips", "Student LPIPS", "", ".4f", 1.0),
+        (f"{who}.test.psnr", f"{who.capitalize()} PSNR", "dB", ".2f", 1.0),
+        (f"{who}.test.ssim", f"{who.capitalize()} SSIM", "", ".4f", 1.0),
+        (f"{who}.test.lpips", f"{who.capitalize()} LPIPS", "", ".4f", 1.0),
         ("teacher.test.psnr", "Teacher PSNR", "dB", ".2f", 1.0),
-        ("student.parameters", "Parameters", "M", ".2f", 1e-6),
-        ("student.macs", "Multiply-adds", "G", ".3g", 1e-9),
+        (f"{who}.parameters", "Parameters", "M", ".2f", 1e-6),
+        (f"{who}.macs", "Multiply-adds", "G", ".3g", 1e-9),
     )
-    for key, name, unit, form, factor in known:
+    for key, name, unit, form, factor in dict.fromkeys(known):
         if key in summary:
             yield Tile(name, f"{summary[key] * factor:{form}}", unit)
     if summary.get("seconds.total"):
@@ -82,14 +84,15 @@ def tiles(summary: Summary) -> Iterator[Tile]:
 
 
 def quality(summary: Summary) -> Grid | None:
-    """Return the mean scores of teacher and student; None before they are scored."""
-    metrics = [m for m in _METRICS if f"student.test.{m}" in summary]
+    """Return the mean scores of what was scored; None before that."""
+    metrics = [m for m in _METRICS if f"teacher.test.{m}" in summary]
     if not metrics:
         return None
     headings = ("Mean over the test views", *(_METRICS[metric][0] for metric in metrics))
     rows = [
         (name, *(_number(summary, f"{scored}.{metric}", _METRICS[metric][1]) for metric in metrics))
         for scored, name in _SCORED.items()
+        if f"{scored}.{metrics[0]}" in summary
     ]
     return Grid(headings, tuple(rows))
 
@@ -104,12 +107,16 @@ def notes(summary: Summary) -> Iterator[str]:
 
 
 def worst_first(scores: Sequence[ViewScore]) -> list[ViewScore]:
-    """Return the views by the student's PSNR, the worst first."""
-    return sorted(scores, key=lambda row: row.scores.get("student.test.psnr", 0.0))
+    """Return the views by PSNR, of the student if there is one, the worst first."""
+
+    def psnr(row: ViewScore) -> float:
+        return row.scores.get("student.test.psnr", row.scores.get("teacher.test.psnr", 0.0))
+
+    return sorted(scores, key=psnr)
 
 
 def views_worst_first(scores: Sequence[ViewScore]) -> Grid | None:
-    """Return the scores of each test view, the lowest PSNR of the student first; None without any."""
+    """Return each test view's scores, the worst view first; None without any."""
     if not scores:
         return None
     columns = [
@@ -138,14 +145,14 @@ def times(summary: Summary) -> list[StageTime]:
     return [StageTime(name, value, value / longest) for name, value in seconds.items()]
 
 
-def states(results: Mapping[str, object], exports: Sequence[str]) -> list[StageState]:
-    """Return which stages are finished; ``export`` is finished when all of the run's ``exports`` are."""
+def states(config: PipelineConfig, results: Mapping[str, object]) -> list[StageState]:
+    """Return which of a pipeline's stages are finished; ``export`` is when all of its exports are."""
 
     def finished(stage: str) -> bool:
-        needed = [f"export.{label}" for label in exports] if stage == "export" else [stage]
+        needed = [f"export.{label}" for label in config.export] if stage == "export" else [stage]
         return all(name in results for name in needed)
 
-    stages = [stage for stage in STAGES if stage != "export" or exports]
+    stages = [stage for stage in stages_of(config) if stage != "export" or config.export]
     return [StageState(stage, ABOUT[stage], finished(stage)) for stage in stages]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.config.schema import PipelineConfig
-from nfcore.config.stages import Stage
+from nfcore.config.stages import Stage, stages_of
 from nfcore.errors import NfcoreError, UserError
 from nfcore.exports.fitted_teacher import FittedTeacher
 from nfcore.exports.manifest import Manifest
@@ -93,6 +93,11 @@ class Artifacts:
         return LightField.load(self.run.student_file, self.components).to(self.device)
 
     @property
+    def renderer(self) -> Takes:
+        """What shows the run's result: its student, or where its pipeline has none, its teacher."""
+        return "teacher" if self.config.student is None else "student"
+
+    @property
     def renders_folder(self) -> Path:
         """The default folder of pictures and videos."""
         return self.run.folder / "renders"
@@ -135,10 +140,19 @@ class Artifacts:
         """Return the untrained student that the configuration describes, on the CPU."""
         return new_student(self.config, self.source, self.components)
 
+    def require_stage(self, stage: Stage) -> None:
+        """Raise a UserError unless ``stage`` is one of the run's."""
+        stages = stages_of(self.config)
+        if stage not in stages:
+            raise UserError(
+                f"{self.run.folder} has no student, so there is no {stage}: its stages are {', '.join(stages)}"
+            )
+
     def require(self, stage: Stage) -> None:
-        """Raise a UserError unless ``stage`` is finished."""
+        """Raise a UserError unless ``stage`` is one of the run's and finished."""
+        self.require_stage(stage)
+        folder = self.run.folder
         if stage not in self.run.finished:
-            folder = self.run.folder
             raise UserError(f"{folder}: {stage} is not finished; run 'nfcore {stage} {folder}' first")
 
     def _test_photos(self) -> Views | str:
@@ -157,6 +171,9 @@ class StudentFile:
         components: where components are found; the installed plugins by default.
 
     """
+
+    #: What shows it.
+    renderer: Takes = "student"
 
     def __init__(self, path: Path, components: PluginManager | None = None) -> None:
         self.path = path

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nfcore.config.resolve import Configured
 from nfcore.config.schema import PipelineConfig
-from nfcore.config.stages import STAGES, Stage, changed_settings
+from nfcore.config.stages import Stage, changed_settings, stages_of
 from nfcore.pipeline.export import ExportsFailedError
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.isolation import reason
@@ -71,7 +71,7 @@ def execute(
         if not distributed.first():
             artifacts = open_run(folder, components)
         scheduler = Scheduler(artifacts, console)
-        stages = STAGES if stage is None else (stage,)
+        stages = stages_of(artifacts.config) if stage is None else (stage,)
         due = any(scheduler.due(each) for each in stages)
         if due and distributed.first():
             sources = configured.sources if configured else {}

@@ -15,7 +15,7 @@ _NOVEL = 2
 
 
 def preflight(config: PipelineConfig, source: RaySource, components: PluginManager) -> None:
-    """Build the exporters and the student, draw novel cameras, and run the student's parts once on a few rays.
+    """Build the exporters, draw novel cameras, and run the parts of the student, if any, once on a few rays.
 
     Raises:
         ContractError: the ray source or a part of the student breaks a rule.
@@ -27,4 +27,5 @@ def preflight(config: PipelineConfig, source: RaySource, components: PluginManag
     with calling(source, "sample_cameras"):
         cameras = source.sample_cameras(_NOVEL, seeded(config.seed))
     check_novel(source, cameras, _NOVEL, source.views("train").cameras)
-    try_student(new_student(config, source, components))
+    if config.student is not None:
+        try_student(new_student(config, source, components))

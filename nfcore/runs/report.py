@@ -52,7 +52,7 @@ def gather(artifacts: Artifacts) -> Contents:
         name=run.folder.resolve().name,
         about=run.config.summary,
         facts=tuple(_facts(summary)),
-        states=tuple(figures.states(run.finished, list(run.config.export))),
+        states=tuple(figures.states(run.config, run.finished)),
         tiles=tuple(figures.tiles(summary)),
         views=views,
         no_pictures=no_pictures,
@@ -81,7 +81,7 @@ def _views(artifacts: Artifacts, scores: Sequence[ViewScore]) -> tuple[tuple[Sho
     if "teach" not in finished:
         return (), "There are none until the teacher is fitted."
     try:
-        student = artifacts.student if "finetune" in finished else None
+        student = artifacts.student if "finetune" in finished else None  # none yet, or none at all
         views = artifacts.source.views("test")
         chosen = pictures.chosen_views(scores, len(views))
         return tuple(pictures.shown_views(student, artifacts.teacher, views, chosen)), ""

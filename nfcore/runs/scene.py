@@ -22,5 +22,6 @@ def open_scene(config: PipelineConfig, manager: PluginManager) -> RaySource:
     check_source(source)
     for split in ("train", "test"):
         cameras = source.views(split).cameras
-        grid_shape(cameras.height, cameras.width, config.student.scale)
+        if config.student is not None:
+            grid_shape(cameras.height, cameras.width, config.student.scale)
     return source

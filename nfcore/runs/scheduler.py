@@ -50,11 +50,12 @@ class Scheduler:
             labels: the labels of the exports to make, for ``export``; all by default.
 
         Raises:
-            UserError: an earlier stage that it needs is not finished.
+            UserError: the run has no such stage, or an earlier one that it needs is not finished.
             ExportsFailedError: some exports failed; all were tried.
 
         """
         failed: dict[str, Exception] = {}
+        self.artifacts.require_stage(stage)
         jobs = jobs_of(stage, self.run.config)
         if labels is not None:
             jobs = [job for job in jobs if job.name.partition(".")[2] in labels]

@@ -23,8 +23,9 @@ from nfcore.interfaces import Teacher
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.images import save_png
 from nfcore.pipeline.losses import build_loss
-from nfcore.pipeline.render import comparison, save_orbit
+from nfcore.pipeline.render import comparison, save_orbit, save_teacher_orbit
 from nfcore.runs.artifacts import MADE_BY, Artifacts
+from nfcore.runs.untrained import reference_cameras
 from nfcore.runtime import distributed
 from nfcore.student.complexity import macs, parameters
 
@@ -81,15 +82,15 @@ def teach(artifacts: Artifacts, reporter: Reporter) -> Figures:
 
 def distill(artifacts: Artifacts, reporter: Reporter) -> Figures:
     """Train a new student on the teacher's pseudo views."""
-    config = artifacts.config
+    config = artifacts.config.student_training().distill
     student = artifacts.new_student().to(artifacts.device)
     pipeline.distill(
         student,
         artifacts.teacher,
         artifacts.source,
-        config.distill,
-        loss=build_loss(config.distill, artifacts.components),
-        seed=config.seed,
+        config,
+        loss=build_loss(config, artifacts.components),
+        seed=artifacts.config.seed,
         reporter=reporter,
         scratch=artifacts.run.folder / "state",
     )
@@ -100,13 +101,13 @@ def distill(artifacts: Artifacts, reporter: Reporter) -> Figures:
 
 def finetune(artifacts: Artifacts, reporter: Reporter) -> Figures:
     """Train the distilled student on the photos."""
-    config, student = artifacts.config, artifacts.distilled
+    config, student = artifacts.config.student_training().finetune, artifacts.distilled
     verdict = pipeline.finetune(
         student,
         artifacts.source,
-        config.finetune,
-        loss=build_loss(config.finetune, artifacts.components),
-        seed=config.seed,
+        config,
+        loss=build_loss(config, artifacts.components),
+        seed=artifacts.config.seed,
         reporter=reporter,
     )
     if distributed.first():
@@ -115,7 +116,7 @@ def finetune(artifacts: Artifacts, reporter: Reporter) -> Figures:
 
 
 def evaluate(artifacts: Artifacts, reporter: Reporter) -> Figures:
-    """Score teacher and student on the test views of the run's protocol, before and after fine-tuning."""
+    """Score the teacher, and the student before and after fine-tuning, on the test views of the run's protocol."""
     name = artifacts.config.protocol
     views = artifacts.source.views("test")
     indices = range(len(views))
@@ -124,11 +125,11 @@ def evaluate(artifacts: Artifacts, reporter: Reporter) -> Figures:
         indices = protocol.indices(len(views))
         views = views.chosen(indices)
     metrics = available(reporter.note)
-    scores = {
-        "teacher.test": pipeline.evaluate_teacher(artifacts.teacher, views, reporter, metrics),
-        "student.distilled": pipeline.evaluate_student(artifacts.distilled, views, reporter, metrics),
-        "student.test": pipeline.evaluate_student(artifacts.student, views, reporter, metrics),
-    }
+    scores = {"teacher.test": pipeline.evaluate_teacher(artifacts.teacher, views, reporter, metrics)}
+    if artifacts.renderer == "student":
+        students = {"student.distilled": artifacts.distilled, "student.test": artifacts.student}
+        for scored, student in students.items():
+            scores[scored] = pipeline.evaluate_student(student, views, reporter, metrics)
     write_view_scores(artifacts.run.view_scores_file, by_view(scores, indices))
     figures: Figures = {"protocol": name, "test_views": len(views)}
     return figures | {
@@ -137,11 +138,15 @@ def evaluate(artifacts: Artifacts, reporter: Reporter) -> Figures:
 
 
 def render(artifacts: Artifacts, reporter: Reporter) -> Figures:
-    """Write a comparison at a test view and an orbit video."""
-    student, views, previews = artifacts.student, artifacts.source.views("test"), artifacts.run.previews_folder
-    picture = comparison(student, artifacts.teacher, views, index=len(views) // 8)
-    save_png(previews / "comparison.png", picture)
-    save_orbit(student, previews / "orbit.mp4", reporter=reporter)
+    """Write a comparison at a test view and an orbit video, of the student if there is one."""
+    views, previews, teacher = artifacts.source.views("test"), artifacts.run.previews_folder, artifacts.teacher
+    student = artifacts.student if artifacts.renderer == "student" else None
+    save_png(previews / "comparison.png", comparison(student, teacher, views, index=len(views) // 8))
+    orbit = previews / "orbit.mp4"
+    if student is not None:
+        save_orbit(student, orbit, reporter=reporter)
+    else:
+        save_teacher_orbit(teacher, reference_cameras(artifacts.source), orbit, reporter=reporter)
     return {}
 
 
@@ -166,6 +171,6 @@ _JOBS: dict[Stage, Job] = {
     "teach": Job("teach", teach),
     "distill": Job("distill", distill, needs=lambda artifacts: "teach", shared=True),
     "finetune": Job("finetune", finetune, needs=lambda artifacts: "distill", shared=True),
-    "evaluate": Job("evaluate", evaluate, needs=lambda artifacts: "finetune"),
-    "render": Job("render", render, needs=lambda artifacts: "finetune"),
+    "evaluate": Job("evaluate", evaluate, needs=lambda artifacts: MADE_BY[artifacts.renderer]),
+    "render": Job("render", render, needs=lambda artifacts: MADE_BY[artifacts.renderer]),
 }

@@ -21,9 +21,14 @@ def reference_cameras(source: RaySource) -> Cameras:
 
 
 def new_student(config: PipelineConfig, source: RaySource, components: PluginManager) -> LightField:
-    """Return the untrained student that ``config`` describes, on the CPU; its weights depend on the seed only."""
+    """Return the untrained student that ``config`` describes, on the CPU; its weights depend on the seed only.
+
+    Raises:
+        UserError: the pipeline has no student.
+
+    """
     cameras = reference_cameras(source)
-    card = student_card(config.student, source.scene, cameras.height, cameras.width)
+    card = student_card(config.student_training().student, source.scene, cameras.height, cameras.width)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return build_student(card, cameras, components)

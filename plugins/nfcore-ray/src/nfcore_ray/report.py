@@ -71,8 +71,9 @@ def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
     means = mean_rows(statuses)
     if len(means) > 2:
         parts += [
-            "## The student's PSNR on the test views, dB",
-            "Means over seeds, with their standard deviation and number where there are several.",
+            "## PSNR on the test views, dB",
+            "Of the student, or of the teacher of a run without one. Means over seeds, with their standard "
+            "deviation and number where there are several.",
             _table(means[0], means[1:]),
         ]
     wrong = [status for status in statuses if status.error is not None]
@@ -85,7 +86,7 @@ def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
         if (folder / _PICTURE.format(name)).is_file()
     ]
     if shown:
-        parts += ["## A test view of each: student, teacher, photo", *shown]
+        parts += ["## A test view of each: student (if any), teacher, photo", *shown]
     return "\n\n".join(parts) + "\n"
 
 
@@ -105,7 +106,7 @@ def mean_rows(statuses: list[RunStatus]) -> list[list[str]]:
     """Return a table of PSNR with its heading: a row per recipe and variant, a column per scene."""
     scored: dict[str, dict[str, list[float]]] = {}
     for status in statuses:
-        psnr, entry = status.figure("student.test.psnr"), status.run.entry
+        psnr, entry = status.psnr(), status.run.entry
         if psnr is not None and status.figures is not None:
             method = " ".join(filter(None, (entry.recipe, entry.variant, *(() if entry.variant else entry.set))))
             scene = entry.scene or str(status.figures.get("scene", ""))

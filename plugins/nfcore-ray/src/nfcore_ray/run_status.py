@@ -58,6 +58,11 @@ class RunStatus:
         value = (self.figures or {}).get(name)
         return float(value) if isinstance(value, int | float) else None
 
+    def psnr(self) -> float | None:
+        """Return PSNR on the test views in dB: of the student, or of the teacher of a run without one."""
+        student = self.figure("student.test.psnr")
+        return self.figure("teacher.test.psnr") if student is None else student
+
     def latest(self) -> dict[str, Any]:
         """Return the last line of the run's ``metrics.jsonl``: its stage, its step, figures such as ``psnr``."""
         path = self.run.folder / "metrics.jsonl"
@@ -75,7 +80,7 @@ class RunStatus:
             return f"{self.run.name}: {self.error}; it is tried again"
         if self.state == "failed":
             return f"{self.run.name}: failed: {self.error}"
-        psnr = self.figure("student.test.psnr")
+        psnr = self.psnr()
         return f"{self.run.name}: done" + (f", PSNR {psnr:.2f} dB" if psnr is not None else "")
 
 

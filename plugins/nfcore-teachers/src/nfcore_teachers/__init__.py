@@ -1,8 +1,11 @@
-"""Teachers: radiance fields that are fitted to the photos."""
+"""Teachers: radiance fields that are fitted to the photos, and a pipeline that ends with one."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import nfcore
+
+_RECIPES = Path(__file__).parent / "recipes"
 
 
 @nfcore.hookimpl
@@ -42,4 +45,14 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "nfcore_teachers.mip_nerf:MipNerf",
         summary="Mip-NeRF: one network that sees cones, without aliasing; made for a GPU",
         level=2,
+    )
+
+
+@nfcore.hookimpl
+def nfcore_recipes() -> Iterator[nfcore.Recipe]:
+    """Offer the pipeline without a student."""
+    yield nfcore.Recipe(
+        "field",
+        _RECIPES / "field.toml",
+        summary="The teacher alone: photos to a radiance field that is scored and rendered, without a student",
     )

@@ -24,8 +24,8 @@ class ComparedView:
 
     Args:
         name: the photo's name.
-        pictures: PNG files by content: ``photo``, ``student``, ``student-error`` and, if there is a
-            teacher, ``teacher``, ``teacher-error``.
+        pictures: PNG files by content: ``photo``, and of student and teacher, as far as there are any,
+            ``student``, ``student-error``, ``teacher``, ``teacher-error``.
         psnr: against the photo in dB, by ``student`` and ``teacher``.
 
     """
@@ -36,13 +36,13 @@ class ComparedView:
 
 
 def compare_views(
-    student: LightField, teacher: Teacher | None, views: Views, count: int
+    student: LightField | None, teacher: Teacher | None, views: Views, count: int
 ) -> Iterator[ComparedView]:
     """Yield ``count`` of the ``views``, evenly spaced, as they are rendered."""
     count = min(count, len(views))
     for index in (len(views) * k // count for k in range(count)):
         camera, photo, ignored = views.cameras[index], views.images[index], views.ignored(index)
-        shown = {"student": student.render(camera)[0].permute(1, 2, 0)}
+        shown = {} if student is None else {"student": student.render(camera)[0].permute(1, 2, 0)}
         if teacher is not None:
             with torch.no_grad():
                 shown["teacher"] = render_view(teacher, camera).rgb.cpu()

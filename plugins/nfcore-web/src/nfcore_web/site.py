@@ -70,6 +70,7 @@ class Site:
         """Return the state of the pages for the browser."""
         return {
             "viewer": self.viewer is not None,
+            "student": self.run is None or self.run.config.student is not None,
             "working": self.working,
             "problem": self.problem,
             "views": [
@@ -85,7 +86,10 @@ class Site:
         return found | {"total": stage.steps if isinstance(stage, StageConfig) else None}
 
     def work(self) -> None:
-        """Create the viewer as soon as there is a student, then the comparisons; ``close`` ends it."""
+        """Create the viewer as soon as there is a student, then the comparisons; ``close`` ends it.
+
+        A run without a student has comparisons alone, as soon as there is a teacher.
+        """
         try:
             self._work()
         except (NfcoreError, OSError) as error:
@@ -100,12 +104,15 @@ class Site:
     def _work(self) -> None:
         if self.viewer is not None:
             return
-        student = self.run.student_file if self.run else self.path
-        while self.run and "finetune" not in self.run.finished:
+        learns = self.run is None or self.run.config.student is not None
+        while self.run and ("finetune" if learns else "teach") not in self.run.finished:
             if self.closed.wait(_WAIT):
                 return
-        field = LightField.load(student)
-        self.viewer = Resource(self._page(field, student), "text/html; charset=utf-8")
+        field = None
+        if learns:
+            student = self.run.student_file if self.run else self.path
+            field = LightField.load(student)
+            self.viewer = Resource(self._page(field, student), "text/html; charset=utf-8")
         if self.run is None or self.closed.is_set():
             return
         views = open_scene(self.run.config, nfcore.plugins()).views("test")

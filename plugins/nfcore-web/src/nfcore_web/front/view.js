@@ -75,7 +75,7 @@ function choosePictures() {
   const { pictures } = views[Number(element("which").value)];
   const options = pictures.map((name) => [name, NAMES[name]]);
   fill(element("left"), options, "photo");
-  fill(element("right"), options, "student");
+  fill(element("right"), options, pictures.includes("student") ? "student" : "teacher");
   showPair();
 }
 
@@ -111,8 +111,13 @@ function showProgress(progress) {
   element("reports").hidden = false;
   const done = STAGES.filter((stage) => progress.finished.some((name) => name.split(".")[0] === stage));
   const { teacher, student, seconds } = progress.results;
-  const figures = student && done.includes("evaluate")
-    ? { Student: decibels(student), Teacher: decibels(teacher), Took: duration(seconds), Finished: done.join(", ") }
+  const figures = teacher && done.includes("evaluate")
+    ? {
+        ...(student && { Student: decibels(student) }),
+        Teacher: decibels(teacher),
+        Took: duration(seconds),
+        Finished: done.join(", "),
+      }
     : {
         Stage: progress.stage ?? "–",
         Step: stepOf(progress),
@@ -215,11 +220,15 @@ function showPreviews(previews) {
 
 // -- news -----------------------------------------------------------------------------------------
 
-function headline({ problem, working, progress, viewer }) {
+// What the pages show first: the viewer of a student, or where there will be none the teacher's pictures.
+const learned = ({ student, viewer, progress }) => (student ? viewer : progress.finished.includes("teach"));
+
+function headline(state) {
+  const { problem, working, progress, student } = state;
   if (problem) return problem;
-  if (working && viewer) return "Rendering the test views …";
+  if (working && learned(state)) return "Rendering the test views …";
   if (working && progress?.stage) return `${progress.stage}, step ${stepOf(progress)}, ${progress.idle} s ago`;
-  if (working) return "Waiting for the student …";
+  if (working) return `Waiting for the ${student ? "student" : "teacher"} …`;
   return "";
 }
 
@@ -234,6 +243,7 @@ async function look() {
     const news = headline(state);
     if (element("news").textContent !== news) element("news").textContent = news;
     if (state.viewer) showViewer();
+    if (!state.student) element("no-viewer").textContent = "This run has no student: Compare shows its teacher.";
     if (state.views.length) showViews(state.views);
     if (state.progress) showProgress(state.progress);
     if (!opened) openFirst(state);
@@ -241,12 +251,13 @@ async function look() {
   setTimeout(look, !state || state.working ? SOON : LATER);
 }
 
-// A run that has no student yet opens with its progress.
+// A run that has nothing to show yet opens with its progress, one without a student with its teacher's pictures.
 let opened = false;
 function openFirst(state) {
   opened = true;
   const chosen = tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
   if (chosen) open(chosen);
+  else if (!state.student && learned(state)) open(tabs[1]);
   else if (!state.viewer && state.progress?.stage && !state.progress.finished.includes("finetune")) open(tabs[2]);
 }
 

@@ -1,0 +1,179 @@
+"""A pipeline without a student: it teaches, evaluates and renders, and all that reads a run copes with that."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import tiny
+
+from nfcore import UserError
+from nfcore.config import PipelineConfig, configure
+from nfcore.config.stages import stages_of
+from nfcore.plugin.manager import PluginManager
+from nfcore.runs import execute
+
+PLUGIN = """
+[project]
+name = "tiny-dist"
+version = "1"
+[project.entry-points.nfcore]
+tiny = "tiny_in_a_folder"
+"""
+FIELD = """
+summary = "The teacher alone"
+image_size = 16
+scene = "ring"
+teacher = { name = "sky", gain = 1.0 }
+teach.steps = 3
+export.baked = "bake"
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with the recipe and, under ``plugins``, what it takes."""
+    folder = tmp_path_factory.mktemp("field")
+    (folder / "field.toml").write_text(FIELD)
+    plugin = folder / "plugins" / "tiny-dist"
+    (plugin / "src").mkdir(parents=True)
+    (plugin / "pyproject.toml").write_text(PLUGIN)
+    (plugin / "src" / "tiny_in_a_folder.py").write_text("from tiny_plugin import *\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def field_config(folder) -> PipelineConfig:
+    return configure(str(folder / "field.toml"), tiny.manager())
+
+
+@pytest.fixture(scope="module")
+def ran(folder, field_config) -> Path:
+    """A finished run."""
+    execute(folder / "runs" / "field", field_config, components=tiny.manager())
+    return folder / "runs" / "field"
+
+
+@pytest.fixture
+def nfcore(command, folder):
+    """Run a command that has the tiny components, in the folder of the run."""
+    return lambda *arguments: command("--plugins-dir", "plugins", *arguments, cwd=folder)
+
+
+def test_its_stages_follow_from_its_configuration(field_config, config):
+    assert stages_of(field_config) == ("teach", "evaluate", "render", "export")
+    assert stages_of(config) == ("teach", "distill", "finetune", "evaluate", "render", "export")
+
+
+def test_a_run_leaves_the_teachers_figures_and_none_of_a_student(ran):
+    summary = json.loads((ran / "summary.json").read_text())
+    assert summary["teacher.test.psnr"] > 50
+    assert summary["export.baked.psnr_vs_torch"] > 80
+    assert not [key for key in summary if "student" in key or "distill" in key or "finetune" in key]
+    assert (ran / "previews" / "comparison.png").stat().st_size > 0
+    assert (ran / "previews" / "orbit.mp4").stat().st_size > 0
+    assert not (ran / "student.safetensors").exists()
+
+
+def test_its_report_shows_the_teacher_alone(ran):
+    page = (ran / "report.html").read_text()
+    assert "Teacher PSNR" in page
+    assert "Student PSNR" not in page
+    assert 'data-shows="teacher"' in page
+    assert 'data-shows="student"' not in page
+    assert 'title="distill' not in page  # the stages
+
+
+def test_a_finished_run_resumes_with_nothing_to_do(ran, field_config, monkeypatch):
+    monkeypatch.setattr(tiny.Sky, "fit", lambda *_: pytest.fail("the teacher is finished"))
+    execute(ran, field_config, resume=True, components=tiny.manager())
+
+
+def test_its_table_has_the_teacher_alone_and_its_picture_is_named(nfcore):
+    done = nfcore("run", "field.toml", "--name", "shown", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "picture (teacher, truth)" in done.stdout
+    assert "student" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("distill", "field"), ("no student", "teach, evaluate, render")),
+        (("finetune", "field"), ("no student", "teach, evaluate, render")),
+        (("render", "field", "--from", "student"), ("no student",)),
+        (("export", "field", "copy"), ("export.copy", "takes a student")),
+        (("shrink", "field", "--exporter", "copy"), ("no student",)),
+        (("run", "field.toml", "--export", "copy", "--name", "other"), ("export.copy", "takes a student")),
+    ],
+    ids=lambda value: "_".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_needs_a_student_is_refused_in_one_line(nfcore, ran, arguments, named):
+    before = (ran / "config.toml").read_bytes()
+    done = nfcore(*arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert all(part in done.stderr for part in named), done.stderr
+    assert (ran / "config.toml").read_bytes() == before
+
+
+def test_rendering_shows_the_teacher_by_default(nfcore, ran):
+    done = nfcore("render", "field", "--path", "test", "--still", "0")
+    assert done.returncode == 0, done.stderr
+    assert (ran / "renders" / "test-teacher-0.png").is_file()
+
+
+def test_its_exports_are_benched_and_runs_are_compared(nfcore, ran):
+    done = nfcore("bench", "field", "--seconds", "0.01", "--no-memory", "--threads", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "baked" in {row["label"] for row in json.loads(done.stdout)["rows"]}
+    done = nfcore("compare", "field", "field", "--paper")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_bench_without_exports_says_that_there_is_no_student(nfcore, ran, folder):
+    done = nfcore("run", "field.toml", "--export", "", "--name", "bare", "--quiet")
+    assert done.returncode == 0, done.stderr
+    done = nfcore("bench", "bare")
+    assert done.returncode == 2
+    assert "no student" in done.stderr
+
+
+def test_its_recipe_has_no_student_to_size(command, tmp_path):
+    done = command("recipes", "list", "--sizes", "--json", cwd=tmp_path)
+    (field,) = [row for row in json.loads(done.stdout) if row["name"] == "field"]
+    assert "no student" in field["problem"]
+
+
+def test_half_a_student_is_refused(manager: PluginManager, folder):
+    with pytest.raises(UserError, match="student and finetune"):
+        configure(str(folder / "field.toml"), manager, changes=["distill.steps=3"])
+
+
+def test_a_student_can_be_added_and_its_stages_follow(ran, folder, field_config):
+    config = configure("tiny", tiny.manager())
+    copy = folder / "runs" / "grown"
+    execute(copy, field_config, components=tiny.manager())
+    weights = (copy / "teacher.safetensors").read_bytes()
+    results = execute(copy, config, resume=True, change=True, components=tiny.manager()).results
+    assert results["student.test.psnr"] > 10
+    assert (copy / "teacher.safetensors").read_bytes() == weights
+
+
+def test_a_slow_teachers_orbit_is_smaller_and_says_so(tmp_path):
+    from nfcore import Reporter
+    from nfcore.pipeline.render import save_teacher_orbit
+
+    class Notes(Reporter):
+        notes: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.notes.append(text)
+
+    known = tiny.Ring(tiny.Ring.Options(), 64).views("test").cameras
+    save_teacher_orbit(tiny.fitted_teacher(), known, tmp_path / "orbit.mp4", most_seconds=1e-4, reporter=Notes())
+    assert (tmp_path / "orbit.mp4").stat().st_size > 0
+    (note,) = Notes.notes
+    assert "64x64" in note
+    assert "--size" in note
