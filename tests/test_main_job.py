@@ -212,11 +212,11 @@ def test_a_run_killed_in_two_stages_ends_with_the_same_student_bit_for_bit(job, 
     killed(options, tmp_path, run / "state" / "teach.safetensors")
     assert not (run / "teacher.safetensors").exists()
     printed = killed([*options, "--resume"], tmp_path, run / "state" / "distill.safetensors")
-    assert "teach: goes on from step" in printed
+    assert "teach: resumes from step" in printed
     assert not (run / "state" / "distilled.safetensors").exists()
     done = nfcore(*options, "--resume", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "distill: goes on from step" in done.stderr
+    assert "distill: resumes from step" in done.stderr
 
     for file in ("teacher.safetensors", "student.safetensors"):
         assert (run / file).read_bytes() == (job / file).read_bytes()

@@ -177,7 +177,7 @@ def test_a_run_of_two_processes_that_were_killed_is_taken_up_by_two(whole):
 
     done = torchrun(*RUN, "--name", "killed", "--resume", cwd=whole)
     assert done.returncode == 0, done.stderr
-    assert "distill: goes on from step" in done.stderr
+    assert "distill: resumes from step" in done.stderr
     through = whole / "runs" / "shared"
     for file in ("teacher.safetensors", "student.safetensors", "metrics.jsonl"):
         assert (run / file).read_bytes() == (through / file).read_bytes(), file
