@@ -61,6 +61,7 @@ def work(
                     components=plugins(),
                     console=console,
                     command=command_line(sys.argv[1:]),
+                    estimate=stage is None and not (quiet or as_json),
                 )
             except ExportsFailedError as error:
                 failure = error  # raised after the table of the others

@@ -12,6 +12,7 @@ from typing import Any
 from nfcore.config.layers import component_name, overridden, read_layers, read_recipe, same_component
 from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
 from nfcore.config.setting_sources import SettingSources
+from nfcore.config.stages import TRAINING
 from nfcore.errors import PluginError, UserError, nearest
 from nfcore.interfaces.loss import USES_GEOMETRY
 from nfcore.options import parse
@@ -100,6 +101,7 @@ def configure_with_sources(
     """Return what ``configure`` does, with the source of each value."""
     values: dict[str, Any] = {}
     sources = SettingSources()
+    changed: set[str] = set()
 
     def override(source: str, given: dict[str, Any]) -> None:
         values.update(given)
@@ -123,6 +125,9 @@ def configure_with_sources(
     for change in changes:
         given = _apply(values, change, manager)
         sources.record("--set", given, values)
+        changed |= given.keys() | {f"{stage}.steps" for stage in TRAINING if "steps" in _table(given, stage)}
+    if "minutes" in changed and (steps := sorted(key for key in changed if key.endswith(".steps"))):
+        raise UserError(f"--set minutes: {', '.join(steps)} would follow from it: give one or the other")
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
     check_options(config, manager)
     return Configured(config, sources.of(config.model_dump(mode="json", exclude_none=True)))

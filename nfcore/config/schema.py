@@ -81,6 +81,13 @@ class StageConfig(Options):
         None, gt=0, description="End earlier after this much wall time; the result is then not reproducible"
     )
 
+    share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of the run's minutes; what is left over evaluates, renders and exports",
+    )
+
     def budget(self, seed: int) -> Budget:
         """Return the stage's budget.
 
@@ -176,6 +183,15 @@ class PipelineConfig(Options):
     )
     image_size: int | None = Field(
         None, ge=1, description="Longer side in pixels that the photos are scaled to; none keeps their size"
+    )
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        description="Time for the whole run: steps follow from it, by the stages' shares and the speed measured "
+        "here when the run starts",
+    )
+    calibrated_minutes: float | None = Field(
+        None, description="Minutes that the steps were calibrated for; written by the run"
     )
     scene: Chosen = Field(description="Ray source that reads the photos")
     teacher: Chosen = Field(description="The radiance field that is fitted to the photos")

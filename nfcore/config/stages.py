@@ -14,12 +14,17 @@ Stage = Literal["teach", "distill", "finetune", "evaluate", "render", "export"]
 #: All stages, in order.
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
+#: Stages that train.
+TRAINING: tuple[Stage, ...] = ("teach", "distill", "finetune")
+
 # Stages that train a student.
 _OF_A_STUDENT: tuple[Stage, ...] = ("distill", "finetune")
 # The first stage that a setting affects, by the first part of its key; all others affect the first stage.
 _FIRST_STAGE: dict[str, Stage] = {"student": "distill", "distill": "distill", "finetune": "finetune"}
 # Settings that may change within a run: it can be exported and scored again, and resume on another machine.
-_FREE = {"device", "export", "protocol", "summary"}
+_FREE = ("device", "export", "protocol", "summary", "calibrated_minutes")
+# A stage's share of the minutes matters by the steps that follow from it.
+_NOT_TRAINING: dict[str, Any] = {**dict.fromkeys(_FREE, True), **{stage: {"share": True} for stage in TRAINING}}
 
 
 def stages_of(config: PipelineConfig) -> tuple[Stage, ...]:
@@ -29,7 +34,7 @@ def stages_of(config: PipelineConfig) -> tuple[Stage, ...]:
 
 def changed_settings(before: PipelineConfig, after: PipelineConfig) -> list[str]:
     """Return the settings, by flat key, in which two pipelines differ and that affect training."""
-    left, right = (flat(config.model_dump(mode="json", exclude=_FREE)) for config in (before, after))
+    left, right = (flat(config.model_dump(mode="json", exclude=_NOT_TRAINING)) for config in (before, after))
     return sorted(name for name in left | right if not _equal(name, left.get(name), right.get(name)))
 
 

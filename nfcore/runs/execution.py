@@ -6,13 +6,14 @@ from pathlib import Path
 
 from nfcore.config.resolve import Configured
 from nfcore.config.schema import PipelineConfig
-from nfcore.config.stages import Stage, changed_settings, stages_of
+from nfcore.config.stages import TRAINING, Stage, changed_settings, stages_of
 from nfcore.pipeline.export import ExportsFailedError
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import provenance
 from nfcore.runs.artifacts import Artifacts, open_run
+from nfcore.runs.calibration import as_calibrated, check_minutes, planned
 from nfcore.runs.folder import Run
 from nfcore.runs.preflight import preflight
 from nfcore.runs.report import write_report
@@ -33,6 +34,7 @@ def execute(
     components: PluginManager | None = None,
     console: Console | None = None,
     command: str | None = None,
+    estimate: bool = False,
 ) -> Artifacts:
     """Execute the unfinished stages of a run and return its artifacts.
 
@@ -54,6 +56,7 @@ def execute(
         components: where components are found; the installed plugins by default.
         console: shows progress; nothing is shown by default.
         command: the command line, for the run's provenance; the running script by default.
+        estimate: whether the console says before a new run how long its training will take.
 
     Raises:
         UserError: the folder contains another run, a data set or setting is wrong, an earlier stage is unfinished.
@@ -64,7 +67,7 @@ def execute(
     configured = Configured(config, {}) if isinstance(config, PipelineConfig) else config
     with distributed.joined():
         if distributed.first():
-            artifacts = _open(folder, configured, resume, change, components, console)
+            artifacts = _open(folder, configured, resume, change, components, console, estimate)
             if again and stage is not None:
                 artifacts.run.forget(stage)
         distributed.wait()
@@ -74,7 +77,7 @@ def execute(
         stages = stages_of(artifacts.config) if stage is None else (stage,)
         due = any(scheduler.due(each) for each in stages)
         if due and distributed.first():
-            sources = configured.sources if configured else {}
+            sources = _sources(configured, artifacts.config) if configured else {}
             provenance.keep(artifacts.run, sources, components, command or provenance.script_line())
         failure = None
         try:
@@ -96,27 +99,42 @@ def _open(
     change: bool,
     components: PluginManager,
     console: Console,
+    estimate: bool,
 ) -> Artifacts:
     """Return the run in ``folder``, created if there is none. Errors are raised before anything is changed."""
     if configured is None:
         return open_run(folder, components)
-    config = configured.config
+    config, note = configured.config, console.note if estimate else None
+    check_minutes(config)
     if not (folder / "config.toml").exists():
         if console.live:
             console.note(f"scene: reading the photos of {config.scene.name!r}")
         source = open_scene(config, components)
         preflight(config, source, components)
+        config = planned(config, source, components, note)
         return Artifacts(Run.create(folder, config, resume=resume), components, source)
+    run = Run(folder)
+    config = as_calibrated(config, run.config)
     if not change:
         return Artifacts(Run.create(folder, config, resume=resume), components)
-    run = Run(folder)
     changed = changed_settings(run.config, config)
     opened = open_scene(config, components) if changed else None
     if opened is not None:
         preflight(config, opened, components)
+        config = planned(config, opened, components, note)
     if first := run.change(config):
         console.note(f"{', '.join(changed)} changed: re-running from {first}")
     return Artifacts(run, components, opened)
+
+
+def _sources(configured: Configured, config: PipelineConfig) -> dict[str, str]:
+    """Return what gave each setting its value; steps that were calibrated got theirs from the minutes."""
+    minutes = configured.config.minutes
+    if minutes is None:
+        return configured.sources
+    source = f"{configured.sources.get('minutes', '')} minutes={minutes:g}".strip()
+    steps = (f"{stage}.steps" for stage in stages_of(config) if stage in TRAINING)
+    return configured.sources | dict.fromkeys(["calibrated_minutes", *steps], source)
 
 
 def _report(artifacts: Artifacts, console: Console) -> None:

@@ -1,0 +1,225 @@
+"""How many steps a second a run's stages take here, measured in about a second each; steps from minutes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+
+from nfcore import pipeline
+from nfcore.config.schema import PipelineConfig, StageConfig
+from nfcore.config.stages import TRAINING, Stage, stages_of
+from nfcore.errors import NfcoreError, UserError
+from nfcore.interfaces import RaySource, Teacher
+from nfcore.interfaces.budget import Budget, Clock
+from nfcore.interfaces.reporting import Reporter
+from nfcore.io.tensors import State
+from nfcore.pipeline.losses import build_loss
+from nfcore.plugin.manager import PluginManager
+from nfcore.runs.untrained import new_student
+from nfcore.runtime import distributed
+from nfcore.runtime.devices import choose_device
+
+#: Runs of fewer steps are not estimated: that would take about as long as they do.
+FEW_STEPS = 500
+# Seconds of training that a stage is tried for; one that does not follow its clock is stopped after the second.
+_SECONDS, _MOST_SECONDS = 1.0, 2.0
+# Pseudo views that are rendered before the student's first step of a trial.
+_FIRST_VIEWS = 1
+
+#: Steps per second by stage; a stage that could not be tried is absent.
+Speeds = Mapping[Stage, float]
+
+
+def planned(
+    config: PipelineConfig, source: RaySource, components: PluginManager, note: Callable[[str], None] | None
+) -> PipelineConfig:
+    """Return ``config`` with the steps that its minutes are worth here, and note how long training will take.
+
+    Args:
+        config: the pipeline; without minutes it is returned as it is.
+        source: the scene.
+        components: where components are found.
+        note: shows one line; None: nobody wants to know.
+
+    Raises:
+        UserError: minutes that can't be divided among the stages; see ``check_minutes``.
+
+    """
+    check_minutes(config)
+    steps = sum(_settings(config, stage).steps for stage in _training(config))
+    if config.minutes is None and (note is None or steps < FEW_STEPS or distributed.count() > 1):
+        return config
+    try:
+        speeds = calibrate(config, source, components)
+    except NfcoreError:  # the run itself will say it
+        if config.minutes is None:
+            return config
+        raise
+    if config.minutes is not None:
+        config = with_minutes(config, speeds)
+    if note is not None:
+        note(estimate(config, speeds))
+    return config
+
+
+def calibrate(config: PipelineConfig, source: RaySource, components: PluginManager) -> Speeds:
+    """Return the steps per second of teacher and student, trained for a moment and thrown away.
+
+    No random number of the run changes. The student is tried on views of the teacher of that moment.
+
+    Raises:
+        NfcoreError: the teacher can't be fitted.
+
+    """
+    device = choose_device(config.device)
+    devices = [device] if device.type == "cuda" else []
+    speeds: dict[Stage, float] = {}
+    with torch.random.fork_rng(devices=devices):
+        teacher: Teacher = components.build("teacher", config.teacher.name, config.teacher.options, source.scene)
+        teacher.to(device)
+        budget = _Moment(config.teach.steps, None, config.seed)
+        _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds)
+        if config.student is not None and "teach" in speeds:
+            distill, student = config.student_training().distill, new_student(config, source, components)
+            brief = distill.model_copy(update={"seconds": _SECONDS, "first_views": _FIRST_VIEWS})
+            loss = build_loss(distill, components)
+            with suppress(NfcoreError):  # such as a teacher that shows nothing yet
+                _try(
+                    "distill",
+                    lambda reporter: pipeline.distill(
+                        student.to(device), teacher.eval(), source, brief, loss=loss, reporter=reporter
+                    ),
+                    speeds,
+                )
+        if "distill" in speeds:  # the same network on the same crops
+            speeds["finetune"] = speeds["distill"]
+    return speeds
+
+
+def estimate(config: PipelineConfig, speeds: Speeds) -> str:
+    """Return how long the training stages will take, in one line."""
+    parts = []
+    for stage in _training(config):
+        steps = _settings(config, stage).steps
+        parts.append(f"{stage} {_about(steps / speeds[stage])}" if stage in speeds else f"{stage} unknown")
+    return f"estimate from a second of training here: {', '.join(parts)}"
+
+
+def with_minutes(config: PipelineConfig, speeds: Speeds) -> PipelineConfig:
+    """Return ``config`` with the steps that its ``minutes`` are worth here; see ``check_minutes``.
+
+    Raises:
+        UserError: a stage could not be tried.
+
+    """
+    minutes = config.minutes
+    assert minutes is not None
+    steps: dict[Stage, int] = {}
+    for stage in _training(config):
+        if stage not in speeds:
+            raise UserError(f"minutes: {stage} could not be timed here: set {stage}.steps in place of minutes")
+        steps[stage] = max(1, round(60 * minutes * (_settings(config, stage).share or 0) * speeds[stage]))
+    return _with_steps(config, steps)
+
+
+def check_minutes(config: PipelineConfig) -> None:
+    """Check that ``minutes`` can be divided among the stages.
+
+    Raises:
+        UserError: a stage has no share, or several processes train together.
+
+    """
+    if config.minutes is None:
+        return
+    if distributed.count() > 1:
+        raise UserError("minutes: can't be calibrated where several processes train: set the stages' steps")
+    for stage in _training(config):
+        if _settings(config, stage).share is None:
+            raise UserError(f"minutes: the recipe gives {stage} no share of them: set {stage}.share, such as 0.4")
+
+
+def as_calibrated(config: PipelineConfig, before: PipelineConfig) -> PipelineConfig:
+    """Return ``config`` with the steps that ``before`` was given for the same minutes and shares, if it was."""
+    if config.minutes is None or config.minutes != before.calibrated_minutes:
+        return config
+    shares, known = (
+        {stage: _settings(each, stage).share for stage in _training(each)} for each in (config, before)
+    )
+    if shares != known:
+        return config
+    return _with_steps(config, {stage: _settings(before, stage).steps for stage in _training(before)})
+
+
+def _training(config: PipelineConfig) -> list[Stage]:
+    return [stage for stage in stages_of(config) if stage in TRAINING]
+
+
+def _settings(config: PipelineConfig, stage: Stage) -> StageConfig:
+    settings: StageConfig = getattr(config, stage)
+    return settings
+
+
+def _with_steps(config: PipelineConfig, steps: Mapping[Stage, int]) -> PipelineConfig:
+    """Return ``config`` with the steps that its minutes are worth in their place."""
+    update: dict[str, object] = {"minutes": None, "calibrated_minutes": config.minutes}
+    for stage, count in steps.items():
+        update[stage] = _settings(config, stage).model_copy(update={"steps": count})
+    return config.model_copy(update=update)
+
+
+class _EnoughError(BaseException):
+    """Ends a trial whose stage does not follow its clock; no component may take it for a fault of its own."""
+
+
+@dataclass(frozen=True)
+class _Moment(Budget):
+    """All steps of a stage, whose schedules run through in a moment: coarse and fine grids have their share."""
+
+    def clock(self, spent: float = 0.0) -> Clock:
+        return Budget(self.steps, _SECONDS, self.seed).clock(spent)
+
+
+class _Stopwatch(Reporter):
+    """Notes when which step was done, and ends what takes too long."""
+
+    def __init__(self) -> None:
+        self.marks: list[tuple[int, float]] = []
+
+    def start(self, total: int, unit: str = "step") -> None:
+        self.marks.append((0, time.monotonic()))
+
+    def step(self, step: int, **scalars: float) -> None:
+        self._mark(step)
+
+    def checkpoint(self, step: int, state: Callable[[], State]) -> None:
+        self._mark(step)
+
+    def _mark(self, step: int) -> None:
+        self.marks.append((step, time.monotonic()))
+        if self.marks[-1][1] - self.marks[0][1] > _MOST_SECONDS:
+            raise _EnoughError
+
+    def speed(self) -> float | None:
+        """Return steps per second, without the first ones where there are others: those may compile."""
+        if not self.marks:
+            return None
+        (last, ended), later = self.marks[-1], [mark for mark in self.marks if mark[0] > 0]
+        first, began = later[0] if later and later[0][0] < last else self.marks[0]
+        return (last - first) / (ended - began) if last > first and ended > began else None
+
+
+def _try(stage: Stage, work: Callable[[Reporter], object], speeds: dict[Stage, float]) -> None:
+    stopwatch = _Stopwatch()
+    with suppress(_EnoughError):
+        work(stopwatch)
+    speed = stopwatch.speed()
+    if speed is not None:
+        speeds[stage] = speed
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,80 @@
+"""Minutes for a whole run: they are turned into steps once, when it starts, and change no random number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from nfcore import UserError
+from nfcore.config import configure
+from nfcore.runs import Artifacts, execute
+
+SHARES = ["teach.share=0.2", "distill.share=0.4", "finetune.share=0.1"]
+
+
+def configured(*changes: str):
+    return configure("tiny", tiny.manager(), changes=changes, exports="")
+
+
+def executed(folder: Path, *changes: str, **options) -> Artifacts:
+    return execute(folder, configured(*changes), components=tiny.manager(), **options)
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory) -> Path:
+    """A finished run of a third of a second."""
+    folder = tmp_path_factory.mktemp("minutes") / "run"
+    executed(folder, "minutes=0.005", *SHARES)
+    return folder
+
+
+def test_the_run_keeps_the_steps_and_the_minutes_that_they_follow_from(timed):
+    config = execute(timed, components=tiny.manager()).config
+    assert config.minutes is None
+    assert config.calibrated_minutes == 0.005
+    assert config.distill.steps not in (0, 30)  # the recipe has 30
+    # the same speed, but distilling has four times the share
+    assert config.distill.steps == pytest.approx(4 * config.finetune.steps, abs=4)
+
+
+def test_the_same_command_resumes_the_run_with_its_steps(timed, monkeypatch):
+    monkeypatch.setattr("nfcore.runs.calibration.calibrate", lambda *_: pytest.fail("it has its steps"))
+    before = (timed / "config.toml").read_bytes()
+    executed(timed, "minutes=0.005", *SHARES, resume=True)
+    assert (timed / "config.toml").read_bytes() == before
+
+
+def test_other_minutes_are_another_run(timed):
+    with pytest.raises(UserError, match="minutes"):
+        executed(timed, "minutes=0.006", *SHARES, resume=True)
+
+
+def test_minutes_need_a_share_for_each_stage(tmp_path):
+    with pytest.raises(UserError, match=r"set finetune\.share"):
+        executed(tmp_path / "run", "minutes=1", *SHARES[:2])
+    assert not (tmp_path / "run").exists()
+
+
+def test_minutes_and_steps_together_are_refused():
+    with pytest.raises(UserError, match=r"teach\.steps"):
+        configured("minutes=1", "teach.steps=3")
+
+
+def test_an_estimate_is_one_line_and_changes_no_weight(tmp_path, console, monkeypatch):
+    monkeypatch.setattr("nfcore.runs.calibration.FEW_STEPS", 1)
+    notes: list[str] = []
+    monkeypatch.setattr(console, "note", notes.append)
+    executed(tmp_path / "estimated", estimate=True, console=console)
+    executed(tmp_path / "plain")
+    (line,) = [note for note in notes if "estimate" in note]
+    assert "teach" in line
+    assert "distill" in line
+    for file in ("teacher.safetensors", "student.safetensors"):
+        assert (tmp_path / "estimated" / file).read_bytes() == (tmp_path / "plain" / file).read_bytes()
+
+
+def test_short_runs_are_not_estimated(tmp_path, monkeypatch):
+    monkeypatch.setattr("nfcore.runs.calibration.calibrate", lambda *_: pytest.fail("it takes as long as the run"))
+    executed(tmp_path / "run", estimate=True)
