@@ -27,6 +27,8 @@ from nfcore.runtime.devices import choose_device
 FEW_STEPS = 500
 # Seconds of training that a stage is tried for; one that does not follow its clock is stopped after the second.
 _SECONDS, _MOST_SECONDS = 1.0, 2.0
+# Seconds that the teacher may take, with its preparation, for the student to be tried as well.
+_PATIENCE = 3.0
 # Pseudo views that are rendered before the student's first step of a trial.
 _FIRST_VIEWS = 1
 
@@ -78,12 +80,15 @@ def calibrate(config: PipelineConfig, source: RaySource, components: PluginManag
     device = choose_device(config.device)
     devices = [device] if device.type == "cuda" else []
     speeds: dict[Stage, float] = {}
+    began = time.monotonic()
     with torch.random.fork_rng(devices=devices):
         teacher: Teacher = components.build("teacher", config.teacher.name, config.teacher.options, source.scene)
         teacher.to(device)
         budget = _Moment(config.teach.steps, None, config.seed)
         _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds)
-        if config.student is not None and "teach" in speeds:
+        # Without minutes it is only to know: where even the teacher took long, the student stays unknown.
+        patient = config.minutes is not None or time.monotonic() - began < _PATIENCE
+        if config.student is not None and "teach" in speeds and patient:
             distill, student = config.student_training().distill, new_student(config, source, components)
             brief = distill.model_copy(update={"seconds": _SECONDS, "first_views": _FIRST_VIEWS})
             loss = build_loss(distill, components)
