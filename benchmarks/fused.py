@@ -1,4 +1,4 @@
-"""Kernels against torch: a training step and rendering of ``deferred``, the same field and rays, in one run."""
+"""Kernels against torch: training step and rendering of ``deferred``, the guided encoding; same field, one run."""
 
 from __future__ import annotations
 
@@ -30,16 +30,6 @@ def measure() -> list[dict[str, Any]]:
     threads = torch.get_num_threads()
     rays = views.cameras[0].rays().flat()
 
-    def without_kernels(work: Callable[[], object]) -> Callable[[], object]:
-        def call() -> None:
-            os.environ["NFCORE_KERNELS"] = "off"
-            try:
-                work()
-            finally:
-                del os.environ["NFCORE_KERNELS"]
-
-        return call
-
     def render() -> None:
         field.render(rays)
 
@@ -54,7 +44,8 @@ def measure() -> list[dict[str, Any]]:
 
     pairs = {
         "training step": (alone, torch_step, "samples/s", samples),
-        "rendering": (render, without_kernels(render), "rays/s", len(rays)),
+        "rendering": (render, _without_kernels(render), "rays/s", len(rays)),
+        **_encoding(field, source),
     }
     rows = []
     for what, (fused, plain, unit, count) in pairs.items():
@@ -73,6 +64,46 @@ def measure() -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _without_kernels(work: Callable[[], object]) -> Callable[[], object]:
+    def call() -> None:
+        os.environ["NFCORE_KERNELS"] = "off"
+        try:
+            work()
+        finally:
+            del os.environ["NFCORE_KERNELS"]
+
+    return call
+
+
+def _encoding(field: Any, source: Any) -> dict[str, tuple[Callable[[], object], Callable[[], object], str, int]]:
+    """Return rendering and training of the guided encoding of ``field``: a view of half as many rays each way."""
+    import torch
+
+    from nfcore import plugins, ray_grid
+    from nfcore.runtime import single_thread
+
+    cameras = source.views("train").cameras
+    encoding = plugins().build("encoding", "nfcore-guided/guided", {}, source.scene)
+    encoding.prepare(field, source.scene, cameras)
+    rays = ray_grid(cameras.poses[:1], cameras.intrinsics[:1], cameras.height, cameras.width, 2)
+    upstream = torch.randn_like(encoding(*rays))
+    count = upstream[:, 0].numel()
+
+    @torch.no_grad()
+    def look() -> None:
+        encoding(*rays)
+
+    def learn() -> None:  # on one thread, as in a student's training
+        with single_thread():
+            encoding.features.table.grad = None
+            encoding(*rays).backward(upstream)
+
+    return {
+        "encoding, forward": (look, _without_kernels(look), "rays/s", count),
+        "encoding, forward and backward": (learn, _without_kernels(learn), "rays/s", count),
+    }
 
 
 def _step(field: Any, source: Any, threads: int) -> tuple[Callable[[], object], int]:

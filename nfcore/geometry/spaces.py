@@ -15,12 +15,16 @@ All is plain arithmetic on tensors of the rays' rank, so that exporters can trac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
+from nfcore.kernels.records import BOX, CONTRACTED, NDC, SpaceRecord
 from nfcore.scene.bounds import Scene
 
 # Depths in NDC are unbounded: they are clamped at this many times ``near``.
@@ -43,6 +47,10 @@ class Space(ABC):
         scene: the bounds of the scene.
 
     """
+
+    kind: ClassVar[int]
+    #: Of NDC: what x / -z and y / -z are multiplied with.
+    ratios: tuple[float, float] = (1.0, 1.0)
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -82,13 +90,31 @@ class Space(ABC):
         world = [start + depths * move for start, move in zip(starts, moves, strict=True)]
         return self._warp(world)
 
+    def record(self) -> SpaceRecord:
+        """Return the space as kernels take it; see ``nfcore.kernels``.
+
+        >>> Space.of(Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 3)))).record().half
+        (np.float32(1.0), np.float32(1.0), np.float32(2.0))
+        """
+        low, high = (_singles(corner) for corner in self.scene.box)
+        centre = _singles((a + b) / 2 for a, b in zip(*self.scene.box, strict=True))
+        half = _singles((b - a) / 2 for a, b in zip(*self.scene.box, strict=True))
+        near, far = _singles((self.scene.near, self.scene.far))
+        return SpaceRecord(self.kind, near, far, low, high, centre, half, _singles(self.ratios))
+
     @abstractmethod
     def _warp(self, xyz: list[Tensor]) -> list[Tensor]:
         """Map three coordinates of world points to the cube."""
 
 
+def _singles(numbers: Iterable[float]) -> tuple[Any, ...]:
+    return tuple(np.float32(number) for number in numbers)
+
+
 class _BoxSpace(Space):
     """The scene's box, scaled to the cube."""
+
+    kind = BOX
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
@@ -122,6 +148,8 @@ class _BoxSpace(Space):
 class _ContractedSpace(_BoxSpace):
     """The contraction: the box is the inner half of the cube, the rest of the world the shell around it."""
 
+    kind = CONTRACTED
+
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
         """Even steps until the ray leaves the box, then even steps in disparity."""
         near, far = self.scene.near, self.scene.far
@@ -148,6 +176,8 @@ class _ContractedSpace(_BoxSpace):
 
 class _NdcSpace(Space):
     """NDC: the frustum beyond the near plane."""
+
+    kind = NDC
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)

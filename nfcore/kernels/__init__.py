@@ -9,6 +9,7 @@ places in them. One file is one step of rendering or of learning:
 - ``interpolation``, ``absorption`` with its ``density_table``: values and opacity at a sample; ``network``,
   ``ray_harmonics``: colour of a ray;
 - ``compositing``: from the gradient of a ray's sums back to its samples; ``scattering``: and to the grid's rows;
+- ``spaces``: rays through the cube of a bounded space; ``volumes``: what a dense volume over the cube has there;
 - ``row_adam``: a step on the rows that were touched; ``smoothness``: the gradient of their roughness;
 - ``occupancy``: which cells matter, and how far the next one is;
 - ``vectors``: rows of 8 or 16 numbers at once; ``threads``: parts of the work on threads; ``compile``.
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from nfcore.kernels.paths import straight_place as straight_place
     from nfcore.kernels.ray_harmonics import HARMONICS as HARMONICS
     from nfcore.kernels.ray_harmonics import write_harmonics as write_harmonics
+    from nfcore.kernels.records import BLOCK as BLOCK
     from nfcore.kernels.records import MOST_SAMPLES as MOST_SAMPLES
     from nfcore.kernels.records import PATH_SIZE as PATH_SIZE
     from nfcore.kernels.records import SAMPLE_EXTRA as SAMPLE_EXTRA
@@ -58,15 +60,23 @@ if TYPE_CHECKING:
     from nfcore.kernels.records import Ints as Ints
     from nfcore.kernels.records import Number as Number
     from nfcore.kernels.records import PathPart as PathPart
+    from nfcore.kernels.records import SpaceRecord as SpaceRecord
     from nfcore.kernels.records import block_shape as block_shape
     from nfcore.kernels.records import row_lanes as row_lanes
     from nfcore.kernels.row_adam import move_rows as move_rows
     from nfcore.kernels.scattering import scatter as scatter
     from nfcore.kernels.smoothness import smooth as smooth
+    from nfcore.kernels.spaces import RAY_SIZE as RAY_SIZE
+    from nfcore.kernels.spaces import depth_in_space as depth_in_space
+    from nfcore.kernels.spaces import enter_space as enter_space
+    from nfcore.kernels.spaces import place_in_space as place_in_space
     from nfcore.kernels.threads import MOST_THREADS as MOST_THREADS
     from nfcore.kernels.threads import in_parts as in_parts
     from nfcore.kernels.vectors import add_scaled as add_scaled
     from nfcore.kernels.vectors import dot as dot
+    from nfcore.kernels.volumes import block_at as block_at
+    from nfcore.kernels.volumes import locate_vertex as locate_vertex
+    from nfcore.kernels.volumes import sample_volume as sample_volume
 else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
@@ -82,13 +92,15 @@ else:
             "nfcore.kernels.paths": ("bent_place", "straight_place"),
             "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
             "nfcore.kernels.records": (
-                "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "Bytes", "Floats", "Grid", "Ints", "Number",
-                "PathPart", "block_shape", "row_lanes",
+                "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "Bytes", "Floats", "Grid", "Ints", "Number",
+                "PathPart", "SpaceRecord", "block_shape", "row_lanes",
             ),
             "nfcore.kernels.row_adam": ("move_rows",),
             "nfcore.kernels.scattering": ("scatter",),
             "nfcore.kernels.smoothness": ("smooth",),
+            "nfcore.kernels.spaces": ("RAY_SIZE", "depth_in_space", "enter_space", "place_in_space"),
             "nfcore.kernels.threads": ("MOST_THREADS", "in_parts"),
             "nfcore.kernels.vectors": ("add_scaled", "dot"),
+            "nfcore.kernels.volumes": ("block_at", "locate_vertex", "sample_volume"),
         },
     )  # fmt: skip

@@ -86,6 +86,35 @@ class Grid(NamedTuple):
     lanes: tuple[int, ...]
 
 
+# Kinds of spaces: a box, a contracted world, NDC.
+BOX, CONTRACTED, NDC = 0, 1, 2
+
+
+class SpaceRecord(NamedTuple):
+    """A bounded space, as ``nfcore.Space.record`` returns it; numbers are float32, scene units.
+
+    Args:
+        kind: one of ``BOX``, ``CONTRACTED`` and ``NDC``.
+        near: where rays begin without a box; of NDC: the near plane's distance from the origin.
+        far: where rays end without a box.
+        low: lower corner of the box.
+        high: upper corner.
+        centre: what becomes the cube's centre.
+        half: half of the box's sides.
+        ratios: of NDC: what x / -z and y / -z are multiplied with.
+
+    """
+
+    kind: int
+    near: Number
+    far: Number
+    low: tuple[Number, Number, Number]
+    high: tuple[Number, Number, Number]
+    centre: tuple[Number, Number, Number]
+    half: tuple[Number, Number, Number]
+    ratios: tuple[Number, Number]
+
+
 def row_lanes(row: int) -> tuple[int, ...]:
     """Return the tuple that stands for rows of ``row`` numbers.
 

@@ -97,6 +97,11 @@ def case(request) -> Case:
     return Case(scene, make(nfcore.Options(), scene), cameras(scene))
 
 
+@pytest.fixture(params=[BOX, FORWARD_FACING, UNBOUNDED], ids=["box", "forward-facing", "unbounded"])
+def scene(request) -> Scene:
+    return request.param
+
+
 @pytest.fixture
 def boxed() -> Case:
     return Case(BOX, Ball(nfcore.Options(), BOX), cameras(BOX))

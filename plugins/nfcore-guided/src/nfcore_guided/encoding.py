@@ -14,6 +14,7 @@ import nfcore
 from nfcore import Cameras, RayEncoding, Scene, Space, Target, Teacher
 from nfcore.geometry import BASIS_SIZE, spherical_harmonics
 from nfcore_guided.density_sampling import DEVIATION, sample_density
+from nfcore_guided.fused import Frozen, encode, loaded_for
 from nfcore_guided.march import march
 from nfcore_guided.planes import TriPlanes
 from nfcore_guided.volumes import FeatureTable, GatheredVolume, Volume
@@ -70,6 +71,7 @@ class Guided(RayEncoding):
         self.register_buffer("frequencies", frequencies, persistent=False)
         make = FeatureTable if options.lookup == "volume" else TriPlanes
         self.features: nn.Module = make(options.resolution, options.channels)
+        self._frozen: Frozen | None = None
 
     @torch.no_grad()
     def prepare(self, teacher: Teacher, scene: Scene, cameras: Cameras) -> None:
@@ -95,6 +97,26 @@ class Guided(RayEncoding):
 
     def forward(self, origins: Tensor, directions: Tensor) -> Tensor:
         """Return features (b, c, h, w) of rays given by two (b, 3, h, w); see ``RayEncoding``."""
+        fused = self._fused(origins, directions)
+        return self._by_torch(origins, directions) if fused is None else fused
+
+    def _fused(self, origins: Tensor, directions: Tensor) -> Tensor | None:
+        """Return the same by fused kernels; None where they can't do it."""
+        options, geometry, features = self.options, self.geometry, self.features
+        if not (isinstance(geometry, Volume) and isinstance(features, FeatureTable)):
+            return None
+        if torch.is_grad_enabled() and (origins.requires_grad or directions.requires_grad):
+            return None
+        kernels = loaded_for(origins, directions, geometry.values, features.table)
+        if kernels is None:
+            return None
+        density, rows = geometry.values.view(-1), features.rows
+        if self._frozen is None or not self._frozen.is_of(density, rows):
+            self._frozen = Frozen(self.space, density, rows, options.resolution)
+        counts = options.steps, options.points, options.octaves
+        return encode(kernels, self._frozen, counts, self.channels, features.table, origins, directions)
+
+    def _by_torch(self, origins: Tensor, directions: Tensor) -> Tensor:
         options = self.options
         fractions, opacity = march(self.geometry, self.space, origins, directions, options.steps, options.points)
         xyz = [x.clamp(-1, 1) for x in self.space.coordinates(origins, directions, fractions, 1)]
