@@ -99,18 +99,21 @@ def test_a_class_that_can_not_be_imported_is_found_though_a_listing_does_not_see
     assert "pip install --upgrade needy" in found.hint
 
 
+@pytest.mark.slow
 def test_a_requirement_that_is_missing_is_found_with_how_to_install_it(examined):
     (found,) = [f for f in examined if f.check == "needs of needy 1.2" and f.status == "broken"]
     assert found.text == "a-package-of-nobody is missing"
     assert found.hint == "pip install 'a-package-of-nobody>=2'"
 
 
+@pytest.mark.slow
 def test_plugins_that_are_shut_out_are_noted_with_the_variable(examined):
     notes = {f.check: f.text for f in examined if f.status == "note"}
     assert notes["plugin nfcore-scenes:scenes 0.1.0"] == "disabled by NFCORE_PLUGINS_DISABLE"
     assert notes["plugin nfcore-onnx:onnx 0.1.0"] == "disabled by NFCORE_PLUGINS_ONLY"
 
 
+@pytest.mark.slow
 def test_a_variable_that_names_nobody_is_a_warning(examined):
     assert [(f.check, f.text) for f in examined if f.status == "warning"] == [
         ("NFCORE_PLUGINS_ONLY", "names 'nobody', which is not installed")
