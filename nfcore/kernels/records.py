@@ -36,7 +36,7 @@ class PathPart(IntEnum):
         DIRECTION: three numbers, change with distance (of a bent path: depth).
         STRETCH: what a unit of distance absorbs, in densities of that place; 1 in a box.
         NEAREST: of a bent path: depth at which it is nearest to the centre.
-        BEND: of a bent path: distance to either side of that at which disparity takes over.
+        BEND: of a bent path: distance to either side of it from which steps are even in disparity.
         PER_DEPTH: of a bent path: depth in a unit of distance before that.
 
     """
@@ -51,7 +51,7 @@ class PathPart(IntEnum):
     PER_DEPTH = PER_DEPTH
 
 
-# What a sample keeps beside its row of values: place in the cell, light that reaches it, what it takes of that,
+# What a sample stores next to its row of values: place in the cell, light that reaches it, what it takes of that,
 # slope of the optical depth in the raw density, weight.
 PLACE, TRANSMITTANCE, OPACITY, SLOPE, WEIGHT = 0, 3, 4, 5, 6
 SAMPLE_EXTRA = 8

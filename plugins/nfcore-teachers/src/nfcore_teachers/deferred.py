@@ -73,7 +73,7 @@ class Deferred(Teacher):
             description="Distance between a ray's samples, in voxels, along z in NDC. None: 0.7 in a box, "
             "1 elsewhere",
         )
-        values: Literal[7, 15] = Field(15, description="Values at each voxel corner beside its density")
+        values: Literal[7, 15] = Field(15, description="Values at each voxel corner, in addition to its density")
         hidden: Literal[16, 32, 48, 64] = Field(16, description="Width of the network's two hidden layers")
         learning_rate: float = Field(
             0.05, gt=0, description="Adam's first step size for density; values take half of it"

@@ -67,7 +67,7 @@ class Fit(ABC):
 
     @abstractmethod
     def resume(self, state: State) -> None:
-        """Take over ``particulars``; the weights are there, the optimiser is still to be restored."""
+        """Continue from ``particulars``; the weights are restored before, the optimiser after."""
 
     def run(self, reporter: Reporter) -> None:
         """Take all steps of the budget that are left.
@@ -150,7 +150,7 @@ class Fit(ABC):
         }
 
     def restore(self, state: State | None) -> tuple[int, float]:
-        """Go on from ``state``, or from the start; return the steps done and the seconds spent."""
+        """Resume from ``state``, or start; return the steps done and the seconds spent."""
         if state is None:
             return 0, 0.0
         self.teacher.load_state_dict(state["teacher"])

@@ -51,7 +51,7 @@ def gaussians(domain: Domain, paths: Paths, edges: Tensor, radius: Tensor) -> tu
     mean = torch.stack(list(paths.along(distance)), -1)
     ends = torch.stack(list(paths.along(edges)), -1)
     move = ends.diff(dim=1)
-    # Where depth is not even in distance, the mean lies elsewhere than at the mean depth: as wide as there.
+    # Where depth is not even in distance, the mean is not at the mean depth, but the width is taken from there.
     across = across * (paths.depth(distance, every) / mean_depth) ** 2 * domain.across(mean) ** 2
     sideways = 1 - move**2 / (move**2).sum(-1, keepdim=True).clamp_min(1e-20)
     share_along = (along / (4 * square).clamp_min(1e-20)).clamp(0, 1 / 3)

@@ -128,7 +128,7 @@ class HashGrid(Teacher):
             layer.weight.data = (bound * drawn).to(device)
 
     def shape(self) -> None:
-        """Make the encoding anew for ``finest``."""
+        """Make a new encoding for ``finest``."""
         options = self.options
         self.encoding = HashEncoding(
             options.levels, options.features, options.log2_table, options.coarsest, int(self.finest)

@@ -32,7 +32,7 @@ def encode(points: Tensor, table: Tensor, levels: Sequence[Level]) -> Tensor:
     Args:
         points: (n, 3) float32.
         table: (rows, channels) float32; gradients flow to it alone, and none to row 0.
-        levels: where in the table each level lies.
+        levels: where in the table each level starts.
 
     """
     plan = torch.tensor(

@@ -1,4 +1,4 @@
-"""Which cell of a grid a point lies in, and the trilinear weights of its corners."""
+"""Which cell of a grid contains a point, and the trilinear weights of its corners."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def corner_offsets(shape: Shape, device: torch.device | str = "cpu") -> Tensor:
 
 
 def locate(points: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
-    """Return the cell that each point lies in, and the trilinear weights of the cell's corners.
+    """Return the cell that contains each point, and the trilinear weights of the cell's corners.
 
     Args:
         points: (n, 3) float, in grid units: vertex (i, j, k) is at that very place. Points outside the grid

@@ -64,7 +64,7 @@ class MarchedFit(Fit):
     """One fit of one field.
 
     Args:
-        teacher: a ``MarchedField`` that has just begun, on the device that it is fitted on.
+        teacher: a new ``MarchedField``, on the device on which it is fitted.
         views: the photos.
         budget: steps, seconds and seed.
         generator: seeded with the budget's seed; draws everything random.
@@ -109,7 +109,7 @@ class MarchedFit(Fit):
         self.grow()
 
     def grow(self) -> None:
-        """Let the field grow to its stage, and begin to optimise the new parameters."""
+        """Grow the field to its stage, and start to optimise the new parameters."""
         if self.stage and not self.carved:
             self.forget_unseen()
         self.teacher.grow(self.stage, self.image_size, self.generator)
@@ -117,7 +117,7 @@ class MarchedFit(Fit):
 
     @torch.no_grad()
     def forget_unseen(self) -> None:
-        """Let cells that no photo sees never be occupied again: free space, and what lies behind surfaces.
+        """Exclude cells that no photo sees for good: free space, and what is hidden behind surfaces.
 
         Photos without alpha carve no hull; what adds less than ``SEEN`` to any of many rays is carved instead, as
         Plenoxels (Fridovich-Keil et al. 2022, section 3.2) prunes voxels by their largest weight.
@@ -175,7 +175,7 @@ class MarchedFit(Fit):
         }
 
     def resume(self, state: State) -> None:
-        """Take over ``particulars``."""
+        """Continue from ``particulars``."""
         occupancy = self.teacher.occupancy
         occupancy.opacity = state["opacity"].to(self.device)
         occupancy.candidates = state["candidates"].to(self.device)

@@ -95,7 +95,7 @@ class PixelBatches:
         return {"seed": self.seed, "position": self.position}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Go on from ``state``."""
+        """Resume from ``state``."""
         self._shuffle(state["seed"])
         self.position = state["position"]
 

@@ -60,7 +60,7 @@ class RayNetwork(nn.Module):
         return flat
 
     def set_gradients(self, flat: Floats) -> None:
-        """Take over the gradient of ``weights`` as that of the parameters."""
+        """Set the parameters' gradients from that of ``weights``."""
         begin = 0
         for layer, parameter in (
             (self.first, self.first.bias), (self.first, self.first.weight),

@@ -43,7 +43,7 @@ class RayColours:
     Args:
         rgb: (n, 3), composited on the background.
         opacity: (n,) in [0, 1].
-        depth: (n,) in the rays' ``t``, where the samples' weighted mean lies; 0 without any. No gradient.
+        depth: (n,) in the rays' ``t``, the weighted mean of its samples; 0 without any. No gradient.
         samples: how many samples it took.
 
     """

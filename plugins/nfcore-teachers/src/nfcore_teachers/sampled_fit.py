@@ -19,7 +19,7 @@ class SampledFit(Fit):
     """One fit of one field: Adam, step size falling exponentially (NeRF, section 5.3).
 
     Args:
-        teacher: a field that has just begun; ``see(rays, random)`` gives its coarse and its fine view of rays, and
+        teacher: a new field; ``see(rays, random)`` gives its coarse and its fine view of rays, and
             ``coarse_weight`` what the coarse one's error counts.
         views: the photos.
         budget: steps, seconds and seed.

@@ -54,7 +54,7 @@ class _Weights(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        # A thicker sample takes more of the light that is left behind it, and dims all that lies behind.
+        # A thicker sample absorbs more light, and dims everything behind it.
         weights, behind, counts = ctx.saved_tensors
         running = (gradient * weights).cumsum(0)
         total = _per_sample(_value_at(running, counts.cumsum(0) - 1), counts, len(running))
