@@ -1,4 +1,4 @@
-"""What kernels are told: a grid as a named tuple, a path as a row of numbers, a sample as another."""
+"""The data that kernels take: a grid as a named tuple, paths and samples as rows of numbers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ SAMPLE_EXTRA = 8
 class Grid(NamedTuple):
     """A sparse grid of rows of V numbers, V being 8 or 16: raw density, then V - 1 values.
 
-    Args:
+    Attributes:
         table: (rows * V,) the rows; the first stands for all places that have none, and is never changed.
         corners: (cells * 8,) the rows of each stored cell's corners, x slowest; cell 0 is none.
         active: (x * y * z,) each cell's number in ``corners``, 0 where it is empty.
@@ -93,7 +93,7 @@ BOX, CONTRACTED, NDC = 0, 1, 2
 class SpaceRecord(NamedTuple):
     """A bounded space, as ``nfcore.Space.record`` returns it; numbers are float32, scene units.
 
-    Args:
+    Attributes:
         kind: one of ``BOX``, ``CONTRACTED`` and ``NDC``.
         near: where rays begin without a box; of NDC: the near plane's distance from the origin.
         far: where rays end without a box.
