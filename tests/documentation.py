@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = {kind: DOCS / "guides" / f"{kind.replace('_', '-')}.md" for kind in KINDS}
 #: What the programs that the pages name stand for here.
-PROGRAMS = {"nfcore": NFCORE, "pip": [sys.executable, "-m", "pip"], "python": [sys.executable]}
+PROGRAMS = {
+    "nfcore": NFCORE,
+    "pip": [sys.executable, "-m", "pip"],
+    "pytest": [sys.executable, "-m", "pytest"],
+    "python": [sys.executable],
+}
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, str]]:

@@ -40,7 +40,7 @@ BROKEN = {
     ),
     "unprintable": (
         "class Rude(Exception):\n    def __str__(self): raise RuntimeError\nraise Rude",
-        "Rude: (its text can't be had)",
+        "Rude: ",
     ),
     "rubbish-name": (offering("teacher", "Two Words", TEACHER), "lower case, words joined by dashes"),
     "rubbish-target": (offering("teacher", "x", "nfcore.teacher"), "a target is 'package.module:Class'"),
@@ -52,7 +52,7 @@ BROKEN = {
     "impossible-command": (
         "import nfcore\n@nfcore.hookimpl\ndef nfcore_commands(app):\n"
         "    @app.command()\n    def impossible(x: 'Undefined'): ...",
-        "adds a command that can't be made",
+        "adds a command that can't be built",
     ),
     "stolen-command": (
         "import nfcore\n@nfcore.hookimpl\ndef nfcore_commands(app):\n    @app.command()\n    def run(): ...",
@@ -111,7 +111,7 @@ def test_help_works_with_a_broken_plugin_alone(path, name):
     done = nfcore("--help", path=[folder])
     assert done.returncode == 0
     assert done.stderr == ""
-    assert "Run a whole pipeline" in done.stdout
+    assert {"run", "plugins", "doctor"} <= set(done.stdout.split())
 
 
 def test_help_works_with_all_of_them(path):

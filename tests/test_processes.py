@@ -95,7 +95,7 @@ def test_all_processes_end_with_the_same_weights_though_they_began_with_others(s
 
 def test_a_batch_that_does_not_divide_is_refused_by_all(shared):
     for result in shared["a batch that does not divide"]:
-        assert result["error"] == "batch = 3 does not divide among 2 processes: take 2 or 4"
+        assert result["error"] == "batch = 3 does not divide among 2 processes: set 2 or 4"
 
 
 def test_batch_norm_has_four_views_in_each_process(shared):
@@ -120,7 +120,7 @@ def test_one_process_shares_with_nobody():
 
 def test_a_batch_smaller_than_the_number_of_processes_names_one_size(monkeypatch):
     monkeypatch.setattr(distributed, "count", lambda: 4)
-    with pytest.raises(UserError, match=r"batch = 3 does not divide among 4 processes: take 4$"):
+    with pytest.raises(UserError, match=r"batch = 3 does not divide among 4 processes: set 4$"):
         distributed.share(3)
 
 
