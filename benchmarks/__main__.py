@@ -28,6 +28,7 @@ LONG = (
     "paper_protocol",
     "distillation_options",
     "step_options",
+    "fields",
     "fused",
     "export_cost",
     "web",
