@@ -78,7 +78,7 @@ def test_another_program_is_not_a_light_field(exporter, tmp_path):
     with quiet():
         program = torch.export.export(torch.nn.ReLU(), (torch.zeros(1, 3, 4),))
         (tmp_path / "light_field.pte").write_bytes(to_edge_transform_and_lower(program).to_executorch().buffer)
-    with pytest.raises(UserError, match="not a light field: .*pose and intrinsics"):
+    with pytest.raises(UserError, match=r"not a light field: .*pose and intrinsics"):
         exporter.load(tmp_path)
 
 
