@@ -21,6 +21,8 @@ from nfcore.shrinking.pareto_selection import Limits, smallest
 from nfcore.shrinking.quality import Score, expected_loss, photo_reference, squared_errors
 from nfcore.shrinking.report import ChosenExport, as_data, save_picture
 
+pytestmark = pytest.mark.slow  # trains and measures students
+
 
 @pytest.fixture(scope="module")
 def student():

@@ -14,6 +14,8 @@ from nfcore.config.stages import stages_of
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import execute
 
+pytestmark = pytest.mark.slow  # trains and measures students
+
 PLUGIN = """
 [project]
 name = "tiny-dist"
