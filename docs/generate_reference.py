@@ -1,7 +1,6 @@
 """The reference, written by mkdocs at build time: components, options, settings, commands, hooks and classes.
 
-Nothing of it is typed by hand. Prose comes from docstrings, tables from pydantic models, commands from typer, and
-the lists of components from the hooks of the plugins in ``plugins/``.
+Prose comes from docstrings, tables from pydantic models, commands from typer, components from plugins' hooks.
 """
 
 from __future__ import annotations
