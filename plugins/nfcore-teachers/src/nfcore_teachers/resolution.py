@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from nfcore import Budget
 
-#: Steps of ``deferred`` in a second on two idle cores, photos of 400 pixels: what a budget in steps is worth.
+#: Steps that count as a second where a budget is given in steps: the rate of the prototype, with which the
+#: resolutions below were found. ``deferred`` itself takes about half as many (benchmarks/results/fields.md).
 STEPS_PER_SECOND = 100
 
 
