@@ -20,6 +20,7 @@ checks that CHANGELOG.md names every change of the public surface.
 - ``nfcore.student``: a student's parts, size and cost
 - ``nfcore.testing``: the conformance kit
 - ``nfcore.ui``: progress in the terminal
+- ``nfcore.viewer``: the viewer that exported pages share: shell, controls, camera
 - ``nfcore.views``: views rendered by a teacher
 
 Names are imported on first use, so ``import nfcore`` is fast: plugins, and commands that only list things, never

@@ -8,15 +8,13 @@ from importlib.resources import files
 
 import onnx
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nfcore
-from nfcore import Cameras, OrbitRegion, Tolerance, UserError
+from nfcore import Tolerance, UserError
 from nfcore_web import page as pages
 from nfcore_web.model import share_weights, with_weights
-from nfcore_web.region import region
 
 pytestmark = pytest.mark.slow
 
@@ -127,40 +125,3 @@ def test_the_runtime_is_the_pinned_one(request):
     pinned = {name: lock[f"node_modules/{name}"]["version"] for name in ("onnxruntime-web", "xz-decompress")}
     assert json.loads(pages.runtime("prepared.json"))["versions"] == pinned
     assert all("integrity" in entry for name, entry in lock.items() if name)
-
-
-def test_inward_cameras_give_a_shell_that_starts_at_one_of_them(exported):
-    cameras = exported().student.cameras
-    found = region(exported().student)
-    assert found["kind"] == "orbit"
-    shell = OrbitRegion.around(cameras)
-    start = {name: torch.tensor([value]) for name, value in found["start"].items()}
-    pose = shell.poses(start["azimuth"], start["height"], start["radius"])[0]
-    nearest = (cameras.poses[:, :, 3] - pose[:, 3]).norm(dim=1).min()
-    assert float(nearest) < 1e-4
-    assert found["height"][0] <= found["start"]["height"] <= found["height"][1]
-
-
-def test_a_lone_camera_still_has_room_to_move(exported):
-    student = exported().student
-    whole_region = student.cameras
-    try:
-        student.cameras = whole_region[0]
-        found = region(student)
-    finally:
-        student.cameras = whole_region
-    assert found["kind"] == "box"
-    assert all(low < 0 < high for low, high in zip(found["low"], found["high"], strict=True))
-
-
-def test_cameras_that_look_outwards_get_a_box(exported):
-    student = exported().student
-    inwards = student.cameras
-    turned = inwards.poses.clone()
-    turned[:, :, 0] *= -1
-    turned[:, :, 2] *= -1
-    try:
-        student.cameras = Cameras(turned, inwards.intrinsics, inwards.height, inwards.width)
-        assert region(student)["kind"] == "box"
-    finally:
-        student.cameras = inwards

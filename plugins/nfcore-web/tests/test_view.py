@@ -80,7 +80,7 @@ def test_the_viewer_runs_isolated_with_threads(site, served, opened):
     page = opened(served(site) + "viewer.html#backend=wasm")
     page.locator("#frame.shown").wait_for(timeout=60_000)
     assert page.evaluate("crossOriginIsolated")
-    assert page.evaluate("lightField.backend.threads") == min(4, os.cpu_count() or 1)
+    assert page.evaluate("lightField.renderer.backend.threads") == min(4, os.cpu_count() or 1)
 
 
 def test_photo_student_and_teacher_share_a_slider(site, served, opened):

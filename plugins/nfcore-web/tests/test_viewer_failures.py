@@ -15,7 +15,7 @@ def cut(packed: str) -> str:
 def test_a_damaged_page_says_so(exported, opened, part, tampered):
     page = opened(tampered(exported().page, part, cut))
     page.locator("#failure").wait_for(timeout=60_000)
-    assert page.locator("#failure h2").inner_text() == "This light field can't be shown"
+    assert page.locator("#failure h2").inner_text() == "This scene can't be shown"
     assert page.locator("#reason").inner_text().startswith("The model can't be run here: ")
     assert page.locator("#controls button:enabled").count() == 0
     page.complaints.clear()

@@ -16,9 +16,9 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import Cameras, Exported, ExportedFile, LightField, Runner, Tolerance, UserError
+from nfcore.viewer import viewer_card
 from nfcore_web.model import share_weights, with_weights
 from nfcore_web.page import build_page, model_of
-from nfcore_web.region import region
 
 #: The one file that an export consists of.
 FILE = "light_field.html"
@@ -28,9 +28,6 @@ FILE = "light_field.html"
 # the pure network 21, which is visible.
 _LEAST_AGREEMENT = 25.0
 _COMPARED = 4
-
-# Colour around images that fill their frame; an object without a scene has its own background.
-_SURROUNDINGS = (0.075, 0.08, 0.095)
 
 
 class Web(nfcore.Exporter[LightField]):
@@ -71,17 +68,7 @@ class Web(nfcore.Exporter[LightField]):
         """
         sizes = list(_sizes_that_fit(student, self.options.sizes))
         models = [_as_onnx(student, cameras) for cameras in sizes]
-        scene = student.scene
-        framed = scene.forward_facing or scene.unbounded
-        card = {
-            "format": 1,
-            "title": self.options.title,
-            "sizes": [{"width": cameras.width, "height": cameras.height} for cameras in sizes],
-            "intrinsics": student.cameras.intrinsics.mean(0).tolist(),
-            "framed": framed,
-            "background": list(_SURROUNDINGS if framed else scene.background),
-            "region": region(student),
-        }
+        card = {"format": 1, **viewer_card(student, self.options.title, sizes)}
         page = build_page(card, share_weights(models, half=self.options.weights == "fp16"))
         (folder / FILE).write_text(page, encoding="utf-8")
         precision = "fp32" if self.options.weights == "fp32" else "fp16 weights, fp32 arithmetic"

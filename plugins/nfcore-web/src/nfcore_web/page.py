@@ -6,19 +6,17 @@ import base64
 import functools
 import json
 import lzma
-import re
 from importlib.resources import files
 from typing import Any
-from urllib.parse import quote
 
 import jinja2
 
 from nfcore import UserError
+from nfcore.viewer import read_element, viewer_page
 from nfcore_web.model import Model
 
 _PACKAGE = files("nfcore_web")
-# Modules that the viewer imports by name; an import map has their text, so that the page is self-contained.
-_MODULES = ("camera", "data", "draw")
+_ABOUT = "The image is computed here, by a network that knows the views it was trained on."
 
 
 def build_page(card: dict[str, Any], model: Model) -> str:
@@ -32,20 +30,24 @@ def build_page(card: dict[str, Any], model: Model) -> str:
         UserError: this installation lacks the browser runtime.
 
     """
-    return template("viewer.html").render(
-        card=_json(card),
-        style=text("viewer.css"),
-        modules=_json({"imports": {f"nfcore/{name}": _module(f"{name}.js") for name in _MODULES}}),
-        script=text("viewer.js"),
-        engine=_packed(text("engine.js").encode(), compress=False),
-        ort=_packed(runtime("ort.mjs"), compress=False),
-        xz=_packed(runtime("xz.js"), compress=False),
-        wasm=base64.b64encode(runtime("ort.wasm.xz")).decode(),
-        graphs=[_packed(graph) for graph in model.graphs],
-        weights=_packed(model.weights),
-        versions=json.loads(runtime("prepared.json"))["versions"],
-        background=css_colour(card["background"]),
-        dark=_luminance(card["background"]) < 0.5,
+    versions = json.loads(runtime("prepared.json"))["versions"]
+    packed = {f"graph-{index}": _packed(graph) for index, graph in enumerate(model.graphs)}
+    return viewer_page(
+        card,
+        script=text("light_field.js"),
+        modules={"draw": text("draw.js")},
+        data={
+            "engine": _base64(text("engine.js").encode()),
+            "xz": _base64(runtime("xz.js")),
+            "ort": _base64(runtime("ort.mjs")),
+            "wasm": _base64(runtime("ort.wasm.xz")),
+            **packed,
+            "weights": _packed(model.weights),
+        },
+        about=_ABOUT,
+        credits=f"ONNX Runtime Web {versions['onnxruntime-web']}, xz-decompress {versions['xz-decompress']} "
+        "(both MIT).",
+        script_sources=("'wasm-unsafe-eval'",),
     )
 
 
@@ -57,9 +59,9 @@ def model_of(page: str, name: str) -> tuple[dict[str, Any], Model]:
 
     """
     try:
-        card: dict[str, Any] = json.loads(_element(page, "card"))
-        graphs = tuple(_unpacked(_element(page, f"graph-{index}")) for index in range(len(card["sizes"])))
-        return card, Model(graphs, _unpacked(_element(page, "weights")))
+        card: dict[str, Any] = json.loads(read_element(page, "card"))
+        graphs = tuple(_unpacked(read_element(page, f"graph-{index}")) for index in range(len(card["sizes"])))
+        return card, Model(graphs, _unpacked(read_element(page, "weights")))
     except (LookupError, ValueError, TypeError, lzma.LZMAError):
         raise UserError(f"{name}: not a page of the web exporter, or damaged") from None
 
@@ -98,36 +100,13 @@ def runtime(name: str) -> bytes:
         ) from None
 
 
-def css_colour(rgb: list[float] | tuple[float, ...]) -> str:
-    """Return an RGB colour in [0, 1] as ``#rrggbb``."""
-    return "#" + "".join(f"{round(255 * min(max(value, 0), 1)):02x}" for value in rgb)
+def _packed(data: bytes) -> str:
+    return _base64(lzma.compress(data, check=lzma.CHECK_CRC32, preset=6))
 
 
-def _luminance(rgb: list[float]) -> float:
-    return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
-
-
-def _json(value: Any) -> str:
-    """Return JSON that is safe in a script element: nothing in it can end the element."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _module(name: str) -> str:
-    return "data:text/javascript;charset=utf-8," + quote(text(name), safe="!~*'();/?:@&=+$,[] \"{}")
-
-
-def _packed(data: bytes, *, compress: bool = True) -> str:
-    if compress:
-        data = lzma.compress(data, check=lzma.CHECK_CRC32, preset=6)
+def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
 def _unpacked(packed: str) -> bytes:
     return lzma.decompress(base64.b64decode(packed, validate=True))
-
-
-def _element(page: str, name: str) -> str:
-    found = re.search(rf'<script [^>]*\bid="{re.escape(name)}"[^>]*>(.*?)</script>', page, re.DOTALL)
-    if found is None:
-        raise LookupError(name)
-    return found[1].strip()

@@ -1,4 +1,4 @@
-"""The region of the viewer's camera, filled by the student's reference cameras, as data for the page."""
+"""The region of the viewer's camera: the one that a model's reference cameras fill, as data for the page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfcore import Cameras, LightField, OrbitRegion, Scene
+from nfcore.geometry.orbits import OrbitRegion
+from nfcore.interfaces import Exportable
+from nfcore.scene.bounds import Scene
+from nfcore.scene.cameras import Cameras
 
 #: Maximum sine of the elevation: beyond it a camera looks along "up", where turning it is undefined.
 _STEEPEST = 0.999
 
 
-def region(student: LightField) -> dict[str, Any]:
+def camera_region(model: Exportable) -> dict[str, Any]:
     """Return the region of the camera, in the format of ``front/camera.js``.
 
     Cameras that look inwards fill a shell around a target (`OrbitRegion`): ``{"kind": "orbit", "target", "up",
@@ -22,10 +25,10 @@ def region(student: LightField) -> dict[str, Any]:
     the sine of the elevation. ``start`` is a position in the region's own coordinates: the reference camera of
     median height, or the middle of the box.
     """
-    cameras = student.cameras.to("cpu")
-    if not student.scene.forward_facing and _look_inwards(cameras):
+    cameras = model.cameras.to("cpu")
+    if not model.scene.forward_facing and _look_inwards(cameras):
         return _shell(cameras)
-    return _box(cameras, student.scene)
+    return _box(cameras, model.scene)
 
 
 def _look_inwards(cameras: Cameras) -> bool:

@@ -1,4 +1,4 @@
-// The camera: moves within the region that the student was trained on, and says where it meets the border.
+// The camera: moves within the region that the photos were taken from, and says where it meets the border.
 //
 // World and poses are as everywhere in nfcore: camera to world (3, 4), x right, y up, the camera looks down -z.
 
@@ -17,7 +17,7 @@ export function lookAt(eye, target, up) {
   return [0, 1, 2].flatMap((row) => [right[row], upwards[row], backward[row], eye[row]]);
 }
 
-// What both kinds of camera share: nearer and farther, and from the nearest place on a magnified part of the picture.
+// What both kinds of camera share: nearer and farther, and from the nearest place on a magnified part of the image.
 class Camera {
   constructor(region) {
     this.region = region;
@@ -26,14 +26,14 @@ class Camera {
 
   reset() {
     this.zoom = 0; // natural logarithm of how much larger things are than at the start
-    this.centre = [0.5, 0.5]; // of the magnified part, in widths and heights of the picture
+    this.centre = [0.5, 0.5]; // of the magnified part, in widths and heights of the image
   }
 
   get magnified() {
     return Math.exp(Math.max(0, this.zoom - this.nearest));
   }
 
-  // The part of the picture that is shown, in its widths and heights.
+  // The part of the image that is shown, in its widths and heights.
   get part() {
     const side = 1 / this.magnified;
     return { left: this.centre[0] - side / 2, top: this.centre[1] - side / 2, side };
@@ -52,7 +52,7 @@ class Camera {
     return wanted > high + 1e-9 ? ["near"] : wanted < low - 1e-9 ? ["far"] : [];
   }
 
-  // Move the magnified part by a share of what is shown; positive numbers drag the picture right and down.
+  // Move the magnified part by a share of what is shown; positive numbers drag the image right and down.
   pan(dx, dy) {
     const half = 0.5 / this.magnified;
     const wanted = [this.centre[0] - 2 * half * dx, this.centre[1] - 2 * half * dy];
@@ -88,7 +88,7 @@ class OrbitCamera extends Camera {
     return lookAt(add(target, direction, distance), target, up);
   }
 
-  // A drag across the whole picture is half a turn; dragging down lifts the camera.
+  // A drag across the whole image is half a turn; dragging down lifts the camera.
   move(dx, dy) {
     const turn = 2 * Math.PI;
     this.azimuth = (((this.azimuth - dx * Math.PI) % turn) + turn) % turn;
@@ -132,7 +132,7 @@ class BoxCamera extends Camera {
     return lookAt(world(...this.place, depth), world(0, 0, -focus), axes[1]);
   }
 
-  // A drag across the whole picture crosses the box; the camera goes the other way, as if the scene were held.
+  // A drag across the whole image crosses the box; the camera goes the other way, as if the scene were held.
   move(dx, dy) {
     const { low, high } = this.region;
     const wanted = [this.place[0] - dx * (high[0] - low[0]), this.place[1] + dy * (high[1] - low[1])];

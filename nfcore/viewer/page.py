@@ -1,0 +1,137 @@
+"""A page of the viewer: one HTML file that opens from a disk and asks no network for anything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+
+from nfcore.interfaces import Exportable
+from nfcore.scene.cameras import Cameras
+from nfcore.viewer.region import camera_region
+
+_FRONT = files("nfcore.viewer") / "front"
+# Imported by name, as "nfcore/camera": an import map has their text, so that the page is self-contained.
+_MODULES = ("camera", "data", "input", "sliders", "viewer")
+# Colour around images that fill their frame; an object without surroundings has its own background.
+_SURROUNDINGS = (0.075, 0.08, 0.095)
+
+
+def viewer_card(model: Exportable, title: str, sizes: Sequence[Cameras]) -> dict[str, Any]:
+    """Return what the viewer must be told of ``model``; an exporter adds what its own renderer needs.
+
+    Args:
+        model: the student or the teacher.
+        title: of the page.
+        sizes: cameras of each image size that is offered, largest first.
+
+    Returns:
+        JSON values: ``title``; ``sizes``, each with ``width`` and ``height`` in pixels; ``intrinsics`` fx, fy, cx,
+        cy of the first of them; ``region``, see ``camera_region``; ``background`` of the page, RGB in [0, 1]; and
+        ``framed``, whether images have surroundings and therefore a frame.
+
+    """
+    scene = model.scene
+    framed = scene.forward_facing or scene.unbounded
+    return {
+        "title": title,
+        "sizes": [{"width": cameras.width, "height": cameras.height} for cameras in sizes],
+        "intrinsics": sizes[0].intrinsics.mean(0).tolist(),
+        "framed": framed,
+        "background": list(_SURROUNDINGS if framed else scene.background),
+        "region": camera_region(model),
+    }
+
+
+def viewer_page(
+    card: Mapping[str, Any],
+    *,
+    script: str,
+    about: str,
+    modules: Mapping[str, str] | None = None,
+    data: Mapping[str, str] | None = None,
+    credits: str = "",
+    script_sources: Sequence[str] = (),
+) -> str:
+    """Return a page's HTML.
+
+    Args:
+        card: from ``viewer_card``, with what the page's own script needs.
+        script: JavaScript, a module that calls ``view`` of ``nfcore/viewer`` with its renderer;
+            ``front/viewer.js`` says what that has.
+        about: a sentence for the help, on what computes the images.
+        modules: text of more JavaScript modules, to be imported as ``nfcore/NAME``.
+        data: text by element id, such as base64, which ``bytes`` of ``nfcore/data`` reads.
+        credits: sentences on what else the page contains, and under which licence.
+        script_sources: what a content security policy must allow scripts beyond inline ones.
+
+    """
+    own = {name: _front(f"{name}.js") for name in _MODULES}
+    imports = {f"nfcore/{name}": _module(text) for name, text in (own | dict(modules or {})).items()}
+    return _template().render(
+        card=_json(card),
+        style=_front("viewer.css"),
+        modules=_json({"imports": imports}),
+        script=script,
+        data=dict(data or {}),
+        about=about,
+        credits=f"{credits} " if credits else "",
+        script_sources="".join(f" {source}" for source in script_sources),
+        background=css_colour(card["background"]),
+        dark=_luminance(card["background"]) < 0.5,
+    )
+
+
+def read_element(page: str, name: str) -> str:
+    """Return the text of the script element with the id ``name`` in a page's HTML.
+
+    Raises:
+        LookupError: there is none.
+
+    """
+    found = re.search(rf'<script [^>]*\bid="{re.escape(name)}"[^>]*>(.*?)</script>', page, re.DOTALL)
+    if found is None:
+        raise LookupError(name)
+    return found[1].strip()
+
+
+def css_colour(rgb: Sequence[float]) -> str:
+    """Return an RGB colour in [0, 1] as ``#rrggbb``.
+
+    >>> css_colour((1, 0.5, 0))
+    '#ff8000'
+    """
+    return "#" + "".join(f"{round(255 * min(max(value, 0), 1)):02x}" for value in rgb)
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_front),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("viewer.html")
+
+
+def _front(name: str) -> str:
+    return (_FRONT / name).read_text(encoding="utf-8")
+
+
+def _luminance(rgb: Sequence[float]) -> float:
+    return 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2]
+
+
+def _json(value: Any) -> str:
+    """Return JSON that is safe in a script element: nothing in it can end the element."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _module(text: str) -> str:
+    return "data:text/javascript;charset=utf-8," + quote(text, safe="!~*'();/?:@&=+$,[] \"{}")
