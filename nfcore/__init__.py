@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from nfcore.geometry.spaces import Space as Space
     from nfcore.hookspecs import hookimpl as hookimpl
     from nfcore.interfaces import Backbone as Backbone
+    from nfcore.interfaces import BakedField as BakedField
     from nfcore.interfaces import Exportable as Exportable
     from nfcore.interfaces import Exported as Exported
     from nfcore.interfaces import ExportedFile as ExportedFile
@@ -94,6 +95,7 @@ else:
             "nfcore.hookspecs": ("hookimpl",),
             "nfcore.interfaces": (
                 "Backbone",
+                "BakedField",
                 "Exportable",
                 "Exported",
                 "ExportedFile",

@@ -1,4 +1,4 @@
-"""The deployed model, the reference for exports, their parity with torch, manifest and model card."""
+"""The deployed model, the reference for exports and baked fields, parity with torch, manifest and model card."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nfcore.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from nfcore.exports.baked_rendering import BakedRenderer as BakedRenderer
     from nfcore.exports.manifest import Manifest as Manifest
     from nfcore.exports.torch_onnx import onnx_graph as onnx_graph
     from nfcore.exports.torch_onnx import strip_notes as strip_notes
@@ -14,6 +15,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
+            "nfcore.exports.baked_rendering": ("BakedRenderer",),
             "nfcore.exports.manifest": ("Manifest",),
             "nfcore.exports.torch_onnx": ("onnx_graph", "strip_notes"),
         },

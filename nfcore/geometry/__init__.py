@@ -1,23 +1,31 @@
-"""Geometry of scenes: boxes, bounded spaces, and the regions of novel cameras."""
+"""Geometry of scenes: boxes, bounded spaces, rays through them, and the regions of novel cameras."""
 
 from nfcore.geometry.boxes import box_depths
+from nfcore.geometry.domains import Domain, domain_box, domain_proportions
 from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.harmonics import BASIS_SIZE, spherical_harmonics
 from nfcore.geometry.hulls import SILHOUETTE_ALPHA, hull_box, shrunk_silhouettes, visual_hull
 from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.geometry.nearby_region import NearbyRegion
 from nfcore.geometry.orbits import look_at, nearest_point_to_axes, upright
-from nfcore.geometry.trilinear import interpolate
+from nfcore.geometry.paths import Paths
+from nfcore.geometry.trilinear import corner_offsets, interpolate, locate
 
 __all__ = [
     "BASIS_SIZE",
     "SILHOUETTE_ALPHA",
+    "Domain",
     "ForwardRegion",
     "NearbyRegion",
+    "Paths",
     "box_depths",
+    "corner_offsets",
+    "domain_box",
+    "domain_proportions",
     "far_face_ratios",
     "hull_box",
     "interpolate",
+    "locate",
     "look_at",
     "nearest_point_to_axes",
     "shrunk_silhouettes",

@@ -1,6 +1,7 @@
 """The seven interfaces that components implement: one file per kind, each its whole contract."""
 
 from nfcore.interfaces.backbone import Backbone
+from nfcore.interfaces.baked import BakedField
 from nfcore.interfaces.encoding import RayEncoding, Target
 from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported, ExportedFile, Port
@@ -12,6 +13,7 @@ from nfcore.interfaces.upsampler import Upsampler
 
 __all__ = [
     "Backbone",
+    "BakedField",
     "Exportable",
     "Exported",
     "ExportedFile",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.errors import PluginError
+from nfcore.interfaces.baked import BakedField
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.ray_source import RaySource
 from nfcore.interfaces.reporting import Reporter
@@ -159,5 +160,13 @@ class Teacher(nn.Module, ABC):
 
         Encodings copy its geometry from here; where it is None they use ``render_views``. A teacher returns a
         field for all points or for none; no gradients are promised.
+        """
+        return None
+
+    def baked(self) -> BakedField | None:
+        """Return the field as plain data that other programs draw, or None from a teacher that is no such field.
+
+        Drawn as ``nfcore.interfaces.baked`` says, it shows what ``render`` shows. Exporters that write a page or a
+        shader start from it.
         """
         return None

@@ -186,15 +186,6 @@ def test_kernels_are_used_where_they_run(sphere):
     assert isinstance(known, FusedField | Unavailable)
 
 
-def test_what_baking_needs_is_plain_data(teacher):
-    baked = teacher.plain()
-    assert baked["vertices"].shape == (len(baked["table"]) - 1,)
-    assert baked["table"].shape[1] == 1 + OPTIONS.values
-    assert baked["occupied"].shape == tuple(side - 1 for side in baked["shape"])
-    assert [tuple(weight.shape) for weight, _ in baked["layers"]] == [(16, 23), (16, 16), (3, 16)]
-    assert 0 < baked["step"] < 0.2
-
-
 def test_larger_photos_and_longer_budgets_get_finer_grids():
     sizes = [affordable_resolution(size, Budget(4000)) for size in (100, 200, 400, 800)]
     assert sizes == sorted(set(sizes))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nfcore import Cameras, Rays, Scene
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain
 from nfcore_teachers.frustums import PIXEL_RADIUS, cone_radius, gaussians
 from nfcore_teachers.mip_nerf import MipNerf
 from nfcore_teachers.positional_encoding import encode_gaussians

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nfcore import Rays, Scene
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid
 

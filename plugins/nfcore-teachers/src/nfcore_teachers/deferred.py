@@ -23,18 +23,18 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry import interpolate
+from nfcore import BakedField, Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore.geometry import Domain, interpolate
 from nfcore.kernels import Unavailable, load
+from nfcore.scene import Vector
 from nfcore_teachers.deferred_fit import fit_deferred
 from nfcore_teachers.deferred_rendering import render_deferred
-from nfcore_teachers.domains import Domain
-from nfcore_teachers.fused_field import FusedField
+from nfcore_teachers.fused_field import LEAST_TRANSMITTANCE, FusedField
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.ray_network import RayNetwork
 from nfcore_teachers.rendering import rendering, require_flat
-from nfcore_teachers.sparse_grid import SparseGrid, stored_cells
+from nfcore_teachers.sparse_grid import SparseGrid, corners_of, stored_cells
 
 #: Density of a raw value r is softplus(10 r - 4) * 62.5 / longest side, as in ``voxels``; -1 where none is stored.
 DENSITY_GAIN, DENSITY_SHIFT, DENSITY_SCALE, EMPTY = 10.0, -4.0, 62.5, -1.0
@@ -228,25 +228,30 @@ class Deferred(Teacher):
         there = self.domain.holds(warped) & self.occupancy.holds(warped)
         return nfcore.Field(torch.where(there, density * self.domain.per_scene_unit(points), 0), values)
 
-    def plain(self) -> dict[str, Any]:
-        """Return all that another renderer needs, as plain tensors, numbers and tuples.
-
-        ``vertices`` (v,) linear indices into ``shape``, ``table`` (v + 1, 1 + values), first what is not stored,
-        ``occupied`` (x, y, z) voxels, ``box``, ``step`` between samples, ``density`` as gain, shift and scale of
-        softplus, ``layers`` as weights (outputs, inputs) and biases, ``background``. Densities and lengths are
-        those of the domain; see ``domains``.
-        """
-        return {
-            "shape": self.grid.shape,
-            "vertices": self.grid.vertices,
-            "table": self.grid.table.detach(),
-            "occupied": self.occupancy.occupied,
-            "box": self.domain.box,
-            "step": self.march_step.item(),
-            "density": (DENSITY_GAIN, DENSITY_SHIFT, self.density_scale),
-            "layers": [(layer.weight.detach(), layer.bias.detach()) for layer in self.network.layers],
-            "background": self.scene.background,
-        }
+    @torch.no_grad()
+    def baked(self) -> BakedField:
+        """Return the field as plain data: of the grid, only vertices of occupied voxels."""
+        touched = corners_of(self.occupancy.occupied).flatten()[self.grid.vertices]
+        rows = torch.cat([touched.new_ones(1), touched])
+        low, high = self.grid.bounds()
+        return BakedField(
+            scene=self.scene,
+            box=self.domain.box,
+            shape=self.grid.shape,
+            vertices=self.grid.vertices[touched].cpu(),
+            table=self.grid.table.detach()[rows].cpu(),
+            occupied=self.occupancy.occupied.cpu().clone(),
+            bounds=(_vector(low), _vector(high)),
+            step=self.march_step.item(),
+            density_gain=DENSITY_GAIN,
+            density_shift=DENSITY_SHIFT,
+            density_scale=self.density_scale,
+            layers=tuple(
+                (layer.weight.detach().cpu().clone(), layer.bias.detach().cpu().clone())
+                for layer in self.network.layers
+            ),
+            stop_transmittance=LEAST_TRANSMITTANCE,
+        )
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what ``state_dict`` gave; the number of voxels and occupancy cells is taken from it first."""
@@ -260,3 +265,8 @@ class Deferred(Teacher):
         self.grid.index()
         self._fused = None
         return result
+
+
+def _vector(coordinates: Tensor) -> Vector:
+    x, y, z = coordinates.tolist()
+    return x, y, z

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from nfcore import Rays
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain
 from nfcore_teachers.marching import Marcher
-from nfcore_teachers.rendering import RayColours, mean_depth, sample, weigh
+from nfcore_teachers.rendering import RayColours, sample, weigh
 from nfcore_teachers.volume import accumulate
 
 
@@ -48,5 +48,5 @@ def render_deferred(
     background = torch.tensor(domain.scene.background, device=opacity.device)
     rgb = sums[:, :3] + opacity * field.residual(sums, directions) + (1 - opacity) * background
     distance = accumulate(weights.detach() * samples.distance, samples.ray, n)
-    depth = mean_depth(paths, distance, opacity[:, 0].detach())
+    depth = paths.mean_depth(distance, opacity[:, 0].detach())
     return RayColours(rgb, opacity[:, 0], depth, len(samples.ray))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Rays
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain
 from nfcore_teachers.fitting import DivergedError
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.marching import Marcher

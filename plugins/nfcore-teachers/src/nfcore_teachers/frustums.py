@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from nfcore import Cameras
-from nfcore_teachers.domains import Domain
-from nfcore_teachers.paths import Paths
+from nfcore.geometry import Domain, Paths
 
 #: A disc of this radius has the variance of a pixel of width 1 (section 3.1).
 PIXEL_RADIUS = 2 / math.sqrt(12)

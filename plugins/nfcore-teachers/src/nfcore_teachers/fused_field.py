@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from nfcore import Rays
+from nfcore.geometry import Domain, Paths
 from nfcore.kernels import MOST_THREADS, Bytes, Floats, Grid, absorption_table, block_shape, in_parts, row_lanes
-from nfcore_teachers.domains import Domain
 from nfcore_teachers.occupancy import OccupancyGrid
-from nfcore_teachers.paths import Paths
 from nfcore_teachers.pixels import Pixels
 from nfcore_teachers.ray_network import RayNetwork
-from nfcore_teachers.rendering import RayColours, mean_depth
+from nfcore_teachers.rendering import RayColours
 from nfcore_teachers.sparse_grid import SparseGrid
 
 #: Light that is left when a ray ends: what is behind changes no colour by more.
@@ -118,7 +117,7 @@ class FusedField:
 
         samples = sum(in_parts(render, parts))
         opacities = torch.from_numpy(opacity)
-        depth = mean_depth(paths, torch.from_numpy(distance), opacities)
+        depth = paths.mean_depth(torch.from_numpy(distance), opacities)
         return RayColours(torch.from_numpy(rgb), opacities, depth, samples)
 
     def differentiate(

@@ -19,9 +19,8 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry import spherical_harmonics
+from nfcore.geometry import Domain, spherical_harmonics
 from nfcore_teachers.descent import Autograd, adam
-from nfcore_teachers.domains import Domain
 from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher

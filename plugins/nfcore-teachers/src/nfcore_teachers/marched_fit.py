@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from nfcore import Budget, Views
-from nfcore.geometry import shrunk_silhouettes
+from nfcore.geometry import Domain, shrunk_silhouettes
 from nfcore.io import State
 from nfcore_teachers.descent import Descent
-from nfcore_teachers.domains import Domain
 from nfcore_teachers.fitting import Fit
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, dilated

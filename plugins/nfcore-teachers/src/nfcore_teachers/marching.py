@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nfcore.geometry import Paths
 from nfcore_teachers.occupancy import OccupancyGrid, dilated
-from nfcore_teachers.paths import Paths
 
 #: Steps that are skipped at once where nothing is near.
 STRIDE = 4

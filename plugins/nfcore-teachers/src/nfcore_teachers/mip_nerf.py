@@ -17,9 +17,8 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain, Paths
 from nfcore_teachers.frustums import PIXEL_RADIUS, cone_radius, gaussians
-from nfcore_teachers.paths import Paths
 from nfcore_teachers.positional_encoding import encode_gaussians, gaussians_size
 from nfcore_teachers.radiance_network import RadianceNetwork
 from nfcore_teachers.rendering import RayColours, rendering, require_flat

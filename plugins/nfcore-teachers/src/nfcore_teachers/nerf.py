@@ -16,8 +16,7 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore_teachers.domains import Domain
-from nfcore_teachers.paths import Paths
+from nfcore.geometry import Domain, Paths
 from nfcore_teachers.positional_encoding import encode_points, points_size
 from nfcore_teachers.radiance_network import RadianceNetwork
 from nfcore_teachers.rendering import RayColours, rendering, require_flat

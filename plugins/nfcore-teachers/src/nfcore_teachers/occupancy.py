@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from nfcore import Cameras, Scene
-from nfcore.geometry import visual_hull
-from nfcore_teachers.domains import domain_box, domain_proportions
-from nfcore_teachers.interpolation import Shape
+from nfcore.geometry import domain_box, domain_proportions, visual_hull
+
+Shape = tuple[int, int, int]
 
 #: What a cell's maximum keeps from one update to the next: an emptied cell is pruned some 20 updates later.
 DECAY = 0.9

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from nfcore import Rays, Rendering, UserError
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain, Paths
 from nfcore_teachers.marching import Marcher, Samples
-from nfcore_teachers.paths import Paths
 from nfcore_teachers.volume import accumulate, volume_weights
 
 #: Samples that add less than this to their ray are not asked for colour: about half of all, for under 0.1 dB.
@@ -81,7 +80,7 @@ def render_rays(
     background = torch.tensor(domain.scene.background, device=opacity.device)
     rgb = accumulate(weights[shown, None] * colour, ray[shown], n) + (1 - opacity)[:, None] * background
     distance = accumulate(weights.detach() * samples.distance, ray, n)
-    return RayColours(rgb, opacity, mean_depth(paths, distance, opacity.detach()), len(ray))
+    return RayColours(rgb, opacity, paths.mean_depth(distance, opacity.detach()), len(ray))
 
 
 def sample(marcher: Marcher, paths: Paths, jitter: Tensor | None = None) -> tuple[Samples, Tensor]:
@@ -96,23 +95,6 @@ def weigh(density: Tensor, marcher: Marcher, paths: Paths, samples: Samples) -> 
     stretch = paths.stretch(samples.distance[:, None], samples.ray)
     absorbed = density * marcher.step
     return volume_weights(absorbed if stretch is None else absorbed * stretch[:, 0], samples.counts)
-
-
-def mean_depth(paths: Paths, distance: Tensor, opacity: Tensor) -> Tensor:
-    """Return (n,) the depth of a path's mean sample, in the rays' ``t``: 0 where nothing is.
-
-    The mean is taken along the path, which is even in disparity where a scene has no end: what little is absorbed
-    at infinity would outweigh all else in a mean of depths.
-
-    Args:
-        paths: n paths.
-        distance: (n,) sum of the samples' distances times their weights.
-        opacity: (n,) sum of the weights.
-
-    """
-    every = torch.arange(len(paths), device=distance.device)
-    depth = paths.depth(distance / opacity.clamp(min=1e-10), every)
-    return torch.where(opacity > 0, depth, 0).clamp(min=0)
 
 
 def rendering(parts: Iterable[RayColours], rays: Rays) -> Rendering:

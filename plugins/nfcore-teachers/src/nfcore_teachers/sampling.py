@@ -7,9 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nfcore_teachers.domains import Domain
-from nfcore_teachers.paths import Paths
-from nfcore_teachers.rendering import RayColours, mean_depth
+from nfcore.geometry import Domain, Paths
+from nfcore_teachers.rendering import RayColours
 
 #: Returns random numbers in [0, 1) of a shape.
 Random = Callable[..., Tensor]
@@ -65,7 +64,7 @@ def composite(domain: Domain, paths: Paths, distance: Tensor, weights: Tensor, c
     background = torch.tensor(domain.scene.background, device=opacity.device)
     rgb = (weights[..., None] * colour).sum(1) + (1 - opacity)[:, None] * background
     mean = (weights.detach() * distance).sum(1)
-    return RayColours(rgb, opacity, mean_depth(paths, mean, opacity.detach()), distance.numel())
+    return RayColours(rgb, opacity, paths.mean_depth(mean, opacity.detach()), distance.numel())
 
 
 def absorbing(paths: Paths, distance: Tensor, lengths: Tensor) -> Tensor:

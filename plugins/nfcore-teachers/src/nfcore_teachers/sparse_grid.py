@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from nfcore import Scene
-from nfcore.geometry import interpolate
-from nfcore_teachers.domains import domain_box
-from nfcore_teachers.interpolation import Shape, corner_offsets, locate
-from nfcore_teachers.occupancy import OccupancyGrid, dilated, proportional_shape
+from nfcore.geometry import corner_offsets, domain_box, interpolate, locate
+from nfcore_teachers.occupancy import OccupancyGrid, Shape, dilated, proportional_shape
 
 #: Vertices whose values are interpolated at once.
 CHUNK = 65536
@@ -173,6 +171,14 @@ def stored_cells(grid: SparseGrid) -> Tensor:
     x, y, z = grid.shape
     cells = torch.zeros(x - 1, y - 1, z - 1, dtype=torch.bool, device=grid.cells.device)
     cells[torch.unravel_index(grid.cells, grid.shape)] = True
+    return cells
+
+
+def corners_of(cells: Tensor) -> Tensor:
+    """Return (x + 1, y + 1, z + 1) bool: the vertices that are corners of set cells (x, y, z)."""
+    for axis in range(3):
+        edge = torch.zeros_like(cells.narrow(axis, 0, 1))
+        cells = torch.cat([edge, cells], axis) | torch.cat([cells, edge], axis)
     return cells
 
 

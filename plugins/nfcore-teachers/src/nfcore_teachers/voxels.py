@@ -19,9 +19,8 @@ from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry import BASIS_SIZE, interpolate, spherical_harmonics
+from nfcore.geometry import BASIS_SIZE, Domain, interpolate, spherical_harmonics
 from nfcore_teachers.descent import Autograd, adam
-from nfcore_teachers.domains import Domain
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape

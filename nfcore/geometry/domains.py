@@ -14,10 +14,11 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from nfcore import Rays, Scene, Space
-from nfcore.geometry import far_face_ratios, slope, to_ndc, to_near_plane
-from nfcore.scene import Vector
-from nfcore_teachers.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
+from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
+from nfcore.geometry.paths import BentPaths, NdcPaths, Paths, StraightPaths, bent_distance, shrinkage
+from nfcore.geometry.spaces import Space
+from nfcore.scene.bounds import Scene, Vector
+from nfcore.scene.cameras import Rays
 
 _CUBE: tuple[Vector, Vector] = ((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
 _NDC_DEPTH = 0.5

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from nfcore import Rays, Scene
-from nfcore_teachers.domains import Domain
+from nfcore.geometry import Domain
 
 BOX = ((-1.0, -1.5, -1.0), (1.0, 1.5, 2.0))
 SCENES = {

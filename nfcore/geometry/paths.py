@@ -10,9 +10,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from nfcore import Space
-from nfcore.kernels import PATH_SIZE
-from nfcore.kernels import PathPart as Part
+from nfcore.geometry.spaces import Space
+from nfcore.kernels.records import PATH_SIZE
+from nfcore.kernels.records import PathPart as Part
 
 # The last plane of a forward-facing scene whose depth is told: this many times near.
 _FARTHEST = 1e4
@@ -54,6 +54,21 @@ class Paths(ABC):
     @abstractmethod
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
         """Return depths (m, ...), in the rays' ``t``, at ``distance`` (m, ...) along the paths ``path`` (m,)."""
+
+    def mean_depth(self, distance: Tensor, opacity: Tensor) -> Tensor:
+        """Return (n,) the depth of each path's mean sample, in the rays' ``t``: 0 where nothing is.
+
+        The mean is taken along the path, which is even in disparity where a scene has no end: what little is
+        absorbed at infinity would outweigh all else in a mean of depths.
+
+        Args:
+            distance: (n,) sum of the samples' distances times their weights.
+            opacity: (n,) sum of the weights.
+
+        """
+        every = torch.arange(len(self), device=distance.device)
+        depth = self.depth(distance / opacity.clamp(min=1e-10), every)
+        return torch.where(opacity > 0, depth, 0).clamp(min=0)
 
     @abstractmethod
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:

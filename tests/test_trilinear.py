@@ -1,8 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from nfcore.geometry.trilinear import interpolate
-from nfcore_teachers.interpolation import corner_offsets, locate
+from nfcore.geometry import corner_offsets, interpolate, locate
 
 SHAPE = (4, 5, 6)
 
