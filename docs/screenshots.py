@@ -42,8 +42,8 @@ def terminal_picture(browser: Browser, folder: Path) -> None:
 
 
 def run_pictures(browser: Browser, run: Path) -> None:
-    """Write the viewer on a desktop and on a phone, the comparison, the progress and the report of ``run``."""
-    site = Site(run, views=4)
+    """Write the viewer on a desktop and on a phone, the progress and the report of ``run``."""
+    site = Site(run)
     site.work()
     with Server(site.find) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -55,11 +55,6 @@ def run_pictures(browser: Browser, run: Path) -> None:
         phone.screenshot(path=IMAGES / "viewer-phone.png")
         page = _page(browser, 1200, 760)
         page.goto(server.url)
-        page.click("#tab-compare")
-        page.locator("#comparison").wait_for()
-        page.select_option("#right", "student-error")
-        page.wait_for_timeout(500)
-        page.screenshot(path=IMAGES / "compare.png")
         page.click("#tab-progress")
         page.wait_for_timeout(500)
         page.screenshot(path=IMAGES / "progress.png")

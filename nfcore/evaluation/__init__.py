@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from nfcore.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
-    from nfcore.evaluation.error_maps import GREATEST_ERROR as GREATEST_ERROR
-    from nfcore.evaluation.error_maps import error_map as error_map
     from nfcore.evaluation.metrics import lpips as lpips
     from nfcore.evaluation.metrics import psnr as psnr
     from nfcore.evaluation.metrics import ssim as ssim
@@ -17,7 +15,6 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
-            "nfcore.evaluation.error_maps": ("GREATEST_ERROR", "error_map"),
             "nfcore.evaluation.metrics": ("lpips", "psnr", "ssim"),
             "nfcore.evaluation.scores": ("Evaluation",),
         },

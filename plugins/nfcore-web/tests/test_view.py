@@ -70,7 +70,7 @@ def served() -> Iterator[Callable[[Site], str]]:
 @pytest.fixture(scope="module")
 def site(run) -> Site:
     """The finished run's site, with all that it makes."""
-    site = Site(run.folder, views=3)
+    site = Site(run.folder)
     site.work()
     assert site.problem is None
     return site
@@ -83,33 +83,11 @@ def test_the_viewer_runs_isolated_with_threads(site, served, opened):
     assert page.evaluate("lightField.renderer.backend.threads") == min(4, os.cpu_count() or 1)
 
 
-def test_photo_student_and_teacher_share_a_slider(site, served, opened):
-    page = opened(served(site))
-    page.frame_locator("iframe").locator("#frame.shown").wait_for(timeout=60_000)
-    page.locator("#tab-viewer").focus()
-    page.keyboard.press("ArrowRight")
-    page.locator("#comparison").wait_for()
-    assert page.locator("#which option").count() == 3
-    names = page.locator("#right option").evaluate_all("all => all.map(o => o.value)")
-    assert sorted(names) == ["photo", "student", "student-error", "teacher", "teacher-error"]
-    view = site.compared[0]
-    assert page.locator("#scores").inner_text() == (
-        f"Student {view.psnr['student']:.2f} dB · Teacher {view.psnr['teacher']:.2f} dB"
-    )
-    page.select_option("#right", "teacher-error")
-    assert page.locator("#legend").is_visible()
-    page.locator("#divide").focus()
-    page.keyboard.press("Home")
-    assert page.evaluate("getComputedStyle(document.getElementById('pair')).getPropertyValue('--at')") == "0%"
-    widths = "async all => { await Promise.all(all.map(i => i.decode())); return all.map(i => i.naturalWidth) }"
-    assert page.locator("#pair img").evaluate_all(widths) == [48, 48]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_tab(site, served, opened, violations, scheme):
     page = opened(served(site), color_scheme=scheme)
-    page.frame_locator("iframe").locator("#frame.shown").wait_for(timeout=60_000)
-    for tab in ("viewer", "compare", "progress"):
+    page.frame_locator("#viewer iframe").locator("#frame.shown").wait_for(timeout=60_000)
+    for tab in ("viewer", "report", "progress"):
         page.click(f"#tab-{tab}")
         assert violations(page) == []
 
@@ -121,7 +99,7 @@ def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, 
     (folder / "metrics.jsonl").write_text('{"stage": "distill", "step": 10, "psnr": 12.5}\n{"stage": "dist')
     (folder / "previews").mkdir()
     Image.new("RGB", (48, 48), "red").save(folder / "previews" / "student.png")
-    site = Site(folder, views=1)
+    site = Site(folder)
     threading.Thread(target=site.work, daemon=True).start()
     page = opened(served(site))
     page.locator("#previews img").wait_for()
@@ -134,28 +112,32 @@ def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, 
     page.locator(f'#previews img:not([src="{before}"])').wait_for()
     for name in ("student.safetensors", "teacher.safetensors", "state/results.json"):
         (folder / name).write_bytes((run.folder / name).read_bytes())
-    page.locator("iframe").wait_for(state="attached", timeout=180_000)
+    page.locator("#viewer iframe").wait_for(state="attached", timeout=180_000)
     assert site.find("/viewer.html") is not None
 
 
 def test_a_finished_run_shows_its_results_and_its_report(site, run, served, opened):
-    report = run.folder / "report.html"
-    report.unlink(missing_ok=True)  # an earlier test may have written it
-    assert site.find("/report.html") is None
-    report.write_text("<!doctype html><title>What came of it</title>")
-    page = opened(served(site) + "#tab-progress")
-    page.click("#tab-progress")
+    page = opened(served(site) + "#progress")
     summary = json.loads((run.folder / "summary.json").read_text())
-    shown = page.locator("#figures").inner_text().split("\n")
-    assert shown[:4] == [
+    page.locator("#figures").wait_for()
+    assert page.locator("#figures").inner_text().split("\n")[:4] == [
         "Student", f"{summary['student.test.psnr']:.2f} dB", "Teacher", f"{summary['teacher.test.psnr']:.2f} dB",
     ]  # fmt: skip
     width = page.evaluate("document.getElementById('curve').viewBox.baseVal.width")
     assert width == page.evaluate("document.getElementById('curve').clientWidth")
-    with page.expect_popup() as popup:
-        page.click("#report")
-    assert popup.value.title() == "What came of it"
-    report.unlink()
+    page.click("#tab-report")
+    views = page.frame_locator("#report iframe").locator(".view")
+    views.first.wait_for()
+    assert views.first.locator("option").count() > 0
+
+
+def test_a_run_without_a_report_says_so(run, tmp_path, served, opened):
+    (tmp_path / "config.toml").write_bytes((run.folder / "config.toml").read_bytes())
+    site = Site(tmp_path)
+    assert site.find("/report.html") is None
+    page = opened(served(site) + "#report")
+    assert page.locator("#no-report").is_visible()
+    assert page.locator("#report iframe").count() == 0
 
 
 def test_only_pictures_of_the_run_are_found(site, run):
@@ -168,10 +150,6 @@ def test_only_pictures_of_the_run_are_found(site, run):
         "/previews/secret.png",
         "/config.toml",
         "/student.safetensors",
-        "/views/3/photo.png",
-        "/views/-1/photo.png",
-        "/views/0/secret.png",
-        "/views/0/../photo.png",
     ):
         assert site.find(path) is None, path
 
@@ -180,11 +158,11 @@ def test_an_exported_page_of_this_student_is_shown_as_it_is(run, tmp_path):
     page = run.exports_folder / "web" / "light_field.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text("<p>exported before</p>")
-    site = Site(run.folder, views=1)
+    site = Site(run.folder)
     site.work()
     assert site.find("/viewer.html").data == b"<p>exported before</p>"
     os.utime(page, (0, 0))  # older than the student
-    site = Site(run.folder, views=1)
+    site = Site(run.folder)
     site.work()
     assert b"lightField" in site.find("/viewer.html").data
     page.unlink()
@@ -194,7 +172,7 @@ def test_a_student_alone_has_a_viewer_and_no_more(run):
     site = Site(run.student_file)
     site.work()
     state = site.state()
-    assert (state["viewer"], state["views"], state["progress"], state["problem"]) == (True, [], None, None)
+    assert (state["viewer"], state["progress"], state["problem"]) == (True, None, None)
 
 
 def test_a_student_that_cannot_be_shown_is_a_line_on_the_page(tmp_path):

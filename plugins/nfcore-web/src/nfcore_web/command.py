@@ -13,9 +13,8 @@ def view(
     run: StudentArgument,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 for a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
-    views: Annotated[int, typer.Option(min=1, help="Test views to compare with their photos.")] = 8,
 ) -> None:
-    """Show a run in the browser: the viewer, test views next to their photos, and progress while it trains.
+    """Show a run in the browser: the viewer, its report, and progress while it trains.
 
     RUN may also be an exported page.
     """
@@ -25,7 +24,7 @@ def view(
     from nfcore_web.server import Server
     from nfcore_web.site import Site
 
-    site = Site(run_folder(run), views)
+    site = Site(run_folder(run))
     with Server(site.find, port) as server:
         worker = threading.Thread(target=site.work, daemon=True)
         worker.start()
@@ -35,6 +34,6 @@ def view(
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            # torch in a thread does not survive the end of the interpreter: wait for the image in progress.
+            # torch in a thread does not survive the end of the interpreter: wait for what it does.
             site.close()
             worker.join()

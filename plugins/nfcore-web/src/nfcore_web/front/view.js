@@ -1,20 +1,12 @@
-// The pages of `nfcore view`: tabs, the comparison's slider, and progress, all from /state.json.
+// The pages of `nfcore view`: tabs, the viewer, the report and progress, all from /state.json.
 
 const SOON = 1500; // ms between looks while there is something to come
 const LATER = 10000;
 const STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export"];
 const TRAINING = { teach: "#2f7bff", distill: "#e0602f", finetune: "#1c9c64" }; // the stages with a curve
 const PREVIEWS = { student: "Student, and what it learns from", teacher: "Teacher", comparison: "Student, teacher, photo" };
-const NAMES = {
-  photo: "Photo",
-  student: "Student",
-  teacher: "Teacher",
-  "student-error": "Student's error",
-  "teacher-error": "Teacher's error",
-};
 
 const element = (id) => document.getElementById(id);
-let views = [];
 let curves = []; // [stage, points] of each stage that has some
 
 // -- tabs -----------------------------------------------------------------------------------------
@@ -44,65 +36,15 @@ for (const [index, tab] of tabs.entries()) {
   });
 }
 
-// -- viewer ---------------------------------------------------------------------------------------
+// -- pages in frames ------------------------------------------------------------------------------
 
-function showViewer() {
-  if (document.querySelector("iframe")) return;
-  element("no-viewer").hidden = true;
-  const frame = document.createElement("iframe");
-  Object.assign(frame, { src: "/viewer.html", title: "Viewer" });
-  element("viewer").append(frame);
+// Shows a page in a panel once it exists, in place of the words that say that there is none yet.
+function show(name, title) {
+  const panel = element(name);
+  if (panel.querySelector("iframe")) return;
+  element(`no-${name}`).hidden = true;
+  panel.append(Object.assign(document.createElement("iframe"), { src: `/${name}.html`, title }));
 }
-
-// -- comparison -----------------------------------------------------------------------------------
-
-function fill(select, options, chosen) {
-  const before = select.value || chosen;
-  select.replaceChildren(...options.map(([value, label]) => new Option(label, value)));
-  select.value = options.some(([value]) => value === before) ? before : options[0][0];
-}
-
-function showViews(found) {
-  if (found.length === views.length) return;
-  views = found;
-  element("no-views").hidden = true;
-  element("comparison").hidden = false;
-  fill(element("which"), views.map(({ name }, index) => [String(index), name]), "0");
-  choosePictures();
-}
-
-function choosePictures() {
-  const { pictures } = views[Number(element("which").value)];
-  const options = pictures.map((name) => [name, NAMES[name]]);
-  fill(element("left"), options, "photo");
-  fill(element("right"), options, pictures.includes("student") ? "student" : "teacher");
-  showPair();
-}
-
-function showPair() {
-  const index = Number(element("which").value);
-  const { name, psnr } = views[index];
-  for (const side of ["left", "right"]) {
-    const shown = element(side).value;
-    const picture = element(`${side}-picture`);
-    picture.src = `/views/${index}/${shown}.png`;
-    picture.alt = `${NAMES[shown]}, ${name}`;
-  }
-  const scores = Object.entries(psnr).map(([who, value]) => `${NAMES[who]} ${value.toFixed(2)} dB`);
-  element("scores").textContent = scores.join(" · ");
-  element("legend").hidden = !["left", "right"].some((side) => element(side).value.endsWith("-error"));
-}
-
-element("which").addEventListener("change", choosePictures);
-element("left").addEventListener("change", showPair);
-element("right").addEventListener("change", showPair);
-element("divide").addEventListener("input", ({ target }) => {
-  element("pair").style.setProperty("--at", `${target.value}%`);
-  target.setAttribute("aria-valuetext", `${Math.round(target.value)}%`);
-});
-element("left-picture").addEventListener("load", ({ target }) => {
-  element("pair").style.setProperty("--aspect", target.naturalWidth / target.naturalHeight);
-});
 
 // -- progress -------------------------------------------------------------------------------------
 
@@ -124,7 +66,7 @@ function showProgress(progress) {
         [progress.stage?.startsWith("export") ? "PSNR to torch" : "PSNR"]: decibels(progress.psnr),
         Finished: done.length ? done.join(", ") : "nothing yet",
       };
-  element("report").hidden = !progress.report;
+  if (progress.report) show("report", "Report");
   element("figures").replaceChildren(
     ...Object.entries(figures).map(([name, value]) => {
       const group = document.createElement("div");
@@ -220,13 +162,10 @@ function showPreviews(previews) {
 
 // -- news -----------------------------------------------------------------------------------------
 
-// What the pages show first: the viewer of a student, or where there will be none the teacher's pictures.
-const learned = ({ student, viewer, progress }) => (student ? viewer : progress.finished.includes("teach"));
-
 function headline(state) {
   const { problem, working, progress, student } = state;
   if (problem) return problem;
-  if (working && learned(state)) return "Rendering the test views …";
+  if (working && (!progress || progress.finished.includes("finetune"))) return "Preparing the viewer …";
   if (working && progress?.stage) return `${progress.stage}, step ${stepOf(progress)}, ${progress.idle} s ago`;
   if (working) return `Waiting for the ${student ? "student" : "teacher"} …`;
   return "";
@@ -242,23 +181,23 @@ async function look() {
   if (state) {
     const news = headline(state);
     if (element("news").textContent !== news) element("news").textContent = news;
-    if (state.viewer) showViewer();
-    if (!state.student) element("no-viewer").textContent = "This run has no student: Compare shows its teacher.";
-    if (state.views.length) showViews(state.views);
+    if (state.viewer) show("viewer", "Viewer");
+    if (!state.student) element("no-viewer").textContent = "This run has no student: its report shows the teacher.";
+    if (!state.progress) element("no-report").textContent = "This is a student without its run.";
     if (state.progress) showProgress(state.progress);
     if (!opened) openFirst(state);
   }
   setTimeout(look, !state || state.working ? SOON : LATER);
 }
 
-// A run that has nothing to show yet opens with its progress, one without a student with its teacher's pictures.
+// A run without a viewer opens with its report, or with its progress while it trains.
 let opened = false;
-function openFirst(state) {
+function openFirst({ student, viewer, progress }) {
   opened = true;
   const chosen = tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
   if (chosen) open(chosen);
-  else if (!state.student && learned(state)) open(tabs[1]);
-  else if (!state.viewer && state.progress?.stage && !state.progress.finished.includes("finetune")) open(tabs[2]);
+  else if (!student && progress.report) open(tabs[1]);
+  else if (!viewer && progress?.stage && !progress.finished.includes("finetune")) open(tabs[2]);
 }
 
 look();
