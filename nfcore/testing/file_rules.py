@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
 import torch
+from torch import Tensor
 
 from nfcore.errors import UserError
 from nfcore.exports.fitted_teacher import FittedTeacher
@@ -24,11 +27,22 @@ from nfcore.testing.student import tiny_student
 
 @dataclass(frozen=True)
 class Export:
-    """A student or teacher, the folder of its files, and the exporter's description of them."""
+    """One export and its side effects.
+
+    Args:
+        model: the student or teacher that was exported.
+        folder: of its files.
+        exported: the exporter's description of them.
+        stray: names of files that were written elsewhere.
+        changed: what is different about the model.
+
+    """
 
     model: LightField | FittedTeacher
     folder: Path
     exported: Exported
+    stray: tuple[str, ...]
+    changed: tuple[str, ...]
 
 
 class FileRules(Conformance):
@@ -46,57 +60,43 @@ class FileRules(Conformance):
             return tiny_student()
         return FittedTeacher(SphereTeacher(Options(), SCENE), cameras_around(3, 12, 8))
 
-    def export(self, folder: Path) -> Export:
-        """Write the model into ``folder``."""
-        torch.manual_seed(0)
-        model = self.model()
-        folder.mkdir()
-        exported = self.build().export(model, folder)
-        require_type(exported, Exported, "export returns", "exporter.exported")
-        return Export(model, folder, exported)
-
     @once
     def exported(self) -> Export:
-        """One export for all tests that only run it."""
-        return self.export(self.made["data"] / "export")
-
-    @rule("exporter.folder-only")
-    def test_it_writes_into_the_folder_and_nowhere_else(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Neither to the parent folder nor to the current one."""
-        elsewhere = self.folder / "elsewhere"
-        elsewhere.mkdir()
-        monkeypatch.chdir(elsewhere)
-        self.export(self.folder / "export")
-        written = [path for path in (self.folder / "export").rglob("*") if path.is_file()]
-        require(written, found="no file in the folder", right="the files of the target")
-        stray = sorted(path.name for place in (self.folder, elsewhere) for path in place.iterdir())
-        others = [name for name in stray if name not in ("export", "elsewhere")]
-        require(not others, found=f"{', '.join(others)} outside of the folder", right="all files in it")
-
-    @rule("exporter.model-unchanged")
-    def test_it_leaves_the_model_as_it_was(self) -> None:
-        """Its weights, their type, and whether it is training."""
+        """One export for all tests, of a model in training mode, from an empty current folder."""
         model = self.model()
         module = model.teacher if isinstance(model, FittedTeacher) else model
         module.train()
         before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-        folder = self.folder / "export"
+        parent = Path(tempfile.mkdtemp(dir=self.made["data"]))
+        folder, elsewhere = parent / "export", parent / "elsewhere"
         folder.mkdir()
-        self.build().export(model, folder)
-        after = module.state_dict()
-        changed = [
-            name
-            for name, tensor in before.items()
-            if name not in after or after[name].dtype != tensor.dtype or not torch.equal(after[name], tensor)
-        ]
+        elsewhere.mkdir()
+        with contextlib.chdir(elsewhere):
+            exported = self.build().export(model, folder)
+        require_type(exported, Exported, "export returns", "exporter.exported")
+        stray = {path.name for path in (*parent.iterdir(), *elsewhere.iterdir())}
+        changed = _changed(before, module.state_dict())
+        if not all(part.training for part in module.modules()):
+            changed.append("its training mode")
+        module.eval()
+        return Export(model, folder, exported, tuple(sorted(stray - {"export", "elsewhere"})), tuple(changed))
+
+    @rule("exporter.folder-only")
+    def test_it_writes_into_the_folder_and_nowhere_else(self) -> None:
+        """Neither to the parent folder nor to the current one."""
+        export = self.exported()
+        written = [path for path in export.folder.rglob("*") if path.is_file()]
+        require(written, found="no file in the folder", right="the files of the target")
+        stray = ", ".join(export.stray)
+        require(not stray, found=f"{stray} outside of the folder", right="all files in it")
+
+    @rule("exporter.model-unchanged")
+    def test_it_leaves_the_model_as_it_was(self) -> None:
+        """Its weights, their type, and whether it is training."""
+        changed = self.exported().changed
         require(
-            not changed and before.keys() == after.keys(),
-            found=f"other {', '.join(changed[:3]) or 'tensors'}",
-            right="work on a copy, such as nfcore.DeployedLightField(student)",
-        )
-        require(
-            all(part.training for part in module.modules()),
-            found="a model that was training is in eval mode",
+            not changed,
+            found=f"the export changes {', '.join(changed[:3])}",
             right="work on a copy, such as nfcore.DeployedLightField(student)",
         )
 
@@ -173,3 +173,15 @@ class FileRules(Conformance):
             found=f"mean squared errors {errors} at {sorted(exporter.bits)} bits",
             right="less with more bits",
         )
+
+
+def _changed(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of tensors that differ in value or type, or that only one of the two has."""
+    return [
+        name
+        for name in sorted(before.keys() | after.keys())
+        if name not in before
+        or name not in after
+        or after[name].dtype != before[name].dtype
+        or not torch.equal(after[name], before[name])
+    ]
