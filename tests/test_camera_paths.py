@@ -239,7 +239,7 @@ def test_a_wrong_file_is_refused_with_the_reason(tmp_path, values, said):
 
 def test_a_missing_file_names_the_paths_that_need_none(tmp_path):
     refused(tmp_path / "spiral.json", "no such file", "orbit, spiral, test, reference")
-    refused(tmp_path, "a camera path is a JSON file")
+    refused(tmp_path, "is a folder")
 
 
 JSON = st.recursive(

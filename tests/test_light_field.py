@@ -160,7 +160,7 @@ def test_a_newer_format_says_so_even_where_its_card_has_other_fields(saved, mana
 def test_a_damaged_card_is_a_users_error(saved, manager, card):
     _, path = saved
     rewritten(path, **card)
-    with pytest.raises(UserError, match=r"student\.safetensors: damaged student"):
+    with pytest.raises(UserError, match=r"student\.safetensors: damaged"):
         LightField.load(path, manager)
 
 

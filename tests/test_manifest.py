@@ -88,9 +88,9 @@ def delivered(tmp_path, student) -> Path:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda v: v.pop("files"), "damaged manifest: files: Field required"),
-        (lambda v: v["contents"][0].update(sha256="no"), "damaged manifest: contents.0.sha256"),
-        (lambda v: v.update(more=1), "damaged manifest: more: Extra inputs are not permitted"),
+        (lambda v: v.pop("files"), "damaged: files: Field required"),
+        (lambda v: v["contents"][0].update(sha256="no"), "damaged: contents.0.sha256"),
+        (lambda v: v.update(more=1), "damaged: more: Extra inputs are not permitted"),
         (lambda v: v.update(format=99), "written by a newer nfcore"),
     ],
 )

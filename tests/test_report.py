@@ -17,10 +17,10 @@ from nfcore.config.resolve import configure_with_sources
 from nfcore.evaluation.error_maps import error_map
 from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
 from nfcore.report import build_page
-from nfcore.report.curves import PSNR, curves, read_metrics
+from nfcore.report.curves import PSNR, curves
 from nfcore.report.figures import duration
 from nfcore.report.pictures import chosen_views
-from nfcore.runs import Artifacts, Run, Scheduler, provenance, write_report
+from nfcore.runs import Artifacts, Run, Scheduler, provenance, read_reports, write_report
 from nfcore.runs.provenance import command_line
 from nfcore.runs.report import gather
 from nfcore.ui.console import Console
@@ -163,7 +163,7 @@ def test_curves_leave_out_torn_lines_and_what_is_no_number(tmp_path):
     lines = [json.dumps(row) for row in rows]
     lines[5:5] = ['{"stage": "distill", "step": 5, "psnr": NaN}', "nonsense", "[1]", '{"step": "a"}']
     (tmp_path / "metrics.jsonl").write_text("\n".join([*lines, '{"stage": "dist']))
-    (curve,) = curves(read_metrics(tmp_path / "metrics.jsonl"), PSNR)
+    (curve,) = curves(read_reports(tmp_path / "metrics.jsonl"), PSNR)
     assert curve.words == "from 52 to 106 in 1000 steps"
     path = max(re.findall(r'd="(M [^"]*)"', curve.svg), key=len)
     assert 100 < path.count("L") <= 300, "as many points as a screen shows"

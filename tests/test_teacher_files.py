@@ -38,9 +38,9 @@ def test_a_student_is_not_a_teacher_and_the_other_way_around(tmp_path, manager):
         (
             None,
             '{"teacher": {"name": "sky"}}',
-            "damaged, or a teacher of another version of nfcore: Field required",
+            "damaged: scene: Field required",
         ),
-        (None, "{", "damaged, or a teacher of another version of nfcore: Invalid JSON"),
+        (None, "{", "damaged: Invalid JSON"),
     ],
 )
 def test_a_teacher_of_another_version_is_a_users_error_that_names_the_file(

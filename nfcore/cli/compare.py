@@ -71,7 +71,7 @@ def _side_by_side(run: Compared) -> list[str]:
 
 
 def _views(figures: Any) -> str:
-    return f"{figures['test_views']} ({figures['protocol']})" if "test_views" in figures else ""
+    return f"{figures['test_views']} ({figures.get('protocol', 'all')})" if "test_views" in figures else ""
 
 
 def _with_publications(compared: list[Compared], *, markdown: bool, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import typer
 from nfcore.cli import completion
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError
+from nfcore.io.files import read_text
 from nfcore.plugin.installed import plugins
 
 app = typer.Typer(help="Named pipelines.", no_args_is_help=True)
@@ -71,7 +72,7 @@ def show(
     elif resolved:
         say(tomli_w.dumps(read_recipe(name, plugins())).strip())
     else:
-        sys.stdout.write(plugins().recipe(name).path.read_text(encoding="utf-8"))
+        sys.stdout.write(read_text(plugins().recipe(name).path))
 
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:

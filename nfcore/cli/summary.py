@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def print_summary(folder: Path, summary: dict[str, Any]) -> None:
 
 def print_exports(title: str, summary: dict[str, Any], folder: Path) -> None:
     """Print the entries ``export.<label>.<name>`` for the exports in ``folder`` as a table, if there are any."""
-    labels = [key.split(".")[1] for key in summary if key.startswith("export.") and key.endswith(".bytes")]
+    labels = [key[len("export.") : -len(".bytes")] for key in summary if re.fullmatch(r"export\..+\.bytes", key)]
     if not labels:
         return
     columns = ["", "size", "precision", "dB against torch", "max error", "dB against photos", "run by", "where"]
@@ -39,7 +40,7 @@ def test_views(summary: dict[str, Any]) -> list[str]:
     """Return the number of scored test views, with the protocol if not all were scored; empty if none were."""
     if "test_views" not in summary:
         return []
-    protocol = summary["protocol"]
+    protocol = summary.get("protocol", "all")
     return [f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}"]
 
 

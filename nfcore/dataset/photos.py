@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.errors import UserError
+from nfcore.io.files import check_file
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 #: Formats that are decoded: Pillow's rarer decoders are kept away from untrusted files.
@@ -209,6 +210,8 @@ def _is_turned(photo: Image.Image) -> bool:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a photo; any error for a broken file becomes a UserError that names it."""
     try:
+        if path.exists():
+            check_file(path)
         with Image.open(path, formats=FORMATS) as photo:
             yield photo
     except UserError:

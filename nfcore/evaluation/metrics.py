@@ -24,8 +24,12 @@ Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 _PATIENCE_SECONDS = 10.0
 
 
+#: PSNR of equal images, dB; about the resolution of float32. Infinity is no number in JSON, and has no mean.
+EQUAL = 140.0
+
+
 def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
-    """Return the peak signal-to-noise ratio of each image in dB, (n,).
+    """Return the peak signal-to-noise ratio of each image in dB, (n,); 140 at most, for equal images.
 
     Args:
         images: (n, 3, h, w) in [0, 1].
@@ -39,10 +43,10 @@ def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
     if ignored is not None:
         counted = ~ignored[:, None].expand_as(images)
         errors = ((images - truth).square() * counted).flatten(1).sum(1) / counted.flatten(1).sum(1)
-        return -10 * errors.log10()
+        return (-10 * errors.log10()).clamp(max=EQUAL)
     ratio = _torchmetrics("functional.image").peak_signal_noise_ratio
     value: Tensor = ratio(images, truth, data_range=(0.0, 1.0), dim=(1, 2, 3), reduction="none")
-    return value
+    return value.clamp(max=EQUAL)
 
 
 def ssim(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, RootModel
 
 from nfcore.errors import UserError
 from nfcore.evaluation.scores import Evaluation
 from nfcore.io.atomic import write_json
+from nfcore.io.records import Count, Name, Number, Record, read_record
 
 
-class ViewScore(BaseModel):
+class ViewScore(Record):
     """The scores of one test view."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    view: str = Field(description="The photo's name")
-    index: int = Field(ge=0, description="Its index among the test views")
-    scores: dict[str, float] = Field(description="Scores, named as their means in summary.json")
+    view: Name = Field(description="The photo's name")
+    index: Count = Field(description="Its index among the test views")
+    scores: dict[Name, Number] = Field(description="Scores, named as their means in summary.json")
 
 
-_ROWS = TypeAdapter(list[ViewScore])
+class _ViewScores(RootModel[list[ViewScore]]):
+    """The scores of all test views."""
 
 
 def by_view(evaluations: Mapping[str, Evaluation], indices: Sequence[int]) -> Iterator[ViewScore]:
@@ -39,6 +40,7 @@ def by_view(evaluations: Mapping[str, Evaluation], indices: Sequence[int]) -> It
             f"{scored}.{metric}": values[row]
             for scored, evaluation in evaluations.items()
             for metric, values in evaluation.scores.items()
+            if math.isfinite(values[row])
         }
         yield ViewScore(view=name, index=index, scores=scores)
 
@@ -55,11 +57,9 @@ def read_view_scores(path: Path) -> list[ViewScore]:
         UserError: the file is damaged.
 
     """
-    if not path.is_file():
+    if not path.exists():
         return []
     try:
-        return _ROWS.validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise UserError(
-            f"{path}: damaged ({error.errors()[0]['msg']}); run 'nfcore evaluate {path.parent} --again'"
-        ) from None
+        return read_record(path, _ViewScores).root
+    except UserError as error:
+        raise UserError(f"{error}; run 'nfcore evaluate {path.parent} --again'") from None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from nfcore.errors import UserError
 from nfcore.interfaces.exported import ExportedFile
 from nfcore.interfaces.exporter import Takes, Tolerance
 from nfcore.io.atomic import write_json
+from nfcore.io.files import inside, open_file
+from nfcore.io.records import Count, Name, Number, Pixels, Record, read_record
 from nfcore.plugin.components import Kind
 
 #: The manifest's file, and the other files that the core writes next to an exporter's.
@@ -25,38 +26,38 @@ FORMAT = 2
 _SHOWN = 12  # hexadecimal digits of a hash in messages
 
 
-class _Record(BaseModel):
-    """A part of the manifest: immutable, and unknown names are an error."""
+class _Record(Record):
+    """A part of the manifest: unknown names are an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class ContentRecord(_Record):
     """One file on disk."""
 
-    path: str = Field(description="Path within the export's folder, with forward slashes")
-    bytes: int = Field(ge=0, description="Size")
+    path: Name = Field(description="Path within the export's folder, with forward slashes")
+    bytes: Count = Field(description="Size")
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of its content")
 
 
 class ImageRecord(_Record):
     """The exported image."""
 
-    width: int = Field(ge=1, description="Pixels")
-    height: int = Field(ge=1, description="Pixels")
-    pixels_per_ray: int = Field(ge=1, description="Pixels per ray along each side")
+    width: Pixels = Field(description="Pixels")
+    height: Pixels = Field(description="Pixels")
+    pixels_per_ray: Pixels = Field(description="Pixels per ray along each side")
 
 
 class ModelRecord(_Record):
     """The student or the teacher that was exported."""
 
     kind: Takes = Field(description="Which of the two it is")
-    file: str | None = Field(description="Name of its file; none if it was exported from memory")
+    file: Name | None = Field(description="Name of its file; none if it was exported from memory")
     sha256: str | None = Field(description="SHA-256 of its file; none if it was exported from memory")
-    scene: str | None = Field(description="Name of the scene, if known")
-    components: dict[Kind, str] = Field(description="Its parts by kind, each with distribution and name")
-    parameters: int = Field(description="Trained parameters")
-    macs: int | None = Field(
+    scene: Name | None = Field(description="Name of the scene, if known")
+    components: dict[Kind, Name] = Field(description="Its parts by kind, each with distribution and name")
+    parameters: Count = Field(description="Trained parameters")
+    macs: Count | None = Field(
         description="Multiply-accumulate operations of a student's image, those of convolutions and products"
     )
 
@@ -64,27 +65,27 @@ class ModelRecord(_Record):
 class ExporterRecord(_Record):
     """What made the export."""
 
-    name: str = Field(description="Distribution and name of the exporter")
-    version: str | None = Field(description="Version of that distribution")
+    name: Name = Field(description="Distribution and name of the exporter")
+    version: Name | None = Field(description="Version of that distribution")
     options: dict[str, JsonValue] = Field(description="All of its options, including defaults")
-    nfcore: str = Field(description="Version of nfcore")
+    nfcore: Name = Field(description="Version of nfcore")
 
 
 class Parity(_Record):
     """How close the files are to torch, as measured."""
 
-    poses: int = Field(ge=1, description="Number of compared images, each at its own pose")
-    least_psnr: float = Field(description="Least PSNR of an image, dB; 140 means bit-equal")
-    mean_psnr: float = Field(description="Mean over the images, dB")
-    max_error: float = Field(description="Maximum difference of a colour value in [0, 1]")
+    poses: Count = Field(ge=1, description="Number of compared images, each at its own pose")
+    least_psnr: Number = Field(description="Least PSNR of an image, dB; 140 means bit-equal")
+    mean_psnr: Number = Field(description="Mean over the images, dB")
+    max_error: Number = Field(description="Maximum difference of a colour value in [0, 1]")
 
 
 class PhotoQuality(_Record):
     """How close files and torch are to the photos, measured on the same photos."""
 
-    photos: int = Field(ge=1, description="Test photos")
-    psnr: float = Field(description="Mean PSNR of the export, dB")
-    torch_psnr: float = Field(description="Mean PSNR of torch, dB")
+    photos: Count = Field(ge=1, description="Test photos")
+    psnr: Number = Field(description="Mean PSNR of the export, dB")
+    torch_psnr: Number = Field(description="Mean PSNR of torch, dB")
 
 
 class Manifest(_Record):
@@ -94,24 +95,32 @@ class Manifest(_Record):
     ``created`` and ``seconds``.
     """
 
-    format: int = Field(default=FORMAT, description="Version of this file format")
-    label: str = Field(description="Name of the export and of its folder")
+    format: Count = Field(default=FORMAT, description="Version of this file format")
+    label: Name = Field(description="Name of the export and of its folder")
     created: datetime = Field(description="When it was exported, UTC")
     model: ModelRecord = Field(description="What was exported")
     exporter: ExporterRecord = Field(description="What exported it")
     image: ImageRecord = Field(description="The image that the files render")
-    precision: str = Field(description="Precision of the network's weights and arithmetic")
-    target: str = Field(description="Target of the files: format with version, and systems")
+    precision: Name = Field(description="Precision of the network's weights and arithmetic")
+    target: Name = Field(description="Target of the files: format with version, and systems")
     files: tuple[ExportedFile, ...] = Field(description="The files to run, in order")
     contents: tuple[ContentRecord, ...] = Field(description="Every file of the exporter, sorted by path")
     tolerance: Tolerance = Field(description="How far from torch the files may be")
-    verified_by: str | None = Field(description="What ran the files; none if they were not run")
+    verified_by: Name | None = Field(description="What ran the files; none if they were not run")
     parity: Parity | None = Field(description="Against torch; none if it was not measured")
     photos: PhotoQuality | None = Field(description="Against photos; none if it was not measured")
     not_verified: tuple[str, ...] = Field(description="What was not verified, each with the reason")
     rejected: str | None = Field(description="Why the export was rejected; none if it was delivered")
     report: dict[str, JsonValue] = Field(description="The exporter's own findings on its files")
-    seconds: dict[str, float] = Field(description="Wall time of each part of the export")
+    seconds: dict[Name, Number] = Field(description="Wall time of each part of the export")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_this_format(cls, written: Any) -> Any:
+        form = written.get("format") if isinstance(written, dict) else None
+        if isinstance(form, int) and form > FORMAT:
+            raise ValueError(f"written by a newer nfcore (format {form:.3g}, this one reads {FORMAT})")
+        return _upgraded(written) if form == 1 else written
 
     @property
     def bytes(self) -> int:
@@ -151,23 +160,9 @@ class Manifest(_Record):
 
         """
         path = folder / MANIFEST
-        try:
-            written = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise UserError(
-                f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one"
-            ) from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: not a readable manifest: {error}") from None
-        form = written.get("format") if isinstance(written, dict) else None
-        if isinstance(form, int) and form > FORMAT:
-            raise UserError(f"{path}: written by a newer nfcore (format {form}, this one reads {FORMAT})")
-        try:
-            return cls.model_validate(_upgraded(written) if form == 1 else written)
-        except ValidationError as error:
-            issue = error.errors()[0]
-            where = ".".join(str(part) for part in issue["loc"]) or "manifest"
-            raise UserError(f"{path}: damaged manifest: {where}: {issue['msg']}") from None
+        if not path.exists():
+            raise UserError(f"{folder}: no export here (it has no {MANIFEST}); 'nfcore export' makes one")
+        return read_record(path, cls)
 
     def check_contents(self, folder: Path) -> None:
         """Check that the files in ``folder`` match the manifest.
@@ -178,7 +173,7 @@ class Manifest(_Record):
         """
         for content in self.contents:
             path = folder / content.path
-            if not path.is_file():
+            if not inside(path, folder):
                 raise UserError(f"{path}: missing, though {MANIFEST} lists it; export it again")
             if (found := sha256(path)) != content.sha256:
                 raise UserError(
@@ -195,7 +190,7 @@ def manifests(folder: Path) -> Iterator[tuple[Path, Manifest]]:
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal digits."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.errors import UserError
+from nfcore.io.files import read_file, read_text
 
 # The names that tempfile chooses for folders with the prefix below.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
@@ -96,7 +97,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     """
     with _refusing(path, "TOML"):
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(path))
 
 
 def read_json(path: Path) -> Any:
@@ -107,17 +108,13 @@ def read_json(path: Path) -> Any:
 
     """
     with _refusing(path, "JSON"):
-        return json.loads(path.read_bytes())
+        return json.loads(read_file(path))
 
 
 @contextmanager
 def _refusing(path: Path, form: str) -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # a number of 5000 digits, a thousand brackets
         raise UserError(f"{path}: not valid {form}: {error}") from None
 

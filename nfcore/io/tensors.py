@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nfcore.errors import UserError
 from nfcore.io.atomic import write_atomic
+from nfcore.io.files import check_file
 
 #: Nested dicts (keys: str or int), lists, tensors, numbers, strings, booleans and None.
 State: TypeAlias = Any
@@ -63,11 +64,10 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         UserError: the file is missing, damaged or not a safetensors file.
 
     """
+    check_file(path)
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 

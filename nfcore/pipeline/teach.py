@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import ConfigDict
 
 from nfcore.errors import UserError
 from nfcore.interfaces import RaySource, Teacher
@@ -12,8 +12,8 @@ from nfcore.interfaces.boundaries import calling, check_source
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.modules import module_with_weights
+from nfcore.io.records import Record, parse_record
 from nfcore.io.tensors import read_safetensors, write_safetensors
-from nfcore.options import Options
 from nfcore.pipeline.history import History, HistoryReporter
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
@@ -34,8 +34,10 @@ def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporte
     return recorder.history
 
 
-class TeacherCard(Options):
+class TeacherCard(Record):
     """The description in a teacher's file."""
+
+    model_config = ConfigDict(extra="forbid")
 
     teacher: PartCard
     scene: Scene
@@ -61,12 +63,7 @@ def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher
     tensors, metadata = read_safetensors(path)
     if "nfcore-teacher" not in metadata:
         raise UserError(f"{path}: not a teacher of nfcore (its metadata has no entry 'nfcore-teacher')")
-    try:
-        card = TeacherCard.model_validate_json(metadata["nfcore-teacher"])
-    except ValidationError as error:
-        raise UserError(
-            f"{path}: damaged, or a teacher of another version of nfcore: {error.errors()[0]['msg']}"
-        ) from None
+    card = parse_record(metadata["nfcore-teacher"], TeacherCard, str(path))
 
     def build() -> Teacher:
         return (components or plugins()).build("teacher", card.teacher.name, card.teacher.options, card.scene)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -82,26 +80,19 @@ class Curve:
     svg: str
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of ``metrics.jsonl``; incomplete lines, as of a run in progress, are skipped."""
-    rows = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(row)
-    return rows
+def curves(reports: Sequence[tuple[str, int, Mapping[str, float]]], quantity: Quantity) -> Iterator[Curve]:
+    """Yield a curve of ``quantity`` for each training stage that has reported it at least twice.
 
+    Args:
+        reports: the stage, the step and the finite figures of each report.
+        quantity: what is drawn.
 
-def curves(rows: list[dict[str, Any]], quantity: Quantity) -> Iterator[Curve]:
-    """Yield a curve of ``quantity`` for each training stage that has reported it at least twice."""
+    """
     for stage in _STAGES:
         points = [
-            (row["step"], float(row[quantity.key]))
-            for row in rows
-            if row.get("stage") == stage and _is_finite(row.get(quantity.key))
+            (step, scalars[quantity.key])
+            for reporting, step, scalars in reports
+            if reporting == stage and quantity.key in scalars
         ]
         if quantity.logarithmic:
             points = [(step, value) for step, value in points if value > 0]
@@ -111,10 +102,6 @@ def curves(rows: list[dict[str, Any]], quantity: Quantity) -> Iterator[Curve]:
         title = f"{stage}: {quantity.title}"
         words = f"from {first:.3g} to {last:.3g} in {points[-1][0]} steps"
         yield Curve(title, words, _drawn(_thinned(points), quantity, stage))
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

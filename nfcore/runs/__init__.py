@@ -5,6 +5,7 @@ from nfcore.runs.artifacts import Artifacts, StudentFile
 from nfcore.runs.artifacts import open_run as open
 from nfcore.runs.execution import execute
 from nfcore.runs.folder import Run
+from nfcore.runs.metrics_log import Report, read_reports
 from nfcore.runs.provenance import command_line
 from nfcore.runs.report import write_report
 from nfcore.runs.reporter import StageReporter
@@ -13,6 +14,7 @@ from nfcore.runs.scheduler import Scheduler
 
 __all__ = [
     "Artifacts",
+    "Report",
     "Run",
     "Scheduler",
     "Stage",
@@ -22,5 +24,6 @@ __all__ = [
     "execute",
     "open",
     "open_scene",
+    "read_reports",
     "write_report",
 ]

@@ -6,19 +6,20 @@ from pathlib import Path
 
 from nfcore.errors import UserError
 from nfcore.evaluation.comparison import Compared
-from nfcore.io.atomic import read_json
+from nfcore.io.records import read_record
 from nfcore.runs.folder import Run
+from nfcore.runs.results import Figures
 
 
 def read_compared(folder: Path) -> Compared:
     """Return the run in ``folder`` for a comparison.
 
     Raises:
-        UserError: there is no run, or none of its stages is finished.
+        UserError: there is no run, none of its stages is finished, or its summary is damaged.
 
     """
     run = Run(folder)
     summary = folder / "summary.json"
-    if not summary.is_file():
+    if not summary.exists():
         raise UserError(f"{folder}: no stage of this run is finished (it has no summary.json)")
-    return Compared(folder.resolve().name, read_json(summary), run.config)
+    return Compared(folder.resolve().name, read_record(summary, Figures).root, run.config)

@@ -12,8 +12,10 @@ import tomli_w
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.stages import STAGES, Stage, changed_settings, first_stage
 from nfcore.errors import UserError
-from nfcore.io.atomic import read_json, read_toml, write_atomic, write_json
+from nfcore.io.atomic import read_toml, write_atomic, write_json
+from nfcore.io.records import read_record
 from nfcore.options import parse
+from nfcore.runs.results import Results, measured
 
 
 class Run:
@@ -146,16 +148,16 @@ class Run:
     @property
     def finished(self) -> dict[str, dict[str, Any]]:
         """The figures of each finished stage, in the order in which they were finished."""
-        path = self.results_file
-        results: dict[str, dict[str, Any]] = read_json(path) if path.exists() else {}
-        if not (isinstance(results, dict) and all(isinstance(figures, dict) for figures in results.values())):
-            raise UserError(f"{path}: damaged: not the figures of a run's stages")
-        return results
+        if not self.results_file.exists():
+            return {}
+        return {
+            stage: dict(figures.root) for stage, figures in read_record(self.results_file, Results).root.items()
+        }
 
     def finish(self, stage: str, figures: dict[str, Any]) -> None:
         """Mark ``stage`` as finished, with its figures under the keys of ``summary.json``."""
         others = {name: value for name, value in self.finished.items() if name != stage}
-        write_json(self.results_file, others | {stage: figures})
+        write_json(self.results_file, others | {stage: measured(figures)})
         self.checkpoint_file(stage).unlink(missing_ok=True)
 
     def forget(self, first: Stage) -> None:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, AwareDatetime, ConfigDict, Field
 
 from nfcore.config.schema import PipelineConfig
 from nfcore.errors import PluginError, UserError
 from nfcore.io.atomic import write_json
+from nfcore.io.records import Record, read_record
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.checkpoints import machine
 from nfcore.runs.folder import Run
@@ -23,10 +24,8 @@ from nfcore.runtime import distributed
 _LIBRARIES = ("neural-field-core", "torch", "numpy")
 
 
-class Command(BaseModel):
+class Command(Record):
     """One command that worked on a run."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     line: str = Field(description="The command, quoted for a shell")
     began: AwareDatetime = Field(description="Start time, in UTC")
@@ -34,10 +33,10 @@ class Command(BaseModel):
     machine: str = Field(description="Processor and torch")
 
 
-class Provenance(BaseModel):
+class Provenance(Record):
     """The provenance of a run. Runs of older versions of nfcore have none."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     sources: dict[str, str] = Field(
         {},
@@ -55,12 +54,12 @@ class Provenance(BaseModel):
 
         """
         path = folder / "provenance.json"
-        if not path.is_file():
+        if not path.exists():
             return cls(sources={}, commands=())
         try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            raise UserError(f"{path}: damaged ({error.errors()[0]['msg']}); the run does without it") from None
+            return read_record(path, cls)
+        except UserError as error:
+            raise UserError(f"{error}; the run does without it: delete it") from None
 
 
 def keep(run: Run, sources: Mapping[str, str], manager: PluginManager, line: str) -> None:

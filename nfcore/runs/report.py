@@ -11,9 +11,11 @@ from nfcore import __version__
 from nfcore.errors import NfcoreError
 from nfcore.evaluation.per_view_scores import ViewScore, read_view_scores
 from nfcore.io.atomic import write_atomic
+from nfcore.io.files import read_text
 from nfcore.report import Contents, ShownCommand, build_page, curves, exports, figures, pictures, settings
 from nfcore.report.pictures import ShownView
 from nfcore.runs.artifacts import Artifacts
+from nfcore.runs.metrics_log import read_reports
 from nfcore.runs.provenance import Provenance
 
 
@@ -45,7 +47,7 @@ def gather(artifacts: Artifacts) -> Contents:
     run = artifacts.run
     summary = run.summary()
     provenance = Provenance.read(run.folder)
-    rows = curves.read_metrics(run.metrics_file)
+    reports = read_reports(run.metrics_file)
     scores = read_view_scores(run.view_scores_file) if "evaluate" in run.finished else []  # else they are older
     views, no_pictures = _views(artifacts, scores)
     return Contents(
@@ -61,14 +63,14 @@ def gather(artifacts: Artifacts) -> Contents:
         notes=tuple(figures.notes(summary)),
         scores=figures.views_worst_first(scores),
         exports=tuple(exports.shown_exports(run.exports_folder, run.config.export)),
-        psnr=tuple(curves.curves(rows, curves.PSNR)),
+        psnr=tuple(curves.curves(reports, curves.PSNR)),
         more_curves=tuple(
-            curve for quantity in (curves.LOSS, curves.RATE) for curve in curves.curves(rows, quantity)
+            curve for quantity in (curves.LOSS, curves.RATE) for curve in curves.curves(reports, quantity)
         ),
         times=tuple(figures.times(summary)),
         groups=tuple(settings.groups(run.config, provenance.sources, artifacts.components)),
         sources_known=bool(provenance.sources),
-        recipe=run.config_file.read_text(encoding="utf-8"),
+        recipe=read_text(run.config_file),
         commands=tuple(ShownCommand(c.line, c.began, c.versions, c.machine) for c in provenance.commands),
         written=figures.day(datetime.now(UTC)),
         nfcore=__version__,
@@ -95,5 +97,5 @@ def _facts(summary: dict[str, Any]) -> Iterator[str]:
     if "image_size" in summary:
         yield f"{summary['image_size']} pixels"
     if "test_views" in summary:
-        protocol = summary["protocol"]
+        protocol = summary.get("protocol", "all")
         yield f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}"

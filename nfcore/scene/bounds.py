@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
 
 from nfcore.options import StrictModel
 
-Vector = tuple[float, float, float]
+# Numbers beyond the range of float32 would become infinite; no scene needs one even near it.
+_Coordinate = Annotated[float, Field(ge=-1e9, le=1e9)]
+Vector = tuple[_Coordinate, _Coordinate, _Coordinate]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Colour = tuple[_Share, _Share, _Share]
 
@@ -32,8 +35,8 @@ class Scene(StrictModel):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    near: float = Field(gt=0, description="Depth of the nearest surface, scene units")
-    far: float = Field(gt=0, description="Depth of the farthest surface, scene units")
+    near: float = Field(gt=0, le=1e9, description="Depth of the nearest surface, scene units")
+    far: float = Field(gt=0, le=1e9, description="Depth of the farthest surface, scene units")
     box: tuple[Vector, Vector] = Field(description="Lower and upper corner of the scene's box, scene units")
     background: _Colour = Field((1.0, 1.0, 1.0), description="RGB behind everything, in [0, 1]")
     forward_facing: bool = Field(default=False, description="All cameras look the same way, as in LLFF captures")
@@ -41,10 +44,16 @@ class Scene(StrictModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Scene:
-        if not self.near < self.far:
+        if not 0 < _rounded(self.near) < _rounded(self.far):
             raise ValueError(f"near ({self.near}) must be less than far ({self.far})")
-        if not all(low < high for low, high in zip(*self.box, strict=True)):
+        if not all(_rounded(low) < _rounded(high) for low, high in zip(*self.box, strict=True)):
             raise ValueError(f"the box {self.box} must have its lower corner first")
         if self.forward_facing and self.unbounded:
             raise ValueError("a forward-facing scene has no end anyway: leave unbounded out")
         return self
+
+
+def _rounded(number: float) -> float:
+    """Return a number as float32 has it: bounds that are equal there have nothing between them."""
+    rounded: float = struct.unpack("f", struct.pack("f", number))[0]
+    return rounded

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torch import Tensor
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import write_json
+from nfcore.io.atomic import read_json, write_json
+from nfcore.io.records import Pixels
 from nfcore.options import parse
-from nfcore.scene.cameras import Cameras
+from nfcore.scene.cameras import RIGID, Cameras
 
 # Numbers beyond the range of float32 would become infinite; no scene needs one even near it.
 Number = Annotated[float, Field(ge=-1e9, le=1e9)]
-Pixels = Annotated[int, Field(ge=1, le=16384)]
+#: More than an hour of video.
+MOST_FRAMES = 1 << 18
 Row = tuple[Number, Number, Number, Number]
-#: How far R^T R may be from the identity: files that round to three digits pass, a scaled matrix does not.
-_RIGID = 0.01
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 
 
@@ -45,7 +44,7 @@ class CameraFrame(BaseModel):
     @classmethod
     def _three_rows(cls, pose: Any) -> Any:
         if isinstance(pose, list) and len(pose) == 4:
-            if list(pose[3]) != list(_LAST_ROW):
+            if pose[3] != list(_LAST_ROW):
                 raise ValueError("a fourth row must be (0, 0, 0, 1)")
             return pose[:3]
         return pose
@@ -81,7 +80,9 @@ class CameraPathFile(BaseModel):
     depth_unit: float | None = Field(
         None, gt=0, description="Scene units per step of 16-bit depth pictures next to this file"
     )
-    frames: list[CameraFrame] = Field(min_length=1, description="The cameras in their order")
+    frames: list[CameraFrame] = Field(
+        min_length=1, max_length=MOST_FRAMES, description="The cameras in their order"
+    )
 
     @model_validator(mode="after")
     def _sized(self) -> CameraPathFile:
@@ -129,7 +130,7 @@ class NerfstudioPath(BaseModel):
     render_height: Pixels
     render_width: Pixels
     fps: float = Field(30.0, gt=0, le=1000)
-    camera_path: list[NerfstudioFrame] = Field(min_length=1)
+    camera_path: list[NerfstudioFrame] = Field(min_length=1, max_length=MOST_FRAMES)
 
 
 class DataparserTransforms(BaseModel):
@@ -230,7 +231,7 @@ def write_path(path: Path, cameras: Cameras, fps: float, depth_unit: float | Non
 def check_rotation(rotation: Tensor) -> None:
     """Raise a ValueError if a matrix (3, 3) is not a rotation: it says whether it scales, skews or mirrors."""
     error = float((rotation.T @ rotation - torch.eye(3, dtype=rotation.dtype)).abs().max())
-    if not error < _RIGID:
+    if not error < RIGID:
         raise ValueError(f"its first three columns are no rotation (R^T R is {error:.2g} off the identity)")
     if torch.det(rotation) < 0:
         raise ValueError("its first three columns mirror (determinant -1): x is right, y up, -z forwards")
@@ -280,14 +281,9 @@ def _parts(rows: tuple[Row, Row, Row], path: Path) -> tuple[Tensor, Tensor]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; a path is orbit, spiral, test, reference or a JSON file") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}: a camera path is a JSON file") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not JSON: {str(error).splitlines()[0]}") from None
+    if not path.exists():
+        raise UserError(f"{path}: no such file; a path is orbit, spiral, test, reference or a JSON file")
+    values = read_json(path)
     if not isinstance(values, dict):
         raise UserError(f"{path}: a camera path is a JSON object with frames, not a {type(values).__name__}")
     return values

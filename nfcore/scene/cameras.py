@@ -161,6 +161,33 @@ class Cameras:
         return Cameras(self.poses.to(device), self.intrinsics.to(device), self.height, self.width)
 
 
+#: How far R^T R may be from the identity: files that round to three digits pass, a scaled matrix does not.
+RIGID = 0.01
+# Numbers beyond the range of float32 would become infinite; no scene needs one even near it.
+_FARTHEST = 1e9
+
+
+def check_cameras(cameras: Cameras) -> None:
+    """Check cameras that come from a file.
+
+    Raises:
+        UserError: there is none; a number is not finite, a pose is no rotation, a focal length is not positive.
+
+    """
+    if not len(cameras):
+        raise UserError("it has no cameras")
+    rotations = cameras.poses[:, :, :3].double()
+    off = (rotations.mT @ rotations - torch.eye(3, dtype=torch.float64)).abs().amax((1, 2))
+    sane = (cameras.poses.abs() <= _FARTHEST).flatten(1).all(1) & (cameras.intrinsics.abs() <= _FARTHEST).all(1)
+    for fine, fault in (
+        (sane, "a number that is not finite, or beyond 1e9"),
+        ((off < RIGID) & (torch.linalg.det(rotations.nan_to_num()) > 0), "a pose that is no rotation"),
+        ((cameras.intrinsics[:, :2] > 0).all(1), "a focal length that is not positive"),
+    ):
+        if not bool(fine.all()):
+            raise UserError(f"camera {int((~fine).nonzero()[0])} has {fault}")
+
+
 def ray_grid(poses: Tensor, intrinsics: Tensor, height: int, width: int, scale: int = 1) -> tuple[Tensor, Tensor]:
     """Return one ray through the centre of each ``scale`` x ``scale`` block of a height x width image.
 

@@ -7,24 +7,45 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from pydantic import BaseModel, ValidationError
 
 from nfcore.config.schema import Choice
+from nfcore.errors import UserError
 from nfcore.exports.parity import NoImageError, compare, shortfall
 from nfcore.exports.reference import Reference
 from nfcore.interfaces import Exporter, VerificationUnavailable
 from nfcore.interfaces.boundaries import check_exported, check_runner
-from nfcore.io.atomic import write_json
+from nfcore.io.atomic import read_json, write_json
+from nfcore.io.records import Count, Name, Record
 from nfcore.measuring.packages import Package
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.shrinking.pareto_selection import Measured
 from nfcore.shrinking.quality import Score
+
+Found = TypeVar("Found", bound=BaseModel)
+
+
+class _Package(Record):
+    """What was measured of a package."""
+
+    precision: Name
+    bytes: Count
+    score: Score | None
+    refused: str | None
+    timed: bool
+
+    @classmethod
+    def of(cls, measured: Measured) -> _Package:
+        return cls(**{name: getattr(measured, name) for name in cls.model_fields})
+
+    def as_measured(self, choice: Choice) -> Measured:
+        return Measured(choice, self.precision, self.bytes, self.score, self.refused, timed=self.timed)
 
 
 class CandidateCache:
@@ -53,21 +74,22 @@ class CandidateCache:
 
     def measure(self, choice: Choice) -> Measured:
         """Return the measurements of a package, from the cache or made now; a package that fails has no score."""
-        data = self.remembered("package", choice, lambda: _as_data(self._new(choice)))
-        measured = _from_data(choice, data)
+        data = self.remembered("package", choice, _Package, lambda: _Package.of(self._new(choice)))
+        measured = data.as_measured(choice)
         self.progress(measured)
         return measured
 
-    def remembered(self, what: str, choice: Choice, find: Callable[[], Any]) -> Any:
-        """Return the result of ``find`` for a choice (JSON values), from the cache or computed now."""
+    def remembered(self, what: str, choice: Choice, model: type[Found], find: Callable[[], Found]) -> Found:
+        """Return the result of ``find`` for a choice, from the cache if it has a ``model`` there, or now."""
         plugin, component = self.manager.find("exporter", choice.name)
         exporter = f"{plugin.distribution}/{component.name} {plugin.source.version}"
         key = json.dumps([what, self._fingerprint, exporter, choice.options], sort_keys=True)
-        known = self._read()
-        if key not in known:
-            known = self._read() | {key: find()}
-            write_json(self.path, known)
-        return known[key]
+        try:
+            return model.model_validate(self._read()[key])
+        except (KeyError, ValidationError):
+            found = find()
+        write_json(self.path, self._read() | {key: found.model_dump(mode="json")})
+        return found
 
     @contextmanager
     def made(self, choice: Choice, label: str) -> Iterator[Package]:
@@ -109,8 +131,8 @@ class CandidateCache:
 
     def _read(self) -> dict[str, Any]:
         try:
-            remembered = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):  # missing or damaged: it is only a cache
+            remembered = read_json(self.path)
+        except UserError:  # missing or damaged: it is only a cache
             return {}
         return remembered if isinstance(remembered, dict) else {}
 
@@ -123,19 +145,3 @@ def _fingerprint(reference: Reference) -> str:
     for tensor in (*weights, reference.cameras.poses, *reference.photos.images):
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _as_data(measured: Measured) -> dict[str, Any]:
-    score = None if measured.score is None else asdict(measured.score)
-    return {
-        "precision": measured.precision,
-        "bytes": measured.bytes,
-        "score": score,
-        "refused": measured.refused,
-        "timed": measured.timed,
-    }
-
-
-def _from_data(choice: Choice, data: dict[str, Any]) -> Measured:
-    score = None if data["score"] is None else Score(**data["score"])
-    return Measured(choice, data["precision"], data["bytes"], score, data["refused"], timed=data["timed"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from nfcore.shrinking.candidate_cache import CandidateCache
 from nfcore.shrinking.pareto_selection import Limits, Measured
 from nfcore.shrinking.path_search import furthest
 from nfcore.shrinking.quality import expected_loss, squared_errors
-from nfcore.shrinking.sensitivity import Sensitivity, sensitivities
+from nfcore.shrinking.sensitivity import Sensitivities, Sensitivity, sensitivities
 from nfcore.student.light_field import LightField
 
 #: Maximum number of mixed-precision packages to export in search of the smallest.
@@ -91,12 +91,12 @@ def _mixed(
     photos = len(cache.reference.cameras)
     views = {index * photos // _SENSITIVITY_VIEWS for index in range(_SENSITIVITY_VIEWS)}
     cameras = cache.reference.cameras[sorted(views)]
-    measured_layers = cache.remembered(
+    layers = cache.remembered(
         "layers",
         _choice(name, options),
-        lambda: {k: asdict(v) for k, v in sensitivities(student, exporter, cameras, reporter).items()},
-    )
-    layers = {layer: Sensitivity.from_data(data) for layer, data in measured_layers.items()}
+        Sensitivities,
+        lambda: Sensitivities(sensitivities(student, exporter, cameras, reporter)),
+    ).root
     path = bit_allocations(layers)
     base = _taking_bits(cache, name, exporter, options, path[-1].bits)
     reporter.start(_TRIES, "package")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
+from pydantic import RootModel
 from torch import Tensor, nn
 
 from nfcore.exports.deploy import DeployedLightField, DeployedNetwork
 from nfcore.interfaces import Exporter
 from nfcore.interfaces.reporting import Reporter
+from nfcore.io.records import Name
 from nfcore.scene.cameras import Cameras, ray_grid
 from nfcore.student.complexity import macs
 from nfcore.student.light_field import LightField
@@ -36,10 +37,9 @@ class Sensitivity:
     weights: int
     errors: Mapping[int, float]
 
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Sensitivity:
-        """Return the sensitivity in JSON values, where all keys are strings."""
-        return cls(data["weights"], {int(bits): error for bits, error in data["errors"].items()})
+
+class Sensitivities(RootModel[dict[Name, Sensitivity]]):
+    """The sensitivities of a student's layers, by name, as the cache has them."""
 
 
 @torch.no_grad()

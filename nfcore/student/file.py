@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import torch
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor
 
 from nfcore.errors import UserError
+from nfcore.io.modules import check_dtypes
+from nfcore.io.records import Count, Name, Pixels, Record, parse_record
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.scene.bounds import Scene
-from nfcore.scene.cameras import Cameras
+from nfcore.scene.cameras import Cameras, check_cameras
 
 #: Version of the file format that is written; this version and older ones can be read.
 FORMAT = 1
@@ -23,28 +26,36 @@ _CARD = "nfcore"
 _POSES, _INTRINSICS = "cameras.poses", "cameras.intrinsics"
 
 
-class PartCard(BaseModel):
+class PartCard(Record):
     """One component of a student by name, with its options."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
-    options: dict[str, object] = {}
+    name: Name
+    options: dict[Name, object] = Field(default={})
 
 
-class StudentCard(BaseModel):
+class StudentCard(Record):
     """The description in a student's file, from which the student is rebuilt."""
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = Field(default=FORMAT, description="Version of this file format")
+    format: Count = Field(default=FORMAT, description="Version of this file format")
     encoding: PartCard
     backbone: PartCard
     upsampler: PartCard
-    scale: int
+    scale: Pixels
     scene: Scene
-    height: int
-    width: int
+    height: Pixels
+    width: Pixels
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_known_format(cls, written: Any) -> Any:
+        form = written.get("format") if isinstance(written, dict) else None
+        if isinstance(form, int) and form > FORMAT:  # its fields may be others
+            raise ValueError(f"written by a newer nfcore (format {form:.3g}, this one reads {FORMAT})")
+        return written
 
 
 @dataclass(frozen=True)
@@ -77,29 +88,17 @@ def read_student(path: Path) -> SavedStudent:
 
     """
     tensors, metadata = read_safetensors(path)
-    card = _read_card(metadata, path)
+    if _CARD not in metadata:
+        raise UserError(f"{path}: not a student of nfcore (its metadata has no entry {_CARD!r})")
+    card = parse_record(metadata[_CARD], StudentCard, str(path))
     missing = {_POSES, _INTRINSICS} - set(tensors)
     if missing:
         raise UserError(f"{path}: damaged student: missing {', '.join(sorted(missing))}")
     poses, intrinsics = tensors.pop(_POSES), tensors.pop(_INTRINSICS)
     try:
         cameras = Cameras(poses, intrinsics, card.height, card.width)
+        check_dtypes({_POSES: poses, _INTRINSICS: intrinsics}, dict.fromkeys((_POSES, _INTRINSICS), torch.float32))
+        check_cameras(cameras)
     except (UserError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged student: {error}") from error
     return SavedStudent(card, cameras, tensors)
-
-
-def _read_card(metadata: Mapping[str, str], path: Path) -> StudentCard:
-    if _CARD not in metadata:
-        raise UserError(f"{path}: not a student of nfcore (its metadata has no entry {_CARD!r})")
-    try:
-        written = json.loads(metadata[_CARD])
-        if written["format"] > FORMAT:  # before its fields are checked: a newer format may have others
-            raise UserError(
-                f"{path}: written by a newer nfcore (format {written['format']}, this one reads {FORMAT})"
-            )
-        return StudentCard.model_validate(written)
-    except ValidationError as error:
-        raise UserError(f"{path}: damaged student: {error.errors()[0]['msg']}") from None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise UserError(f"{path}: damaged student: its card is not JSON with a format") from None

@@ -44,7 +44,7 @@ def test_a_missing_transforms_file_is_named(dataset, split):
 def test_a_folder_in_a_transforms_files_place_is_named(dataset):
     (dataset.folder / "transforms_test.json").unlink()
     (dataset.folder / "transforms_test.json").mkdir()
-    refused(dataset.folder, "transforms_test.json can't be read")
+    refused(dataset.folder, "transforms_test.json", "is a folder")
 
 
 @pytest.mark.parametrize("text", ["", "{", "\x00", "[1, 2"])

@@ -46,8 +46,8 @@ class Guided(RayEncoding):
     class Options(nfcore.Options):
         """Options of the guided encoding."""
 
-        points: int = Field(4, ge=1, description="Points per ray, K")
-        channels: int = Field(8, ge=1, description="Learned features at each point, c")
+        points: int = Field(4, ge=1, le=256, description="Points per ray, K")
+        channels: int = Field(8, ge=1, le=256, description="Learned features at each point, c")
         lookup: Literal["volume", "planes"] = Field(
             "volume",
             description="Where features are stored: in a volume, at the vertices around occupied cells, or in "
@@ -56,8 +56,8 @@ class Guided(RayEncoding):
         resolution: int = Field(
             64, ge=8, le=256, description="Vertices along each side of the cube, texels of planes"
         )
-        steps: int = Field(32, ge=2, description="Samples of the march through the teacher's density")
-        octaves: int = Field(2, ge=0, description="Octaves of sin and cos of the points' mean, L")
+        steps: int = Field(32, ge=2, le=4096, description="Samples of the march through the teacher's density")
+        octaves: int = Field(2, ge=0, le=16, description="Octaves of sin and cos of the points' mean, L")
 
     options: Options
     frequencies: Tensor

@@ -27,9 +27,10 @@ class ResidualConv(nfcore.Backbone):
         depth: int = Field(
             60,
             ge=4,
+            le=4096,
             description="D as the paper counts: head, two layers a block, and the upsampler's last layer; even",
         )
-        width: int = Field(256, ge=1, description="Features per ray")
+        width: int = Field(256, ge=1, le=8192, description="Features per ray")
         layer: Layer = Field(
             "conv", description="1x1 convolutions, or linear layers on channels-last features (the paper's MLP)"
         )

@@ -37,8 +37,10 @@ class Points(RayEncoding):
     class Options(nfcore.Options):
         """Options of the K-point encoding."""
 
-        samples: int = Field(8, ge=2, description="Points per ray, K; the first and the last end the span")
-        octaves: int = Field(6, ge=1, description="Octaves of the positional encoding, L")
+        samples: int = Field(
+            8, ge=2, le=1024, description="Points per ray, K, from one end of the span to the other"
+        )
+        octaves: int = Field(6, ge=1, le=16, description="Octaves of the positional encoding, L")
         span: Literal["near-far", "box"] = Field(
             "near-far",
             description="Span of the points: depths from the scene's near to far (the paper), or the ray's "

@@ -28,13 +28,13 @@ class TransposedConv(nfcore.Upsampler):
     class Options(BlockOptions):
         """Options of the transposed-convolution upsampler."""
 
-        channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        channels: tuple[Annotated[int, Field(ge=1, le=8192)], ...] = Field(
             (64, 64, 16),
             min_length=1,
             description="Channels of the stages of x8. With fewer stages the last ones are used, so that layers "
             "at the image's size stay narrow; with more, the last is repeated",
         )
-        blocks: int = Field(2, ge=0, description="Residual blocks after each stage")
+        blocks: int = Field(2, ge=0, le=256, description="Residual blocks after each stage")
 
     options: Options
 
@@ -70,7 +70,7 @@ class PixelShuffle(nfcore.Upsampler):
     class Options(nfcore.Options):
         """Options of the pixel-shuffle upsampler."""
 
-        kernel: int = Field(3, ge=1, description="Side of the convolution's kernel in rays; odd")
+        kernel: int = Field(3, ge=1, le=31, description="Side of the convolution's kernel in rays; odd")
 
         @field_validator("kernel")
         @classmethod

@@ -29,9 +29,12 @@ class ResMLP(nfcore.Backbone):
         """Options of R2L's residual MLP."""
 
         depth: int = Field(
-            88, ge=4, description="D as the paper counts: head, two layers a block, and the layer to RGB; even"
+            88,
+            ge=4,
+            le=4096,
+            description="D as the paper counts: head, two layers a block, layer to RGB; even",
         )
-        width: int = Field(256, ge=1, description="Features per ray, W")
+        width: int = Field(256, ge=1, le=8192, description="Features per ray, W")
 
         @field_validator("depth")
         @classmethod

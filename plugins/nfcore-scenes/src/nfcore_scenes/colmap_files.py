@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 
 from nfcore import UserError
+from nfcore.io import read_file
 from nfcore_scenes.colmap_library import pycolmap
 from nfcore_scenes.folders import inside
 from nfcore_scenes.lenses import Lens
+from nfcore_scenes.points import MOST_BYTES
 
 _NAMES = ("cameras", "images", "points3D")
 
@@ -171,10 +173,7 @@ class _Records:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        try:
-            self.data = file.read_bytes()
-        except OSError as error:
-            raise UserError(f"{file} can't be read: {error.strerror}") from error
+        self.data = read_file(file, MOST_BYTES)
         self.at = 0
 
     def each(self, skip: Callable[[_Records], None]) -> None:

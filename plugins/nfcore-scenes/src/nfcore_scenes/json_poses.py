@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from nfcore import UserError
+from nfcore.io import read_file
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -24,12 +26,10 @@ def read_json(file: Path, model: type[Model]) -> Model:
         UserError: the file is missing, not JSON, or has other contents; names the place in it.
 
     """
+    if not os.path.lexists(file):
+        raise UserError(f"{file} is missing: the data set lists its photos and poses there")
     try:
-        return model.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: the data set lists its photos and poses there") from None
-    except OSError as error:
-        raise UserError(f"{file} can't be read: {error.strerror}") from error
+        return model.model_validate_json(read_file(file))
     except ValidationError as error:
         raise UserError(_first_problem(file, error)) from None
 

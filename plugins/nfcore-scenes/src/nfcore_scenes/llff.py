@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from nfcore.dataset import (
     moved_poses,
     upright_frame,
 )
+from nfcore.io import read_file
 from nfcore_scenes.bounds import forward_scene, scene_around
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.captures import Capture, PosedPhoto
@@ -109,10 +112,11 @@ def read_poses_bounds(file: Path) -> tuple[Tensor, list[tuple[float, float, floa
         UserError: the file is missing or has other contents.
 
     """
+    if not os.path.lexists(file):
+        raise UserError(f"{file} is missing: an LLFF data set holds its poses there")
+    data = read_file(file)
     try:
-        rows = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise UserError(f"{file} is missing: an LLFF data set holds its poses there") from None
+        rows = np.load(io.BytesIO(data), allow_pickle=False)
     except OSError as error:
         raise UserError(f"{file} can't be read: {error.strerror or 'it is no array of numbers'}") from None
     except (ValueError, EOFError, SyntaxError, MemoryError, OverflowError):

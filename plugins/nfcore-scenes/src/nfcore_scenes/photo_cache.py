@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from nfcore.io import atomic_path
+from nfcore.io import atomic_path, open_file
 
 #: Raise it when photos are prepared differently, so that files of older versions are not used.
 _VERSION = 1
@@ -25,7 +25,7 @@ def content_key(files: Iterable[Path], settings: str) -> str:
     """Return a hash of the bytes of ``files``, in order, and of the text ``settings``."""
     digest = hashlib.blake2b(f"{_VERSION} {settings}".encode(), digest_size=20)
     for file in files:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             digest.update(hashlib.file_digest(stream, "blake2b").digest())
     return digest.hexdigest()
 

@@ -13,6 +13,10 @@ import torch
 from torch import Tensor
 
 from nfcore import UserError
+from nfcore.io import read_file
+
+#: Greatest size of a file of points or of COLMAP's, which is read whole.
+MOST_BYTES = 4 << 30
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -29,10 +33,7 @@ def read_points(file: Path) -> Tensor:
         UserError: the file is missing, truncated, or not a PLY file with ``vertex`` (x, y, z) as first element.
 
     """
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} can't be read: {error.strerror}") from None
+    data = read_file(file, MOST_BYTES)
     try:
         points = _vertices(data)
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError):

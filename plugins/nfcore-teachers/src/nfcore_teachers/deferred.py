@@ -30,7 +30,7 @@ from nfcore.scene import Vector
 from nfcore_teachers.deferred_fit import fit_deferred
 from nfcore_teachers.deferred_rendering import render_deferred
 from nfcore_teachers.fused_field import LEAST_TRANSMITTANCE, FusedField
-from nfcore_teachers.marching import Marcher
+from nfcore_teachers.marching import Marcher, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.ray_network import RayNetwork
 from nfcore_teachers.rendering import rendering, require_flat
@@ -80,7 +80,10 @@ class Deferred(Teacher):
         )
         network_learning_rate: float = Field(3e-3, gt=0, description="Adam's first step size for the network")
         samples_per_step: int = Field(
-            60_000, ge=100, description="Samples per training step; the number of rays adapts to reach it"
+            60_000,
+            ge=100,
+            le=2**24,
+            description="Samples per training step; the number of rays adapts",
         )
         prune_threshold: float = Field(
             0.01, gt=0, lt=1, description="Opacity of one march step below which a voxel counts as empty"
@@ -263,6 +266,7 @@ class Deferred(Teacher):
             )
         result = super().load_state_dict(state_dict, strict, assign)
         self.grid.index()
+        check_march_step(self.march_step, self.domain)
         self._fused = None
         return result
 

@@ -23,7 +23,7 @@ from nfcore.geometry import Domain, spherical_harmonics
 from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit
-from nfcore_teachers.marching import Marcher
+from nfcore_teachers.marching import Marcher, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.resolution import default_resolution
@@ -80,7 +80,10 @@ class HashGrid(Teacher):
         )
         learning_rate: float = Field(1e-2, gt=0, description="Adam's first step size")
         samples_per_step: int = Field(
-            2**18, ge=100, description="Samples per training step; the number of rays adapts. 20000 suits a CPU"
+            2**18,
+            ge=100,
+            le=2**24,
+            description="Samples per step; the number of rays adapts. 20000 suits a CPU",
         )
         prune_threshold: float = Field(
             0.01, gt=0, lt=1, description="Opacity of one march step below which a cell counts as empty"
@@ -209,7 +212,9 @@ class HashGrid(Teacher):
             self.shape()
         if "occupancy.occupied" in state_dict:
             self.occupancy.restrict(torch.ones_like(state_dict["occupancy.occupied"], device=self.finest.device))
-        return super().load_state_dict(state_dict, strict, assign)
+        result = super().load_state_dict(state_dict, strict, assign)
+        check_march_step(self.march_step, self.domain)
+        return result
 
 
 def _linear(inputs: int, outputs: int) -> nn.Linear:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nfcore.geometry import Paths
+from nfcore.geometry import Domain, Paths
 from nfcore_teachers.occupancy import OccupancyGrid, dilated
 
+#: Most steps along the domain's longest side.
+_MOST_STEPS = 1 << 16
 #: Steps that are skipped at once where nothing is near.
 STRIDE = 4
 
@@ -50,7 +52,8 @@ class Marcher:
         self.occupied = grid.occupied.flatten()
         # Samples lie up to (STRIDE - 1) / 2 steps from the middle of their stride, and so do their cells.
         reach = (STRIDE - 1) / 2 * step
-        self.nearby = dilated(grid.occupied, math.ceil(reach / grid.cell.min().item())).flatten()
+        cells = math.ceil(min(reach / grid.cell.min().item(), max(grid.shape)))
+        self.nearby = dilated(grid.occupied, cells).flatten()
 
     @torch.no_grad()
     def march(self, paths: Paths, jitter: Tensor | None = None) -> Samples:
@@ -87,3 +90,9 @@ class Marcher:
         for place, side in zip(places, self.shape, strict=True):
             index = index * side + place.int().clamp_(0, side - 1)
         return cells.index_select(0, index.flatten()).view(distance.shape)
+
+
+def check_march_step(step: Tensor, domain: Domain) -> None:
+    """Raise a ValueError if a saved ``step`` would make marching through ``domain`` endless."""
+    if not domain.longest / _MOST_STEPS <= step.item() < math.inf:
+        raise ValueError(f"march_step is {step.item():.3g}, and the scene's longest side {domain.longest:.3g}")

@@ -54,7 +54,7 @@ class MipNerf(Teacher):
         width: int = Field(256, ge=4, le=2048, description="Features in each hidden layer")
         octaves: int = Field(16, ge=1, le=20, description="Octaves of the integrated positional encoding")
         samples: int = Field(128, ge=2, le=1024, description="Intervals on each ray, in each of the two passes")
-        rays_per_step: int = Field(4096, ge=1, description="Training rays per step; 256 suits a CPU")
+        rays_per_step: int = Field(4096, ge=1, le=2**20, description="Training rays per step; 256 suits a CPU")
         learning_rate: float = Field(5e-4, gt=0, description="Adam's first step size; small networks take 2e-3")
         final_learning_rate: float = Field(0.01, gt=0, le=1, description="Last step size as a share of the first")
 

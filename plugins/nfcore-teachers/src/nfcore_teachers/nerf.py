@@ -51,7 +51,7 @@ class Nerf(Teacher):
         octaves: int = Field(10, ge=0, le=16, description="Octaves of the points' positional encoding")
         coarse: int = Field(64, ge=2, le=1024, description="Samples on each ray for the coarse network")
         fine: int = Field(128, ge=1, le=1024, description="Further samples on each ray, for the fine network")
-        rays_per_step: int = Field(4096, ge=1, description="Training rays per step; 256 suits a CPU")
+        rays_per_step: int = Field(4096, ge=1, le=2**20, description="Training rays per step; 256 suits a CPU")
         learning_rate: float = Field(5e-4, gt=0, description="Adam's first step size; small networks take 2e-3")
         final_learning_rate: float = Field(0.1, gt=0, le=1, description="Last step size as a share of the first")
 

@@ -74,6 +74,8 @@ class OccupancyGrid(nn.Module):
 
     def restrict(self, candidates: Tensor) -> None:
         """Let only ``candidates`` (x, y, z) ever be occupied, and occupy all of them."""
+        if candidates.ndim != 3 or not candidates.numel():
+            raise ValueError(f"occupied has the shape {tuple(candidates.shape)}, not that of a grid")
         self.candidates = candidates
         self.opacity = torch.zeros_like(candidates, dtype=torch.float32)
         self.occupied = candidates.clone()

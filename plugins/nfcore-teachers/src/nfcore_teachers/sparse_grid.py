@@ -6,6 +6,7 @@ interpolate them trilinearly; as in Plenoxels, only vertices that matter have va
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -15,6 +16,8 @@ from nfcore import Scene
 from nfcore.geometry import corner_offsets, domain_box, interpolate, locate
 from nfcore_teachers.occupancy import OccupancyGrid, Shape, dilated, proportional_shape
 
+#: Greatest number of voxels along the domain's longest side.
+FINEST = 1024
 #: Vertices whose values are interpolated at once.
 CHUNK = 65536
 # A cell's lowest corner and its neighbours along z, y and x, in the order of ``corner_offsets``.
@@ -145,7 +148,14 @@ class SparseGrid(nn.Module):
 
         One small table by cell costs a look-up two gathers; a dense map of vertices would cost it eight.
         """
+        if not 1 <= int(self.resolution) <= FINEST:
+            raise ValueError(f"grid.resolution is {int(self.resolution)}, not 1 to {FINEST}")
         self.shape = vertex_shape(self.scene, int(self.resolution))
+        count, stored = math.prod(self.shape), self.vertices
+        if stored.ndim != 1 or (len(stored) and not 0 <= int(stored[0]) <= int(stored[-1]) < count):
+            raise ValueError(f"grid.vertices are not the numbers of vertices, 0 to {count - 1}")
+        if bool((stored[1:] <= stored[:-1]).any()):
+            raise ValueError("grid.vertices are not in order")
         device = self.vertices.device
         row = torch.zeros(self.shape, dtype=torch.int32, device=device)
         row.view(-1)[self.vertices] = torch.arange(1, len(self.vertices) + 1, dtype=torch.int32, device=device)

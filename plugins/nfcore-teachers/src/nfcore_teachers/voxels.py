@@ -22,7 +22,7 @@ from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
 from nfcore.geometry import BASIS_SIZE, Domain, interpolate, spherical_harmonics
 from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.marched_fit import MarchedFit
-from nfcore_teachers.marching import Marcher
+from nfcore_teachers.marching import Marcher, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.resolution import default_resolution
@@ -86,7 +86,10 @@ class Voxels(Teacher):
         )
         network_learning_rate: float = Field(3e-3, gt=0, description="Adam's first step size for the network")
         samples_per_step: int = Field(
-            22_000, ge=100, description="Samples per training step; the number of rays adapts to reach it"
+            22_000,
+            ge=100,
+            le=2**24,
+            description="Samples per training step; the number of rays adapts",
         )
         prune_threshold: float = Field(
             0.01, gt=0, lt=1, description="Opacity of one march step below which a cell counts as empty"
@@ -252,4 +255,5 @@ class Voxels(Teacher):
             )
         result = super().load_state_dict(state_dict, strict, assign)
         self.grid.index()
+        check_march_step(self.march_step, self.domain)
         return result

@@ -1,0 +1,53 @@
+"""``summary.json`` and ``state/results.json``: figures by flat dotted keys, checked wherever they are read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import RootModel, model_validator
+
+from nfcore.io.records import Name
+
+# The figures that are text; all others are numbers or booleans.
+_TEXTS = frozenset({"scene", "protocol", "precision", "verified_by", "not_verified"})
+_LONGEST_TEXT = 10_000
+# Beyond it, neither Python's float nor JavaScript's number is exact for whole numbers.
+_GREATEST = 1 << 53
+
+
+class Figures(RootModel[dict[Name, Any]]):
+    """The figures of a run, or of one of its stages, by keys such as ``student.test.psnr``."""
+
+    @model_validator(mode="after")
+    def _texts_and_numbers(self) -> Figures:
+        for name, value in self.root.items():
+            text = name.rpartition(".")[2] in _TEXTS
+            if not (_is_text(value) if text else _is_number(value)):
+                raise ValueError(f"damaged: {name:.80} is {'no text' if text else 'no finite number'}")
+        return self
+
+
+class Results(RootModel[dict[Name, Figures]]):
+    """The figures of each finished stage, in the order in which they were finished."""
+
+
+def measured(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``figures`` without those that are not finite: what was not measured is absent.
+
+    >>> measured({"student.test.psnr": 31.5, "student.test.lpips": math.nan})
+    {'student.test.psnr': 31.5}
+    """
+    finite = (key for key, value in figures.items() if not isinstance(value, float) or math.isfinite(value))
+    return {key: figures[key] for key in finite}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, int):
+        return abs(value) <= _GREATEST
+    return isinstance(value, float) and math.isfinite(value)
