@@ -18,6 +18,10 @@ def reading(name: str, *markers: str) -> Component:
     return Component("ray_source", name, "tiny:Ring", markers=markers, level=2)
 
 
+def posing(name: str, *suffixes: str) -> Component:
+    return Component("ray_source", name, "tiny:Ring", suffixes=suffixes, level=2)
+
+
 def manager(**plugins: list[Component]) -> PluginManager:
     """A manager with a plugin, named by the distribution, for each list of components."""
 
@@ -60,6 +64,44 @@ def test_a_name_that_two_distributions_have_is_said_in_full(folder):
 def test_a_folder_that_none_reads_is_answered_with_what_each_looks_for(folder):
     with pytest.raises(UserError, match=r"numbers has poses\.npy; words has model/a\.txt or model/a\.bin"):
         recognised(folder, manager(a=SOURCES))
+
+
+@pytest.mark.parametrize("file", ["a.JPG", "holiday/a.jpg"])
+def test_a_folder_of_plain_files_goes_to_the_ray_source_that_reads_them(folder, file):
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text("")
+    assert recognised(folder, manager(a=[*SOURCES, posing("plain", ".jpg", ".mp4")])) == "plain"
+
+
+def test_a_marker_goes_before_plain_files(folder):
+    (folder / "a.jpg").write_text("")
+    (folder / "poses.npy").write_text("")
+    assert recognised(folder, manager(a=[*SOURCES, posing("plain", ".jpg")])) == "numbers"
+
+
+def test_hidden_files_are_not_plain_files(folder):
+    (folder / ".a.jpg").write_text("")
+    with pytest.raises(UserError, match=r"plain reads \.jpg"):
+        recognised(folder, manager(a=[posing("plain", ".jpg")]))
+
+
+def test_a_scene_may_be_a_file_alone(folder, monkeypatch):
+    (folder / "film.MP4").write_text("")
+    monkeypatch.chdir(folder)
+    plain = manager(a=[posing("plain", ".jpg", ".mp4")])
+    assert scene_choice("film.MP4", plain) == {"name": "plain", "path": str(folder / "film.MP4")}
+    (folder / "film.txt").write_text("")
+    with pytest.raises(UserError, match=r"film.txt is no file .* plain reads \.jpg \.mp4"):
+        scene_choice("film.txt", plain)
+
+
+def test_photos_that_none_reads_are_answered_with_the_plugin_that_would(folder):
+    def explain(what: str, name: str) -> list[str]:
+        return [f"install {name}"] if (what, name) == ("ray source", "photos") else []
+
+    (folder / "a.jpg").write_text("")
+    with pytest.raises(UserError, match="photos without poses, or a video: install photos"):
+        recognised(folder, PluginManager([], explain=explain))
 
 
 def test_a_scene_may_be_a_folder_alone(folder, monkeypatch):

@@ -27,6 +27,7 @@ from nfcore.dataset.photos import (
     read_pixels,
     scaled_size,
 )
+from nfcore.dataset.plot import save_scene_picture
 from nfcore.dataset.splits import hold_out
 from nfcore.dataset.undistortion import resample_photo
 
@@ -53,6 +54,7 @@ __all__ = [
     "photo_sizes",
     "read_pixels",
     "resample_photo",
+    "save_scene_picture",
     "scaled_size",
     "upright_frame",
     "visible_depths",

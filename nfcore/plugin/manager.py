@@ -237,9 +237,13 @@ class PluginManager:
             nearest(name.rpartition("/")[2], known),
             *(f"{p} is broken: {p.problem}" for p in self.plugins if p.problem),
             *(f"{s} is disabled by {variable}" for s, variable in self.disabled),
-            *self._explain(what, name),
+            *self.elsewhere(what, name),
         ]
         return PluginError(f"unknown {what} {name!r}: {'; '.join(hints)}")
+
+    def elsewhere(self, what: str, name: str) -> list[str]:
+        """Return where else there may be a ``what`` called ``name``, such as a plugin that is not installed."""
+        return list(self._explain(what, name))
 
     def _pick(self, what: str, name: str, offers: list[tuple[Plugin, Offer]]) -> tuple[Plugin, Offer]:
         distribution, _, bare = name.rpartition("/")
