@@ -36,8 +36,8 @@ class Component:
         level: the interface level that the class was written for, by ``INTERFACE_LEVELS`` at that time. A
             component of another level is listed with what to install; its code is not imported.
         markers: of a ray source, files by which it recognises its folders, relative to them; one is enough.
-        suffixes: of a ray source that makes a scene of plain files, such as ``(".jpg", ".mp4")``: their suffixes in
-            lower case. It reads a file that has one, and a folder of such files in which no marker was found.
+        suffixes: of a ray source that makes a scene of plain files, such as ``(".jpg", ".mp4")``: their suffixes
+            in lower case. It reads a file that has one, and a folder of such files in which no marker was found.
 
     """
 

@@ -1,0 +1,75 @@
+"""The ray source ``photos``: photos without poses, or a video, posed once, then read as any data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import ConfigDict, Field
+
+import nfcore
+from nfcore import Cameras, Points, Scene, Split, UserError, Views
+from nfcore.ui import Console
+from nfcore_pose.estimation import posed_capture
+from nfcore_pose.options import PosingOptions
+
+#: The ray source that reads what is written here.
+_READER = "colmap"
+
+
+class Photos(nfcore.RaySource):
+    """Photos without poses, or a video: posed by COLMAP, kept in the cache, and read by the ray source ``colmap``.
+
+    The poses depend on the photos' bytes and on the options alone: a later run reads the same. Options that are
+    not its own are those of ``colmap``, such as ``test_every`` and ``multiple_of``.
+    """
+
+    class Options(PosingOptions):
+        """Options of ``photos``; others are passed on to ``colmap``."""
+
+        model_config = ConfigDict(extra="allow")
+
+        path: Path = Field(description="Folder of photos, or a video")
+
+    options: Options
+
+    def __init__(self, options: Options, image_size: int | None = None) -> None:
+        super().__init__(options, image_size)
+        with Console(pictures=False) as console:
+            capture = posed_capture(options.path, options, console)
+            for sentence in _shortcomings(capture.posed.registered, capture.posed.photos, capture.posed.advice):
+                console.note(sentence)
+        passed_on = {"images": "images"} | (options.model_extra or {}) | {"path": capture.folder}
+        try:
+            self._posed = nfcore.plugins().build("ray_source", _READER, passed_on, image_size)
+        except UserError as error:
+            raise UserError(str(error).replace(str(capture.folder), str(options.path))) from None
+
+    @property
+    def name(self) -> str:
+        """The name of the folder or the video."""
+        return self.options.path.resolve().stem
+
+    @property
+    def scene(self) -> Scene:
+        """Bounds and background, as ``colmap`` finds them."""
+        return self._posed.scene
+
+    @property
+    def points(self) -> Points | None:
+        """The points that were reconstructed along with the poses."""
+        return self._posed.points
+
+    def views(self, split: Split) -> Views:
+        """Return the posed photos of one split; see ``nfcore.RaySource.views``."""
+        return self._posed.views(split)
+
+    def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
+        """Return ``n`` cameras among the training cameras; see ``nfcore.RaySource``."""
+        return self._posed.sample_cameras(n, generator)
+
+
+def _shortcomings(registered: int, photos: int, advice: tuple[str, ...]) -> list[str]:
+    if registered == photos:
+        return []
+    return [f"{photos - registered} of {photos} photos have no pose and are left out: {'; '.join(advice)}"]
