@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from nfcore import __version__
-from nfcore.errors import NfcoreError, UserError
+from nfcore.errors import NfcoreError, PluginError, UserError
 from nfcore.exports.card import card
 from nfcore.exports.manifest import (
     CARD,
@@ -47,7 +47,11 @@ class ExportRejectedError(NfcoreError):
 
 
 class ExportsFailedError(NfcoreError):
-    """Some of several exports failed; the others are finished."""
+    """Some exports failed; the others are finished. The exit code is 2 if only the user's mistakes caused it."""
+
+    def __init__(self, text: str, exit_code: int) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
 
 
 def export(
@@ -230,10 +234,11 @@ def _exporter_record(reference: Reference, exporter: Exporter[Any]) -> ExporterR
     )
 
 
-def exports_failed(failed: dict[str, Exception], of: int) -> NfcoreError:
+def exports_failed(failed: dict[str, Exception], of: int) -> ExportsFailedError:
     """Return the error that names the failed exports, out of ``of``, with the reasons."""
-    first = next(iter(failed.values()))
+    mistakes = [isinstance(error, UserError) and not isinstance(error, PluginError) for error in failed.values()]
+    code = UserError.exit_code if all(mistakes) else NfcoreError.exit_code
     if of == 1:
-        return first if isinstance(first, UserError) else ExportsFailedError(reason(first))
+        return ExportsFailedError(reason(next(iter(failed.values()))), code)
     lines = [f"{name}: {reason(error)}" for name, error in failed.items()]
-    return ExportsFailedError("\n  ".join([f"{len(failed)} of {of} exports failed", *lines]))
+    return ExportsFailedError("\n  ".join([f"{len(failed)} of {of} exports failed", *lines]), code)
