@@ -40,7 +40,7 @@ class BakedRenderer:
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:
         """Return colour, opacity and depth along ``rays`` (n, 3), on the CPU."""
-        parts = [self._render(part) for part in rays.split(_CHUNK)] or [self._render(rays)]
+        parts = [self._render(part) for part in rays.split(_CHUNK)]
         rgb, opacity, depth = (torch.cat(values) for values in zip(*parts, strict=True))
         return Rendering(rgb.clamp(0, 1), opacity.clamp(0, 1), depth)
 

@@ -147,7 +147,7 @@ class Teacher(nn.Module, ABC):
 
         """
         rays = cameras.rays().flat()
-        parts = [self.render(part) for part in rays.split(_RAYS_PER_CALL)] or [self.render(rays)]
+        parts = [self.render(part) for part in rays.split(_RAYS_PER_CALL)]
         shape = (len(cameras), cameras.height, cameras.width)
         return Rendering(
             rgb=torch.cat([part.rgb for part in parts]).reshape(*shape, 3),

@@ -58,8 +58,8 @@ class Rays:
         return Rays(self.origins.reshape(-1, 3), self.directions.reshape(-1, 3), footprint)
 
     def split(self, size: int) -> Iterator[Rays]:
-        """Yield consecutive bundles of at most ``size`` rays along the first axis."""
-        for start in range(0, len(self), size):
+        """Yield consecutive bundles of at most ``size`` rays along the first axis; of no rays, one without any."""
+        for start in range(0, max(1, len(self)), size):
             yield self[start : start + size]
 
 

@@ -30,7 +30,6 @@ def render_at(student: LightField, cameras: Cameras) -> Tensor:
         UserError: the size is not a multiple of the student's scale; sizes below the trained one always fit.
 
     """
-    check_size(student, cameras)
     density = pixel_density(student, cameras)
     if density < 1 - _SLACK:
         shrunk = _fitting(math.ceil(1 / density), cameras, student.scale)
@@ -71,7 +70,8 @@ def _phases(density: float, cameras: Cameras, scale: int) -> int:
     A spacing that is somewhat too fine costs little quality; one that is too coarse costs much.
     """
     most = max(1, math.floor(density + _SLACK))
-    return next(k for k in range(most, 0, -1) if cameras.height % (k * scale) == cameras.width % (k * scale) == 0)
+    fitting = (k for k in range(most, 1, -1) if cameras.height % (k * scale) == cameras.width % (k * scale) == 0)
+    return next(fitting, 1)
 
 
 def _phase(cameras: Cameras, phases: int, row: int, column: int) -> Cameras:

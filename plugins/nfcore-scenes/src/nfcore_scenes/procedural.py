@@ -93,8 +93,6 @@ class Procedural(nfcore.RaySource):
         """
         with single_thread():  # on a busy machine a second thread costs 18 times the time (measured)
             parts = [self._render_chunk(part) for part in rays.split(_CHUNK)]
-        if not parts:
-            return Rendering(torch.empty(0, 3), torch.empty(0), torch.empty(0))
         return Rendering(*(torch.cat(column) for column in zip(*parts, strict=True)))
 
     def _render_chunk(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:

@@ -218,10 +218,10 @@ class Deferred(Teacher):
         require_flat(rays)
         fused = self.fused()
         if isinstance(fused, FusedField):
-            return rendering((fused.render(chunk) for chunk in rays.split(CHUNK)), rays)
+            return rendering(fused.render(chunk) for chunk in rays.split(CHUNK))
         marcher = self.marcher()
         chunks = rays.split(CHUNK)
-        return rendering((render_deferred(self, marcher, self.domain, chunk) for chunk in chunks), rays)
+        return rendering(render_deferred(self, marcher, self.domain, chunk) for chunk in chunks)
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:

@@ -195,7 +195,7 @@ class HashGrid(Teacher):
         """
         require_flat(rays)
         marcher = self.marcher()
-        return rendering((render_rays(self, marcher, self.domain, chunk) for chunk in rays.split(CHUNK)), rays)
+        return rendering(render_rays(self, marcher, self.domain, chunk) for chunk in rays.split(CHUNK))
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:

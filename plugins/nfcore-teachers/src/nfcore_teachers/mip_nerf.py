@@ -135,7 +135,7 @@ class MipNerf(Teacher):
         """
         require_flat(rays)
         chunk = max(1, CHUNK_SAMPLES // (2 * self.options.samples))
-        return rendering((self.see(part)[1] for part in rays.split(chunk)), rays)
+        return rendering(self.see(part)[1] for part in rays.split(chunk))
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:

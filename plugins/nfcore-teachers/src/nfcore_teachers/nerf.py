@@ -132,7 +132,7 @@ class Nerf(Teacher):
         """
         require_flat(rays)
         chunk = max(1, CHUNK_SAMPLES // (self.options.coarse + self.options.fine))
-        return rendering((self.see(part)[1] for part in rays.split(chunk)), rays)
+        return rendering(self.see(part)[1] for part in rays.split(chunk))
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:

@@ -97,11 +97,9 @@ def weigh(density: Tensor, marcher: Marcher, paths: Paths, samples: Samples) -> 
     return volume_weights(absorbed if stretch is None else absorbed * stretch[:, 0], samples.counts)
 
 
-def rendering(parts: Iterable[RayColours], rays: Rays) -> Rendering:
-    """Return what consecutive bundles of ``rays`` (n, 3) see, as one and within bounds."""
+def rendering(parts: Iterable[RayColours]) -> Rendering:
+    """Return what consecutive bundles of rays see, as one and within bounds."""
     seen = list(parts)
-    if not seen:
-        return Rendering(rays.origins, rays.origins[:, 0], rays.origins[:, 0])
     rgb, opacity = (torch.cat([getattr(part, what) for part in seen]).clamp(0, 1) for what in ("rgb", "opacity"))
     return Rendering(rgb, opacity, torch.cat([part.depth for part in seen]))
 

@@ -235,7 +235,7 @@ class Voxels(Teacher):
         require_flat(rays)
         marcher = self.marcher()
         chunks = rays.split(CHUNK if self.boxed else CHUNK_WITHOUT_BOX)
-        return rendering((render_rays(self, marcher, self.domain, chunk) for chunk in chunks), rays)
+        return rendering(render_rays(self, marcher, self.domain, chunk) for chunk in chunks)
 
     @torch.no_grad()
     def field(self, points: Tensor) -> nfcore.Field:
