@@ -36,6 +36,7 @@ from nfcore.runtime.lazy_imports import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from nfcore.errors import Interrupted as Interrupted
     from nfcore.errors import NfcoreError as NfcoreError
     from nfcore.errors import PluginError as PluginError
     from nfcore.errors import UserError as UserError
@@ -87,7 +88,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
-            "nfcore.errors": ("NfcoreError", "PluginError", "UserError"),
+            "nfcore.errors": ("Interrupted", "NfcoreError", "PluginError", "UserError"),
             "nfcore.exports.deploy": ("DeployedLightField", "camera_render"),
             "nfcore.exports.fitted_teacher": ("FittedTeacher",),
             "nfcore.geometry.orbits": ("OrbitRegion",),

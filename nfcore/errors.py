@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -20,6 +21,26 @@ class UserError(NfcoreError):
 
 class PluginError(UserError):
     """A plugin is broken, ambiguous or unknown; the text names the distribution and the reason."""
+
+
+class Interrupted(BaseException):
+    """A signal has ended the work: Ctrl-C, SIGTERM or SIGHUP. No plugin can catch it by mistake.
+
+    Args:
+        number: the signal.
+        resume: the command that resumes the work; empty if there is nothing to resume.
+
+    """
+
+    def __init__(self, number: int, resume: str = "") -> None:
+        self.number = number
+        self.resume = resume
+        super().__init__(f"interrupted; to resume: {resume}" if resume else "interrupted")
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command line: 130 after Ctrl-C, 143 after a request to end."""
+        return 130 if self.number == signal.SIGINT else 143
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ class StrictModel(BaseModel):
 
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -67,6 +67,8 @@ def parse(model: type[Model], values: Mapping[str, Any], where: str) -> Model:
         return model.model_validate(dict(values))
     except ValidationError as error:
         raise _mistake(model, error, where) from None
+    except Exception as error:  # a default or a validator of a plugin's own
+        raise UserError(f"{where}: its options can't be checked: {type(error).__name__}: {error}") from error
 
 
 def mistakes(model: type[BaseModel], values: Mapping[str, Any], where: str) -> dict[tuple[str | int, ...], str]:

@@ -5,6 +5,7 @@ Heavy packages are imported only when a command that needs them runs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -14,10 +15,13 @@ from typing import Annotated
 import typer
 
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
+from nfcore.cli.defects import described
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.cli.options import QuietOption, RunArgument, StudentArgument, ThreadsOption, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.errors import NfcoreError
+from nfcore.errors import Interrupted, NfcoreError
+from nfcore.runtime import signals
+from nfcore.runtime.plain_text import plain_lines
 
 __all__ = [
     "JsonOption",
@@ -72,12 +76,20 @@ def main() -> None:
     # Threads that spin while waiting for each other make work up to 30 times slower on a machine that has other
     # work, and gain almost nothing on an idle one. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        app()
-    except NfcoreError as error:
-        _fail(str(error), error.exit_code)
-    except OSError as error:
-        _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file may be what the terminal can't show
+            stream.reconfigure(errors="backslashreplace")
+    with signals.handled():
+        try:
+            app()
+        except Interrupted as stop:
+            _fail(str(stop), stop.exit_code)
+        except NfcoreError as error:
+            _fail(str(error), error.exit_code)
+        except OSError as error:
+            _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1)
+        except Exception as error:
+            _fail(described(error), 1)
 
 
 def _fail(text: str, exit_code: int) -> None:
@@ -85,5 +97,5 @@ def _fail(text: str, exit_code: int) -> None:
         traceback.print_exc()
     rank = os.environ.get("RANK", "0")  # as torchrun sets it
     who = "nfcore" if rank == "0" else f"nfcore (process {rank})"
-    sys.stderr.write(f"{who}: {text}\n")
+    sys.stderr.write(f"{who}: {plain_lines(text)}\n")
     raise SystemExit(exit_code)

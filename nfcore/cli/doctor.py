@@ -16,7 +16,7 @@ import typer
 
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import PluginError, UserError
-from nfcore.plugin.installed import named_in, plugins
+from nfcore.plugin.installed import named_in, plugin_folders, plugins
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.plugin.stale_installs import stale_installs
@@ -53,19 +53,17 @@ def add_to(app: typer.Typer) -> None:
 def doctor(
     context: typer.Context,
     runs: Annotated[Path, typer.Option("--runs", help="The folder that holds runs.")] = Path("runs"),
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated",
+            help="Only import each plugin, in a process of its own: finds one that ends or blocks it.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check the installation: packages, plugins, torch, disk. Exits with 1 if anything is broken."""
-    manager = plugins()
-    context.find_root().command.list_commands(context)  # type: ignore[attr-defined]  # a plugin's own may fail
-    findings = [
-        *_python(),
-        *_requirements({_CORE, *(p.distribution for p in manager.plugins)}),
-        *_plugins(manager),
-        *_torch(),
-        *_components(manager),
-        *_disk(runs),
-    ]
+    findings = list(_alone() if isolated else _all(context, runs))
     broken = [finding for finding in findings if finding.status == "broken"]
     if as_json:
         print_json({"ok": not broken, "checks": [asdict(finding) for finding in findings]})
@@ -76,6 +74,28 @@ def doctor(
                 say(f"{'':8} -> {finding.hint}")
         say(f"{len(broken)} broken" if broken else "Nothing is broken.")
     raise typer.Exit(1 if broken else 0)
+
+
+def _all(context: typer.Context, runs: Path) -> Iterator[Finding]:
+    manager = plugins()
+    context.find_root().command.list_commands(context)  # type: ignore[attr-defined]  # a plugin's own may fail
+    yield from _python()
+    yield from _requirements({_CORE, *(p.distribution for p in manager.plugins)})
+    yield from _plugins(manager)
+    yield from _torch()
+    yield from _components(manager)
+    yield from _disk(runs)
+
+
+def _alone() -> Iterator[Finding]:
+    from nfcore.plugin.processes import each_alone
+
+    for source, problem in each_alone(plugin_folders()):
+        if problem is None:
+            yield Finding(f"plugin {source}", "ok", "imported in a process of its own")
+        else:
+            hint = f"NFCORE_PLUGINS_DISABLE={source.distribution}, or uninstall it"
+            yield Finding(f"plugin {source}", "broken", problem, hint)
 
 
 def _python() -> Iterator[Finding]:

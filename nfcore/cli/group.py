@@ -9,9 +9,12 @@ import typer
 from typer.core import TyperGroup
 
 from nfcore.errors import UserError, nearest
+from nfcore.plugin.guard import guarded
 from nfcore.plugin.installed import plugins, use_plugin_folders
 from nfcore.plugin.isolation import Plugin, reason
 from nfcore.plugin.manager import PluginManager
+from nfcore.runtime import signals
+from nfcore.runtime.plain_text import plain_lines
 
 
 def use_plugins_dir(folders: list[Path] | None) -> list[Path] | None:
@@ -23,6 +26,17 @@ def use_plugins_dir(folders: list[Path] | None) -> list[Path] | None:
 
 class PluginGroup(TyperGroup):
     """Finds a command among nfcore's own first, then among those that plugins add, each plugin isolated."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; a KeyboardInterrupt that no signal caused is an error like any other."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            if not signals.handling():
+                raise
+            raise RuntimeError("KeyboardInterrupt, though nobody pressed Ctrl-C").with_traceback(
+                error.__traceback__
+            ) from None
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command called ``cmd_name``, or None."""
@@ -73,7 +87,23 @@ def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
     if not app.registered_commands and not app.registered_groups:
         return {}
     try:
-        return dict(typer.main.get_group(app).commands)
+        with guarded():
+            commands = dict(typer.main.get_group(app).commands)
+        for command in commands.values():
+            _make_plain(command)
+        return commands
     except Exception as error:
         plugin.problem = f"adds a command that can't be built: {reason(error)}"
         return {}
+
+
+def _make_plain(command: Any) -> None:
+    """Make the help of a plugin's command, and of the commands in it, text that is no markup."""
+    from rich.markup import escape
+
+    for part in (command, *command.params):
+        for name in ("help", "short_help", "epilog", "deprecated"):
+            if isinstance(text := getattr(part, name, None), str):
+                setattr(part, name, escape(plain_lines(text)))
+    for inner in getattr(command, "commands", {}).values():
+        _make_plain(inner)

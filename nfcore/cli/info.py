@@ -19,7 +19,7 @@ from nfcore.options import model_in
 from nfcore.plugin.components import KINDS, Component
 from nfcore.plugin.entry_points import canonical
 from nfcore.plugin.installed import plugins
-from nfcore.plugin.isolation import Plugin
+from nfcore.plugin.isolation import Plugin, reason
 from nfcore.plugin.manager import PluginManager
 
 
@@ -91,8 +91,8 @@ def _card(manager: PluginManager, plugin: Plugin, component: Component) -> dict[
         card["options"] = option_rows(cls.Options)
     except PluginError as error:
         problem = str(error)
-    except (AttributeError, TypeError) as error:
-        problem = f"{component.target} is no {component.kind}: {error}"
+    except Exception as error:  # whatever its class or its defaults raise
+        problem = f"{component.target} is no {component.kind}: {reason(error)}"
     return card | ({"problem": problem} if problem else {})
 
 

@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from nfcore.runtime.plain_text import markdown, plain, plain_lines
+
 _PIPE_WIDTH = 200
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    """Print ``value`` on standard output; null for numbers that are not finite, which JSON does not have."""
+    sys.stdout.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
 
 
 def print_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
     """Print a table on standard output; an empty cell for None."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title and Text(plain(title)), title_justify="left", title_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(plain(column)), overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else plain(cell)) for cell in row))
     # A pipe or a file has no width: cells are not wrapped to fit into rich's default of 80 columns.
     narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
     Console(highlight=False, width=None if narrow else _PIPE_WIDTH).print(table)
@@ -36,12 +40,20 @@ def print_table(columns: list[str], rows: list[list[Any]], title: str | None = N
 def print_markdown(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
     """Print a table in Markdown on standard output; an empty cell for None."""
     if title:
-        say(f"**{title}**\n")
+        say(f"**{markdown(title)}**\n")
     for row in (columns, ["---"] * len(columns), *rows):
-        cells = ("" if cell is None else str(cell).replace("|", "\\|") for cell in row)
+        cells = ("" if cell is None else cell if cell == "---" else markdown(cell) for cell in row)
         say(f"| {' | '.join(cells)} |")
 
 
 def say(text: str) -> None:
-    """Print one line on standard output."""
-    sys.stdout.write(text + "\n")
+    """Print a line on standard output, or several."""
+    sys.stdout.write(plain_lines(text) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

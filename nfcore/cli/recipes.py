@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -72,7 +71,7 @@ def show(
     elif resolved:
         say(tomli_w.dumps(read_recipe(name, plugins())).strip())
     else:
-        sys.stdout.write(read_text(plugins().recipe(name).path))
+        say(read_text(plugins().recipe(name).path).removesuffix("\n"))
 
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from nfcore.errors import UserError
 
+#: The file that was opened last, for errors that do not name theirs.
+last_read: Path | None = None
+
 #: Greatest size in bytes of a file of text: a pipeline, a manifest, poses.
 MOST_TEXT = 64 << 20
 
@@ -29,6 +32,8 @@ def check_file(path: Path) -> None:
         UserError: it is missing, or a folder, pipe, device, socket or endless link.
 
     """
+    global last_read
+    last_read = path
     try:
         found = path.stat()
     except FileNotFoundError:

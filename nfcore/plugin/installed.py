@@ -50,6 +50,7 @@ def _make(folders: tuple[Path, ...]) -> PluginManager:
 
 
 _folders: tuple[Path, ...] = ()
+_manager: PluginManager | None = None
 
 
 def use_plugin_folders(folders: Iterable[Path]) -> None:
@@ -65,7 +66,14 @@ def plugin_folders() -> tuple[Path, ...]:
 
 def plugins() -> PluginManager:
     """Return the manager of all plugins of this process, loaded on the first call."""
-    return _make(_folders)
+    global _manager
+    _manager = _make(_folders)
+    return _manager
+
+
+def loaded() -> PluginManager | None:
+    """Return the manager if it has been made, without loading anything."""
+    return _manager
 
 
 def forget() -> None:

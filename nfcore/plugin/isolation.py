@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
+import itertools
 import reprlib
-import sys
-from collections.abc import Iterator
+import signal
 from dataclasses import dataclass, field
-from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import pluggy
 
 from nfcore import hookspecs
-from nfcore.errors import NfcoreError, PluginError
-from nfcore.plugin.components import KINDS, Component, Publication, Recipe
+from nfcore.errors import Interrupted, NfcoreError, PluginError
+from nfcore.plugin.components import Component, Publication, Recipe
 from nfcore.plugin.entry_points import PluginSource
+from nfcore.plugin.guard import guarded, named_if_slow
+from nfcore.plugin.offers import MOST_OFFERS, component, publication, recipe
+from nfcore.runtime import signals
+from nfcore.runtime.plain_text import plain
 
 Offer = TypeVar("Offer", Component, Recipe, Publication)
-File = TypeVar("File", Recipe, Publication)
+
+_LONGEST = 1000  # characters of a reason
 
 # A plugin can't influence calls of other plugins: markers that would are rejected, not ignored.
 _ALONE = "each plugin's hooks are called separately, so there is nothing to wrap"
 _UNORDERED = "the order in which plugins are called can't be chosen"
 _REFUSED_MARKERS = {"wrapper": _ALONE, "hookwrapper": _ALONE, "tryfirst": _UNORDERED, "trylast": _UNORDERED}
-
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 @dataclass
@@ -40,6 +40,8 @@ class Plugin:
     publications: list[Publication] = field(default_factory=list)
     problem: str | None = None
     error: BaseException | None = None
+    #: Top-level packages of its code, as far as known without importing its components.
+    packages: set[str] = field(default_factory=set)
 
     @property
     def distribution(self) -> str:
@@ -65,15 +67,21 @@ class PluginIsolation:
             plugin.problem = f"the entry point {source.entry_point!r} is declared twice"
             return plugin
         try:
-            with _stdout_kept_clean():
-                self._register(source.load(), name)
-                plugin.components = [_checked(c) for c in self._offers(name, "nfcore_components", Component)]
-                plugin.recipes = [_checked_file(r) for r in self._offers(name, "nfcore_recipes", Recipe)]
+            with guarded(), named_if_slow(source, source.distribution) as slow:
+                thing = source.load()
+                plugin.packages.add(_package_of(thing))
+                self._register(thing, name)
+                plugin.components = [component(c) for c in self._offers(name, "nfcore_components", Component)]
+                plugin.recipes = [recipe(r) for r in self._offers(name, "nfcore_recipes", Recipe)]
                 publications = self._offers(name, "nfcore_publications", Publication)
-                plugin.publications = [_checked_file(p) for p in publications]
-        except KeyboardInterrupt:
-            raise
+                plugin.publications = [publication(p) for p in publications]
+                plugin.packages |= {offer.target.partition(".")[0] for offer in plugin.components}
         except BaseException as error:  # also SystemExit and panics of Rust extensions
+            if isinstance(error, Interrupted) and slow.is_set() and error.number == signal.SIGINT:
+                signals.forget()
+                error = PluginError("skipped by Ctrl-C while it was imported")
+            elif is_users(error):
+                raise
             plugin.problem, plugin.error = reason(error), error
             plugin.components, plugin.recipes, plugin.publications = [], [], []
             if self.hooks.has_plugin(name):
@@ -104,7 +112,9 @@ class PluginIsolation:
         offers: list[Offer] = []
         for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
             if implementation.plugin_name == plugin_name:
-                offers.extend(implementation.function())
+                offers.extend(itertools.islice(implementation.function(), MOST_OFFERS + 1))
+        if len(offers) > MOST_OFFERS:
+            raise PluginError(f"{hook} yielded more than {MOST_OFFERS}")
         for offer in offers:
             if not isinstance(offer, type_):
                 raise PluginError(f"{hook} yielded {reprlib.repr(offer)}, not a {type_.__name__}")
@@ -113,12 +123,13 @@ class PluginIsolation:
     def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
         """Call ``hook`` of one plugin in isolation; on an error set its ``problem`` and return False."""
         try:
-            for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
-                if implementation.plugin_name == plugin.source.name:
-                    implementation.function(**{name: arguments[name] for name in implementation.argnames})
-        except KeyboardInterrupt:
-            raise
+            with guarded():
+                for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
+                    if implementation.plugin_name == plugin.source.name:
+                        implementation.function(**{name: arguments[name] for name in implementation.argnames})
         except BaseException as error:
+            if is_users(error):
+                raise
             plugin.problem = reason(error)
             return False
         return True
@@ -131,45 +142,24 @@ def _refuse_markers(name: str, options: pluggy.HookimplOpts) -> None:
             raise PluginError(f"{name} is marked {marker}=True, but {why}: remove the marker")
 
 
-def _checked(component: Component) -> Component:
-    if component.kind not in KINDS:
-        raise PluginError(f"component {component.name!r} has the unknown kind {component.kind!r}")
-    _check_name("component", component.name)
-    if not isinstance(component.target, str) or not _TARGET.fullmatch(component.target):
-        raise PluginError(
-            f"{component.kind} {component.name!r} has the target {reprlib.repr(component.target)}; "
-            "a target is 'package.module:Class'"
-        )
-    if not isinstance(component.level, int) or not isinstance(component.summary, str):
-        raise PluginError(f"{component.kind} {component.name!r}: its level must be an int, its summary a str")
-    return component
-
-
-def _checked_file(offer: File) -> File:
-    what = type(offer).__name__.lower()
-    _check_name(what, offer.name)
-    if not isinstance(offer.path, Path) or not isinstance(offer.summary, str):
-        raise PluginError(f"{what} {offer.name!r}: its path must be a Path, its summary a str")
-    return offer
-
-
-def _check_name(what: str, name: object) -> None:
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise PluginError(f"a {what}'s name is lower case, words joined by dashes, not {reprlib.repr(name)}")
+def is_users(error: BaseException) -> bool:
+    """Whether an error that a plugin's code raised is the user's wish to end, not the plugin's fault."""
+    return isinstance(error, Interrupted) or (isinstance(error, KeyboardInterrupt) and not signals.handling())
 
 
 def reason(error: BaseException) -> str:
-    """Return an error as one line, with its type unless it is nfcore's own."""
+    """Return an error as one line of plain text, with its type unless it is nfcore's own."""
     try:
         lines = str(error).strip().splitlines() or [""]
-    except Exception:
+    except BaseException as unreadable:
+        if is_users(unreadable):
+            raise
         lines = ["(its message can't be read)"]
     text = " ".join(lines) if isinstance(error, pluggy.PluginValidationError) else lines[0]
-    return text if isinstance(error, NfcoreError) else f"{type(error).__name__}: {text}"
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return plain(text if isinstance(error, NfcoreError) else f"{type(error).__name__}: {text}")
 
 
-@contextlib.contextmanager
-def _stdout_kept_clean() -> Iterator[None]:
-    """Redirect what a plugin prints while it is loaded to stderr: stdout may be read as JSON."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+def _package_of(thing: object) -> str:
+    name = getattr(thing, "__name__", None) if isinstance(thing, ModuleType) else type(thing).__module__
+    return str(name).partition(".")[0]

@@ -14,8 +14,9 @@ from nfcore.plugin.building import make
 from nfcore.plugin.class_lookup import missing
 from nfcore.plugin.components import INTERFACE_LEVELS, KINDS, Component, Kind, Publication, Recipe
 from nfcore.plugin.entry_points import PluginSource, canonical
+from nfcore.plugin.guard import guarded
 from nfcore.plugin.identity import Identity, mark
-from nfcore.plugin.isolation import Plugin, PluginIsolation, reason
+from nfcore.plugin.isolation import Plugin, PluginIsolation, is_users, reason
 
 if TYPE_CHECKING:
     from nfcore.interfaces import Backbone, Exporter, Loss, RayEncoding, RaySource, Teacher, Upsampler
@@ -94,10 +95,11 @@ class PluginManager:
         plugin, component = self.find(kind, name)
         module, _, attribute = component.target.partition(":")
         try:
-            return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
-        except KeyboardInterrupt:
-            raise
+            with guarded(filters=False):
+                return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
         except BaseException as error:
+            if is_users(error):
+                raise
             raise PluginError(f"{kind} {name!r} of {plugin} can't be loaded: {reason(error)}") from error
 
     @overload

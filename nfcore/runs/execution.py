@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from nfcore.config.resolve import Configured
@@ -19,7 +20,7 @@ from nfcore.runs.preflight import preflight
 from nfcore.runs.report import write_report
 from nfcore.runs.scene import open_scene
 from nfcore.runs.scheduler import Scheduler
-from nfcore.runtime import distributed
+from nfcore.runtime import distributed, signals
 from nfcore.ui.console import Console
 
 
@@ -80,11 +81,12 @@ def execute(
             sources = _sources(configured, artifacts.config) if configured else {}
             provenance.keep(artifacts.run, sources, components, command or provenance.script_line())
         failure = None
-        try:
-            for each in stages:
-                scheduler.do(each)
-        except ExportsFailedError as error:
-            failure = error  # raised after the report of the others
+        with signals.ending_at_steps(_resuming(folder, stage)):
+            try:
+                for each in stages:
+                    scheduler.do(each)
+            except ExportsFailedError as error:
+                failure = error  # raised after the report of the others
         if due and stage is None and distributed.first():
             _report(artifacts, console)
     if failure is not None:
@@ -125,6 +127,13 @@ def _open(
     if first := run.change(config):
         console.note(f"{', '.join(changed)} changed: re-running from {first}")
     return Artifacts(run, components, opened)
+
+
+def _resuming(folder: Path, stage: Stage | None) -> str:
+    """Return the command that resumes what a signal ended."""
+    if stage is None:
+        return f"nfcore run {shlex.quote(f'{folder}/')} --resume"
+    return f"nfcore {stage} {shlex.quote(str(folder))}"
 
 
 def _sources(configured: Configured, config: PipelineConfig) -> dict[str, str]:

@@ -15,6 +15,7 @@ from nfcore.runs.checkpoints import Checkpoints, doubts
 from nfcore.runs.folder import Run
 from nfcore.runs.hooks import RunHooks
 from nfcore.runs.metrics_log import MetricsLog
+from nfcore.runtime import signals
 from nfcore.ui.console import Console, ConsoleReporter
 
 _PREVIEW_SECONDS = 20.0
@@ -40,7 +41,7 @@ class StageReporter(ConsoleReporter):
         self.log = MetricsLog(run.metrics_file, stage)
         self.checkpoints = Checkpoints(run.checkpoint_file(stage))
         self.began = self.shown = time.monotonic()
-        self.restoring = False
+        self.restoring = self.has_checkpoints = False
         # A stage may have parts that each count from 1; plugins get steps that count through all of them.
         self.before = self.total = self.done = 0
         if not self.checkpoints.path.exists():
@@ -62,6 +63,8 @@ class StageReporter(ConsoleReporter):
         self.log.append(step, scalars)
         if self.hooks:
             self.hooks.call("nfcore_step", self.stage, step=self.done, total=self.total, scalars=scalars)
+        if not self.has_checkpoints:  # else the next one is saved first
+            signals.check()
 
     def image(self, name: str, image: Tensor) -> None:  # noqa: D102
         super().image(name, image)
@@ -109,8 +112,10 @@ class StageReporter(ConsoleReporter):
             ) from error
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:  # noqa: D102
-        if self.checkpoints.due():
+        self.has_checkpoints = True
+        if self.checkpoints.due() or signals.received():
             self.checkpoints.save(lambda: self._saved(step, state()))
+        signals.check()
 
     def _saved(self, step: int, state: State) -> dict[str, State]:
         self.log.sync()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from nfcore.config.schema import ALL_VIEWS
 from nfcore.config.stages import Stage
-from nfcore.errors import NfcoreError
+from nfcore.errors import Interrupted, NfcoreError
 from nfcore.io.atomic import sweep
 from nfcore.pipeline.export import exports_failed
 from nfcore.plugin.isolation import reason
@@ -105,7 +105,7 @@ class Scheduler:
                 figures = job.work(self.artifacts, reporter)
             figures[f"seconds.{job.name}"] = round(reporter.seconds, 1)
             self.run.finish(job.name, figures)
-        except (Exception, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt, Interrupted) as error:
             self.hooks.call("nfcore_run_failed", job.name, error=reason(error).removesuffix(": "))
             raise
         self.hooks.call("nfcore_stage_finished", job.name, figures=figures)

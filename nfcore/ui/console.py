@@ -25,6 +25,7 @@ from rich.text import Text
 
 from nfcore.interfaces.reporting import Reporter
 from nfcore.runtime import memory
+from nfcore.runtime.plain_text import plain
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,11 +86,11 @@ class Console:
         # rich can be told that a file is a terminal, for colours; but a file can't show pictures.
         self.protocol = _protocol() if pictures and self.live and sys.stderr.isatty() else None
         self.progress = Progress(
-            TextColumn("[bold]{task.description:<9}"),
+            TextColumn("{task.description:<9}", style="bold", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             _Rate(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(compact=True),
@@ -116,11 +117,11 @@ class Console:
         self.stage, self.unit, self.total = stage, unit, total
         self.started = self.printed = time.monotonic()
         self.first = -1
-        self.task = self.progress.add_task(stage, total=total, figures="")
+        self.task = self.progress.add_task(plain(stage), total=total, figures="")
 
     def step(self, step: int, **figures: float) -> None:
         """Show that ``step`` of the total are done, with some figures."""
-        text = "  ".join(_figure(name, value) for name, value in figures.items() if name not in _FOR_FILES)
+        text = "  ".join(_figure(plain(name), value) for name, value in figures.items() if name not in _FOR_FILES)
         if self.task is not None and self.live:
             self.progress.update(self.task, completed=step, figures=text)
             return
@@ -150,7 +151,7 @@ class Console:
             self.rich.print(_Inline(inline(to_bytes(image), self.protocol)), end="", crop=False)
 
     def _print(self, line: str) -> None:
-        self.rich.print(line, soft_wrap=True, markup=False)
+        self.rich.print(plain(line), soft_wrap=True, markup=False)
 
 
 class ConsoleReporter(Reporter):

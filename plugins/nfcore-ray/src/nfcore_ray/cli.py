@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from nfcore import NfcoreError
+from nfcore import Interrupted, NfcoreError
 from nfcore.cli import JsonOption, QuietOption, print_json, print_table, say
 
 
@@ -39,8 +39,8 @@ def sweep(
         try:
             with Display(quiet=quiet) as display:
                 work.do(address, display)
-        except KeyboardInterrupt:
-            raise NfcoreError(f"interrupted: {work.counts}; the same command resumes the rest") from None
+        except Interrupted as stop:
+            raise Interrupted(stop.number, f"the same command ({work.counts})") from None
     statuses = list(work.statuses.values())
     if as_json:
         print_json(as_data(statuses))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nfcore import Interrupted
 from nfcore.cli import StudentArgument, run_folder, say
 
 
@@ -33,7 +34,7 @@ def view(
             webbrowser.open(server.url)
         try:
             server.serve_forever()
-        except KeyboardInterrupt:
+        except (Interrupted, KeyboardInterrupt):
             # torch in a thread does not survive the end of the interpreter: wait for what it does.
             site.close()
             worker.join()

@@ -1,0 +1,61 @@
+"""The last line of defence: an error that nobody expected becomes one line, and its traceback a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from nfcore.io import files
+from nfcore.plugin.installed import loaded
+from nfcore.plugin.isolation import reason
+
+_KEPT_LOGS = 20
+
+
+def described(error: BaseException) -> str:
+    """Return an unexpected error in one line: what raised it, where, the last file that was read, and the log."""
+    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in frames]
+    plugin, package = next(_plugins(packages), (None, "nfcore"))
+    places = [
+        f"{Path(frame.f_code.co_filename).name}:{line}"
+        for (frame, line), name in zip(frames, packages, strict=True)
+        if name == package
+    ]
+    what = reason(error).removesuffix(": ")
+    parts = [f"{plugin or 'nfcore'} failed: {what}", *(f"({place})" for place in places[-1:])]
+    if plugin is None and files.last_read is not None:
+        parts.append(f"after reading {files.last_read}")
+    log = _kept("".join(traceback.format_exception(error)))
+    return " ".join(parts) + (f"; its traceback: {log}" if log else "; --debug shows its traceback")
+
+
+def _plugins(packages: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the plugins, and their packages, that code of ``packages`` belongs to, the innermost first."""
+    manager = loaded()
+    for package in reversed(packages):
+        for plugin in manager.plugins if manager else ():
+            if package in plugin.packages:
+                yield str(plugin), package
+
+
+def _kept(trace: str) -> Path | None:
+    """Write a traceback to a log of its own; None where no folder can be written to."""
+    import platformdirs
+
+    name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    for folder in (platformdirs.user_log_path("nfcore"), Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(f"{sys.argv}\n{sys.version}\n{trace}", encoding="utf-8", errors="replace")
+            for old in sorted(folder.glob("error-*-*.txt"))[:-_KEPT_LOGS]:
+                old.unlink(missing_ok=True)
+        except OSError:
+            continue
+        return folder / name
+    return None
