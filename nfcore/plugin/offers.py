@@ -17,7 +17,7 @@ MOST_OFFERS = 1000
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _TARGET = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _LONGEST_NAME, _LONGEST_TARGET, _LONGEST_SUMMARY, _LONGEST_PATH = 100, 300, 500, 4000
-_GREATEST_LEVEL, _MOST_MARKERS = 1000, 50
+_GREATEST_LEVEL, _MOST_FILES = 1000, 100
 
 
 def component(offer: Component) -> Component:
@@ -32,9 +32,9 @@ def component(offer: Component) -> Component:
     level = offer.level
     if type(level) is not int or not 0 <= level <= _GREATEST_LEVEL:
         raise PluginError(f"{what}: its level must be an int, not {reprlib.repr(level)}")
-    return Component(
-        kind, name, target, _summary(what, offer.summary), level, tuple(_markers(what, offer.markers))
-    )
+    markers = tuple(_files(what, "markers", offer.markers))
+    suffixes = tuple(_files(what, "suffixes", offer.suffixes))
+    return Component(kind, name, target, _summary(what, offer.summary), level, markers, suffixes)
 
 
 def recipe(offer: Recipe) -> Recipe:
@@ -68,11 +68,12 @@ def _path(what: str, path: object) -> Path:
     return Path(text)
 
 
-def _markers(what: str, markers: object) -> Iterator[str]:
-    if type(markers) not in (tuple, list) or len(markers) > _MOST_MARKERS:  # type: ignore[arg-type]
-        raise PluginError(f"{what}: its markers must be a tuple of file names, not {reprlib.repr(markers)}")
-    for marker in markers:  # type: ignore[attr-defined]
-        inner = type(marker) is str and 0 < len(marker) <= _LONGEST_TARGET and "\0" not in marker
-        if not inner or PurePath(marker).is_absolute() or ".." in PurePath(marker).parts:
-            raise PluginError(f"{what}: a marker is a file's name in its folder, not {reprlib.repr(marker)}")
-        yield marker
+def _files(what: str, field: str, names: object) -> Iterator[str]:
+    """Yield names of files within a folder, or suffixes of files."""
+    if type(names) not in (tuple, list) or len(names) > _MOST_FILES:  # type: ignore[arg-type]
+        raise PluginError(f"{what}: its {field} must be a tuple of texts, not {reprlib.repr(names)}")
+    for name in names:  # type: ignore[attr-defined]
+        inner = type(name) is str and 0 < len(name) <= _LONGEST_TARGET and "\0" not in name
+        if not inner or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+            raise PluginError(f"{what}: its {field} are names of files in a folder, not {reprlib.repr(name)}")
+        yield name
