@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import torch
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 import nfcore
 from nfcore import Cameras, Points, Scene, Split, UserError, Views
@@ -31,6 +32,16 @@ class Photos(nfcore.RaySource):
 
         path: Path = Field(description="Folder of photos, or a video")
 
+        @model_validator(mode="after")
+        def _reader_accepts_the_rest(self) -> Self:
+            nfcore.plugins().load("ray_source", _READER).Options(path=self.path, **self.reading)
+            return self
+
+        @property
+        def reading(self) -> dict[str, object]:
+            """The options that are passed on, by name."""
+            return {"images": "images"} | (self.model_extra or {})
+
     options: Options
 
     def __init__(self, options: Options, image_size: int | None = None) -> None:
@@ -39,7 +50,7 @@ class Photos(nfcore.RaySource):
             capture = posed_capture(options.path, options, console)
             for sentence in _shortcomings(capture.posed.registered, capture.posed.photos, capture.posed.advice):
                 console.note(sentence)
-        passed_on = {"images": "images"} | (options.model_extra or {}) | {"path": capture.folder}
+        passed_on = options.reading | {"path": capture.folder}
         try:
             self._posed = nfcore.plugins().build("ray_source", _READER, passed_on, image_size)
         except UserError as error:

@@ -1,0 +1,58 @@
+"""``nfcore pose`` writes a data set, and says what was posed and what was not."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+import textured_room
+
+from nfcore.cli import main
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def nfcore_pose(monkeypatch, tmp_path, capfd):
+    """Run ``nfcore pose`` in this process; returns exit code, output and errors."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["nfcore", "pose", *map(str, arguments), "--features-at", "240"])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+            sys.exit(0)
+        return int(exit_.value.code or 0), *capfd.readouterr()
+
+    return run
+
+
+def test_the_data_set_comes_with_a_report_and_a_picture(room, nfcore_pose, tmp_path):
+    code, out, _ = nfcore_pose(room, "out")
+    assert code == 0
+    assert "9 of 9 photos" in out
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("images", "sparse", "transforms.json", "sparse_pc.ply", "poses.json", "scene.png")
+    }
+    code, out, _ = nfcore_pose(room, "out", "--json")  # the same again: up to date
+    assert (code, json.loads(out)["registered"]) == (0, 9)
+
+
+def test_a_photo_without_a_pose_is_named_with_advice(nfcore_pose, tmp_path):
+    photos = textured_room.save_photos(tmp_path / "photos", textured_room.walk(5))
+    textured_room.save_photos(photos, textured_room.walk(1), seed=1, names=["other.png"])
+    code, out, _ = nfcore_pose(photos)
+    assert code == 0
+    assert "5 of 6 photos" in out
+    assert "other.png" in out
+    assert (tmp_path / "photos-posed" / "poses.json").is_file()
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(room, nfcore_pose, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious").write_text("")
+    code, _, errors = nfcore_pose(room, "out")
+    assert code == 2
+    assert "out exists already" in errors
+    assert (tmp_path / "out" / "precious").is_file()

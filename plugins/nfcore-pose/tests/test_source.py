@@ -1,0 +1,34 @@
+"""The ray source ``photos`` keeps its contract, and passes options on to the one that reads its data set."""
+
+from __future__ import annotations
+
+import pytest
+import textured_room
+
+import nfcore
+from nfcore import UserError
+from nfcore.testing import RaySourceConformance
+
+pytestmark = pytest.mark.slow
+
+
+class TestPhotos(RaySourceConformance):
+    component = "nfcore-pose/photos"
+    image_size = 48
+
+    def options_in(self, folder):
+        photos = textured_room.save_photos(folder / "room", textured_room.walk(6))
+        return {"path": photos, "features_at": 240, "test_every": 3}
+
+
+def test_a_scene_may_be_a_folder_of_plain_photos(room):
+    options = {"path": room, "features_at": 240, "test_every": 4, "multiple_of": 8}
+    source = nfcore.plugins().build("ray_source", "photos", options, 120)
+    assert source.views("train").cameras.height == 88
+    assert len(source.views("test")) == 3
+    assert source.points is not None
+
+
+def test_an_option_that_no_one_knows_is_refused_with_the_nearest(room):
+    with pytest.raises(UserError, match=r"'test_evry'.*'test_every'"):
+        nfcore.plugins().build("ray_source", "photos", {"path": room, "test_evry": 4}, 120)
