@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
 
-from nfcore.interfaces import Teacher
+from nfcore.errors import PluginError, UserError
+from nfcore.interfaces import BakedField, Teacher
+from nfcore.interfaces.baked_checks import check_baked
+from nfcore.interfaces.boundaries import calling
 from nfcore.plugin.components import Kind
+from nfcore.plugin.identity import named
+from nfcore.plugin.installed import plugins
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 from nfcore.views.teacher_views import render_view
@@ -44,3 +50,27 @@ class FittedTeacher:
         """Return images (n, 3, height, width) float32 in [0, 1] on the CPU."""
         images = [render_view(self.teacher, cameras[i]).rgb for i in range(len(cameras))]
         return torch.stack(images).permute(0, 3, 1, 2).float().cpu().contiguous()
+
+    def baked(self) -> BakedField:
+        """Return the teacher as plain data that another program draws, checked: see ``Teacher.baked``.
+
+        Raises:
+            UserError: it can't be baked; names the teachers that can.
+            ContractError: what it returned is incomplete.
+
+        """
+        with calling(self.teacher, "baked"):
+            baked = self.teacher.baked()
+        if baked is None:
+            raise UserError(
+                f"{named(self.teacher)} can't be baked; teachers that can: {', '.join(_bakeable()) or 'none here'}"
+            )
+        return check_baked(self.teacher, baked)
+
+
+def _bakeable() -> Iterator[str]:
+    """Yield the names of the installed teachers that can be baked."""
+    for plugin, component in plugins().components("teacher"):
+        with suppress(PluginError):
+            if plugins().load("teacher", f"{plugin.distribution}/{component.name}").baked is not Teacher.baked:
+                yield component.name

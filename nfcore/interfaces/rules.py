@@ -74,6 +74,8 @@ RULES: dict[str, str] = {
     "teacher.repeatable": "rendering the same rays again gives the same result",
     "teacher.views-agree": "render_views agrees with render along the rays through the pixels' centres",
     "teacher.field": "field is None for all points, or has density (n,) of 0 or more and features (n, f)",
+    "teacher.baked": "baked is None, or an nfcore.BakedField whose parts fit together and are finite",
+    "teacher.baked-agrees": "drawn from its baked field, a view looks as the teacher renders it",
     "teacher.saved": "a saved and loaded teacher renders the same, bit for bit",
     # -- encodings -----------------------------------------------------------------------------------------
     "encoding.shape": "features are (b, channels, h, w) for rays (b, 3, h, w)",

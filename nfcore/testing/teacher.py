@@ -13,9 +13,10 @@ from nfcore.geometry.orbits import look_at
 from nfcore.interfaces import Field, Rendering, Teacher
 from nfcore.pipeline.teach import load_teacher, save_teacher
 from nfcore.scene.cameras import Rays
+from nfcore.testing.baked_rules import BakedRules
 from nfcore.testing.base import is_short
 from nfcore.testing.contract import Broken, require, require_finite, require_type, rule
-from nfcore.testing.fit_rules import FitRules, checked
+from nfcore.testing.fit_rules import checked
 from nfcore.testing.sphere import (
     FORWARD_FACING,
     SCENE,
@@ -33,7 +34,7 @@ ROUNDING = 1e-3
 AGREEMENT = 0.05
 
 
-class TeacherConformance(FitRules):
+class TeacherConformance(BakedRules):
     """Standard tests of a teacher.
 
     Attributes:

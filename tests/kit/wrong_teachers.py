@@ -164,6 +164,32 @@ class NegativeDensity(right.Teacher):
         return Field(points.sum(1), None)
 
 
+class BakesNothing(right.Teacher):
+    """An empty field, where the teacher shows the sphere."""
+
+    values = 3
+
+    def baked(self):
+        return nfcore.BakedField(
+            scene=self.scene,
+            box=self.scene.box,
+            shape=(3, 3, 3),
+            vertices=torch.arange(0),
+            table=torch.zeros(1, 1 + self.values),
+            occupied=torch.zeros(2, 2, 2, dtype=torch.bool),
+            bounds=self.scene.box,
+            step=0.1,
+            density_gain=1.0,
+            density_shift=0.0,
+            density_scale=1.0,
+            layers=((torch.zeros(3, 3 + 8), torch.zeros(3)),),
+        )
+
+
+class LayersThatDontFit(BakesNothing):
+    values = 7
+
+
 class NotSaved(Spoilt):
     def __init__(self, options, scene) -> None:
         super().__init__(options, scene)
@@ -209,6 +235,8 @@ WRONG = {
     "teacher.threads": OneAtATime,
     "teacher.views-agree": DarkRays,
     "teacher.field": NegativeDensity,
+    "teacher.baked": LayersThatDontFit,
+    "teacher.baked-agrees": BakesNothing,
     "teacher.saved": NotSaved,
     "component.scene-refused": NoHorizon,
 }
