@@ -55,6 +55,14 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         summary="A procedural scene with known geometry; needs no download",
         level=2,
     )
+    yield nfcore.Component(
+        "ray_source",
+        "teacher-views",
+        "nfcore_scenes.teacher_views:TeacherViews",
+        summary="Views of a run's fitted teacher, to fit another teacher to, such as one that can be baked",
+        markers=("teacher.safetensors",),
+        level=2,
+    )
 
 
 @nfcore.hookimpl
