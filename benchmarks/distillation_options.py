@@ -12,7 +12,7 @@ from benchmarks.data import scene
 from nfcore import plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
-from nfcore.pipeline import distill, evaluate_student
+from nfcore.pipeline import distill, evaluate
 from nfcore.runs import Artifacts, execute
 
 STEPS, VIEWS, SIZE = 2000, 300, 100
@@ -49,7 +49,7 @@ def _row(name: str, run: Artifacts, change: dict[str, Any]) -> dict[str, Any]:
     views = run.source.views("test")
     row = {
         "option": name,
-        "PSNR, test photos": round(evaluate_student(student, views).mean["psnr"], 2),
+        "PSNR, test photos": round(evaluate(student, views).mean["psnr"], 2),
         "CPU s": round(seconds),
     }
     print(row, file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from nfcore import runs
 from nfcore.evaluation.metrics import psnr
 from nfcore.io.atomic import atomic_path, write_json
 from nfcore.io.tensors import load_state
-from nfcore.pipeline import evaluate_student
+from nfcore.pipeline import evaluate
 from nfcore.runs import Artifacts
 from nfcore.student.complexity import macs
 from nfcore.training.precision import network_dtype
@@ -106,7 +106,7 @@ def _curve(run: Artifacts) -> list[dict[str, float]]:
             student = run.new_student().to(run.device)
             student.load_state_dict(saved["state"]["student"])
             views = run.source.views("test")
-            quality = evaluate_student(student.eval(), views, metrics={"psnr": psnr})
+            quality = evaluate(student.eval(), views, metrics={"psnr": psnr})
             point = {"step": saved["step"], "seconds": saved["seconds"], "psnr": quality.mean["psnr"]}
             curve[path.name] = point
             write_json(known, curve)

@@ -14,7 +14,7 @@ from benchmarks.data import scene
 from nfcore import Reporter, plugins
 from nfcore.config.resolve import configure
 from nfcore.config.schema import DistillConfig
-from nfcore.pipeline import evaluate_student
+from nfcore.pipeline import evaluate
 from nfcore.pipeline.losses import build_loss
 from nfcore.runs import Artifacts, execute
 from nfcore.runtime.threads import single_thread
@@ -79,7 +79,7 @@ def _row(name: str, run: Artifacts, views: PseudoViews, change: dict[str, Any]) 
     seconds = time.process_time() - began
     row = {
         "option": name,
-        "PSNR, validation images": round(evaluate_student(student, validation_images(run.source)).mean["psnr"], 2),
+        "PSNR, validation images": round(evaluate(student, validation_images(run.source)).mean["psnr"], 2),
         "CPU ms per step": round(1e3 * seconds / settings.steps, 1),
     }
     print(row, file=sys.stderr, flush=True)

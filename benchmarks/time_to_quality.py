@@ -51,7 +51,7 @@ def _distilled(config: Any, source: Any, teacher: Any, steps: int) -> dict[str, 
 
     from nfcore import plugins
     from nfcore.evaluation.metrics import psnr
-    from nfcore.pipeline import distill, evaluate_student
+    from nfcore.pipeline import distill, evaluate
     from nfcore.student.light_field import build_student
     from nfcore.student.sizes import student_card
 
@@ -62,4 +62,4 @@ def _distilled(config: Any, source: Any, teacher: Any, steps: int) -> dict[str, 
     began = time.process_time(), time.perf_counter()
     distill(student, teacher, source, config.distill.model_copy(update={"steps": steps}), seed=config.seed)
     spent = {"cpu": time.process_time() - began[0], "wall": time.perf_counter() - began[1]}
-    return spent | {"psnr": evaluate_student(student, views, metrics={"psnr": psnr}).mean["psnr"]}
+    return spent | {"psnr": evaluate(student, views, metrics={"psnr": psnr}).mean["psnr"]}

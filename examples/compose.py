@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nfcore import Budget, LightField, plugins
 from nfcore.config import DistillConfig
-from nfcore.pipeline import distill, evaluate_student, export, teach
+from nfcore.pipeline import distill, evaluate, export, teach
 
 
 def main(folder: Path, teacher_steps: int = 400, student_steps: int = 600) -> float:
@@ -28,7 +28,7 @@ def main(folder: Path, teacher_steps: int = 400, student_steps: int = 600) -> fl
 
     student.save(folder / "student.safetensors")
     manifest = export(student, build("exporter", "onnx", {}), folder / "onnx")
-    quality = evaluate_student(student, test).mean
+    quality = evaluate(student, test).mean
     print(f"{quality['psnr']:.2f} dB; ONNX against torch: {manifest.figures()['psnr_vs_torch']} dB")
     return quality["psnr"]
 

@@ -42,13 +42,11 @@ if TYPE_CHECKING:
     from nfcore.errors import UserError as UserError
     from nfcore.exports.deploy import DeployedLightField as DeployedLightField
     from nfcore.exports.deploy import camera_render as camera_render
-    from nfcore.exports.fitted_teacher import FittedTeacher as FittedTeacher
     from nfcore.geometry.orbits import OrbitRegion as OrbitRegion
     from nfcore.geometry.spaces import Space as Space
     from nfcore.hookspecs import hookimpl as hookimpl
     from nfcore.interfaces import Backbone as Backbone
     from nfcore.interfaces import BakedField as BakedField
-    from nfcore.interfaces import Exportable as Exportable
     from nfcore.interfaces import Exported as Exported
     from nfcore.interfaces import ExportedFile as ExportedFile
     from nfcore.interfaces import Exporter as Exporter
@@ -60,6 +58,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces import RaySource as RaySource
     from nfcore.interfaces import Rendering as Rendering
     from nfcore.interfaces import Runner as Runner
+    from nfcore.interfaces import SceneModel as SceneModel
     from nfcore.interfaces import Split as Split
     from nfcore.interfaces import Target as Target
     from nfcore.interfaces import Teacher as Teacher
@@ -84,20 +83,19 @@ if TYPE_CHECKING:
     from nfcore.scene.cameras import Rays as Rays
     from nfcore.scene.cameras import ray_grid as ray_grid
     from nfcore.student.light_field import LightField as LightField
+    from nfcore.views.fitted_teacher import FittedTeacher as FittedTeacher
 else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
             "nfcore.errors": ("Interrupted", "NfcoreError", "PluginError", "UserError"),
             "nfcore.exports.deploy": ("DeployedLightField", "camera_render"),
-            "nfcore.exports.fitted_teacher": ("FittedTeacher",),
             "nfcore.geometry.orbits": ("OrbitRegion",),
             "nfcore.geometry.spaces": ("Space",),
             "nfcore.hookspecs": ("hookimpl",),
             "nfcore.interfaces": (
                 "Backbone",
                 "BakedField",
-                "Exportable",
                 "Exported",
                 "ExportedFile",
                 "Exporter",
@@ -109,6 +107,7 @@ else:
                 "RaySource",
                 "Rendering",
                 "Runner",
+                "SceneModel",
                 "Split",
                 "Target",
                 "Teacher",
@@ -127,5 +126,6 @@ else:
             "nfcore.scene.bounds": ("Scene",),
             "nfcore.scene.cameras": ("Cameras", "Rays", "ray_grid"),
             "nfcore.student.light_field": ("LightField",),
+            "nfcore.views.fitted_teacher": ("FittedTeacher",),
         },
     )

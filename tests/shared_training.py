@@ -11,7 +11,7 @@ import torch
 
 from nfcore import NfcoreError, Reporter
 from nfcore.config.schema import TrainingConfig
-from nfcore.pipeline.evaluate import evaluate_student
+from nfcore.pipeline.evaluate import evaluate
 from nfcore.runtime import distributed
 from nfcore.training.best_checkpoint import BestCheckpoint
 from nfcore.training.loop import train
@@ -38,7 +38,7 @@ def outcome(settings: dict) -> dict:
     """Train with ``settings``; return losses, notes, weights, the judged scores, or the error."""
     student = tiny.student(width=16, norm=settings.pop("norm", False), seed=distributed.rank())
     held_out = SOURCE.views("test")
-    best = BestCheckpoint(lambda judged: evaluate_student(judged, held_out).mean["psnr"], 3)
+    best = BestCheckpoint(lambda judged: evaluate(judged, held_out).mean["psnr"], 3)
     reporter = Losses()
     views = TrainingViews.of_photos(SOURCE.views("train"))
     config = TrainingConfig(**{"learning_rate": 2e-2, "precision": "fp32", "crop": 2} | settings)

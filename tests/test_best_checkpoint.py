@@ -39,7 +39,7 @@ def test_fine_tuning_keeps_the_best_of_several_moments(monkeypatch):
         return Evaluation({"psnr": (next(scores),)}, ("held out",))
 
     # the package's function of the same name hides the module from a dotted path
-    monkeypatch.setattr(sys.modules["nfcore.pipeline.finetune"], "evaluate_student", judge)
+    monkeypatch.setattr(sys.modules["nfcore.pipeline.finetune"], "evaluate", judge)
     student, reporter = tiny.student(), Notes()
     verdict = finetune(student, SOURCE, FinetuneConfig(steps=40, batch=2), reporter=reporter)
     assert (verdict.step, verdict.before, verdict.after, verdict.kept) == (20, 20.0, 25.0, True)

@@ -7,7 +7,7 @@ import tiny
 
 from nfcore import Reporter
 from nfcore.evaluation.metrics import psnr, ssim
-from nfcore.pipeline import evaluate_student, evaluate_teacher
+from nfcore.pipeline import evaluate
 
 
 class Steps(Reporter):
@@ -25,7 +25,7 @@ def test_a_students_scores_are_those_of_its_images_view_by_view():
     views = tiny.Ring(tiny.Ring.Options(test=3)).views("test")
     student = tiny.student()
     steps = Steps()
-    quality = evaluate_student(student, views, steps)
+    quality = evaluate(student, views, steps)
     images, truth = student.render(views.cameras), views.images.permute(0, 3, 1, 2)
     assert quality.psnr == pytest.approx(psnr(images, truth).tolist(), rel=1e-5)
     assert quality.ssim == pytest.approx(ssim(images, truth).tolist(), rel=1e-4)
@@ -36,7 +36,7 @@ def test_a_students_scores_are_those_of_its_images_view_by_view():
 
 def test_a_teacher_that_knows_the_scene_scores_high_and_a_darker_one_as_low_as_it_is():
     views = tiny.Ring(tiny.Ring.Options()).views("test")
-    perfect, dark = (evaluate_teacher(tiny.fitted_teacher(gain=gain), views) for gain in (1.0, 0.5))
+    perfect, dark = (evaluate(tiny.fitted_model(gain=gain), views) for gain in (1.0, 0.5))
     assert min(perfect.psnr) > 60
     # half as bright: the error is half the image
     half = (views.images / 2).square().mean((1, 2, 3))

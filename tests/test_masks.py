@@ -13,7 +13,7 @@ from nfcore import Reporter, UserError, ViewMetadata, Views
 from nfcore.config.schema import FinetuneConfig
 from nfcore.evaluation.error_maps import error_map
 from nfcore.evaluation.metrics import psnr, ssim, ssim_mobiler2l
-from nfcore.pipeline.evaluate import evaluate_teacher
+from nfcore.pipeline.evaluate import evaluate
 from nfcore.training.loop import train
 from nfcore.views.crops import CropRule, sample_crops
 from nfcore.views.training_views import TrainingViews
@@ -30,8 +30,8 @@ def painted(views: Views, colour: float = 0.0) -> Views:
 
 
 def test_a_painted_square_that_is_ignored_changes_no_score():
-    teacher = tiny.fitted_teacher()
-    black, white = (evaluate_teacher(teacher, painted(PLAIN, colour)).scores for colour in (0.0, 1.0))
+    teacher = tiny.fitted_model()
+    black, white = (evaluate(teacher, painted(PLAIN, colour)).scores for colour in (0.0, 1.0))
     assert black == white
     assert min(black["psnr"]) > 60 and min(black["ssim"]) > 0.999
 

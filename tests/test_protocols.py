@@ -10,7 +10,7 @@ import tiny
 from nfcore import PluginError, UserError
 from nfcore.config.resolve import configure
 from nfcore.evaluation.publications import Protocol, read_tables
-from nfcore.pipeline import evaluate_student
+from nfcore.pipeline import evaluate
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Artifacts, Run, Scheduler
 from nfcore.ui.console import Console
@@ -51,9 +51,9 @@ def test_only_the_publications_views_are_scored_and_the_summary_says_so(run, two
     assert (summary["protocol"], summary["test_views"]) == ("postcard", 2)
     views = Artifacts(run, two_views).source.views("test")
     student = tiny.nfcore.LightField.load(run.student_file, two_views)
-    every_third = evaluate_student(student, views.chosen([0, 3]))
+    every_third = evaluate(student, views.chosen([0, 3]))
     assert summary["student.test.psnr"] == pytest.approx(every_third.mean["psnr"])
-    assert summary["student.test.psnr"] != pytest.approx(evaluate_student(student, views).mean["psnr"], abs=1e-4)
+    assert summary["student.test.psnr"] != pytest.approx(evaluate(student, views).mean["psnr"], abs=1e-4)
 
 
 def test_another_protocol_scores_a_run_anew_and_the_same_does_not(run, two_views):

@@ -7,12 +7,12 @@ import tiny
 import torch
 
 import nfcore
-from nfcore import Cameras, PluginError, Rays, Rendering
+from nfcore import Cameras, FittedTeacher, PluginError, Rays, Rendering
 from nfcore.config.schema import DistillConfig
 from nfcore.pipeline import distill
 from nfcore.pipeline.depth import depth_views
-from nfcore.pipeline.evaluate import evaluate_teacher
-from nfcore.pipeline.render import comparison, teacher_frames
+from nfcore.pipeline.evaluate import evaluate
+from nfcore.pipeline.render import comparison, rendered
 
 SOURCE = tiny.Ring(tiny.Ring.Options())
 
@@ -55,10 +55,11 @@ def test_a_student_learns_from_a_teacher_that_only_draws_whole_views(rasteriser,
 
 def test_whatever_shows_views_asks_for_whole_views(rasteriser):
     views = SOURCE.views("test")
-    assert evaluate_teacher(rasteriser, views).mean["psnr"] > 60
-    assert [frame.shape for frame in teacher_frames(rasteriser, views.cameras)] == [(16, 16, 3)] * 2
+    model = FittedTeacher(rasteriser, views.cameras)
+    assert evaluate(model, views).mean["psnr"] > 60
+    assert [frame.shape for frame in rendered(model, views.cameras)] == [(16, 16, 3)] * 2
     assert [seen.depth.shape for seen in depth_views(rasteriser, views.cameras)] == [(16, 16)] * 2
-    comparison(tiny.student(), rasteriser, views, 0)
+    comparison([tiny.student(), model], views, 0)
     assert rasteriser.drawn == [(1, 16, 16)] * 7
 
 

@@ -21,7 +21,7 @@ from nfcore.geometry.interpolation import resampled
 from nfcore.geometry.orbits import OrbitRegion, look_at, spiral
 from nfcore.io.videos import save_video
 from nfcore.pipeline.depth import coloured, depth_range
-from nfcore.pipeline.render import along, save_frames, student_frames, teacher_frames
+from nfcore.pipeline.render import along, rendered, save_frames
 from nfcore.scene.camera_paths import read_path
 from nfcore.student.resampling import pixel_density, render_at
 
@@ -194,8 +194,8 @@ def test_the_density_of_pixels_is_told_by_the_focus():
 def test_a_size_that_the_scale_does_not_divide_is_refused_with_those_that_would_fit():
     student = tiny.student(scale=4)
     with pytest.raises(UserError, match="16x16 or 20x20 would fit"):
-        list(student_frames(student, student.cameras.resized(18, 18)))
-    (frame, *_) = student_frames(student, student.cameras.resized(9, 9))  # smaller ones are means of larger ones
+        list(rendered(student, student.cameras.resized(18, 18)))
+    (frame, *_) = rendered(student, student.cameras.resized(9, 9))  # smaller ones are means of larger ones
     assert frame.shape == (9, 9, 3)
 
 
@@ -243,9 +243,9 @@ def test_a_video_that_fails_halfway_leaves_nothing(tmp_path):
 def test_pictures_lie_beside_the_path_that_shows_them_again(tmp_path):
     student = tiny.student(side=16, scale=4)
     cameras = along("orbit", student.cameras, student.scene, 3)
-    save_frames(tmp_path / "frames", student_frames(student, cameras), cameras, 24, enlarge=True)
+    save_frames(tmp_path / "frames", rendered(student, cameras), cameras, 24, enlarge=True)
     read = read_path(tmp_path / "frames" / "cameras.json")
-    again = torch.stack(list(student_frames(student, read.cameras(student.cameras))))
+    again = torch.stack(list(rendered(student, read.cameras(student.cameras))))
     for index, frame in enumerate(again):
         picture = np.array(Image.open(tmp_path / "frames" / f"{index:04}.png"))
         assert picture.shape == (16, 16, 3)
@@ -255,7 +255,7 @@ def test_pictures_lie_beside_the_path_that_shows_them_again(tmp_path):
 
 def test_a_teacher_shows_any_size():
     cameras = along("orbit", ring(), tiny.SCENE, 2).resized(9, 13)
-    frames = torch.stack(list(teacher_frames(tiny.fitted_teacher(), cameras)))
+    frames = torch.stack(list(rendered(tiny.fitted_model(), cameras)))
     torch.testing.assert_close(frames, tiny.sky(cameras.rays().directions), atol=1e-5, rtol=0)
 
 

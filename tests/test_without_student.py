@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import tiny
 from nfcore import UserError
 from nfcore.config import PipelineConfig, configure
 from nfcore.config.stages import stages_of
+from nfcore.exports.manifest import Manifest
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import execute
 
@@ -134,12 +136,26 @@ def test_its_exports_are_benched_and_runs_are_compared(nfcore, ran):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_bench_without_exports_says_that_there_is_no_student(nfcore, ran, folder):
+def test_a_bench_without_exports_measures_the_teacher(nfcore, ran, folder):
     done = nfcore("run", "field.toml", "--export", "", "--name", "bare", "--quiet")
     assert done.returncode == 0, done.stderr
-    done = nfcore("bench", "bare")
-    assert done.returncode == 2
-    assert "no student" in done.stderr
+    done = nfcore("bench", "bare", "--seconds", "0.01", "--no-memory", "--threads", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [row["label"] for row in json.loads(done.stdout)["rows"]] == ["teacher in torch"]
+
+
+def test_its_teachers_file_is_enough_to_render_and_export(nfcore, ran, folder, tmp_path):
+    """Neither the run nor its photos are there."""
+    file = tmp_path / "sky.safetensors"
+    shutil.copy(ran / "teacher.safetensors", file)
+    done = nfcore("render", file, "--path", "reference", "--still", "0")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "sky-renders" / "reference-teacher-0.png").is_file()
+    done = nfcore("export", file, "bake")
+    assert done.returncode == 0, done.stderr
+    assert Manifest.read(tmp_path / "sky-exports" / "bake").model.kind == "teacher"
+    done = nfcore("render", file, "--from", "student", "--still", "0")
+    assert (done.returncode, "no student" in done.stderr) == (2, True)
 
 
 def test_its_recipe_has_no_student_to_size(command, tmp_path):
@@ -164,8 +180,8 @@ def test_a_student_can_be_added_and_its_stages_follow(ran, folder, field_config)
 
 
 def test_a_slow_teachers_orbit_is_smaller_and_says_so(tmp_path):
-    from nfcore import Reporter
-    from nfcore.pipeline.render import save_teacher_orbit
+    from nfcore import FittedTeacher, Reporter
+    from nfcore.pipeline.render import save_orbit
 
     class Notes(Reporter):
         notes: list[str] = []
@@ -173,8 +189,8 @@ def test_a_slow_teachers_orbit_is_smaller_and_says_so(tmp_path):
         def note(self, text: str) -> None:
             self.notes.append(text)
 
-    known = tiny.Ring(tiny.Ring.Options(), 64).views("test").cameras
-    save_teacher_orbit(tiny.fitted_teacher(), known, tmp_path / "orbit.mp4", most_seconds=1e-4, reporter=Notes())
+    model = FittedTeacher(tiny.fitted_teacher(), tiny.Ring(tiny.Ring.Options(), 64).views("test").cameras)
+    save_orbit(model, tmp_path / "orbit.mp4", most_seconds=1e-4, reporter=Notes())
     assert (tmp_path / "orbit.mp4").stat().st_size > 0
     (note,) = Notes.notes
     assert "64x64" in note

@@ -271,3 +271,8 @@ def fitted_teacher(**options: object) -> Sky:
     teacher = Sky(Sky.Options(**options), SCENE)
     teacher.fit(Ring(Ring.Options()), nfcore.Budget(1), nfcore.Reporter())
     return teacher.eval()
+
+
+def fitted_model(**options: object) -> nfcore.FittedTeacher:
+    """That teacher with the cameras of the test photos."""
+    return nfcore.FittedTeacher(fitted_teacher(**options), Ring(Ring.Options()).views("test").cameras)

@@ -17,7 +17,7 @@ import typer
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
 from nfcore.cli.defects import described
 from nfcore.cli.group import PluginGroup, use_plugins_dir
-from nfcore.cli.options import QuietOption, RunArgument, StudentArgument, ThreadsOption, run_folder
+from nfcore.cli.options import ModelArgument, QuietOption, RunArgument, ThreadsOption, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import Interrupted, NfcoreError
 from nfcore.runtime import signals
@@ -25,9 +25,9 @@ from nfcore.runtime.plain_text import plain_lines
 
 __all__ = [
     "JsonOption",
+    "ModelArgument",
     "QuietOption",
     "RunArgument",
-    "StudentArgument",
     "ThreadsOption",
     "main",
     "print_json",

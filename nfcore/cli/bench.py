@@ -53,7 +53,7 @@ def bench(
     artifacts = runs.open(run_folder(run), plugins())
     opened = artifacts.run
     packages = packages_of(opened, plugins(), exports or ())
-    exported: list[Takes] = sorted({package.takes for package in packages}) or ["student"]
+    exported: list[Takes] = sorted({package.takes for package in packages}) or [artifacts.renderer]
     with Console(quiet=quiet) as console:
         measured = measure(
             {takes: artifacts.exportable(takes) for takes in exported},

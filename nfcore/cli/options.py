@@ -13,11 +13,11 @@ RunArgument = Annotated[
     Path,
     typer.Argument(metavar="RUN", help="A run's folder, or its name under runs/.", autocompletion=completion.runs),
 ]
-StudentArgument = Annotated[
+ModelArgument = Annotated[
     Path,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder or name, or a student's .safetensors file.",
+        help="A run's folder or name, or a student's or a teacher's .safetensors file.",
         autocompletion=completion.runs,
     ),
 ]

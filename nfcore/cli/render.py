@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nfcore.cli import completion
-from nfcore.cli.options import QuietOption, StudentArgument, ThreadsOption, run_folder
+from nfcore.cli.options import ModelArgument, QuietOption, ThreadsOption, run_folder
 from nfcore.cli.output import say
 from nfcore.cli.render_options import (
     DEPTH_ONLY,
@@ -24,12 +24,13 @@ from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
+    from nfcore.interfaces import SceneModel
     from nfcore.interfaces.reporting import Reporter
-    from nfcore.runs import Artifacts, StudentFile
+    from nfcore.runs import Artifacts, ModelFile
     from nfcore.scene.bounds import Scene
     from nfcore.scene.cameras import Cameras
 
-    Opened = Artifacts | StudentFile
+    Opened = Artifacts | ModelFile
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,12 +39,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def render(
-    student: StudentArgument,
+    run: ModelArgument,
     path: Annotated[
         str | None,
         typer.Option(
             metavar="PATH",
-            help="orbit, spiral, test (the test photos' poses), reference (those saved with the student), or a "
+            help="orbit, spiral, test (the test photos' poses), reference (those saved with the model), or a "
             "JSON file of cameras in nfcore's or nerfstudio's format.",
             autocompletion=completion.camera_paths,
         ),
@@ -89,7 +90,7 @@ def render(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="File or folder to write; for a student file without other options, a folder."),
+        typer.Option(help="File or folder to write; for a file without other options, a folder."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Run the run's render stage again.")] = False,
     threads: ThreadsOption = None,
@@ -98,13 +99,13 @@ def render(
     """Write images and videos along a camera path; without options, a comparison and an orbit video."""
     given = (path, renderer, depth or None, depth_range, size, frames, still, fps, format_, worlds)
     asked = any(option is not None for option in given)
-    if not asked and student.is_file():
-        from nfcore.cli.student import render_student
+    if not asked and run.is_file():
+        from nfcore.cli.model_file import render_file
 
-        render_student(student, out or student.parent / f"{student.stem}-renders", quiet=quiet)
+        render_file(run, out, quiet=quiet)
         return
     if not asked and out is None:
-        folder = run_folder(student)
+        folder = run_folder(run)
         if work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
             print_paths(folder)
         return
@@ -112,8 +113,8 @@ def render(
         raise UserError("--again runs the run's own render stage again: leave out the other options")
     from nfcore import runs
 
-    is_file = student.is_file()
-    opened = runs.StudentFile(student, plugins()) if is_file else runs.open(run_folder(student), plugins())
+    is_file = run.is_file()
+    opened = runs.ModelFile(run, plugins()) if is_file else runs.open(run_folder(run), plugins())
     options = RenderOptions(
         path=path or "orbit",
         renderer=chosen_renderer(renderer, opened.renderer, depth=depth),
@@ -155,14 +156,16 @@ def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
     say(line)
 
 
-def _known(opened: Opened, path: str) -> tuple[Cameras, Scene]:
-    """Return the cameras that ``path`` is made from, and the scene; photos are read only where needed."""
-    from nfcore.runs import Artifacts
+def _model(opened: Opened, options: RenderOptions) -> SceneModel:
+    return opened.student if options.by_student else opened.fitted_teacher
 
-    learning = isinstance(opened, Artifacts) and "finetune" not in opened.run.finished
-    if path == "test" or learning:
+
+def _known(opened: Opened, options: RenderOptions) -> tuple[Cameras, Scene]:
+    """Return the cameras that the path is made from, and the scene; photos are read only where needed."""
+    if options.path == "test":
         return opened.source.views("test").cameras, opened.source.scene
-    return opened.student.cameras.to("cpu"), opened.student.scene
+    model = _model(opened, options)
+    return model.cameras.to("cpu"), model.scene
 
 
 def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
@@ -171,7 +174,7 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
     from nfcore.pipeline.render import along, is_path_name
     from nfcore.scene.camera_paths import read_path
 
-    known, scene = _known(opened, options.path)
+    known, scene = _known(opened, options)
     fps = 30.0
     if is_path_name(options.path):
         if options.worlds:
@@ -185,8 +188,7 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
         if options.frames is not None:
             cameras = resampled(cameras, options.frames)
     if options.size is not None:
-        scale = opened.student.scale if options.by_student else 1
-        cameras = cameras.resized(*_size(options.size, cameras, scale))
+        cameras = cameras.resized(*_size(options.size, cameras, _model(opened, options).scale))
     if options.still is not None:
         if options.still >= len(cameras):
             raise UserError(f"--still {options.still}: the path has {len(cameras)} frames, counted from 0")
@@ -196,12 +198,9 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
 
 def _save_colour(opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter) -> str:
     from nfcore.io.images import save_png
-    from nfcore.pipeline.render import save_frames, student_frames, teacher_frames
+    from nfcore.pipeline.render import rendered, save_frames
 
-    if options.by_student:
-        frames = student_frames(opened.student, cameras, reporter)
-    else:
-        frames = teacher_frames(opened.teacher, cameras, reporter)
+    frames = rendered(_model(opened, options), cameras, reporter)
     target = _target(opened, options, options.renderer, cameras)
     if options.still is not None:
         save_png(target, *frames)
@@ -215,7 +214,7 @@ def _save_depth(opened: Opened, options: RenderOptions, cameras: Cameras, fps: f
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
     from nfcore.pipeline.render import save_frames
 
-    teacher = opened.teacher
+    teacher = opened.fitted_teacher.teacher
     views = depth_views(teacher, cameras, reporter)
     if options.format in DEPTH_ONLY:
         target = _target(opened, options, f"depth-{options.format}", cameras)

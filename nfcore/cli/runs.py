@@ -13,6 +13,7 @@ from nfcore.cli.options import (
     RUNS,
     AgainOption,
     ExportOption,
+    ModelArgument,
     PicturesOption,
     ProtocolOption,
     QuietOption,
@@ -20,7 +21,6 @@ from nfcore.cli.options import (
     RunsOption,
     SceneOption,
     SetOption,
-    StudentArgument,
     TeacherOption,
     ThreadsOption,
     run_folder,
@@ -191,7 +191,7 @@ def evaluate(
 
 
 def export(
-    student: StudentArgument,
+    run: ModelArgument,
     exporters: Annotated[
         list[str] | None, typer.Argument(help="Labels or exporters; those of the run by default.")
     ] = None,
@@ -202,7 +202,7 @@ def export(
     label: Annotated[
         str | None, typer.Option("--as", help="Label of the export; the exporter's name by default.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the exports of a student file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the exports of a file.")] = None,
     required_psnr: Annotated[
         float | None,
         typer.Option(
@@ -219,21 +219,21 @@ def export(
     """Export the student, or the teacher, for its targets and compare the files with torch."""
     from nfcore.config.resolve import check_exports, choose_exports
 
-    if student.is_file():
-        from nfcore.cli.student import export_student
+    if run.is_file():
+        from nfcore.cli.model_file import export_file
 
         chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
-        export_student(student, chosen, out or student.parent / f"{student.stem}-exports", as_json, quiet=quiet)
+        export_file(run, chosen, out or run.parent / f"{run.stem}-exports", as_json, quiet=quiet)
         return
     from nfcore import runs
     from nfcore.runs.exporting import added_exports
 
-    folder = run_folder(student)
-    run = runs.Run(folder)
-    before = run.config.export
+    folder = run_folder(run)
+    opened = runs.Run(folder)
+    before = opened.config.export
     chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
-    check_exports(run.config.model_copy(update={"export": chosen}), plugins())
-    with added_exports(run, chosen, again=again):
+    check_exports(opened.config.model_copy(update={"export": chosen}), plugins())
+    with added_exports(opened, chosen, again=again):
         work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 

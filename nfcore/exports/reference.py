@@ -13,7 +13,7 @@ from nfcore.evaluation.metrics import psnr
 from nfcore.exports.manifest import ModelRecord, sha256
 from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.orbits import tour
-from nfcore.interfaces import Exportable, Views
+from nfcore.interfaces import SceneModel, Views
 from nfcore.interfaces.exporter import Takes
 from nfcore.plugin.components import Kind
 from nfcore.plugin.installed import plugins
@@ -44,7 +44,7 @@ class Reference:
 
     def __init__(
         self,
-        model: Exportable,
+        model: SceneModel,
         *,
         file: Path | None = None,
         scene: str | None = None,
@@ -64,7 +64,7 @@ class Reference:
     @property
     def kind(self) -> Takes:
         """Whether the model is a student or a teacher."""
-        return "student" if isinstance(self.model, LightField) else "teacher"
+        return self.model.kind
 
     @functools.cached_property
     def images(self) -> list[Tensor]:
@@ -120,7 +120,7 @@ def _spread(available: int, count: int) -> list[int]:
     return [i * available // count for i in range(count)] if available > count else list(range(available))
 
 
-def _with_more(cameras: Cameras, model: Exportable, poses: int) -> Cameras:
+def _with_more(cameras: Cameras, model: SceneModel, poses: int) -> Cameras:
     """Return ``cameras`` with poses interpolated between the model's reference cameras added, up to ``poses``."""
     missing = poses - len(cameras)
     if missing <= 0:

@@ -6,18 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
-from nfcore.interfaces.exportable import Exportable
 from nfcore.interfaces.exported import Exported
+from nfcore.interfaces.scene_model import SceneModel
+from nfcore.interfaces.scene_model import Takes as Takes
 from nfcore.options import Options as BaseOptions
 
-#: What an exporter takes.
-Takes = Literal["student", "teacher"]
-
-Model = TypeVar("Model", bound=Exportable)
+Model = TypeVar("Model", bound=SceneModel)
 
 
 class VerificationUnavailable(Exception):  # noqa: N818 - it is an answer, not an error

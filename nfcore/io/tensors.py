@@ -72,6 +72,15 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from None
 
 
+def safetensors_metadata(path: Path) -> dict[str, str]:
+    """Return the metadata of a safetensors file; none if it is missing or can't be read."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (safetensors.SafetensorError, OSError):
+        return {}
+
+
 def _flatten(node: State, tensors: dict[str, Tensor]) -> Any:
     match node:
         case Tensor():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.config.schema import Choice
-from nfcore.interfaces import Exportable
+from nfcore.interfaces import SceneModel
 from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
@@ -111,7 +111,7 @@ class Bench:
 
 
 def bench(
-    models: Mapping[Takes, Exportable],
+    models: Mapping[Takes, SceneModel],
     packages: Sequence[Package],
     quality: Mapping[str, Quality],
     *,
@@ -171,12 +171,12 @@ def _figures(latency: Latency | None, reason: str) -> dict[str, Any]:
     }
 
 
-def _weights(model: Exportable) -> int:
+def _weights(model: SceneModel) -> int:
     return sum(tensor.numel() for part in model.parts.values() for tensor in part.state_dict().values())
 
 
 def _memory(
-    models: Mapping[Takes, Exportable],
+    models: Mapping[Takes, SceneModel],
     packages: Sequence[Package],
     files: Mapping[Takes, Path],
     latencies: Latencies,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.exports.deploy import DeployedLightField
-from nfcore.interfaces import Exportable
+from nfcore.interfaces import SceneModel
 from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.packages import Package, load_for_timing
@@ -72,7 +72,7 @@ class Latencies:
 
 @torch.no_grad()
 def measure_latency(
-    models: Mapping[Takes, Exportable],
+    models: Mapping[Takes, SceneModel],
     packages: Sequence[Package],
     *,
     threads: Sequence[int],
@@ -132,7 +132,7 @@ def _run(render: Callable[[Tensor, Tensor], Tensor], camera: Cameras, threads: i
         return render(camera.poses, camera.intrinsics)
 
 
-def _in_torch(model: Exportable, camera: Cameras, threads: int) -> tuple[Callable[[Tensor, Tensor], Tensor], str]:
+def _in_torch(model: SceneModel, camera: Cameras, threads: int) -> tuple[Callable[[Tensor, Tensor], Tensor], str]:
     """Return a render function of ``model`` in torch and its name; for a student, the faster memory layout."""
     if not isinstance(model, LightField):
         size = (camera.height, camera.width)

@@ -2,7 +2,7 @@
 
 from nfcore.exports.reference import Reference
 from nfcore.pipeline.distill import distill
-from nfcore.pipeline.evaluate import evaluate_student, evaluate_teacher
+from nfcore.pipeline.evaluate import evaluate
 from nfcore.pipeline.export import ExportRejectedError, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.history import History, Record
@@ -14,8 +14,7 @@ __all__ = [
     "Record",
     "Reference",
     "distill",
-    "evaluate_student",
-    "evaluate_teacher",
+    "evaluate",
     "export",
     "finetune",
     "load_teacher",

@@ -29,7 +29,7 @@ from nfcore.exports.manifest import (
 )
 from nfcore.exports.parity import Comparison, compare, shortfall
 from nfcore.exports.reference import Reference, component_name
-from nfcore.interfaces import Exportable, Exported, Exporter, Tolerance, VerificationUnavailable
+from nfcore.interfaces import Exported, Exporter, SceneModel, Tolerance, VerificationUnavailable
 from nfcore.interfaces.boundaries import ContractError, calling, check_exported, check_runner
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.atomic import atomic_path, write_atomic
@@ -55,7 +55,7 @@ class ExportsFailedError(NfcoreError):
 
 
 def export(
-    model: Exportable | Reference,
+    model: SceneModel | Reference,
     exporter: Exporter[Any],
     folder: Path,
     reporter: Reporter | None = None,

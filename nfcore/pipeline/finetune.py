@@ -11,7 +11,7 @@ from nfcore.interfaces import Loss, RaySource
 from nfcore.interfaces.boundaries import check_source
 from nfcore.interfaces.loss import USES_GEOMETRY
 from nfcore.interfaces.reporting import Reporter
-from nfcore.pipeline.evaluate import evaluate_student
+from nfcore.pipeline.evaluate import evaluate
 from nfcore.pipeline.history import History, HistoryReporter
 from nfcore.pipeline.losses import build_loss
 from nfcore.plugin.identity import named
@@ -80,7 +80,7 @@ def finetune(
     training, validation = split_photos(source, device_of(student))
 
     def score(candidate: LightField) -> float:
-        return evaluate_student(candidate, validation, metrics={"psnr": psnr}).mean["psnr"]
+        return evaluate(candidate, validation, metrics={"psnr": psnr}).mean["psnr"]
 
     best = BestCheckpoint(score, config.evaluations)
     train(student, training, loss, config, seed, recorder, best=best)

@@ -1,10 +1,11 @@
-"""Render: images and videos of student and teacher along a camera path."""
+"""Render: images and videos of a student or a teacher along a camera path."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeGuard, get_args
 
@@ -13,7 +14,7 @@ from torch import Tensor
 from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.interpolation import resampled
 from nfcore.geometry.orbits import spiral, tour
-from nfcore.interfaces import Teacher, Views
+from nfcore.interfaces import SceneModel, Views
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.atomic import atomic_path
 from nfcore.io.images import save_png, side_by_side
@@ -23,7 +24,6 @@ from nfcore.scene.camera_paths import write_path
 from nfcore.scene.cameras import Cameras
 from nfcore.student.light_field import LightField
 from nfcore.student.resampling import check_size, render_at
-from nfcore.views.teacher_views import render_view
 
 #: Camera paths that need no file: around the scene, up and down around it, through given cameras.
 PathName = Literal["orbit", "spiral", "test", "reference"]
@@ -34,11 +34,10 @@ _PROBE_SIDE = 100
 _BATCH = 4
 
 
-def comparison(student: LightField | None, teacher: Teacher, views: Views, index: int) -> Tensor:
-    """Return student, if any, teacher and photo side by side, (h, 3w or 2w, 3), for one of the ``views``."""
-    camera = views.cameras[index]
-    images = [] if student is None else [student.render(camera)[0].permute(1, 2, 0)]
-    return side_by_side([*images, render_view(teacher, camera).rgb, views.images[index]])
+def comparison(models: Iterable[SceneModel], views: Views, index: int) -> Tensor:
+    """Return the models' images and the photo side by side, (h, n * w, 3), for one of the ``views``."""
+    images = [model.render(views.cameras[index])[0].permute(1, 2, 0) for model in models]
+    return side_by_side([*images, views.images[index]])
 
 
 def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = None) -> Cameras:
@@ -70,35 +69,36 @@ def is_path_name(name: str) -> TypeGuard[PathName]:
     return name in get_args(PathName)
 
 
-def save_orbit(student: LightField, path: Path, reporter: Reporter | None = None) -> None:
-    """Write an orbit video of ``student`` to ``path`` (MP4)."""
-    cameras = along("orbit", student.cameras.to("cpu"), student.scene)
-    save_video(path, student_frames(student, cameras, reporter))
-
-
-def save_teacher_orbit(
-    teacher: Teacher, known: Cameras, path: Path, *, most_seconds: float = 60.0, reporter: Reporter | None = None
+def save_orbit(
+    model: SceneModel, path: Path, *, most_seconds: float = 60.0, reporter: Reporter | None = None
 ) -> None:
-    """Write an orbit video of ``teacher`` along the ``known`` cameras to ``path`` (MP4).
+    """Write an orbit video of ``model`` to ``path`` (MP4), as large as its reference cameras.
 
-    It is as large as they are, or so much smaller that it takes about ``most_seconds`` at most.
+    That of a teacher is so much smaller that it takes about ``most_seconds`` at most.
     """
-    cameras = along("orbit", known, teacher.scene)
+    reporter = reporter or Reporter()
+    cameras = along("orbit", model.cameras.to("cpu"), model.scene)
+    if model.kind == "teacher":
+        cameras = _affordable(model, cameras, most_seconds, reporter)
+    save_video(path, rendered(model, cameras, reporter))
+
+
+def _affordable(model: SceneModel, cameras: Cameras, most_seconds: float, reporter: Reporter) -> Cameras:
+    """Return ``cameras``, smaller if rendering them would take longer than ``most_seconds``."""
     probe = cameras[0].resized(*_even(cameras, min(1.0, _PROBE_SIDE / max(cameras.height, cameras.width))))
-    render_view(teacher, probe)  # the first view may compile
+    model.render(probe)  # the first view may compile
     began = time.monotonic()
-    render_view(teacher, probe)
+    model.render(probe)
     seconds = (time.monotonic() - began) * len(cameras) / (probe.height * probe.width)
     factor = math.sqrt(most_seconds / (seconds * cameras.height * cameras.width))
-    if factor < 1:
-        height, width = cameras.height, cameras.width
-        cameras = cameras.resized(*_even(cameras, factor))
-        if reporter is not None:
-            reporter.note(
-                f"render: the orbit is {cameras.width}x{cameras.height}, not {width}x{height}, to take about "
-                f"{most_seconds:.0f} s: 'nfcore render RUN' with --size renders it at any size"
-            )
-    save_video(path, teacher_frames(teacher, cameras, reporter))
+    if factor >= 1:
+        return cameras
+    smaller = cameras.resized(*_even(cameras, factor))
+    reporter.note(
+        f"render: the orbit is {smaller.width}x{smaller.height}, not {cameras.width}x{cameras.height}, to take "
+        f"about {most_seconds:.0f} s: 'nfcore render RUN' with --size renders it at any size"
+    )
+    return smaller
 
 
 def _even(cameras: Cameras, factor: float) -> tuple[int, int]:
@@ -106,33 +106,29 @@ def _even(cameras: Cameras, factor: float) -> tuple[int, int]:
     return max(2, 2 * round(factor * cameras.height / 2)), max(2, 2 * round(factor * cameras.width / 2))
 
 
-def student_frames(student: LightField, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
-    """Return the student's image of each of ``cameras``, (h, w, 3) in [0, 1].
+def rendered(model: SceneModel, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
+    """Return the model's image of each of ``cameras``, (h, w, 3) in [0, 1].
 
     Raises:
-        UserError: the student's scale does not divide the size; names sizes that fit.
+        UserError: a student's scale does not divide the size; names sizes that fit.
 
     """
-    check_size(student, cameras)  # before any frame is rendered or a file is created
-    return _student_frames(student, cameras, reporter or Reporter())
-
-
-def _student_frames(student: LightField, cameras: Cameras, reporter: Reporter) -> Iterator[Tensor]:
-    own = student.cameras.height * student.cameras.width
+    reporter = reporter or Reporter()
+    if not isinstance(model, LightField):
+        return _in_batches(model.render, cameras, 1, reporter)
+    check_size(model, cameras)  # before any frame is rendered or a file is created
+    own = model.cameras.height * model.cameras.width
     batch = max(1, min(_BATCH, _BATCH * own // (cameras.height * cameras.width)))
+    return _in_batches(partial(render_at, model), cameras, batch, reporter)
+
+
+def _in_batches(
+    render: Callable[[Cameras], Tensor], cameras: Cameras, batch: int, reporter: Reporter
+) -> Iterator[Tensor]:
     reporter.start(len(cameras), "frame")
     for start in range(0, len(cameras), batch):
-        yield from render_at(student, cameras[start : start + batch]).permute(0, 2, 3, 1)
+        yield from render(cameras[start : start + batch]).permute(0, 2, 3, 1)
         reporter.step(min(start + batch, len(cameras)))
-
-
-def teacher_frames(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = None) -> Iterator[Tensor]:
-    """Yield the teacher's image of each of ``cameras``, (h, w, 3) in [0, 1], of any size."""
-    reporter = reporter or Reporter()
-    reporter.start(len(cameras), "frame")
-    for index in range(len(cameras)):
-        yield render_view(teacher, cameras[index]).rgb.cpu()
-        reporter.step(index + 1)
 
 
 def save_frames(path: Path, frames: Iterable[Tensor], cameras: Cameras, fps: float, *, enlarge: bool) -> None:
@@ -149,6 +145,6 @@ def save_frames(path: Path, frames: Iterable[Tensor], cameras: Cameras, fps: flo
         write_path(folder / "cameras.json", cameras, fps)
 
 
-def save_view(student: LightField, path: Path, index: int = 0) -> None:
-    """Write the student's image at one of its reference cameras to ``path`` (PNG), at its own size."""
-    save_png(path, student.render(student.cameras[index])[0].permute(1, 2, 0))
+def save_view(model: SceneModel, path: Path, index: int = 0) -> None:
+    """Write the model's image at one of its reference cameras to ``path`` (PNG), at its own size."""
+    save_png(path, model.render(model.cameras[index])[0].permute(1, 2, 0))

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import ConfigDict
-
-from nfcore.errors import UserError
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.interfaces.boundaries import calling, check_source
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
-from nfcore.io.modules import module_with_weights
-from nfcore.io.records import Record, parse_record
-from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.pipeline.history import History, HistoryReporter
-from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
-from nfcore.scene.bounds import Scene
-from nfcore.student.file import PartCard
+from nfcore.scene.cameras import Cameras
+from nfcore.views.teacher_file import read_teacher, write_teacher
 from nfcore.views.teacher_views import check_teacher
 
 
@@ -34,22 +27,14 @@ def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporte
     return recorder.history
 
 
-class TeacherCard(Record):
-    """The description in a teacher's file."""
+def save_teacher(
+    teacher: Teacher, path: Path, components: PluginManager | None = None, cameras: Cameras | None = None
+) -> None:
+    """Write ``teacher`` to one safetensors file, atomically: weights, name, options, scene bounds, ``cameras``.
 
-    model_config = ConfigDict(extra="forbid")
-
-    teacher: PartCard
-    scene: Scene
-
-
-def save_teacher(teacher: Teacher, path: Path, components: PluginManager | None = None) -> None:
-    """Write ``teacher`` to one safetensors file, atomically: weights, name, options, scene bounds."""
-    name = (components or plugins()).name_of("teacher", teacher)
-    card = TeacherCard(
-        teacher=PartCard(name=name, options=teacher.options.model_dump(mode="json")), scene=teacher.scene
-    )
-    write_safetensors(path, teacher.state_dict(), {"nfcore-teacher": card.model_dump_json()})
+    With reference ``cameras`` the file is a model of its scene: see ``FittedTeacher.load``.
+    """
+    write_teacher(path, teacher, cameras, components)
 
 
 def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher:
@@ -60,12 +45,4 @@ def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher
         PluginError: its component is not installed.
 
     """
-    tensors, metadata = read_safetensors(path)
-    if "nfcore-teacher" not in metadata:
-        raise UserError(f"{path}: not a teacher of nfcore (its metadata has no entry 'nfcore-teacher')")
-    card = parse_record(metadata["nfcore-teacher"], TeacherCard, str(path))
-
-    def build() -> Teacher:
-        return (components or plugins()).build("teacher", card.teacher.name, card.teacher.options, card.scene)
-
-    return module_with_weights(path, build, tensors, card.teacher.name)
+    return read_teacher(path, components)[0]

@@ -17,11 +17,9 @@ from torch import Tensor
 from nfcore.evaluation.error_maps import error_map
 from nfcore.evaluation.metrics import psnr
 from nfcore.evaluation.per_view_scores import ViewScore
-from nfcore.interfaces import Teacher, Views
+from nfcore.interfaces import SceneModel, Views
 from nfcore.io.images import to_bytes
 from nfcore.report.figures import worst_first
-from nfcore.student.light_field import LightField
-from nfcore.views.teacher_views import render_view
 
 # Pictures up to this side are lossless; larger ones are compressed, so that the report can be mailed.
 _LOSSLESS = 400
@@ -88,16 +86,12 @@ def chosen_views(scores: Sequence[ViewScore], count: int) -> list[tuple[str, int
 
 @torch.no_grad()
 def shown_views(
-    student: LightField | None, teacher: Teacher | None, views: Views, chosen: Sequence[tuple[str, int]]
+    models: Sequence[SceneModel], views: Views, chosen: Sequence[tuple[str, int]]
 ) -> Iterator[ShownView]:
-    """Yield the ``chosen`` test views with their pictures: photo, teacher, student and errors, if available."""
+    """Yield the ``chosen`` test views with their pictures: the photo, the models' images and their errors."""
     for title, index in chosen:
         camera, photo, ignored = views.cameras[index], views.images[index], views.ignored(index)
-        rendered: dict[str, Tensor] = {}
-        if teacher is not None:
-            rendered["teacher"] = render_view(teacher, camera).rgb.cpu()
-        if student is not None:
-            rendered["student"] = student.render(camera)[0].permute(1, 2, 0).cpu()
+        rendered: dict[str, Tensor] = {model.kind: model.render(camera)[0].permute(1, 2, 0) for model in models}
         pictures = [Picture("photo", "Photo", data_uri(to_bytes(photo)))]
         for who, image in rendered.items():
             pictures.append(Picture(who, who.capitalize(), data_uri(to_bytes(image))))

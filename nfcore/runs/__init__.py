@@ -1,11 +1,12 @@
 """Runs: a pipeline executed in a folder, stage by stage; it can be interrupted and resumed at any time."""
 
 from nfcore.config.stages import Stage
-from nfcore.runs.artifacts import Artifacts, StudentFile
+from nfcore.runs.artifacts import Artifacts
 from nfcore.runs.artifacts import open_run as open
 from nfcore.runs.execution import execute
 from nfcore.runs.folder import Run
 from nfcore.runs.metrics_log import Report, read_reports
+from nfcore.runs.model_file import ModelFile
 from nfcore.runs.provenance import command_line
 from nfcore.runs.report import write_report
 from nfcore.runs.reporter import StageReporter
@@ -14,12 +15,12 @@ from nfcore.runs.scheduler import Scheduler
 
 __all__ = [
     "Artifacts",
+    "ModelFile",
     "Report",
     "Run",
     "Scheduler",
     "Stage",
     "StageReporter",
-    "StudentFile",
     "command_line",
     "execute",
     "open",

@@ -9,12 +9,10 @@ from typing import Any
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.stages import Stage, stages_of
 from nfcore.errors import NfcoreError, UserError
-from nfcore.exports.fitted_teacher import FittedTeacher
 from nfcore.exports.manifest import Manifest
 from nfcore.exports.reference import Reference
-from nfcore.interfaces import RaySource, Teacher, Views
+from nfcore.interfaces import RaySource, SceneModel, Teacher, Views
 from nfcore.interfaces.exporter import Takes
-from nfcore.pipeline.teach import load_teacher
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
@@ -23,6 +21,8 @@ from nfcore.runs.scene import open_scene
 from nfcore.runs.untrained import new_student, reference_cameras
 from nfcore.runtime.devices import choose_device
 from nfcore.student.light_field import LightField
+from nfcore.views.fitted_teacher import FittedTeacher
+from nfcore.views.teacher_file import read_teacher
 
 #: The stage that makes what an exporter takes.
 MADE_BY: dict[Takes, Stage] = {"student": "finetune", "teacher": "teach"}
@@ -75,10 +75,18 @@ class Artifacts:
         return open_scene(self.config, self.components)
 
     @cached_property
-    def teacher(self) -> Teacher:
-        """The fitted teacher, on the run's device."""
+    def fitted_teacher(self) -> FittedTeacher:
+        """The fitted teacher on the run's device, with its reference cameras."""
         self.require("teach")
-        return load_teacher(self.run.teacher_file, self.components).to(self.device)
+        teacher, cameras = read_teacher(self.run.teacher_file, self.components)
+        if cameras is None:  # fitted by nfcore 0.1
+            cameras = reference_cameras(self.source)
+        return FittedTeacher(teacher.to(self.device), cameras)
+
+    @property
+    def teacher(self) -> Teacher:
+        """The fitted teacher itself, on the run's device."""
+        return self.fitted_teacher.teacher
 
     @property
     def distilled(self) -> LightField:
@@ -93,9 +101,25 @@ class Artifacts:
         return LightField.load(self.run.student_file, self.components).to(self.device)
 
     @property
+    def models(self) -> list[SceneModel]:
+        """The finished models: the teacher, then the student if there is one."""
+        learned = self.renderer == "student" and "finetune" in self.run.finished
+        return [self.fitted_teacher, *([self.student] if learned else [])]
+
+    @property
+    def shown(self) -> SceneModel:
+        """The model that shows the run's result: see ``renderer``."""
+        return self.student if self.renderer == "student" else self.fitted_teacher
+
+    @property
     def renderer(self) -> Takes:
         """What shows the run's result: its student, or where its pipeline has none, its teacher."""
         return "teacher" if self.config.student is None else "student"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model that shows the run's result is finished."""
+        return MADE_BY[self.renderer] in self.run.finished
 
     @property
     def renders_folder(self) -> Path:
@@ -114,15 +138,10 @@ class Artifacts:
         return self.run.student_file if takes == "student" else self.run.teacher_file
 
     def exportable(self, takes: Takes) -> LightField | FittedTeacher:
-        """Return the model that an exporter takes: the student on the CPU, or the teacher on the run's device.
-
-        The teacher has the student's reference cameras, or those of test views if there is no student yet.
-        """
+        """Return the model that an exporter takes: the student on the CPU, or the teacher on the run's device."""
         if takes == "student":
             return LightField.load(self.exportable_file(takes), self.components)
-        finetuned = "finetune" in self.run.finished
-        cameras = self.student.cameras.to("cpu") if finetuned else reference_cameras(self.source)
-        return FittedTeacher(self.teacher, cameras)
+        return self.fitted_teacher
 
     def export_reference(self, takes: Takes) -> Reference:
         """Return the reference for an exporter's files: the model, and test photos if they can be read."""
@@ -161,45 +180,6 @@ class Artifacts:
             return self.source.views("test")
         except NfcoreError as error:
             return f"the test photos can't be read: {reason(error)}"
-
-
-class StudentFile:
-    """A student's file in place of a run: it has no teacher and no photos.
-
-    Args:
-        path: the file.
-        components: where components are found; the installed plugins by default.
-
-    """
-
-    #: What shows it.
-    renderer: Takes = "student"
-
-    def __init__(self, path: Path, components: PluginManager | None = None) -> None:
-        self.path = path
-        self.components = components or plugins()
-
-    @cached_property
-    def student(self) -> LightField:
-        """The student, on the default device."""
-        return LightField.load(self.path, self.components).to(choose_device("auto"))
-
-    @property
-    def renders_folder(self) -> Path:
-        """The default folder of pictures and videos."""
-        return self.path.parent / f"{self.path.stem}-renders"
-
-    @property
-    def teacher(self) -> Teacher:
-        """Raises a UserError."""
-        raise UserError(f"{self.path}: a student's file has no teacher: name its run's folder instead")
-
-    @property
-    def source(self) -> RaySource:
-        """Raises a UserError."""
-        raise UserError(
-            f"{self.path}: a student's file has no test poses: name its run's folder, or use its reference poses"
-        )
 
 
 def open_run(

@@ -83,10 +83,9 @@ def _views(artifacts: Artifacts, scores: Sequence[ViewScore]) -> tuple[tuple[Sho
     if "teach" not in finished:
         return (), "There are none until the teacher is fitted."
     try:
-        student = artifacts.student if "finetune" in finished else None  # none yet, or none at all
         views = artifacts.source.views("test")
         chosen = pictures.chosen_views(scores, len(views))
-        return tuple(pictures.shown_views(student, artifacts.teacher, views, chosen)), ""
+        return tuple(pictures.shown_views(artifacts.models, views, chosen)), ""
     except (NfcoreError, OSError) as error:
         return (), f"There are none: {error}"
 

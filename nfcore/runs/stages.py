@@ -19,11 +19,11 @@ from nfcore.errors import PluginError
 from nfcore.evaluation.metrics import available
 from nfcore.evaluation.per_view_scores import by_view, write_view_scores
 from nfcore.evaluation.publications import read_tables
-from nfcore.interfaces import Teacher
+from nfcore.interfaces import SceneModel, Teacher
 from nfcore.interfaces.reporting import Reporter
 from nfcore.io.images import save_png
 from nfcore.pipeline.losses import build_loss
-from nfcore.pipeline.render import comparison, save_orbit, save_teacher_orbit
+from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.runs.artifacts import MADE_BY, Artifacts
 from nfcore.runs.untrained import reference_cameras
 from nfcore.runtime import distributed
@@ -71,8 +71,8 @@ def teach(artifacts: Artifacts, reporter: Reporter) -> Figures:
             "teacher", config.teacher.name, config.teacher.options, source.scene
         )
     pipeline.teach(teacher.to(artifacts.device), source, config.teach.budget(config.seed), reporter)
-    pipeline.save_teacher(teacher, artifacts.run.teacher_file, artifacts.components)
-    cameras = source.views("test").cameras
+    cameras = reference_cameras(source)
+    pipeline.save_teacher(teacher, artifacts.run.teacher_file, artifacts.components, cameras)
     return {
         "scene": source.name,
         "image_size": max(cameras.height, cameras.width),
@@ -125,11 +125,10 @@ def evaluate(artifacts: Artifacts, reporter: Reporter) -> Figures:
         indices = protocol.indices(len(views))
         views = views.chosen(indices)
     metrics = available(reporter.note)
-    scores = {"teacher.test": pipeline.evaluate_teacher(artifacts.teacher, views, reporter, metrics)}
+    models: dict[str, SceneModel] = {"teacher.test": artifacts.fitted_teacher}
     if artifacts.renderer == "student":
-        students = {"student.distilled": artifacts.distilled, "student.test": artifacts.student}
-        for scored, student in students.items():
-            scores[scored] = pipeline.evaluate_student(student, views, reporter, metrics)
+        models |= {"student.distilled": artifacts.distilled, "student.test": artifacts.student}
+    scores = {scored: pipeline.evaluate(model, views, reporter, metrics) for scored, model in models.items()}
     write_view_scores(artifacts.run.view_scores_file, by_view(scores, indices))
     figures: Figures = {"protocol": name, "test_views": len(views)}
     return figures | {
@@ -139,14 +138,9 @@ def evaluate(artifacts: Artifacts, reporter: Reporter) -> Figures:
 
 def render(artifacts: Artifacts, reporter: Reporter) -> Figures:
     """Write a comparison at a test view and an orbit video, of the student if there is one."""
-    views, previews, teacher = artifacts.source.views("test"), artifacts.run.previews_folder, artifacts.teacher
-    student = artifacts.student if artifacts.renderer == "student" else None
-    save_png(previews / "comparison.png", comparison(student, teacher, views, index=len(views) // 8))
-    orbit = previews / "orbit.mp4"
-    if student is not None:
-        save_orbit(student, orbit, reporter=reporter)
-    else:
-        save_teacher_orbit(teacher, reference_cameras(artifacts.source), orbit, reporter=reporter)
+    views, previews = artifacts.source.views("test"), artifacts.run.previews_folder
+    save_png(previews / "comparison.png", comparison(reversed(artifacts.models), views, index=len(views) // 8))
+    save_orbit(artifacts.shown, previews / "orbit.mp4", reporter=reporter)
     return {}
 
 

@@ -35,11 +35,11 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def device_of(module: nn.Module) -> torch.device:
-    """Return the device of a module's parameters or buffers; the CPU if it has none.
+def device_of(*modules: nn.Module) -> torch.device:
+    """Return the device of the modules' parameters or buffers; the CPU if they have none.
 
     >>> device_of(nn.Linear(2, 3))
     device(type='cpu')
     """
-    tensors = itertools.chain(module.parameters(), module.buffers())
+    tensors = (tensor for module in modules for tensor in itertools.chain(module.parameters(), module.buffers()))
     return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from nfcore.config.schema import Choice
 from nfcore.errors import UserError
-from nfcore.interfaces import Exportable, Exporter
+from nfcore.interfaces import Exporter, SceneModel
 from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
 from nfcore.measuring.latency import TORCH, Latencies, measure_latency
@@ -154,7 +154,7 @@ def time_packages(
             for index, one in enumerate(measured)
             if one.timed and one.score is not None
         ]
-        models: dict[Takes, Exportable] = {cache.reference.kind: cache.reference.model}
+        models: dict[Takes, SceneModel] = {cache.reference.kind: cache.reference.model}
         return measure_latency(models, packages, threads=threads, seconds=seconds, reporter=reporter)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nfcore.exports.parity import Comparison
 from nfcore.exports.reference import Reference
-from nfcore.interfaces import Exportable, Views
+from nfcore.interfaces import SceneModel, Views
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Score:
         return cls(photos.psnr, photos.torch_psnr - photos.psnr, parity.least_psnr, parity.max_error)
 
 
-def photo_reference(model: Exportable, photos: Views, count: int) -> Reference:
+def photo_reference(model: SceneModel, photos: Views, count: int) -> Reference:
     """Return a reference of ``model`` at ``count`` evenly spaced photos, and at no other poses."""
     return Reference(model, photos=photos, poses=min(count, len(photos)))
 

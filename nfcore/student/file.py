@@ -76,8 +76,8 @@ class SavedStudent:
 
 def write_student(path: Path, saved: SavedStudent) -> None:
     """Write a student's file, atomically."""
-    cameras = {_POSES: saved.cameras.poses, _INTRINSICS: saved.cameras.intrinsics}
-    write_safetensors(path, {**saved.weights, **cameras}, {_CARD: saved.card.model_dump_json()})
+    tensors = {**saved.weights, **camera_tensors(saved.cameras)}
+    write_safetensors(path, tensors, {_CARD: saved.card.model_dump_json()})
 
 
 def read_student(path: Path) -> SavedStudent:
@@ -91,14 +91,33 @@ def read_student(path: Path) -> SavedStudent:
     if _CARD not in metadata:
         raise UserError(f"{path}: not a student of nfcore (its metadata has no entry {_CARD!r})")
     card = parse_record(metadata[_CARD], StudentCard, str(path))
-    missing = {_POSES, _INTRINSICS} - set(tensors)
-    if missing:
-        raise UserError(f"{path}: damaged student: missing {', '.join(sorted(missing))}")
-    poses, intrinsics = tensors.pop(_POSES), tensors.pop(_INTRINSICS)
     try:
-        cameras = Cameras(poses, intrinsics, card.height, card.width)
-        check_dtypes({_POSES: poses, _INTRINSICS: intrinsics}, dict.fromkeys((_POSES, _INTRINSICS), torch.float32))
-        check_cameras(cameras)
-    except (UserError, TypeError, ValueError) as error:
+        cameras = taken_cameras(tensors, card.height, card.width)
+    except UserError as error:
         raise UserError(f"{path}: damaged student: {error}") from error
     return SavedStudent(card, cameras, tensors)
+
+
+def camera_tensors(cameras: Cameras) -> dict[str, Tensor]:
+    """Return reference cameras as the tensors of a model's file."""
+    return {_POSES: cameras.poses, _INTRINSICS: cameras.intrinsics}
+
+
+def taken_cameras(tensors: dict[str, Tensor], height: int, width: int) -> Cameras:
+    """Return the reference cameras among the ``tensors`` of a model's file, and remove them there.
+
+    Raises:
+        UserError: they are missing or damaged.
+
+    """
+    missing = {_POSES, _INTRINSICS} - set(tensors)
+    if missing:
+        raise UserError(f"missing {', '.join(sorted(missing))}")
+    poses, intrinsics = tensors.pop(_POSES), tensors.pop(_INTRINSICS)
+    try:
+        cameras = Cameras(poses, intrinsics, height, width)
+    except (TypeError, ValueError) as error:
+        raise UserError(str(error)) from error
+    check_dtypes({_POSES: poses, _INTRINSICS: intrinsics}, dict.fromkeys((_POSES, _INTRINSICS), torch.float32))
+    check_cameras(cameras)
+    return cameras

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nfcore.errors import NfcoreError, UserError
 from nfcore.interfaces import Backbone, RayEncoding, Upsampler
 from nfcore.interfaces.boundaries import channels_of, is_image
+from nfcore.interfaces.scene_model import Takes
 from nfcore.io.images import to_bytes
 from nfcore.io.modules import module_with_weights
 from nfcore.plugin.components import Kind
@@ -66,6 +67,11 @@ class LightField(nn.Module):
         self.upsampler = upsampler
         self.scene = scene
         self.cameras = cameras
+
+    @property
+    def kind(self) -> Takes:
+        """It is a student."""
+        return "student"
 
     @property
     def scale(self) -> int:

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import UserError
-from nfcore.exports.fitted_teacher import FittedTeacher
 from nfcore.exports.manifest import OF_THE_CORE
 from nfcore.interfaces import Exported
 from nfcore.options import Options, parse
@@ -23,6 +22,7 @@ from nfcore.testing.base import Conformance
 from nfcore.testing.contract import Broken, once, require, require_type, rule
 from nfcore.testing.sphere import SCENE, SphereTeacher, cameras_around
 from nfcore.testing.student import tiny_student
+from nfcore.views.fitted_teacher import FittedTeacher
 
 
 @dataclass(frozen=True)

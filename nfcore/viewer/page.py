@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from nfcore.interfaces import Exportable
+from nfcore.interfaces import SceneModel
 from nfcore.scene.cameras import Cameras
 from nfcore.viewer.region import camera_region
 
@@ -22,7 +22,7 @@ _MODULES = ("camera", "data", "input", "sliders", "viewer")
 _SURROUNDINGS = (0.075, 0.08, 0.095)
 
 
-def viewer_card(model: Exportable, title: str, sizes: Sequence[Cameras]) -> dict[str, Any]:
+def viewer_card(model: SceneModel, title: str, sizes: Sequence[Cameras]) -> dict[str, Any]:
     """Return what the viewer must be told of ``model``; an exporter adds what its own renderer needs.
 
     Args:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nfcore.geometry.orbits import OrbitRegion
-from nfcore.interfaces import Exportable
+from nfcore.interfaces import SceneModel
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 
@@ -16,7 +16,7 @@ from nfcore.scene.cameras import Cameras
 _STEEPEST = 0.999
 
 
-def camera_region(model: Exportable) -> dict[str, Any]:
+def camera_region(model: SceneModel) -> dict[str, Any]:
     """Return the region of the camera, in the format of ``front/camera.js``.
 
     Cameras that look inwards fill a shell around a target (`OrbitRegion`): ``{"kind": "orbit", "target", "up",

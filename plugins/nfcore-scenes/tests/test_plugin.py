@@ -13,6 +13,7 @@ from nfcore_scenes.blender import Blender
 from nfcore_scenes.colmap import Colmap
 from nfcore_scenes.llff import Llff
 from nfcore_scenes.procedural import Procedural
+from nfcore_scenes.teacher_views import TeacherViews
 from nfcore_scenes.transforms import TransformsJson
 
 
@@ -31,12 +32,13 @@ def test_the_plugin_names_its_classes():
         "colmap": f"{Colmap.__module__}:{Colmap.__name__}",
         "llff": f"{Llff.__module__}:{Llff.__name__}",
         "procedural": f"{Procedural.__module__}:{Procedural.__name__}",
+        "teacher-views": f"{TeacherViews.__module__}:{TeacherViews.__name__}",
         "transforms": f"{TransformsJson.__module__}:{TransformsJson.__name__}",
     }
 
 
 def test_every_option_has_a_description():
-    for source in (Blender, Colmap, Llff, TransformsJson, Procedural):
+    for source in (Blender, Colmap, Llff, TransformsJson, Procedural, TeacherViews):
         assert all(field.description for field in source.Options.model_fields.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from nfcore import UserError
+import nfcore
+from nfcore import ExportedFile, LightField, UserError, VerificationUnavailable
+from nfcore.exports import Manifest
+from nfcore.pipeline import Reference, export
 from nfcore.runs import Run
+from nfcore.runs import open as open_run
 from nfcore_web.progress import progress
 from nfcore_web.server import Server
 from nfcore_web.site import Site
@@ -154,18 +159,57 @@ def test_only_pictures_of_the_run_are_found(site, run):
         assert site.find(path) is None, path
 
 
+class Page(nfcore.Exporter):
+    """Writes a page that says one word."""
+
+    tolerance = nfcore.Tolerance(psnr=40)
+
+    def export(self, model, folder):
+        (folder / "page.html").write_text("<p>exported before</p>")
+        return nfcore.Exported((ExportedFile.camera_to_image("page.html", model.cameras),), "none", "a page")
+
+    def load(self, folder, threads=None):
+        raise VerificationUnavailable("it is no picture")
+
+
+class TeachersPage(Page):
+    takes = "teacher"
+
+
 def test_an_exported_page_of_this_student_is_shown_as_it_is(run, tmp_path):
-    page = run.exports_folder / "web" / "light_field.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("<p>exported before</p>")
-    site = Site(run.folder)
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    reference = Reference(LightField.load(run.student_file), file=run.student_file, photos="none")
+    export(reference, Page(Page.Options()), folder / "exports" / "page")
+    site = Site(folder)
     site.work()
     assert site.find("/viewer.html").data == b"<p>exported before</p>"
-    os.utime(page, (0, 0))  # older than the student
-    site = Site(run.folder)
+    manifest = folder / "exports" / "page" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(Manifest.read(manifest.parent).model.sha256, "0" * 64))
+    site = Site(folder)  # the page is one of another student
     site.work()
     assert b"lightField" in site.find("/viewer.html").data
-    page.unlink()
+
+
+def test_a_run_without_a_student_shows_the_page_that_its_teacher_was_exported_to(teacher_run):
+    site = Site(teacher_run)
+    site.work()
+    assert (site.viewer, site.problem) == (None, None)
+    run = open_run(teacher_run)
+    export(run.export_reference("teacher"), TeachersPage(Page.Options()), run.run.exports_folder / "page")
+    site = Site(teacher_run)
+    site.work()
+    assert site.find("/viewer.html").data == b"<p>exported before</p>"
+
+
+@pytest.fixture
+def teacher_run(tmp_path) -> Path:
+    """A short run of the recipe ``field``."""
+    changes = ["image_size=32", "teach.steps=30", "teacher.resolution=16", "scene.test_views=2"]
+    options = [part for change in changes for part in ("--set", change)]
+    command = [*NFCORE, "run", "field", *options, "--runs", tmp_path, "--name", "field", "--threads", "1", "-q"]
+    subprocess.run(command, check=True, capture_output=True)
+    return tmp_path / "field"
 
 
 def test_a_student_alone_has_a_viewer_and_no_more(run):

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from nfcore import Interrupted
-from nfcore.cli import StudentArgument, run_folder, say
+from nfcore.cli import ModelArgument, run_folder, say
 
 
 def view(
-    run: StudentArgument,
+    run: ModelArgument,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 for a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 import threading
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from typing import Any
 
 import nfcore
 import nfcore.runs
-from nfcore import LightField, NfcoreError
+from nfcore import LightField, NfcoreError, SceneModel
 from nfcore.config import StageConfig
-from nfcore.runs import Run
+from nfcore.exports import manifests
+from nfcore.runs import ModelFile, Run
 from nfcore_web.exporter import FILE
 from nfcore_web.page import template, text
 from nfcore_web.progress import REPORT, previews, progress
@@ -22,10 +24,10 @@ _WAIT = 2.0  # seconds between looks for a student that is still being trained
 
 
 class Site:
-    """The pages of a run or a student file; ``work`` creates the viewer, in a thread of its own.
+    """The pages of a run or a model's file; ``work`` creates the viewer, in a thread of its own.
 
     Args:
-        path: a run's folder, a student's ``.safetensors``, or an exported page.
+        path: a run's folder, a student's or a teacher's ``.safetensors``, or an exported page.
 
     Raises:
         UserError: ``path`` is none of these.
@@ -83,7 +85,10 @@ class Site:
         return found | {"total": stage.steps if isinstance(stage, StageConfig) else None}
 
     def work(self) -> None:
-        """Create the viewer as soon as there is a student, or wait for the teacher if there will be none."""
+        """Create the viewer as soon as there is a student.
+
+        A run without a student has one if it exported a page of its teacher.
+        """
         try:
             self._work()
         except (NfcoreError, OSError) as error:
@@ -99,24 +104,35 @@ class Site:
         if self.viewer is not None:
             return
         if self.artifacts is None:
-            self.viewer = self._page(LightField.load(self.path), self.path)
+            self.viewer = self._viewer(ModelFile(self.path, device="cpu").shown, self.path)
             return
-        run, learns = self.artifacts.run, self.artifacts.config.student is not None
-        while ("finetune" if learns else "teach") not in run.finished:
+        while not self.artifacts.finished:
             if self.closed.wait(_WAIT):
                 return
-        if learns:
-            self.viewer = self._page(self.artifacts.student, run.student_file)
+        file = self.artifacts.exportable_file(self.artifacts.renderer)
+        self.viewer = self._viewer(self.artifacts.shown, file)
 
-    def _page(self, field: LightField, student: Path) -> Resource:
-        """Return the run's exported page, if it is of this student, or a new one."""
-        for path in self.run.exports_folder.glob(f"*/{FILE}") if self.run else ():
-            if path.stat().st_mtime >= student.stat().st_mtime:
-                return Resource(path.read_bytes(), "text/html; charset=utf-8")
-        exporter: Any = nfcore.plugins().build("exporter", "nfcore-web/web", {"title": self.title[:80]})
-        with tempfile.TemporaryDirectory() as folder:
-            exporter.export(field, Path(folder))
-            return Resource((Path(folder) / FILE).read_bytes(), "text/html; charset=utf-8")
+    def _viewer(self, model: SceneModel, file: Path) -> Resource | None:
+        """Return a page that the run has exported from the model's ``file``, or a new one if it is a student."""
+        page = self._exported(file)
+        if page is None and isinstance(model, LightField):
+            exporter: Any = nfcore.plugins().build("exporter", "nfcore-web/web", {"title": self.title[:80]})
+            with tempfile.TemporaryDirectory() as folder:
+                exporter.export(model, Path(folder))
+                page = (Path(folder) / FILE).read_bytes()
+        return None if page is None else Resource(page, "text/html; charset=utf-8")
+
+    def _exported(self, file: Path) -> bytes | None:
+        """Return the page of an export of the model as it is now in its ``file``; None if there is none."""
+        if self.artifacts is None:
+            return None
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        for folder, manifest in manifests(self.artifacts.run.exports_folder):
+            pages = (content.path for content in manifest.contents if content.path.endswith(".html"))
+            if manifest.model.sha256 == digest and (page := next(pages, None)):
+                return (folder / page).read_bytes()
+        return None
 
     def _preview(self, path: str) -> Resource | None:
         match path.split("/"):

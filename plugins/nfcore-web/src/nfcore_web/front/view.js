@@ -6,6 +6,9 @@ const STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export"];
 const TRAINING = { teach: "#2f7bff", distill: "#e0602f", finetune: "#1c9c64" }; // the stages with a curve
 const PREVIEWS = { student: "Student, and what it learns from", teacher: "Teacher", comparison: "Student, teacher, photo" };
 
+const NO_PAGE =
+  "This run has no student, and no page of its teacher: “nfcore export RUN webgl” makes one. Its report shows the teacher.";
+
 const element = (id) => document.getElementById(id);
 let curves = []; // [stage, points] of each stage that has some
 
@@ -182,8 +185,8 @@ async function look() {
     const news = headline(state);
     if (element("news").textContent !== news) element("news").textContent = news;
     if (state.viewer) show("viewer", "Viewer");
-    if (!state.student) element("no-viewer").textContent = "This run has no student: its report shows the teacher.";
-    if (!state.progress) element("no-report").textContent = "This is a student without its run.";
+    if (!state.student) element("no-viewer").textContent = NO_PAGE;
+    if (!state.progress) element("no-report").textContent = "This is a model without its run.";
     if (state.progress) showProgress(state.progress);
     if (!opened) openFirst(state);
   }
@@ -196,7 +199,7 @@ function openFirst({ student, viewer, progress }) {
   opened = true;
   const chosen = tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
   if (chosen) open(chosen);
-  else if (!student && progress.report) open(tabs[1]);
+  else if (!student && !viewer && progress.report) open(tabs[1]);
   else if (!viewer && progress?.stage && !progress.finished.includes("finetune")) open(tabs[2]);
 }
 

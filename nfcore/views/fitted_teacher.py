@@ -1,9 +1,10 @@
-"""A fitted teacher as exporters take it, together with cameras."""
+"""A fitted teacher with reference cameras: a model of its scene like a student."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +13,26 @@ from nfcore.errors import PluginError, UserError
 from nfcore.interfaces import BakedField, Teacher
 from nfcore.interfaces.baked_checks import check_baked
 from nfcore.interfaces.boundaries import calling
+from nfcore.interfaces.scene_model import Takes
 from nfcore.plugin.components import Kind
 from nfcore.plugin.identity import named
 from nfcore.plugin.installed import plugins
+from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
+from nfcore.views.teacher_file import read_teacher, write_teacher
 from nfcore.views.teacher_views import render_view
 
 
 class FittedTeacher:
-    """The input of an exporter that takes a teacher, and the reference for its files.
+    """What is evaluated, rendered and exported where a run has no student, and the reference for its exports.
 
     Args:
         teacher: the fitted teacher, in eval mode.
         cameras: reference cameras, with the size of the exported images; exports are compared at them.
+
+    >>> run = nfcore.runs.open("runs/field")  # doctest: +SKIP
+    >>> images = run.fitted_teacher.render(run.fitted_teacher.cameras[:2])  # doctest: +SKIP
 
     """
 
@@ -34,6 +41,11 @@ class FittedTeacher:
     def __init__(self, teacher: Teacher, cameras: Cameras) -> None:
         self.teacher = teacher
         self.cameras = cameras
+
+    @property
+    def kind(self) -> Takes:
+        """It is a teacher."""
+        return "teacher"
 
     @property
     def scene(self) -> Scene:
@@ -50,6 +62,31 @@ class FittedTeacher:
         """Return images (n, 3, height, width) float32 in [0, 1] on the CPU."""
         images = [render_view(self.teacher, cameras[i]).rgb for i in range(len(cameras))]
         return torch.stack(images).permute(0, 3, 1, 2).float().cpu().contiguous()
+
+    def save(self, path: str | Path, components: PluginManager | None = None) -> None:
+        """Write the teacher with its reference cameras to one safetensors file, atomically.
+
+        Raises:
+            PluginError: no installed plugin offers its class.
+
+        """
+        write_teacher(Path(path), self.teacher, self.cameras, components)
+
+    @classmethod
+    def load(cls, path: str | Path, components: PluginManager | None = None) -> FittedTeacher:
+        """Return the teacher in ``path``, in eval mode, with its cameras. Needs its plugin, but no data set.
+
+        Raises:
+            UserError: no such file, damaged, not a teacher, or without cameras.
+            PluginError: its component is not installed.
+
+        """
+        teacher, cameras = read_teacher(Path(path), components)
+        if cameras is None:
+            raise UserError(
+                f"{path}: has no reference cameras: it was written by nfcore 0.1; name its run's folder instead"
+            )
+        return cls(teacher, cameras)
 
     def baked(self) -> BakedField:
         """Return the teacher as plain data that another program draws, checked: see ``Teacher.baked``.

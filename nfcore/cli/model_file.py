@@ -1,4 +1,4 @@
-"""Rendering and exporting a student file without its run, data set or teacher."""
+"""Rendering and exporting a student's or a teacher's file without its run and data set."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from nfcore.exports.reference import Reference
 from nfcore.pipeline.export import export, exports_failed
 from nfcore.pipeline.render import save_orbit, save_view
 from nfcore.plugin.installed import plugins
-from nfcore.student.light_field import LightField
+from nfcore.runs.model_file import ModelFile
 from nfcore.ui.console import Console, ConsoleReporter
 
 
-def render_student(path: Path, folder: Path, *, quiet: bool) -> None:
+def render_file(path: Path, folder: Path | None, *, quiet: bool) -> None:
     """Write an image at the first reference camera and an orbit video into ``folder``."""
-    student = LightField.load(path)
+    opened = ModelFile(path)
+    folder, model = folder or opened.renders_folder, opened.shown
     with Console(quiet=quiet) as console:
-        save_view(student, folder / "view.png")
-        save_orbit(student, folder / "orbit.mp4", reporter=ConsoleReporter(console, "render"))
+        save_view(model, folder / "view.png")
+        save_orbit(model, folder / "orbit.mp4", reporter=ConsoleReporter(console, "render"))
     say(f"picture: {folder / 'view.png'}")
     say(f"orbit video: {folder / 'orbit.mp4'}")
 
 
-def export_student(
-    path: Path, exports: dict[str, ExportChoice], folder: Path, as_json: bool, *, quiet: bool
-) -> None:
+def export_file(path: Path, exports: dict[str, ExportChoice], folder: Path, as_json: bool, *, quiet: bool) -> None:
     """Export into sub-folders of ``folder``; all exports are tried, and failures are reported at the end.
 
     Raises:
         NfcoreError: an export failed.
 
     """
-    reference = Reference(LightField.load(path), file=path, photos="a student file has no photos")
+    opened = ModelFile(path, device="cpu")
+    reference = Reference(opened.shown, file=path, photos=f"a {opened.renderer}'s file has no photos")
     made: dict[str, Manifest] = {}
     failed: dict[str, Exception] = {}
     with Console(quiet=quiet) as console:
