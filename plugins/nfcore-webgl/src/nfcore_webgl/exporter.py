@@ -1,0 +1,118 @@
+"""The exporter ``webgl``: a fitted field as a page that draws it in real time, and as files for other apps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from torch import Tensor
+
+import nfcore
+from nfcore import Cameras, Exported, ExportedFile, FittedTeacher, Runner, Tolerance, UserError
+from nfcore.io import write_atomic
+from nfcore.viewer import viewer_card
+from nfcore_webgl.archive import Archive
+from nfcore_webgl.baking import Baked, bake
+from nfcore_webgl.evaluator import Evaluator
+from nfcore_webgl.limits import check_textures
+from nfcore_webgl.page import build_page
+from nfcore_webgl.shaders import fragment_shader, vertex_shader
+
+#: The page; and the folder of the same data and shaders for other programs.
+PAGE, FILES = "baked_field.html", "field"
+
+
+class WebGL(nfcore.Exporter[FittedTeacher]):
+    """One HTML file that draws a fitted teacher at the screen's resolution with WebGL2; no network is needed.
+
+    It takes a teacher that can be baked (``Teacher.baked``): ``deferred``. Vertices are stored in 8 bits; what no
+    view from the region of the reference cameras shows is left out, and what views hardly show is rounded. The
+    folder ``field`` has the same data and the shaders for native apps and engines.
+    """
+
+    takes = "teacher"
+
+    class Options(nfcore.Options):
+        """Options of the WebGL exporter."""
+
+        rounding: float = Field(
+            0.3,
+            ge=0,
+            le=16,
+            description="By how much the rounding of one vertex may change a pixel, in steps of 8 bits; 0 keeps "
+            "all 8 bits and takes half as many bytes again",
+        )
+        prune: float = Field(
+            0.01,
+            ge=0,
+            lt=1,
+            description="Cells of 4 x 4 x 4 voxels that add less than this to every ray are left out",
+        )
+        views: int = Field(
+            40, ge=0, le=1000, description="Views, next to the reference cameras', that tell what images show"
+        )
+        texture_megabytes: int = Field(
+            256, ge=1, description="Graphics memory that the page may need; phones have little"
+        )
+        title: str = Field("Baked field", min_length=1, max_length=80, description="The page's title")
+
+    options: Options
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """8 bits leave 60 dB and more; rounding takes some of it."""
+        return Tolerance(psnr=50 if self.options.rounding <= 0.3 else 40 if self.options.rounding <= 1 else 30)
+
+    def export(self, model: FittedTeacher, folder: Path) -> Exported:
+        """Write the page and the folder ``field`` for ``model`` into ``folder``.
+
+        Raises:
+            UserError: the teacher can't be baked, or the field is too large for textures.
+
+        """
+        baked = bake(model, self.options.prune, self.options.rounding, self.options.views)
+        header = baked.archive.header
+        texture_bytes = check_textures(header, baked.visible, self.options.texture_megabytes)
+        card = {"format": 1, **viewer_card(model, self.options.title, [model.cameras])}
+        write_atomic(folder / PAGE, build_page(card, baked.archive))
+        files = folder / FILES
+        files.mkdir()
+        baked.archive.write(files)
+        write_atomic(files / "field.vert", vertex_shader())
+        write_atomic(files / "field.frag", fragment_shader(header))
+        return Exported(
+            (ExportedFile.camera_to_image(PAGE, model.cameras),),
+            precision="8 bits a value, fp32 arithmetic",
+            target="browsers with WebGL2; apps and engines with GLSL ES 3.0",
+            unverified=("frame rate on a phone: none was used",),
+            report=_report(baked, texture_bytes),
+        )
+
+    def load(self, folder: Path, threads: int | None = None) -> Runner:
+        """Load the field from the page, to be evaluated in torch.
+
+        Raises:
+            UserError: the page is missing or damaged.
+
+        """
+        path = folder / PAGE
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; export the teacher to get it")
+        archive = Archive.of_page(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        evaluator = Evaluator(archive.header, *archive.decoded(str(path)))
+        height, width = archive.header.height, archive.header.width
+
+        def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
+            return evaluator.images(Cameras(poses.cpu(), intrinsics.cpu(), height, width))
+
+        return Runner("an evaluator of the page's data in torch (CPU)", render, timed=False)
+
+
+def _report(baked: Baked, texture_bytes: int) -> dict[str, object]:
+    return {
+        "bytes": {name: len(data) for name, data in baked.archive.blocks.items()},
+        "texture bytes": texture_bytes,
+        "vertices": baked.archive.header.blocks.codes.bytes // (1 + baked.archive.header.values),
+        "values of a vertex": baked.archive.header.values,
+        "macro cells": {"occupied": int(baked.cells.sum()), "seen": int(baked.visible.sum())},
+    }

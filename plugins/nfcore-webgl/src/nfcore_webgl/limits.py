@@ -1,0 +1,53 @@
+"""What textures a field needs where it is drawn, and whether every device has room for them."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from nfcore import UserError
+from nfcore_webgl.cells import CELL, any_of
+from nfcore_webgl.header import Header
+
+#: Side of a volume in texels that WebGL2 promises on every device.
+_SIDE = 256
+#: Macro cells along the side of a block, and vertices along it.
+_BLOCK_CELLS, _BLOCK_VERTICES = 2, 9
+_DENSE_BYTES = 64 << 20
+
+
+def check_textures(header: Header, cells: Tensor, most_megabytes: int) -> int:
+    """Return the bytes of the textures of a field with occupied ``cells`` (X, Y, Z) bool.
+
+    They are arranged as the page does, ``front/unpack.js``.
+
+    Raises:
+        UserError: they are larger than WebGL2 promises, or than ``most_megabytes``.
+
+    """
+    per_vertex = 4 * math.ceil((1 + header.values) / 4)
+    dense = _dense_size(cells)
+    if max(dense) <= _SIDE and math.prod(dense) * per_vertex <= _DENSE_BYTES:
+        return math.prod(dense) * per_vertex
+    blocks = int(any_of(cells, _BLOCK_CELLS).sum())
+    along = _SIDE // _BLOCK_VERTICES
+    room = min(along**3, most_megabytes * 10**6 // (per_vertex * _BLOCK_VERTICES**3))
+    if blocks > room:
+        longest = max(header.grid.shape) - 1
+        # Blocks cover surfaces: their number grows with the square of the resolution.
+        fits = math.floor(longest * math.sqrt(room / blocks))
+        raise UserError(
+            f"the field needs {blocks} blocks of 8 x 8 x 8 voxels in textures, and {room} fit into "
+            f"{most_megabytes} MB of {_SIDE} texels a side: fit the teacher with resolution = {fits} "
+            f"(now {longest}), raise prune, or raise texture_megabytes"
+        )
+    return blocks * per_vertex * _BLOCK_VERTICES**3
+
+
+def _dense_size(cells: Tensor) -> list[int]:
+    if not cells.any():
+        return [2, 2, 2]
+    places = cells.nonzero()
+    size: list[int] = ((places.amax(0) - places.amin(0) + 1) * CELL + 1).tolist()
+    return size

@@ -1,0 +1,40 @@
+"""The page: one HTML file with the archive, the shaders and the viewer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+from nfcore.viewer import viewer_page
+from nfcore_webgl.archive import HEADER, Archive
+from nfcore_webgl.shaders import fragment_shader, vertex_shader
+
+_FRONT = files("nfcore_webgl") / "front"
+_MODULES = ("gpu", "unpack")
+_ABOUT = "The image is computed here, on your graphics processor, from a field that was fitted to photos."
+
+
+def build_page(card: Mapping[str, Any], archive: Archive) -> str:
+    """Return the page's HTML for the viewer's ``card``."""
+    header = archive.header
+    shaders = {"vertex": vertex_shader(), "fragment": fragment_shader(header)}
+    return viewer_page(
+        {**card, HEADER: header.model_dump(mode="json")},
+        script=_front("baked_field.js"),
+        modules={name: _front(f"{name}.js") for name in _MODULES},
+        data={
+            **{name: _base64(text.encode()) for name, text in shaders.items()},
+            **{name: _base64(data) for name, data in archive.blocks.items()},
+        },
+        about=_ABOUT,
+    )
+
+
+def _front(name: str) -> str:
+    return (_FRONT / name).read_text(encoding="utf-8")
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,0 +1,175 @@
+"""The shaders of one field: its numbers as constants and its network as products of 4 x 4 matrices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nfcore.geometry import far_face_ratios
+from nfcore_webgl.header import Header
+
+Matrix = NDArray[np.float64]
+_FRONT = files("nfcore_webgl") / "front"
+_BOX, _NDC, _CONTRACTED = range(3)
+#: Real spherical harmonics from degree 1 on, in the order of ``nfcore.geometry.spherical_harmonics``.
+_HARMONICS = (
+    "-0.4886025119 * d.y", "0.4886025119 * d.z", "-0.4886025119 * d.x",
+    "1.0925484306 * d.x * d.y", "-1.0925484306 * d.y * d.z", "0.3153915653 * (3.0 * d.z * d.z - 1.0)",
+    "-1.0925484306 * d.x * d.z", "0.5462742153 * (d.x * d.x - d.y * d.y)",
+    "-0.5900435899 * d.y * (3.0 * d.x * d.x - d.y * d.y)", "2.8906114426 * d.x * d.y * d.z",
+    "-0.4570457995 * d.y * (5.0 * d.z * d.z - 1.0)", "0.3731763326 * d.z * (5.0 * d.z * d.z - 3.0)",
+    "-0.4570457995 * d.x * (5.0 * d.z * d.z - 1.0)", "1.4453057213 * d.z * (d.x * d.x - d.y * d.y)",
+    "-0.5900435899 * d.x * (d.x * d.x - 3.0 * d.y * d.y)",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Language:
+    """How the two shading languages differ in what is generated.
+
+    Args:
+        vector: the type of n floats, for n = 2, 3, 4.
+        matrix: the type of 4 x 4 floats.
+        constant: a constant of a type, from its name, type and value.
+        local: likewise, within a function.
+        types: the names of a float and of an integer.
+
+    """
+
+    vector: str
+    matrix: str
+    constant: str
+    local: str
+    types: tuple[str, str]
+
+
+GLSL = Language("vec{}", "mat4", "const {type} {name} = {value};", "{type} {name} = {value};", ("float", "int"))
+WGSL = Language(
+    "vec{}f", "mat4x4f", "const {name}: {type} = {value};", "let {name}: {type} = {value};", ("f32", "i32")
+)
+
+
+def textures_of(values: int) -> int:
+    """Return how many RGBA textures hold a density and ``values``."""
+    return -(-(1 + values) // 4)
+
+
+def vertex_shader() -> str:
+    """Return the GLSL ES 3.00 of the vertex shader."""
+    return _front("field.vert")
+
+
+def fragment_shader(header: Header) -> str:
+    """Return the GLSL ES 3.00 of the fragment shader of a field."""
+    count = textures_of(header.values)
+    samplers = "\n".join(f"uniform sampler3D values{i};" for i in range(count))
+    sums = "sums[0].gba += weight * first.gba; " + " ".join(
+        f"sums[{i}] += weight * texture(values{i}, texel);" for i in range(1, count)
+    )
+    network = "\n".join(
+        [
+            f"void addValues(inout vec4 sums[{count}], float weight, vec4 first, vec3 texel) {{ {sums} }}",
+            f"vec3 network(vec4 sums[{count}], vec3 d) {{",
+            *_network(header, GLSL),
+            "}",
+        ]
+    )
+    return _filled("field.frag", textures=samplers, constants=_constants(header, GLSL), network=network)
+
+
+def _constants(header: Header, language: Language) -> str:
+    """Return declarations of the field's numbers."""
+    scene, grid, march, density = header.scene, header.grid, header.march, header.density
+    centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
+    half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
+    kind = _NDC if scene.forward_facing else _CONTRACTED if scene.unbounded else _BOX
+    ratios = far_face_ratios(scene) if scene.forward_facing else (1.0, 1.0)
+    # A path in a box is at most the box's diagonal, one in the contracted world at most the cube's twice.
+    longest = 2 * math.dist(march.low, march.high) + 16
+    whole = {
+        "BOX": _BOX, "NDC": _NDC, "CONTRACTED": _CONTRACTED, "KIND": kind,
+        "TEXTURES": textures_of(header.values), "MOST_STEPS": math.ceil(longest / march.step),
+    }  # fmt: skip
+    numbers = {
+        "NEAR": scene.near, "FAR": scene.far, "STEP": march.step, "STOP": march.stop, "LEAST_WEIGHT": march.least,
+        "GAIN": density.gain, "SHIFT": density.shift, "DENSITY_SCALE": density.scale,
+        "DENSITY_LOW": density.low, "DENSITY_HIGH": density.high, "SCALE": 1 / (2 * math.prod(half) ** (1 / 3)),
+    }  # fmt: skip
+    vectors = {
+        "GRID_LOW": grid.low, "GRID_SPACING": grid.spacing, "GRID_SHAPE": grid.shape, "MARCH_LOW": march.low,
+        "MARCH_HIGH": march.high, "RATIOS": ratios, "BOX_CENTRE": centre, "BOX_HALF": half,
+        "BACKGROUND": scene.background,
+    }  # fmt: skip
+    real, integer = language.types
+    lines = [language.constant.format(type=integer, name=name, value=value) for name, value in whole.items()]
+    lines += [language.constant.format(type=real, name=name, value=_float(v)) for name, v in numbers.items()]
+    for name, numbers_of in vectors.items():
+        kind_of = language.vector.format(len(numbers_of))
+        lines.append(language.constant.format(type=kind_of, name=name, value=f"{kind_of}({_floats(numbers_of)})"))
+    return "\n".join(lines)
+
+
+def _network(header: Header, language: Language) -> Iterator[str]:
+    """Yield the body of ``network(sums, d)``, which returns the RGB that is added where a ray is opaque."""
+    vector = language.vector.format(4)
+    harmonics = [*_HARMONICS[: (header.harmonics + 1) ** 2 - 1], "0.0"]
+    inputs = [f"sums[{i}]" for i in range(textures_of(header.values))]
+    for first in range(0, len(harmonics) - 1, 4):
+        four = ", ".join((harmonics[first : first + 4] + ["0.0"] * 4)[:4])
+        name = f"harmonics{first // 4}"
+        yield "  " + language.local.format(type=vector, name=name, value=f"{vector}({four})")
+        inputs.append(name)
+    layers = [(np.array(layer.weight), np.array(layer.bias)) for layer in header.network]
+    layers[0] = _spread(layers[0][0], header.values), layers[0][1]
+    for number, (weight, bias) in enumerate(layers):
+        weight, bias = _padded(weight, 4 * len(inputs)), np.pad(bias, (0, -len(bias) % 4))
+        outputs = []
+        for row in range(0, len(bias), 4):
+            terms = [f"{vector}({_floats(bias[row : row + 4])})"]
+            for i, name in enumerate(inputs):
+                part = weight[row : row + 4, 4 * i : 4 * i + 4].T.ravel()  # column by column
+                terms.append(f"{language.matrix}({_floats(part)}) * {name}")
+            value = " + ".join(terms)
+            value = f"max({value}, {vector}(0.0))" if number + 1 < len(layers) else value
+            outputs.append(f"layer{number}_{row // 4}")
+            yield "  " + language.local.format(type=vector, name=outputs[-1], value=value)
+        inputs = outputs
+    yield f"  return {inputs[0]}.xyz;"
+
+
+def _spread(weight: Matrix, values: int) -> Matrix:
+    """Return the first layer's weights for inputs in fours: opacity (ignored), values, zeros, harmonics."""
+    outputs = len(weight)
+    room = np.zeros((outputs, -(1 + values) % 4))
+    return np.concatenate([np.zeros((outputs, 1)), weight[:, :values], room, weight[:, values:]], 1)
+
+
+def _padded(weight: Matrix, inputs: int) -> Matrix:
+    outputs, own = weight.shape
+    return np.pad(weight, ((0, -outputs % 4), (0, inputs - own)))
+
+
+def _filled(name: str, **parts: str) -> str:
+    """Return a shader of ``front/`` with what is generated in place of its lines ``//: NAME``."""
+    text = _front(name)
+    for part, generated in parts.items():
+        text = text.replace(f"//: {part}\n", f"{generated}\n")
+    return text
+
+
+def _front(name: str) -> str:
+    return (_FRONT / name).read_text(encoding="utf-8")
+
+
+def _floats(numbers: Iterable[float]) -> str:
+    return ", ".join(map(_float, numbers))
+
+
+def _float(number: float) -> str:
+    text = f"{float(number):.9g}"
+    return text if any(mark in text for mark in ".en") else f"{text}.0"

@@ -1,0 +1,20 @@
+"""The exporter keeps its contract."""
+
+import bakeable
+
+from nfcore.testing import ExporterConformance
+
+
+class TestWebGL(ExporterConformance):
+    component = "nfcore-webgl/webgl"
+
+    def model(self):
+        return bakeable.model()
+
+
+class TestWebGLWithAllBits(ExporterConformance):
+    component = "nfcore-webgl/webgl"
+    options = {"rounding": 0.0}
+
+    def model(self):
+        return bakeable.model("contracted")
