@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nfcore import UserError
-from nfcore.dataset import composited, load_photos, photo_size, read_pixels, scaled_size
+from nfcore.dataset import load_photos, photo_header, read_photo, scaled_size, stacked
 from nfcore.scene import PhotoStack
 
 WHITE = (1.0, 1.0, 1.0)
@@ -91,13 +91,13 @@ def one_line(error: pytest.ExceptionInfo[UserError], *parts: str) -> None:
 
 def test_a_missing_photo_is_named(tmp_path):
     with pytest.raises(UserError) as error:
-        photo_size(tmp_path / "gone.png")
+        photo_header(tmp_path / "gone.png")
     one_line(error, "gone.png", "missing")
 
 
 def test_a_folder_in_a_photos_place_is_named(tmp_path):
     with pytest.raises(UserError) as error:
-        photo_size(tmp_path)
+        photo_header(tmp_path)
     one_line(error, str(tmp_path))
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_is_no_image_is_named(tmp_path):
     path = tmp_path / "text.png"
     path.write_text("hello")
     with pytest.raises(UserError) as error:
-        photo_size(path)
+        photo_header(path)
     one_line(error, "text.png", "no complete PNG")
 
 
@@ -139,7 +139,7 @@ def read_or_refuse(data: bytes) -> None:
         path = Path(folder) / "a.png"
         path.write_bytes(data)
         try:
-            read_pixels(path, photo_size(path), (1, 1))
+            read_photo(path, photo_header(path).size, (1, 1))
         except UserError as error:
             assert "\n" not in str(error)
 
@@ -152,7 +152,7 @@ def test_arbitrary_bytes_are_read_or_refused_as_a_users_mistake(data, magic):
     read_or_refuse(magic + data)
 
 
-@pytest.fixture(scope="module", params=["PNG", "JPEG", "WEBP"])
+@pytest.fixture(scope="module", params=["PNG", "JPEG", "WEBP", "TIFF"])
 def encoded(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("encoded") / "photo"
     Image.effect_mandelbrot((16, 12), (-2, -1, 1, 1), 20).convert("RGB").save(path, request.param)
@@ -179,11 +179,50 @@ def test_photos_that_are_large_together_are_read_when_they_are_asked_for(tmp_pat
     assert isinstance(later, PhotoStack)
     torch.testing.assert_close(later[:], now, atol=1e-7, rtol=0)
     assert torch.equal(later_alpha[:], alpha)
-    kept, _ = composited(later.decoded(slice(None)).numpy(), (0.2, 0.4, 0.6))
-    assert isinstance(kept, PhotoStack) and torch.equal(kept[:], later[:])
+    again, _ = stacked(lambda i: later.decoded(i).numpy(), (3, 4, 6, 4), (0.2, 0.4, 0.6))
+    assert isinstance(again, PhotoStack) and torch.equal(again[:], later[:])
 
     paths[1].write_bytes(paths[1].read_bytes()[:60])
     damaged, _ = load_photos(paths, (8, 12), (4, 6), (0.2, 0.4, 0.6))
     assert torch.equal(damaged[0], later[0])
     with pytest.raises(UserError, match=r"1\.png"):
         damaged[1]
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size(tmp_path):
+    """Averages of 8x8 pixels by the decoder agree with those of the decoded photo."""
+    path = tmp_path / "large.jpg"
+    smooth = np.linspace(0, 255, 640)[None, :, None] * np.ones((480, 1, 3))
+    Image.fromarray(smooth.astype(np.uint8)).save(path, quality=95)
+    small = read_photo(path, (480, 640), (30, 40))
+    assert small.shape == (30, 40, 3)
+    expected = smooth.reshape(30, 16, 40, 16, 3).mean((1, 3))
+    assert np.abs(small - expected).max() < 3
+
+
+def test_a_header_says_which_side_is_up_and_the_exposure(tmp_path):
+    """Exposure is seconds times ISO speed over 100: 1/50 s at ISO 200 is .04."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the left side of the stored photo is up
+    exif.get_ifd(0x8769).update({0x829A: 1 / 50, 0x8827: 200})
+    Image.new("RGB", (4, 2)).save(tmp_path / "a.jpg", exif=exif)
+    header = photo_header(tmp_path / "a.jpg")
+    assert (header.sizes, header.up, header.alpha) == (((2, 4), (4, 2)), "left", False)
+    assert header.exposure == pytest.approx(0.04)
+
+
+def test_heic_needs_a_decoder_and_the_message_says_which(tmp_path, monkeypatch):
+    path = tmp_path / "IMG_0001.HEIC"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
+    monkeypatch.setattr("nfcore.dataset.photo_formats._heif_decoder", lambda: False)
+    with pytest.raises(UserError) as error:
+        photo_header(path)
+    one_line(error, "IMG_0001.HEIC", "pip install", "heic", "JPEG")
+
+
+def test_heic_photos_are_read(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="the extra heic is not installed")
+    pillow_heif.register_heif_opener(thumbnails=False)
+    Image.new("RGB", (64, 48), (200, 40, 10)).save(tmp_path / "a.heic", quality=95)
+    pixels = read_photo(tmp_path / "a.heic", (48, 64), (3, 4))
+    assert np.abs(pixels.astype(int) - [200, 40, 10]).max() < 8

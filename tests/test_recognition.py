@@ -11,7 +11,7 @@ import nfcore
 from nfcore import Component, PluginError, UserError
 from nfcore.config.resolve import configure
 from nfcore.plugin.manager import PluginManager
-from nfcore.plugin.scene_detection import recognised, scene_choice
+from nfcore.plugin.scene_detection import readers, recognised, scene_choice
 
 
 def reading(name: str, *markers: str) -> Component:
@@ -47,12 +47,47 @@ def test_one_marker_is_enough(folder):
     assert recognised(folder, manager(a=SOURCES)) == "words"
 
 
-def test_a_folder_that_two_could_read_is_an_error_that_names_both(folder):
+def test_of_several_layouts_the_one_that_their_distribution_lists_first_is_read(folder):
     (folder / "model").mkdir()
     (folder / "model" / "a.txt").write_text("")
     (folder / "poses.npy").write_text("")
+    assert recognised(folder, manager(a=SOURCES)) == "numbers"
+    assert readers(folder, manager(a=SOURCES)) == ["numbers", "words"]
     with pytest.raises(UserError, match=f"numbers:{folder} or words:{folder}"):
+        recognised(folder, manager(a=SOURCES[:1], b=SOURCES[1:]))
+
+
+def test_a_marker_file_stands_for_its_folder(folder):
+    (folder / "model").mkdir()
+    (folder / "model" / "a.txt").write_text("")
+    choice = scene_choice(str(folder / "model" / "a.txt"), manager(a=SOURCES))
+    assert choice == {"name": "words", "path": str(folder)}
+
+
+def test_a_data_set_in_a_sub_folder_is_pointed_at(folder):
+    (folder / "capture").mkdir()
+    (folder / "capture" / "poses.npy").write_text("")
+    with pytest.raises(UserError) as error:
         recognised(folder, manager(a=SOURCES))
+    assert str(folder / "capture") in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "step"),
+    [
+        ("scan.r3d", "unzip"),
+        ("capture.zip", "unzip"),
+        ("cameras.sfm", "nfcore pose"),
+        ("reconstruction.json", "ns-process-data odm"),
+        ("database.db", "nfcore pose"),
+        ("transforms_test.json", "transforms_train.json"),
+    ],
+)
+def test_a_layout_that_none_reads_is_answered_with_the_next_step(folder, file, step):
+    (folder / file).write_text("")
+    with pytest.raises(UserError) as error:
+        recognised(folder, manager(a=SOURCES))
+    assert step in str(error.value) and len(str(error.value).splitlines()) <= 2
 
 
 def test_a_name_that_two_distributions_have_is_said_in_full(folder):

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from nfcore import Cameras
 from nfcore.geometry.forward_region import ForwardRegion
 from nfcore.geometry.nearby_region import NearbyRegion
-from nfcore.geometry.orbits import look_at, tour, upright
+from nfcore.geometry.orbits import look_at, tour
+from nfcore.geometry.uprightness import upright
 
 UP = torch.tensor([0.0, 0.0, 1.0])
 TARGET = torch.tensor([1.0, 2.0, 0.5])

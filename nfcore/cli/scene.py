@@ -40,7 +40,7 @@ def scene(
     """Show a data set's summary: photos, cameras, bounds, and warnings."""
     from nfcore.config.resolve import toml_value
     from nfcore.dataset.summary import summarise
-    from nfcore.plugin.scene_detection import scene_choice
+    from nfcore.plugin.scene_detection import readers, scene_choice
 
     if picture is not None and picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise UserError(f"--picture {picture}: its name must end in .png, .svg or .pdf")
@@ -53,6 +53,9 @@ def scene(
     reader = choice.pop("name")
     source = plugins().build("ray_source", reader, choice, image_size)
     summary = summarise(source, reader)
+    others = [name for name in readers(Path(which).expanduser(), plugins()) if name != reader]
+    if others:
+        summary["warnings"].append(f"it is read as {reader}; choose {' or '.join(f'{o}:{which}' for o in others)}")
     if picture is not None:
         from nfcore.dataset.plot import save_scene_picture
 

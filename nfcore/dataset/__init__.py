@@ -1,5 +1,6 @@
 """Data sets: reading photos, splits, undistortion, bounds from poses and points; a summary and a plot."""
 
+from nfcore.dataset.conventions import misread
 from nfcore.dataset.framing import (
     NEAR_ROOM,
     Box,
@@ -10,6 +11,7 @@ from nfcore.dataset.framing import (
     forward_box,
     forward_frame,
     inner_box,
+    look_inward,
     looks_forward,
     moved_points,
     moved_poses,
@@ -17,18 +19,10 @@ from nfcore.dataset.framing import (
     upright_frame,
     visible_depths,
 )
-from nfcore.dataset.photos import (
-    PHOTO_SUFFIXES,
-    composited,
-    load_photos,
-    photo_has_alpha,
-    photo_size,
-    photo_sizes,
-    read_pixels,
-    scaled_size,
-)
+from nfcore.dataset.photo_formats import PHOTO_SUFFIXES
+from nfcore.dataset.photos import PhotoHeader, load_photos, photo_header, read_photo, scaled_size, stacked
 from nfcore.dataset.plot import save_scene_picture
-from nfcore.dataset.splits import hold_out
+from nfcore.dataset.splits import disjoint, hold_out
 from nfcore.dataset.undistortion import resample_photo
 
 __all__ = [
@@ -36,26 +30,28 @@ __all__ = [
     "PHOTO_SUFFIXES",
     "Box",
     "Depths",
-    "composited",
+    "PhotoHeader",
     "depth_range",
     "depths_around",
     "depths_of",
+    "disjoint",
     "forward_box",
     "forward_frame",
     "hold_out",
     "inner_box",
     "load_photos",
+    "look_inward",
     "looks_forward",
+    "misread",
     "moved_points",
     "moved_poses",
     "outer_box",
-    "photo_has_alpha",
-    "photo_size",
-    "photo_sizes",
-    "read_pixels",
+    "photo_header",
+    "read_photo",
     "resample_photo",
     "save_scene_picture",
     "scaled_size",
+    "stacked",
     "upright_frame",
     "visible_depths",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nfcore.geometry.orbits import look_at, nearest_point_to_axes, upright
+from nfcore.geometry.orbits import look_at, nearest_point_to_axes
+from nfcore.geometry.uprightness import upright
 from nfcore.scene.cameras import Cameras, Rays
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -22,6 +24,14 @@ _OUTLIERS = 0.001
 NEAR_ROOM, _FAR_ROOM = 0.75, 1.1
 #: Half the side of the smallest box, as a share of the same distance.
 _LEAST_HALF = 0.1
+#: Without points, a box around cameras that look outwards has this many times their extent.
+_AROUND_CAMERAS = 2.0
+#: An object is at most this many times as deep as its silhouettes are wide.
+_DEPTH_OVER_WIDTH = 1.5
+#: Least depth, as a share of the size of a box that contains cameras.
+_NEAR_INSIDE = 0.02
+#: Least alpha of a silhouette.
+_OPAQUE = 0.5
 
 
 @dataclass(frozen=True)
@@ -102,12 +112,26 @@ def forward_box(cameras: Cameras, depths: Depths, nearest: float) -> Box:
     return (-x, -y, -depths.far), (x, y, -depths.near)
 
 
-def inner_box(poses: Tensor, points: Tensor | None) -> Box:
-    """Return a box around the object that cameras look at from all around.
+def look_inward(poses: Tensor) -> bool:
+    """Whether most cameras (n, 3, 4) look towards the point nearest to their axes; in a room, they look away.
 
-    It contains all but the outermost hundredth of the ``points`` (m, 3) that are closer to where the axes meet
-    than 0.6 times the nearest camera; without enough of them, it is a cube of half that size.
+    >>> look_inward(look_at(torch.tensor([[4.0, 0, 0], [0, 4, 0]]), torch.zeros(3), torch.tensor([0.0, 0, 1])))
+    True
     """
+    ahead = depths_of(poses, nearest_point_to_axes(poses)[None], None)
+    return float((ahead > 0).float().mean()) > 0.5
+
+
+def inner_box(poses: Tensor, points: Tensor | None) -> Box:
+    """Return a box around what cameras look at.
+
+    From all around an object, it contains all but the outermost hundredth of the ``points`` (m, 3) that are
+    closer to where the axes meet than 0.6 times the nearest camera; without enough of them, it is a cube of half
+    that size.
+    If cameras look outwards, as in a room, it contains them and most of the points.
+    """
+    if not look_inward(poses):
+        return _room(poses[:, :, 3], points)
     target = nearest_point_to_axes(poses)
     reach = _REACH * (poses[:, :, 3] - target).norm(dim=-1).min()
     inside = points[(points - target).norm(dim=-1) < reach] if points is not None else torch.empty(0, 3)
@@ -120,11 +144,49 @@ def inner_box(poses: Tensor, points: Tensor | None) -> Box:
     return _corner(low), _corner(high)
 
 
-def outer_box(poses: Tensor) -> Box:
-    """Return the largest cube around the object that contains none of the cameras around it."""
+def _room(eyes: Tensor, points: Tensor | None) -> Box:
+    """Return a box around cameras at ``eyes`` (n, 3) and what they see around them."""
+    low, high = eyes.amin(0), eyes.amax(0)
+    extent = (high - low).max().clamp_min(1e-6)
+    if points is None or len(points) < 20:
+        centre, half = (low + high) / 2, _AROUND_CAMERAS * extent / 2
+        return _corner(centre - half), _corner(centre + half)
+    seen_low, seen_high = points.quantile(torch.tensor([0.05, 0.95], dtype=points.dtype), dim=0)
+    margin = _LEAST_HALF * extent
+    return _corner(torch.minimum(low, seen_low) - margin), _corner(torch.maximum(high, seen_high) + margin)
+
+
+def outer_box(cameras: Cameras, silhouettes: Iterable[Tensor]) -> Box:
+    """Return a cube that contains the object whose ``silhouettes``, (h, w) alpha in [0, 1], the cameras see.
+
+    Silhouettes say how wide the object is, and it is taken for at most half as deep again: cameras on a part of
+    the sphere don't see how deep it is. No camera around the object is inside. If most silhouettes touch the
+    border of their photo, the cube is the largest between the cameras.
+    """
+    poses = cameras.poses
     target = nearest_point_to_axes(poses)
-    half = 0.9 * (poses[:, :, 3] - target).abs().amax(1).min()
+    largest = float(0.9 * (poses[:, :, 3] - target).abs().amax(1).min())
+    radii = [_radius(cameras[i], alpha, target) for i, alpha in enumerate(silhouettes)]
+    whole = [radius for radius in radii if radius is not None]
+    half = min(largest, _DEPTH_OVER_WIDTH * max(whole)) if 2 * len(whole) > len(radii) else largest
     return _corner(target - half), _corner(target + half)
+
+
+def _radius(camera: Cameras, alpha: Tensor, target: Tensor) -> float | None:
+    """Return how far a silhouette extends from the target, at its depth; None if the photo's border cuts it."""
+    rows, columns = ((alpha > _OPAQUE).any(axis).nonzero()[:, 0] for axis in (1, 0))
+    height, width = alpha.shape
+    if not len(rows):
+        return 0.0
+    edges = torch.stack([columns[0], width - 1 - columns[-1], rows[0], height - 1 - rows[-1]])
+    if int(edges.min()) == 0:
+        return None
+    x, y, z = (target - camera.poses[0, :, 3]) @ camera.poses[0, :, :3]
+    fx, fy, cx, cy = camera.intrinsics[0] * torch.tensor([width / camera.width, height / camera.height] * 2)
+    u, v = cx - fx * x / z, cy + fy * y / z
+    across = torch.stack([columns[0] - u, columns[-1] + 1 - u]).abs().max() / fx
+    down = torch.stack([rows[0] - v, rows[-1] + 1 - v]).abs().max() / fy
+    return float(torch.maximum(across, down) * z.abs())
 
 
 def depths_of(poses: Tensor, points: Tensor, seen_by: Tensor | None) -> Tensor:
@@ -159,12 +221,13 @@ def depth_range(depth: Tensor) -> Depths:
 
 
 def depths_around(poses: Tensor, box: Box) -> Depths:
-    """Return the depth range of ``box`` for cameras outside of it."""
+    """Return the depth range of ``box`` for cameras (n, 3, 4); near is more than 0 for those inside of it too."""
     low, high = torch.tensor(box, dtype=poses.dtype)
     corners = torch.cartesian_prod(*torch.stack([low, high], 1))
     depth = depths_of(poses, corners, None)
     reach = (poses[:, :, 3] - (low + high) / 2).norm(dim=-1).min()
-    return Depths(max(float(depth.min()), 0.05 * float(reach)), max(float(depth.max()), float(reach)))
+    least = max(0.05 * float(reach), _NEAR_INSIDE * float((high - low).max()))
+    return Depths(max(float(depth.min()), least), max(float(depth.max()), float(reach), 2 * least))
 
 
 def _corner_rays(cameras: Cameras) -> Rays:

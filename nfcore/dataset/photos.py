@@ -1,11 +1,10 @@
-"""Photos from files: decoded, scaled down by area averaging, composited on the scene's background."""
+"""Photos from files: their headers, and their pixels decoded at the size that is needed."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,58 +12,90 @@ import numpy.typing as npt
 import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
-from torch.nn import functional as F
 
+from nfcore.dataset.photo_formats import decoder_for, formats
 from nfcore.errors import UserError
 from nfcore.io.files import check_file
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
-#: Formats that are decoded: Pillow's rarer decoders are kept away from untrusted files.
-FORMATS = ("PNG", "JPEG", "WEBP")
-
-#: Suffixes of such files, in the order in which they are tried where a data set leaves them out.
-PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-
 # If all photos take more bytes than this as 8-bit RGB, each is read when it is needed.
 _READ_AT_ONCE = 1 << 27
 
-_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
+_EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 #: Pillow's modes of 16-bit grey; it converts 16-bit RGB to 8-bit itself.
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+#: A JPEG is decoded at a fraction of its size that is at least this many times the size that is needed.
+_DRAFT_MARGIN = 2
 
 
-def photo_size(path: Path) -> tuple[int, int]:
-    """Return (height, width) of a photo in pixels, from its header.
+@dataclass(frozen=True)
+class PhotoHeader:
+    """What a photo's header says.
+
+    Args:
+        height: stored height in pixels.
+        width: stored width in pixels.
+        turned: whether its EXIF orientation is a quarter turn.
+        up: the side of the stored photo that the EXIF orientation says is up: ``top``, ``bottom``, ``left`` or
+            ``right``; None where it says nothing.
+        alpha: whether it may have transparent pixels.
+        exposure: seconds of exposure times ISO speed over 100, or None where it is not known.
+
+    >>> PhotoHeader(3000, 4000, turned=True, up="left", alpha=False, exposure=None).sizes
+    ((3000, 4000), (4000, 3000))
+
+    """
+
+    height: int
+    width: int
+    turned: bool
+    up: str | None
+    alpha: bool
+    exposure: float | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels as stored."""
+        return self.height, self.width
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(height, width) as stored and, if the EXIF orientation is a quarter turn, also turned."""
+        return (self.size, self.size[::-1]) if self.turned else (self.size,)
+
+
+#: The side of the stored photo that is up, by EXIF orientation.
+_UP = {1: "top", 2: "top", 3: "bottom", 4: "bottom", 5: "left", 6: "left", 7: "right", 8: "right"}
+
+
+def photo_header(path: Path) -> PhotoHeader:
+    """Return what a photo's header says, without decoding the photo.
 
     Raises:
         UserError: the file is missing or not a photo.
 
     """
     with _opened(path) as photo:
-        return photo.height, photo.width
+        return PhotoHeader(
+            height=photo.height,
+            width=photo.width,
+            turned=_is_turned(photo),
+            up=_UP.get(photo.getexif().get(ExifTags.Base.Orientation, 0)),
+            alpha=photo.has_transparency_data,
+            exposure=_exposure(photo),
+        )
 
 
-def photo_sizes(path: Path) -> tuple[tuple[int, int], ...]:
-    """Return (height, width) of a photo as stored and, if its EXIF orientation is a quarter turn, also turned.
-
-    Raises:
-        UserError: the file is missing or not a photo.
-
-    """
-    with _opened(path) as photo:
-        stored = photo.height, photo.width
-        return (stored, stored[::-1]) if _is_turned(photo) else (stored,)
-
-
-def photo_has_alpha(path: Path) -> bool:
-    """Return whether a photo may have transparent pixels, from its header.
-
-    Raises:
-        UserError: the file is missing or not a photo.
-
-    """
-    with _opened(path) as photo:
-        return photo.has_transparency_data
+def _exposure(photo: Image.Image) -> float | None:
+    """Return seconds times ISO speed over 100 from EXIF, or None where one is missing or not positive."""
+    values = photo.getexif().get_ifd(ExifTags.IFD.Exif)
+    seconds, speed = values.get(ExifTags.Base.ExposureTime), values.get(ExifTags.Base.ISOSpeedRatings)
+    speed = speed[0] if isinstance(speed, tuple) and speed else speed
+    try:
+        exposure = float(seconds) * float(speed) / 100  # type: ignore[arg-type]
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    return exposure if 0 < exposure < float("inf") else None
 
 
 def scaled_size(height: int, width: int, image_size: int | None) -> tuple[int, int]:
@@ -113,44 +144,54 @@ def load_photos(
         UserError: a file is missing, truncated, not a photo, or of another size; names the first such file.
 
     """
-    if len(paths) * size[0] * size[1] * 3 > _READ_AT_ONCE:
-        channels = 4 if any(photo_has_alpha(path) for path in paths) else 3
-        stack = PhotoStack(
-            lambda i: _eight_bit_of(read_pixels(paths[i], full_size, size), channels),
-            (len(paths), *size, channels),
-            background,
-        )
+    channels = 4 if any(photo_header(path).alpha for path in paths) else 3
+    return stacked(lambda i: read_photo(paths[i], full_size, size), (len(paths), *size, channels), background)
+
+
+def stacked(
+    read: Callable[[int], npt.NDArray[np.uint8]],
+    shape: tuple[int, int, int, int],
+    background: tuple[float, float, float],
+    preview: Callable[[int], npt.NDArray[np.uint8]] | None = None,
+) -> tuple[Tensor | PhotoStack, Tensor | AlphaStack | None]:
+    """Return n photos as ``nfcore.Views`` holds them: tensors if they are small together, else a ``PhotoStack``.
+
+    >>> images, alpha = stacked(lambda i: np.zeros((2, 3, 4), np.uint8), (1, 2, 3, 4), (1.0, 1.0, 1.0))
+    >>> images[0, 0, 0], alpha[0, 0, 0]
+    (tensor([1., 1., 1.]), tensor(0.))
+
+    Args:
+        read: decodes photo i: (height, width, 3 or 4) RGB or straight RGBA; without alpha it is opaque.
+        shape: n, height, width, and 3 or 4 channels.
+        background: RGB in [0, 1] that photos with alpha are composited on.
+        preview: decodes photo i at a small size, for what needs no detail; by default it is scaled down.
+
+    """
+    channels = shape[3]
+    stack = PhotoStack(
+        lambda i: torch.from_numpy(_with_channels(read(i), channels)),
+        shape,
+        background,
+        None if preview is None else lambda i: torch.from_numpy(_with_channels(preview(i), channels)),
+    )
+    if shape[0] * shape[1] * shape[2] * 3 > _READ_AT_ONCE:
         return stack, stack.alpha
-    images = np.empty((len(paths), *size, 3), np.float32)
-    alpha = np.ones((len(paths), *size), np.float32)
-    backdrop = np.asarray(background, np.float32)
-
-    def load(index: int) -> bool:
-        pixels = read_pixels(paths[index], full_size, size)
-        images[index] = pixels[..., :3]
-        if pixels.shape[-1] == 3:
-            return False
-        alpha[index] = pixels[..., 3]
-        images[index] += (1 - pixels[..., 3:]) * (backdrop - images[index])
-        return True
-
-    # Pillow releases the global lock while it decodes; more threads only take more memory.
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        any_alpha = any(list(pool.map(load, range(len(paths)))))
-    return torch.from_numpy(images), torch.from_numpy(alpha) if any_alpha else None
+    return stack[:], None if stack.alpha is None else stack.alpha[:]
 
 
-def _eight_bit_of(pixels: npt.NDArray[np.float32], channels: int) -> Tensor:
-    """Convert the result of ``read_pixels`` to uint8, exactly; opaque if it has no alpha but needs one."""
-    found = torch.from_numpy(pixels * 255).round().to(torch.uint8)
-    return found if found.shape[-1] == channels else F.pad(found, (0, 1), value=255)
+def _with_channels(pixels: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:
+    """Return pixels with an opaque alpha if they have none but need it."""
+    if pixels.shape[-1] == channels:
+        return pixels
+    return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
 
 
-def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Return one photo as (height, width, 3 or 4) float32 RGB or straight RGBA in [0, 1], scaled to ``size``.
+def read_photo(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return one photo as (height, width, 3 or 4) RGB or straight RGBA, 8-bit, scaled to ``size``.
 
     ``full_size`` and ``size`` are (height, width) in pixels. Areas are averaged with alpha as weight, as Pillow
-    does for RGBA. Grey and palette photos become RGB.
+    does for RGBA. A JPEG that is scaled down is decoded at a fraction of its size. Grey and palette photos become
+    RGB.
 
     Raises:
         UserError: as ``load_photos``.
@@ -166,31 +207,18 @@ def read_pixels(path: Path, full_size: tuple[int, int], size: tuple[int, int]) -
             )
         if photo.mode not in (*_EIGHT_BIT_MODES, *_SIXTEEN_BIT_MODES):
             raise UserError(f"{path} has pixels of kind {photo.mode!r}: photos must be RGB, RGBA or grey")
+        stored = size[::-1] if turned else size
+        photo.draft("RGB", (_DRAFT_MARGIN * stored[1], _DRAFT_MARGIN * stored[0]))
         photo.load()
         colours = _eight_bit(ImageOps.exif_transpose(photo) if turned else photo)
-        scaled = colours.resize((size[1], size[0]), Image.Resampling.BOX)
-    return np.asarray(scaled, np.float32) / np.float32(255)
+        return _resized(colours, size)
 
 
-def composited(
-    pixels: npt.NDArray[np.uint8], background: tuple[float, float, float]
-) -> tuple[Tensor | PhotoStack, Tensor | AlphaStack | None]:
-    """Composite 8-bit RGB or straight RGBA (n, h, w, 3 or 4) on ``background``; returns what ``load_photos`` does.
-
-    >>> images, alpha = composited(np.zeros((1, 2, 2, 4), np.uint8), background=(1.0, 1.0, 1.0))
-    >>> images[0, 0, 0], alpha[0, 0, 0]
-    (tensor([1., 1., 1.]), tensor(0.))
-    """
-    if pixels[..., :3].size > _READ_AT_ONCE:
-        n, height, width, channels = pixels.shape
-        stack = PhotoStack(lambda i: torch.from_numpy(pixels[i]), (n, height, width, channels), background)
-        return stack, stack.alpha
-    colours = torch.from_numpy(pixels[..., :3]).float() / 255
-    if pixels.shape[-1] == 3:
-        return colours, None
-    alpha = torch.from_numpy(pixels[..., 3]).float() / 255
-    backdrop = torch.tensor(background)
-    return backdrop + alpha[..., None] * (colours - backdrop), alpha
+def _resized(photo: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Return a photo scaled to (height, width): areas are averaged, or interpolated where it grows."""
+    shrinks = photo.height >= size[0] and photo.width >= size[1]
+    method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+    return np.array(photo.resize((size[1], size[0]), method))
 
 
 def _eight_bit(photo: Image.Image) -> Image.Image:
@@ -209,10 +237,11 @@ def _is_turned(photo: Image.Image) -> bool:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open a photo; any error for a broken file becomes a UserError that names it."""
+    decoder_for(path)
     try:
         if path.exists():
             check_file(path)
-        with Image.open(path, formats=FORMATS) as photo:
+        with Image.open(path, formats=formats()) as photo:
             yield photo
     except UserError:
         raise
@@ -221,4 +250,5 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error for broken bytes
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{path} can't be read: {error.strerror}") from error
-        raise UserError(f"{path} is no complete {', '.join(FORMATS[:-1])} or {FORMATS[-1]} photo") from error
+        known = formats()
+        raise UserError(f"{path} is no complete {', '.join(known[:-1])} or {known[-1]} photo") from error

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nfcore.dataset.summary import kind
-from nfcore.geometry.orbits import upright
+from nfcore.geometry.uprightness import upright
 from nfcore.interfaces import RaySource
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TypeVar
 
 from nfcore.errors import UserError
 from nfcore.interfaces import Split
 
-Photo = TypeVar("Photo")
+Photo = TypeVar("Photo", bound=Hashable)
 
 
 def hold_out(
@@ -38,4 +38,16 @@ def hold_out(
             f"{where}: {len(photos)} posed photos leave {len(train)} to train on, with test_every = {test_every} "
             f"and hold_out = {val_every}: at least 2 are needed"
         )
+    return {"train": train, "val": val, "test": test}
+
+
+def disjoint(splits: dict[Split, tuple[Photo, ...]]) -> dict[Split, tuple[Photo, ...]]:
+    """Return splits without what is in another: a test view is never trained on, nor a validation view.
+
+    >>> disjoint({"train": ("a", "b", "c"), "val": ("b",), "test": ("a", "b")})
+    {'train': ('c',), 'val': (), 'test': ('a', 'b')}
+    """
+    test = tuple(dict.fromkeys(splits["test"]))
+    val = tuple(photo for photo in dict.fromkeys(splits["val"]) if photo not in test)
+    train = tuple(photo for photo in dict.fromkeys(splits["train"]) if photo not in test and photo not in val)
     return {"train": train, "val": val, "test": test}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, get_args
 
 import torch
@@ -10,14 +11,21 @@ from torch import Tensor
 
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.orbits import nearest_point_to_axes
+from nfcore.geometry.uprightness import rolls, upright
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
+from nfcore.scene.photo_stack import PhotoStack
 
 #: Novel cameras that are sampled to find their region.
 _NOVEL = 256
 #: Rays along each side of a photo that are intersected with the box.
 _GRID = 12
+#: Fields of view in degrees, ratio of focal lengths, and share of a side that a principal point is off the middle,
+#: beyond which a calibration has probably failed.
+_NARROWEST, _WIDEST, _MOST_STRETCHED, _MOST_OFF_CENTRE = 2.0, 150.0, 1.5, 0.35
+#: Roll in radians beyond which a photo is upside down: 135 degrees.
+_UPSIDE_DOWN = 0.75 * math.pi
 
 
 def summarise(source: RaySource, reader: str) -> dict[str, Any]:
@@ -50,8 +58,14 @@ def summarise(source: RaySource, reader: str) -> dict[str, Any]:
         "background": list(scene.background),
         "cameras": _region(cameras, scene),
         "pseudo_cameras": _region(novel, scene),
-        "warnings": warnings(scene, train, novel),
+        "warnings": source_warnings(source),
     }
+
+
+def source_warnings(source: RaySource) -> list[str]:
+    """Return what the reader of a data set noticed and what looks wrong in it, as sentences."""
+    novel = source.sample_cameras(_NOVEL, torch.Generator().manual_seed(0))
+    return [*source.notes, *warnings(source.scene, source.views("train"), novel)]
 
 
 def kind(scene: Scene) -> str:
@@ -69,7 +83,7 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
             "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
             "a wrong box",
         ),
-        _named(train, torch.stack([photo.std() for photo in train.images]) < 0.01, "are of one colour"),
+        _named(train, torch.stack([photo.std() for photo in _small(train)]) < 0.01, "are of one colour"),
     ]
     if train.alpha is not None:
         found.append(
@@ -77,8 +91,7 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
         )
     if not scene.forward_facing:
         found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
-        held = cameras.poses[:, :, 1] @ _mean_up(cameras)
-        found.append(_named(train, held < 0, "are held upside down, unlike others"))
+        found.append(_named(train, _upside_down(cameras), "are held upside down, unlike others"))
         depth = _centre_depth(cameras, scene)
         found.append(
             _named(train, (depth < scene.near) | (depth > scene.far), "have the box outside of near to far")
@@ -89,9 +102,37 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
     focal = cameras.intrinsics[:, 0]
     if float(focal.max()) > 2 * float(focal.min()):
         found.append(f"focal lengths differ more than twofold, {focal.min():.5g} to {focal.max():.5g} pixels")
+    found += _calibration(cameras)
     if len(train) < 10:
         found.append(f"only {len(train)} photos to train on: expect floaters between the views")
     return [text for text in found if text]
+
+
+def _calibration(cameras: Cameras) -> list[str]:
+    """Return warnings about focal lengths and principal points that no real lens has."""
+    found = []
+    low, high = _range(_angle(cameras.width, cameras.intrinsics[:, 0]))
+    if high > _WIDEST or low < _NARROWEST:
+        found.append(
+            f"the field of view is {low:.3g} to {high:.3g} degrees: a failed calibration, or a focal length in "
+            "another unit than pixels"
+        )
+    ratio = cameras.intrinsics[:, 0] / cameras.intrinsics[:, 1]
+    stretch = float(torch.maximum(ratio, 1 / ratio).max())
+    if stretch > _MOST_STRETCHED:
+        found.append(f"focal lengths fx and fy differ by a factor of up to {stretch:.2g}: a failed calibration")
+    off = float((cameras.intrinsics[:, 2:] / torch.tensor([cameras.width, cameras.height]) - 0.5).abs().max())
+    if off > _MOST_OFF_CENTRE:
+        found.append(
+            f"the principal point is up to {off:.0%} of a side from the middle: a failed calibration, or cropped "
+            "photos"
+        )
+    return found
+
+
+def _small(views: Views) -> Iterable[Tensor]:
+    """Return the photos, small if they are large: no photo is decoded in full to look at all of them."""
+    return views.images.previews() if isinstance(views.images, PhotoStack) else views.images
 
 
 def _named(views: Views, wrong: Tensor, what: str) -> str | None:
@@ -126,8 +167,9 @@ def _inside(points: Tensor, scene: Scene) -> Tensor:
     return inside
 
 
-def _mean_up(cameras: Cameras) -> Tensor:
-    return cameras.poses[:, :, 1].mean(0)
+def _upside_down(cameras: Cameras) -> Tensor:
+    """Return which cameras are upside down, (n,) bool; those that lie on their side are not."""
+    return rolls(cameras.poses, upright(cameras.poses)).abs() > _UPSIDE_DOWN
 
 
 def _centre_depth(cameras: Cameras, scene: Scene) -> Tensor:

@@ -7,9 +7,10 @@ from nfcore.geometry.harmonics import BASIS_SIZE, spherical_harmonics
 from nfcore.geometry.hulls import SILHOUETTE_ALPHA, hull_box, shrunk_silhouettes, visual_hull
 from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.geometry.nearby_region import NearbyRegion
-from nfcore.geometry.orbits import look_at, nearest_point_to_axes, upright
+from nfcore.geometry.orbits import look_at, nearest_point_to_axes
 from nfcore.geometry.paths import Paths
 from nfcore.geometry.trilinear import corner_offsets, interpolate, locate
+from nfcore.geometry.uprightness import upright
 
 __all__ = [
     "BASIS_SIZE",

@@ -16,6 +16,8 @@ from nfcore.scene.cameras import Cameras
 SILHOUETTE_ALPHA = 0.01
 # Carved first in blocks of this many cells along each side: most of a box is empty and is removed quickly.
 _BLOCK = 4
+#: At least this share of the photos must show the object whole for what is outside of them to be empty.
+_FRAMED = 0.8
 # Silhouettes of about this many pixels along the longer side are enough to find a box.
 _BOX_PIXELS = 100
 
@@ -25,8 +27,9 @@ def visual_hull(
 ) -> Tensor:
     """Return the cells of a grid that no photo shows to be empty, (x, y, z) bool.
 
-    A cell is removed if its circumscribed sphere projects to transparent pixels only, or if no photo sees it. It
-    is kept where a photo's border cuts it.
+    A cell is removed if its circumscribed sphere projects to transparent pixels only, or if no photo sees it
+    whole: a photo whose border cuts it says nothing. If nearly all photos show the object whole, which is to say
+    that no silhouette touches the border, what is outside of such a photo is empty too.
 
     Args:
         low: (3,) the grid's lower corner, scene units.
@@ -41,10 +44,10 @@ def visual_hull(
     """
     blocks = tuple(-(-side // _BLOCK) for side in shape)
     everywhere = torch.ones(blocks, dtype=torch.bool, device=cameras.poses.device)
-    kept = _carve(everywhere, low, cell * _BLOCK, cameras, alpha)
+    kept = _carve(everywhere, low, cell * _BLOCK, cameras, alpha, whole=False)
     for axis, side in enumerate(shape):
         kept = kept.repeat_interleave(_BLOCK, axis).narrow(axis, 0, side)
-    hull = _carve(kept, low, cell, cameras, alpha)
+    hull = _carve(kept, low, cell, cameras, alpha, whole=True)
     if not hull.any():
         raise UserError(
             "the photos' silhouettes have no point of the scene's box in common; "
@@ -94,17 +97,23 @@ def _vector(values: Tensor) -> Vector:
     return x, y, z
 
 
-def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: Iterable[Tensor]) -> Tensor:
-    """Return those of ``cells`` (x, y, z) that stand; they begin at ``low`` and have the given size (3,)."""
+def _carve(
+    cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: Iterable[Tensor], *, whole: bool
+) -> Tensor:
+    """Return those of ``cells`` (x, y, z) that stand; they begin at ``low`` and have the given size (3,).
+
+    ``whole`` is whether a photo must see all of a cell, and not only its centre, for it to stand.
+    """
     places = cells.nonzero()
     centres, radius = low + (places + 0.5) * size, size.norm() / 2
+    framed = _framed(alpha)
     kept = torch.ones(len(places), dtype=torch.bool, device=cells.device)
     seen = torch.zeros_like(kept)
-    for pose, intrinsics, photo in zip(cameras.poses, cameras.intrinsics, alpha, strict=True):
+    for pose, intrinsics, photo, all_of_it in zip(cameras.poses, cameras.intrinsics, alpha, framed, strict=True):
         index = kept.nonzero()[:, 0]
-        transparent, visible = _look(centres[index], radius, pose, intrinsics, photo)
-        kept[index] = ~transparent
-        seen[index] |= visible
+        empty, inside, centred = _look(centres[index], radius, pose, intrinsics, photo)
+        kept[index] = ~(empty if all_of_it else empty & inside)
+        seen[index] |= inside if whole else centred
     places = places[kept & seen]
     hull = torch.zeros_like(cells)
     hull[places.unbind(1)] = True
@@ -113,8 +122,8 @@ def _carve(cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: It
 
 def _look(
     centres: Tensor, radius: Tensor, pose: Tensor, intrinsics: Tensor, alpha: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return whether a photo is transparent at each sphere, and whether it sees its centre, (m,) bool each."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return whether a photo shows nothing at each sphere, sees all of it, and sees its centre, (m,) bool each."""
     height, width = alpha.shape
     fx, fy, cx, cy = intrinsics
     x, y, z = ((centres - pose[:, 3]) @ pose[:, :3]).unbind(1)
@@ -132,4 +141,14 @@ def _look(
     left, right = (side.clamp(0, width).long() for side in (left, right))
     top, bottom = (side.clamp(0, height).long() for side in (top, bottom))
     count = opaque[bottom, right] - opaque[top, right] - opaque[bottom, left] + opaque[top, left]
-    return inside & (count == 0), visible
+    return count == 0, inside, visible
+
+
+def _framed(alpha: Iterable[Tensor]) -> list[bool]:
+    """Return for each photo whether it shows the object whole; none does if that is not so for nearly all."""
+    framed = []
+    for photo in alpha:
+        opaque = photo > SILHOUETTE_ALPHA
+        border = opaque[0].any() | opaque[-1].any() | opaque[:, 0].any() | opaque[:, -1].any()
+        framed.append(bool(opaque.any() & ~border))
+    return framed if sum(framed) >= _FRAMED * len(framed) else [False] * len(framed)

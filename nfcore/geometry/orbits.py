@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nfcore.geometry.uprightness import upright
 from nfcore.scene.cameras import Cameras
-
-#: If x axes vary less than this share of their squares, the direction orthogonal to all of them is noise.
-_NO_SPREAD = 0.02
 
 
 def look_at(eyes: Tensor, target: Tensor, up: Tensor) -> Tensor:
@@ -141,20 +139,6 @@ def nearest_point_to_axes(poses: Tensor) -> Tensor:
     matrix, vector = projector.sum(0), (projector @ centres[..., None]).sum(0)
     point: Tensor = torch.linalg.lstsq(matrix, vector).solution[:, 0]
     return point.to(poses.dtype)
-
-
-def upright(poses: Tensor) -> Tensor:
-    """Return the up direction of all cameras, a unit vector (3,): the one that their x axes are orthogonal to.
-
-    If all x axes point the same way, as in forward-facing captures, it is the mean of the y axes.
-    """
-    right = poses[:, :, 0].double()
-    spread, vectors = torch.linalg.eigh(right.T @ right)
-    mean = poses[:, :, 1].mean(0)
-    if spread[1] < _NO_SPREAD * spread[2]:
-        return F.normalize(mean, dim=0)
-    up: Tensor = vectors[:, 0].to(poses.dtype)
-    return up if (mean @ up) >= 0 else -up
 
 
 def _plane(up: Tensor) -> tuple[Tensor, Tensor]:

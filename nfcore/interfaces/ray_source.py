@@ -25,7 +25,8 @@ class ViewMetadata:
 
     Args:
         exposure: seconds of exposure times ISO speed over 100, or None where it is not known.
-        time: when it was taken, in seconds from the first photo of the scene, or None where it is not known.
+        time: when it was taken, in seconds from the first photo of the scene or in the data set's own unit; None
+            where it is not known.
 
     >>> nfcore.ViewMetadata(time=2.5)
     ViewMetadata(exposure=None, time=2.5)
@@ -247,6 +248,14 @@ class RaySource(ABC):
         Teachers that are initialised from points, such as Gaussians, use these. The same value on every access.
         """
         return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about how the data set was read, one sentence each; by default nothing.
+
+        Such as photos that are missing and left out. ``nfcore scene`` and ``nfcore run`` print these as warnings.
+        """
+        return ()
 
     @abstractmethod
     def views(self, split: Split) -> Views:

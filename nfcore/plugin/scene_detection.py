@@ -10,6 +10,7 @@ from nfcore.errors import PluginError, UserError
 from nfcore.plugin.components import Component
 from nfcore.plugin.isolation import Plugin
 from nfcore.plugin.manager import PluginManager
+from nfcore.plugin.unread_layouts import next_step
 
 #: The ray source that estimates the poses of plain photos and videos; the catalogue knows its plugin.
 _POSING = "photos"
@@ -32,7 +33,7 @@ def scene_choice(text: str, manager: PluginManager) -> dict[str, Any]:
     try:
         manager.find("ray_source", name)
     except PluginError as error:
-        place = Path(text).expanduser()
+        place = _folder_of(Path(text).expanduser(), manager)
         offered = any(component.name == name for _, component in manager.components("ray_source"))
         if place.exists() and not offered:
             return {"name": recognised(place, manager), "path": str(place.resolve())}
@@ -48,23 +49,47 @@ def recognised(place: Path, manager: PluginManager) -> str:
     It is the one whose marker files are in the folder; where there are none, the one that reads plain files such
     as those in the folder.
 
+    Where several ray sources of one distribution read it, it is the one that the distribution lists first.
+
     Raises:
-        UserError: there is none, or several.
+        UserError: there is none, or several of different distributions; says what to do.
 
     """
-    offers = manager.components("ray_source")
-    found = [(p, c) for p, c in offers if any((place / marker).exists() for marker in c.markers)]
-    if not found:
-        suffixes = {file.suffix.lower() for file in _plain_files(place)}
-        found = [(p, c) for p, c in offers if suffixes.intersection(c.suffixes)]
-    names = [c.name if _is_only(c, found) else f"{p.distribution}/{c.name}" for p, c in found]
-    if len(names) == 1:
+    names = readers(place, manager)
+    distributions = {plugin.distribution for plugin, _ in _offers(place, manager)}
+    if names and len(distributions) == 1:
         return names[0]
     if names:
         raise UserError(
             f"{place} can be read in several ways: choose {' or '.join(f'{name}:{place}' for name in names)}"
         )
-    raise UserError(_unrecognised(place, offers, manager))
+    raise UserError(_unrecognised(place, manager))
+
+
+def readers(place: Path, manager: PluginManager) -> list[str]:
+    """Return the names of the ray sources that read a folder or file, in their order of preference."""
+    found = _offers(place, manager)
+    return [c.name if _is_only(c, found) else f"{p.distribution}/{c.name}" for p, c in found]
+
+
+def _offers(place: Path, manager: PluginManager) -> _Offers:
+    offers = [(p, c) for p in manager.plugins for c in p.components if c.kind == "ray_source"]
+    found = [(p, c) for p, c in offers if any((place / marker).exists() for marker in c.markers)]
+    if found:
+        return found
+    suffixes = {file.suffix.lower() for file in _plain_files(place)}
+    return [(p, c) for p, c in offers if suffixes.intersection(c.suffixes)]
+
+
+def _folder_of(path: Path, manager: PluginManager) -> Path:
+    """Return the data set's folder for a marker file in it, such as transforms.json; others unchanged."""
+    if not path.is_file():
+        return path
+    for _, component in manager.components("ray_source"):
+        for marker in map(Path, component.markers):
+            if path.parts[-len(marker.parts) :] == marker.parts:
+                return path.parents[len(marker.parts) - 1]
+    return path
 
 
 def _plain_files(place: Path) -> Iterator[Path]:
@@ -78,12 +103,16 @@ def _plain_files(place: Path) -> Iterator[Path]:
                 yield file
 
 
-def _unrecognised(place: Path, offers: _Offers, manager: PluginManager) -> str:
+def _unrecognised(place: Path, manager: PluginManager) -> str:
+    offers = manager.components("ray_source")
+    markers = [marker for _, component in offers for marker in component.markers]
+    step = next_step(place, markers) if place.is_dir() else None
     looked = [f"{c.name} has {' or '.join(c.markers)}" for _, c in offers if c.markers]
     looked += [f"{c.name} reads {' '.join(c.suffixes)}" for _, c in offers if c.suffixes]
     hints = [f"photos without poses, or a video: {hint}" for hint in manager.elsewhere("ray source", _POSING)]
     what = "contains no data set" if place.is_dir() else "is no file"
-    return f"{place} {what} that a ray source recognises: {'; '.join(looked + hints) or 'none is installed'}"
+    known = step or "; ".join(looked + hints) or "none is installed"
+    return f"{place} {what} that a ray source recognises: {known}"
 
 
 def _is_only(component: Component, offers: _Offers) -> bool:

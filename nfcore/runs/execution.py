@@ -8,6 +8,8 @@ from pathlib import Path
 from nfcore.config.resolve import Configured
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.stages import TRAINING, Stage, changed_settings, stages_of
+from nfcore.dataset.summary import source_warnings
+from nfcore.interfaces import RaySource
 from nfcore.pipeline.export import ExportsFailedError
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.isolation import reason
@@ -113,6 +115,7 @@ def _open(
             console.note(f"scene: reading the photos of {config.scene.name!r}")
         source = open_scene(config, components)
         preflight(config, source, components)
+        _warn(source, console)
         config = planned(config, source, components, note)
         return Artifacts(Run.create(folder, config, resume=resume), components, source)
     run = Run(folder)
@@ -123,10 +126,17 @@ def _open(
     opened = open_scene(config, components) if changed else None
     if opened is not None:
         preflight(config, opened, components)
+        _warn(opened, console)
         config = planned(config, opened, components, note)
     if first := run.change(config):
         console.note(f"{', '.join(changed)} changed: re-running from {first}")
     return Artifacts(run, components, opened)
+
+
+def _warn(source: RaySource, console: Console) -> None:
+    """Print what ``nfcore scene`` warns about: a wrong box or wrong poses are not mended by more training."""
+    for warning in source_warnings(source):
+        console.note(f"warning: {warning}")
 
 
 def _resuming(folder: Path, stage: Stage | None) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from nfcore.io.mapped import mapped_bytes
 
@@ -18,18 +21,24 @@ Index = int | slice | Sequence[int] | Tensor
 
 # More bytes than this are stored in a memory-mapped temporary file, whose pages the system may drop.
 _IN_MEMORY = 1 << 30
+#: Threads that decode: each holds one photo in full.
+_DECODERS = min(4, os.cpu_count() or 1)
+#: Pixels along the longer side of a photo's preview, if the stack has no reader for previews.
+_PREVIEW = 128
 
 
 class PhotoStack:
     """n photos that are indexed along the first axis like a float32 RGB tensor (n, height, width, 3).
 
-    A photo is decoded when it is first needed. Decoded photos are stored as 8-bit numbers, a quarter of the size
-    of float32; beyond a GiB in a temporary file in the folder that ``TMPDIR`` names. Thread-safe.
+    A photo is decoded when it is first needed, several in parallel. Decoded photos are stored as 8-bit numbers, a
+    quarter of the size of float32; beyond a GiB in a temporary file in the folder that ``TMPDIR`` names.
+    Thread-safe.
 
     Args:
         read: decodes photo i at the required size: (height, width, channels) uint8, RGB or straight RGBA.
         shape: n, height, width, and 3 or 4 channels.
         background: RGB in [0, 1] that photos with alpha are composited on.
+        preview: decodes photo i at a small size, for what needs no detail; by default it is scaled down.
 
     Example:
         >>> red = torch.tensor([255, 0, 0], dtype=torch.uint8)
@@ -46,11 +55,12 @@ class PhotoStack:
         read: Callable[[int], Tensor],
         shape: tuple[int, int, int, int],
         background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        preview: Callable[[int], Tensor] | None = None,
     ) -> None:
-        self._read, self._background = read, torch.tensor(background)
+        self._read, self._background, self._preview = read, torch.tensor(background), preview
         self._bytes = _allocate(shape)
         self._decoded = [False] * shape[0]
-        self._lock = Lock()
+        self._locks = [Lock() for _ in range(shape[0])]
 
     @property
     def shape(self) -> torch.Size:
@@ -93,7 +103,31 @@ class PhotoStack:
     def chosen(self, indices: Sequence[int]) -> PhotoStack:
         """Return the photos at ``indices``, in that order, without decoding any."""
         shape = (len(indices), *self._bytes.shape[1:])
-        return PhotoStack(lambda i: self.decoded(indices[i]), shape, tuple(self._background.tolist()))
+        return PhotoStack(
+            lambda i: self.decoded(indices[i]),
+            shape,
+            tuple(self._background.tolist()),
+            lambda i: self._small(indices[i]),
+        )
+
+    def previews(self) -> Iterator[Tensor]:
+        """Yield each photo at a small size, (h, w, 3) float32 in [0, 1], without decoding it in full if possible.
+
+        >>> photos = PhotoStack(lambda i: torch.zeros(400, 600, 3, dtype=torch.uint8), (2, 400, 600, 3))
+        >>> [photo.shape for photo in photos.previews()]
+        [torch.Size([100, 150, 3]), torch.Size([100, 150, 3])]
+        """
+        with ThreadPoolExecutor(_DECODERS) as pool:
+            yield from (self._composited(small) for small in pool.map(self._small, range(len(self))))
+
+    def _small(self, index: int) -> Tensor:
+        """Return one photo at a small size, (h, w, channels) uint8."""
+        if self._preview is not None:
+            return self._preview(index)
+        photo = self.decoded(index)
+        factor = max(1, max(photo.shape[:2]) // _PREVIEW)
+        small = F.avg_pool2d(photo.permute(2, 0, 1).float(), factor, ceil_mode=True)
+        return small.round().to(torch.uint8).permute(1, 2, 0)
 
     def to(self, device: torch.device | str) -> PhotoStack:
         """Decode all photos and return them on ``device``, as 8-bit numbers."""
@@ -115,12 +149,19 @@ class PhotoStack:
         return self._bytes[index]
 
     def _decode(self, indices: Sequence[int]) -> None:
-        for index in indices:
+        missing = sorted({index % len(self) for index in indices if not self._decoded[index]})
+        if len(missing) < 2:
+            for index in missing:
+                self._decode_one(index)
+        else:
+            with ThreadPoolExecutor(_DECODERS) as pool:
+                list(pool.map(self._decode_one, missing))
+
+    def _decode_one(self, index: int) -> None:
+        with self._locks[index]:
             if not self._decoded[index]:
-                with self._lock:
-                    if not self._decoded[index]:
-                        self._bytes[index] = self._read(index % len(self))
-                        self._decoded[index] = True
+                self._bytes[index] = self._read(index)
+                self._decoded[index] = True
 
     def _composited(self, pixels: Tensor) -> Tensor:
         colours = pixels[..., :3].float() / 255

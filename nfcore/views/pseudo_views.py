@@ -90,7 +90,7 @@ class PseudoViews(TrainingViews):
         if before == 0 and not any_opaque:
             raise NfcoreError(
                 f"the teacher renders nothing in the first {len(indices)} pseudo views (opacity 0 everywhere): "
-                "raise teach.steps, and check that the scene's box contains the object"
+                "check near, far and box with nfcore scene; if they are right, raise teach.steps"
             )
         self.rendered = due
 

@@ -30,7 +30,9 @@ class DataSet:
         for split, count in (("train", 3), ("test", 2)):
             (folder / split).mkdir(parents=True)
             for i in range(count):
-                Image.new("RGBA", (8, 6), (200, 40 * i, 0, 255)).save(folder / split / f"r_{i}.png")
+                Image.new("RGBA", (8, 6), (200, 40 * i, 0 if split == "train" else 90, 255)).save(
+                    folder / split / f"r_{i}.png"
+                )
             self.write(split, self.transforms(split, count))
 
     @staticmethod

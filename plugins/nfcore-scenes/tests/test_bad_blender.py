@@ -26,19 +26,19 @@ def refused(folder: Path, *parts: str, **options: object) -> None:
         source = open_blender(folder, **options)
         for split in ("train", "val", "test"):
             source.views(split)
+        assert source.scene
     text = str(error.value)
     assert text.count("\n") <= 1
     assert all(part in text for part in parts), text
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    refused(tmp_path / "nowhere", "nowhere", "transforms_train.json")
+    refused(tmp_path / "nowhere", "nowhere")
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_a_missing_transforms_file_is_named(dataset, split):
-    (dataset.folder / f"transforms_{split}.json").unlink()
-    refused(dataset.folder, f"transforms_{split}.json is missing")
+def test_a_missing_file_of_training_photos_is_named(dataset):
+    (dataset.folder / "transforms_train.json").unlink()
+    refused(dataset.folder, "transforms_train.json is missing")
 
 
 def test_a_folder_in_a_transforms_files_place_is_named(dataset):
@@ -74,7 +74,7 @@ def test_a_missing_key_is_named(dataset, key):
     transforms = dataset.read("train")
     del transforms[key]
     dataset.write("train", transforms)
-    refused(dataset.folder, "transforms_train.json", f"{key} is missing")
+    refused(dataset.folder, "transforms_train.json", key, "is missing")
 
 
 def test_a_single_training_photo_is_too_few(dataset):
@@ -82,9 +82,11 @@ def test_a_single_training_photo_is_too_few(dataset):
     refused(dataset.folder, "transforms_train.json", "1 photos", "at least 2")
 
 
-def test_a_missing_image_is_named(dataset):
+def test_a_missing_image_is_left_out_and_named(dataset):
     (dataset.folder / "train" / "r_2.png").unlink()
-    refused(dataset.folder, "r_2", "missing", ".png, .jpg")
+    source = open_blender(dataset.folder)
+    assert source.views("train").names == ("train/r_0.png", "train/r_1.png")
+    assert any("1 of 3" in note and "train/r_2" in note for note in source.notes)
 
 
 def test_a_truncated_image_is_named(dataset):
@@ -93,22 +95,12 @@ def test_a_truncated_image_is_named(dataset):
     refused(dataset.folder, "test/r_1.png", "no complete PNG")
 
 
-@pytest.mark.parametrize("photo", ["train/r_1.png", "test/r_0.png"])
-def test_an_image_of_another_size_than_the_first_is_named(dataset, photo):
-    Image.new("RGB", (8, 7)).save(dataset.folder / photo)
-    refused(dataset.folder, f"{photo} is 8x7", "not 8x6")
-
-
 def scaled(pose):
-    return [[2 * x for x in row[:3]] + row[3:] for row in pose[:3]] + pose[3:]
+    return [[2 * pose[0][0], *pose[0][1:]], *pose[1:]]
 
 
 def mirrored(pose):
     return [[-x for x in pose[0]], *pose[1:]]
-
-
-def with_nan(pose):
-    return [[math.nan, *pose[0][1:]], *pose[1:]]
 
 
 def too_far(pose):
@@ -120,7 +112,6 @@ def too_far(pose):
     [
         (scaled, ["rigid"]),
         (mirrored, ["rigid"]),
-        (with_nan, ["transform_matrix", "finite number"]),
         (too_far, ["out of range"]),
         (lambda pose: pose[:2], ["4x4 or 3x4"]),
         (lambda pose: [row[:3] for row in pose], ["4x4 or 3x4"]),
@@ -145,9 +136,7 @@ def test_a_pose_printed_with_few_digits_is_still_rigid(dataset):
     assert len(open_blender(dataset.folder).views("train")) == 3
 
 
-@pytest.mark.parametrize(
-    "path", ["../secret", "train/../../secret", "/etc/passwd", "..\\secret", "C:\\secret", "a\0b"]
-)
+@pytest.mark.parametrize("path", ["../secret.png", "train/../../secret.png", "/etc/passwd", "..\\secret.png"])
 def test_a_path_that_leads_out_of_the_folder_is_refused(dataset, path):
     Image.new("RGB", (8, 6)).save(dataset.folder.parent / "secret.png")
     transforms = dataset.read("train")
@@ -156,15 +145,27 @@ def test_a_path_that_leads_out_of_the_folder_is_refused(dataset, path):
     refused(dataset.folder, "outside of the data set's folder")
 
 
-def test_a_name_that_is_too_long_for_a_file_is_a_missing_photo(dataset):
+@pytest.mark.parametrize("path", ["r" * 5000, "a\0b", "C:\\elsewhere", "../gone"])
+def test_a_name_that_no_file_can_have_is_a_missing_photo(dataset, path):
     transforms = dataset.read("train")
-    transforms["frames"][0]["file_path"] = "r" * 5000
+    transforms["frames"][0]["file_path"] = path
     dataset.write("train", transforms)
-    refused(dataset.folder, "missing")
+    source = open_blender(dataset.folder)
+    assert len(source.views("train")) == 2 and any("missing" in note for note in source.notes)
+
+
+def test_a_camera_that_was_scaled_evenly_has_the_pose_of_the_unscaled_one(dataset):
+    before = open_blender(dataset.folder).views("train").cameras.poses
+    transforms = dataset.read("train")
+    for frame in transforms["frames"]:
+        pose = frame["transform_matrix"]
+        frame["transform_matrix"] = [[*(2 * x for x in row[:3]), row[3]] for row in pose[:3]] + pose[3:]
+    dataset.write("train", transforms)
+    torch.testing.assert_close(open_blender(dataset.folder).views("train").cameras.poses, before)
 
 
 def test_near_beyond_far_is_refused(dataset):
-    refused(dataset.folder, "near", near=7)
+    refused(dataset.folder, "near", near=7, far=6)
 
 
 def test_more_pixels_than_the_photos_have_are_refused(dataset):

@@ -19,10 +19,12 @@ def open_transforms(folder, **options):
     return TransformsJson(TransformsJson.Options(path=folder, **options))
 
 
-@pytest.mark.parametrize("path", ["../elsewhere/a.png", "/etc/passwd", "C:\\a.png", "images/../../a.png"])
+@pytest.mark.parametrize("path", ["../elsewhere/a.png", "/etc/passwd", "images/../../elsewhere/a.png"])
 @pytest.mark.parametrize("where", ["file_path", "mask_path", "ply_file_path", "train_filenames"])
-def test_paths_that_lead_out_of_the_scenes_folder_are_refused(mine, where, path, refusal, edit):
+def test_paths_that_lead_out_of_the_scenes_folder_are_refused(mine, where, path, refusal, edit, tmp_path):
     folder = mine("transforms")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes((folder / "images" / "0000.png").read_bytes())
 
     def change(values):
         if where == "ply_file_path":
@@ -40,30 +42,20 @@ def test_paths_that_lead_out_of_the_scenes_folder_are_refused(mine, where, path,
     ("change", "words"),
     [
         (lambda v: v.update(frames=[]), ["frames"]),
-        (lambda v: v.update(frames=v["frames"][:1]), ["at least 2"]),
+        (lambda v: v.update(frames=v["frames"][:1]), ["at least 3"]),
         (lambda v: v.update(camera_model="EQUIRECTANGULAR"), ["EQUIRECTANGULAR"]),
         (lambda v: v.update(k4=0.1), ["k4"]),
         (lambda v: [v.pop("fl_x"), v.pop("fl_y")], ["focal length"]),
         (lambda v: v["frames"][0].pop("transform_matrix"), ["transform_matrix", "missing"]),
         (lambda v: v["frames"][0]["transform_matrix"][0].__setitem__(0, 9.0), ["rigid"]),
         (lambda v: v.update(w=64, h=200), ["32x32", "64x200"]),
-        (
-            lambda v: v.update(train_filenames=["images/0001.png"], test_filenames=["images/0002.png"]),
-            ["at least"],
-        ),
-        (
-            lambda v: v.update(
-                train_filenames=["images/0001.png", "images/0002.png"], test_filenames=["images/0002.png"]
-            ),
-            ["images/0002.png", "in train and in test"],
-        ),
         (lambda v: v.update(train_filenames=["images/9.png"]), ["images/9.png"]),
     ],
 )
 def test_mistakes_in_transforms_are_named(mine, change, words, refusal, edit):
     folder = mine("transforms")
     edit(folder, change)
-    refusal(lambda: open_transforms(folder), "transforms.json" if "32x32" not in words else "0000.png", *words)
+    refusal(lambda: open_transforms(folder), "transforms.json" if "32x32" not in words else ".png", *words)
 
 
 def test_the_split_of_the_file_is_kept(mine, edit):
@@ -108,8 +100,8 @@ def test_any_bytes_as_points_are_read_or_refused(data, count):
         for content in (data, f"{header}property float z\nend_header\n".encode() + data):
             file.write_bytes(content)
             try:
-                points = read_points(file)
+                points, colours = read_points(file)
             except UserError as error:
                 assert "points.ply" in str(error)
                 continue
-            assert points.shape[1:] == (3,) and points.isfinite().all()
+            assert points.shape[1:] == (3,) and points.isfinite().all() and colours is None

@@ -24,16 +24,65 @@ def open_transforms(folder, **options):
     return TransformsJson(TransformsJson.Options(path=folder, **options))
 
 
-def test_a_mask_makes_its_photo_transparent(mine, edit):
+@pytest.fixture
+def masked(mine, edit):
+    """A capture whose masks hide the left of each photo."""
     folder = mine("transforms")
     mask = np.full((32, 32), 255, np.uint8)
     mask[:, :10] = 0
     Image.fromarray(mask).save(folder / "mask.png")
     edit(folder, lambda v: [frame.update(mask_path="mask.png") for frame in v["frames"]])
-    views = open_transforms(folder, box=((-1, -1, -1), (1, 1, 1))).views("train")
+    return folder
+
+
+def test_what_a_mask_hides_is_ignored_and_changes_neither_kind_nor_bounds(masked):
+    source, plain = open_transforms(masked), open_transforms(masked, masks="off")
+    views = source.views("train")
+    assert views.masks[:, 16, :5].all() and not views.masks[:, 16, 16:].any()
+    assert views.alpha is None and plain.views("train").masks is None
+    assert source.scene == plain.scene and source.scene.unbounded
+    assert torch.equal(views.images, plain.views("train").images)
+
+
+def test_masks_of_an_object_make_what_is_around_it_transparent(masked):
+    views = open_transforms(masked, masks="transparent", box=((-1, -1, -1), (1, 1, 1))).views("train")
+    assert views.masks is None
     assert views.alpha[:, 16, :5].max() < 0.05 and views.alpha[:, 16, 16:].min() > 0.95
     assert torch.allclose(views.images[:, 16, 0], torch.ones(len(views), 3), atol=0.01)
-    assert open_transforms(folder, masks=False).views("train").alpha is None
+
+
+@pytest.mark.parametrize("white", [255, 1])
+def test_masks_of_another_size_are_scaled_and_of_another_shape_refused(masked, refusal, white):
+    mask = np.full((16, 16), white, np.uint8)
+    mask[:, :5] = 0
+    Image.fromarray(mask).save(masked / "mask.png")
+    views = open_transforms(masked).views("train")
+    assert views.masks[:, 16, :5].all() and not views.masks[:, 16, 16:].any()
+    Image.fromarray(mask[:8]).save(masked / "mask.png")
+    refusal(lambda: open_transforms(masked).views("train"), "mask.png", "16x8", "32x32")
+
+
+def test_a_photo_that_its_mask_ignores_is_left_out(masked, edit):
+    Image.new("L", (32, 32)).save(masked / "black.png")
+    edit(masked, lambda v: v["frames"][3].update(mask_path="black.png"))
+    source = open_transforms(masked)
+    assert "images/0003.png" not in source.views("train").names + source.views("test").names
+    assert any("0003.png" in note for note in source.notes)
+
+
+def test_photos_of_another_shape_are_fitted_whole_and_what_they_leave_free_is_ignored(mine, edit):
+    """The upper half of a photo on the square canvas: scaled to the full width, it leaves a quarter free above."""
+    folder = mine("transforms")
+    before = open_transforms(folder).views("train")
+    photo = folder / "images" / "0003.png"
+    Image.open(photo).crop((0, 0, 32, 16)).save(photo)
+    edit(folder, lambda v: v["frames"][3].update(h=16))
+    after = open_transforms(folder).views("train")
+    index = after.names.index("images/0003.png")
+    free = after.masks[index]
+    assert free[:8].all() and free[24:].all() and not free[8:24].any()
+    assert not after.masks[[i for i in range(len(after)) if i != index]].any()
+    assert after.cameras.height == before.cameras.height == 32
 
 
 def test_photos_of_several_sizes_become_one_size(mine):
@@ -93,7 +142,7 @@ def test_grey_and_16_bit_photos_are_read(mine, mode):
 def test_undistorted_photos_are_kept_and_taken_again(mine, monkeypatch):
     folder = mine("colmap")
     first = open_colmap(folder).views("train").images
-    monkeypatch.setattr("nfcore_scenes.captures.undistorted", lambda *_: pytest.fail("undistorted again"))
+    monkeypatch.setattr("nfcore_scenes.photo_reading.undistorted", lambda *_: pytest.fail("undistorted again"))
     assert torch.equal(open_colmap(folder).views("train").images, first)
 
 
@@ -108,8 +157,8 @@ def test_a_changed_photo_is_undistorted_again(mine):
 def test_a_damaged_cache_is_made_again(mine, own_cache):
     folder = mine("colmap")
     first = open_colmap(folder).views("train").images
-    (file,) = own_cache.glob("*.npy")
-    file.write_bytes(file.read_bytes()[:100])
+    for file in own_cache.glob("*.npy"):
+        file.write_bytes(file.read_bytes()[:100])
     assert torch.equal(open_colmap(folder).views("train").images, first)
 
 

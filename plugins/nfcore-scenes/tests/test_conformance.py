@@ -1,5 +1,7 @@
 """The ray sources keep their contract."""
 
+from raw_exports import write_idr, write_nsvf, write_polycam, write_record3d
+
 from nfcore.testing import RaySourceConformance
 from nfcore_scenes.blender_writer import write_blender
 from nfcore_scenes.capture_writers import write_colmap, write_llff, write_transforms
@@ -56,4 +58,36 @@ class TestTransformsWithAlpha(RaySourceConformance):
 
     def options_in(self, folder):
         write_transforms(taken(around_poses(PHOTOS), PHONE, alpha=True), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestNsvf(RaySourceConformance):
+    component = "nfcore-scenes/nsvf"
+
+    def options_in(self, folder):
+        write_nsvf(taken(around_poses(PHOTOS), PINHOLE, alpha=True), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestIdr(RaySourceConformance):
+    component = "nfcore-scenes/idr"
+
+    def options_in(self, folder):
+        write_idr(taken(around_poses(PHOTOS), PINHOLE, alpha=True), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestPolycam(RaySourceConformance):
+    component = "nfcore-scenes/polycam"
+
+    def options_in(self, folder):
+        write_polycam(taken(around_poses(PHOTOS), PINHOLE), folder / "still-life")
+        return {"path": folder / "still-life"}
+
+
+class TestRecord3d(RaySourceConformance):
+    component = "nfcore-scenes/record3d"
+
+    def options_in(self, folder):
+        write_record3d(taken(around_poses(PHOTOS), PINHOLE), folder / "still-life")
         return {"path": folder / "still-life"}

@@ -138,13 +138,13 @@ def test_a_lens_looks_a_direction_up_where_its_formula_says(model, params, facto
 
 
 def test_a_pinhole_of_the_photos_size_is_its_own():
-    assert Lens("PINHOLE", 6, 8, (10.0, 11.0, 4.5, 3.5)).pinhole(6, 8) == (10, 11, 4.5, 3.5)
+    assert Lens("PINHOLE", 6, 8, (10.0, 11.0, 4.5, 3.5)).pinhole() == (10, 11, 4.5, 3.5)
 
 
 def test_the_pinhole_of_a_lens_sees_the_largest_window_without_blank_pixels():
     """Barrel distortion pulls the border in: the window's edge midpoints lie on the photo's border."""
     lens = Lens("SIMPLE_RADIAL", 100, 100, (100.0, 50.0, 50.0, -0.2))
-    pinhole = lens.pinhole(100, 100)
+    pinhole = lens.pinhole()
     fx, fy, cx, cy = pinhole
     assert fx == fy and (cx, cy) == pytest.approx((50, 50), abs=1e-6)
     # On the axis the border is where x (1 - .2 x^2) = .5.

@@ -28,6 +28,10 @@ def app():
 def test_the_plugin_names_its_classes():
     targets = {component.name: component.target for component in nfcore_scenes.nfcore_components()}
     assert targets == {
+        "nsvf": "nfcore_scenes.nsvf:Nsvf",
+        "idr": "nfcore_scenes.idr:Idr",
+        "polycam": "nfcore_scenes.polycam:Polycam",
+        "record3d": "nfcore_scenes.record3d:Record3d",
         "blender": f"{Blender.__module__}:{Blender.__name__}",
         "colmap": f"{Colmap.__module__}:{Colmap.__name__}",
         "llff": f"{Llff.__module__}:{Llff.__name__}",

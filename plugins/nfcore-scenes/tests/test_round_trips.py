@@ -132,7 +132,7 @@ def test_every_photo_is_what_its_camera_sees(written):
 
 def test_sparse_points_are_where_the_photos_show_their_colours(written):
     source, points = written.source, written.source.points
-    assert (points is not None) == isinstance(source, Colmap)
+    assert (points is not None) == isinstance(source, Colmap | TransformsJson)
     if points is None:
         return
     assert points.positions.shape == points.colours.shape and len(points) > 100

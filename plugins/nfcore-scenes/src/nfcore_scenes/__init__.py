@@ -14,22 +14,7 @@ if TYPE_CHECKING:
 @nfcore.hookimpl
 def nfcore_components() -> Iterator[nfcore.Component]:
     """Offer the ray sources."""
-    yield nfcore.Component(
-        "ray_source",
-        "blender",
-        "nfcore_scenes.blender:Blender",
-        summary="NeRF-synthetic layout: transforms_{train,val,test}.json and RGBA images",
-        markers=("transforms_train.json",),
-        level=2,
-    )
-    yield nfcore.Component(
-        "ray_source",
-        "llff",
-        "nfcore_scenes.llff:Llff",
-        summary="LLFF layout: poses_bounds.npy next to images, images_4, ...",
-        markers=("poses_bounds.npy",),
-        level=2,
-    )
+    # In the order of preference for folders that hold several layouts.
     yield nfcore.Component(
         "ray_source",
         "colmap",
@@ -46,6 +31,54 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "nfcore_scenes.transforms:TransformsJson",
         summary="transforms.json of nerfstudio or Instant-NGP; any lens, undistorted on reading",
         markers=("transforms.json",),
+        level=2,
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "blender",
+        "nfcore_scenes.blender:Blender",
+        summary="NeRF-synthetic layout: transforms_{train,val,test}.json and images",
+        markers=("transforms_train.json",),
+        level=2,
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "llff",
+        "nfcore_scenes.llff:Llff",
+        summary="LLFF layout: poses_bounds.npy next to images, images_4, ...",
+        markers=("poses_bounds.npy",),
+        level=2,
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "nsvf",
+        "nfcore_scenes.nsvf:Nsvf",
+        summary="NSVF layout: rgb, pose, intrinsics.txt, bbox.txt",
+        markers=("intrinsics.txt",),
+        level=2,
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "idr",
+        "nfcore_scenes.idr:Idr",
+        summary="DTU and BlendedMVS as IDR and NeuS have them: cameras.npz, image, mask",
+        markers=("cameras.npz", "cameras_sphere.npz"),
+        level=2,
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "polycam",
+        "nfcore_scenes.polycam:Polycam",
+        summary="A raw export of Polycam: keyframes",
+        markers=("keyframes/cameras", "keyframes/corrected_cameras"),
+        level=2,
+    )
+    yield nfcore.Component(
+        "ray_source",
+        "record3d",
+        "nfcore_scenes.record3d:Record3d",
+        summary="A raw export of Record3D: metadata.json and rgb, or metadata and rgbd",
+        markers=("metadata.json", "rgbd"),
         level=2,
     )
     yield nfcore.Component(

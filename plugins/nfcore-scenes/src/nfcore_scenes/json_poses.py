@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ValidationError
 from torch import Tensor
@@ -29,9 +32,20 @@ def read_json(file: Path, model: type[Model]) -> Model:
     if not os.path.lexists(file):
         raise UserError(f"{file} is missing: the data set lists its photos and poses there")
     try:
-        return model.model_validate_json(read_file(file))
+        return model.model_validate_json(_text(read_file(file)))
     except ValidationError as error:
         raise UserError(_first_problem(file, error)) from None
+
+
+def _text(data: bytes) -> str | bytes:
+    """Return a JSON file's text: UTF-8, with or without a mark, or what Windows writes in its place."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def _first_problem(file: Path, error: ValidationError) -> str:
@@ -44,24 +58,48 @@ def _first_problem(file: Path, error: ValidationError) -> str:
     return f"{file}: {where or 'the file'}: {issue['msg']}"
 
 
-def rigid_pose(rows: list[list[float]], where: str) -> Tensor:
-    """Return a rigid pose (3, 4) float64 from a 4x4 or 3x4 matrix.
+def rigid_pose(rows: list[list[float]], where: str) -> Tensor | None:
+    """Return a rigid pose (3, 4) float64 from a 4x4 or 3x4 matrix; None if it is not finite.
+
+    A camera that was scaled evenly, as an object of a modelling program, has the pose of the unscaled one.
 
     Raises:
-        UserError: another shape, a scale, mirroring, or numbers out of float32's range; starts with ``where``.
+        UserError: another shape, skew, mirroring, or numbers out of float32's range; starts with ``where``.
 
     """
     if len(rows) not in (3, 4) or any(len(row) != 4 for row in rows):
         raise UserError(f"{where} must be 4x4 or 3x4")
     matrix = torch.tensor(rows, dtype=torch.float64)
-    rotation = matrix[:3, :3]
+    if not matrix.isfinite().all():
+        return None
+    scale = matrix[:3, :3].norm(dim=0).mean().clamp_min(1e-12)
+    rotation = matrix[:3, :3] / scale
     skew = (rotation.T @ rotation - torch.eye(3, dtype=torch.float64)).abs().max()
+    if torch.linalg.det(rotation) < 0 and skew <= RIGID_TOLERANCE:
+        raise UserError(
+            f"{where} is mirrored: its axes are left-handed; x right, y up, and the camera looks down -z"
+        )
     if not skew <= RIGID_TOLERANCE or torch.linalg.det(rotation) < 0:
         raise UserError(
-            f"{where} is not a rigid transform: its 3x3 part must be a rotation, without scale or mirroring"
+            f"{where} is not a rigid transform: its 3x3 part must be a rotation, without skew or mirroring"
         )
     if len(rows) == 4 and rows[3] != [0, 0, 0, 1]:
         raise UserError(f"{where} must end with the row 0, 0, 0, 1, not {rows[3]}")
     if not matrix[:3].float().isfinite().all():
         raise UserError(f"{where} has a number that is out of range")
-    return matrix[:3]
+    if (scale - 1).abs() <= RIGID_TOLERANCE:
+        rotation = matrix[:3, :3]
+    return torch.cat([rotation, matrix[:3, 3:]], 1)
+
+
+def opengl_pose(matrix: npt.NDArray[np.float64], where: str) -> Tensor:
+    """Return a rigid pose (3, 4) float64 with OpenGL axes from a 4x4 or 3x4 matrix with OpenCV's.
+
+    Raises:
+        UserError: as ``rigid_pose``, or it is not finite.
+
+    """
+    pose = rigid_pose(matrix.tolist(), where)
+    if pose is None:
+        raise UserError(f"{where} holds a number that is not finite")
+    return pose * torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=torch.float64)

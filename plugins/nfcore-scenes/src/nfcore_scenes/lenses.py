@@ -15,6 +15,10 @@ _STEEPEST = 3.7
 _BORDER_POINTS = 65
 #: Distance from the photo, in photo sides, beyond which a looked-up pixel shows that the model is not valid there.
 _FURTHEST = 10
+#: Points along each side at which undoing a distortion is tested, and the tolerance, in photo sides.
+_GRID_POINTS, _PIXEL_SHARE = 17, 0.002
+#: No real lens shows a part of its photo at this many times the scale of the middle.
+_MOST_ZOOM = 3.0
 
 
 @dataclass(frozen=True)
@@ -75,27 +79,47 @@ class Lens:
         camera.rescale(width, height)
         return replace(self, height=height, width=width, params=tuple(camera.params.tolist()))
 
-    def pinhole(self, height: int, width: int) -> tuple[float, float, float, float]:
-        """Return fx, fy, cx, cy in pixels of a height x width pinhole within this lens's field of view.
+    def pinhole(self) -> tuple[float, float, float, float]:
+        """Return fx, fy, cx, cy in pixels of a pinhole of the same size within this lens's field of view.
 
-        For a pinhole of the same size these are its own; for others those of the largest window without blank
-        pixels, with this lens's ratio of the two focal lengths.
+        For a pinhole these are its own; for others those of the largest window without blank pixels, with this
+        lens's ratio of the two focal lengths.
 
         Raises:
-            UserError: there is none, because the distortion can't be inverted at the photo's border.
+            UserError: there is none, because the distortion can't be undone everywhere in the photo.
 
         """
         camera = self.camera
         fx, fy = camera.focal_length_x, camera.focal_length_y
-        if not self.distorts and (height, width) == self.size:
+        if not self.distorts:
             return fx, fy, camera.principal_point_x, camera.principal_point_y
+        self._check_invertible()
         left, right, top, bottom = self._window()
-        focal = max(width / (right - left), height / (bottom - top) * fx / fy)
+        focal = max(self.width / (right - left), self.height / (bottom - top) * fx / fy)
         ratio = fy / fx
         # The excess of one side is cropped evenly.
-        first_x = (left + right - width / focal) / 2
-        first_y = (top + bottom - height / (focal * ratio)) / 2
+        first_x = (left + right - self.width / focal) / 2
+        first_y = (top + bottom - self.height / (focal * ratio)) / 2
         return focal, focal * ratio, -first_x * focal, -first_y * focal * ratio
+
+    def _check_invertible(self) -> None:
+        """Check that pixels come back after undistortion and stay in order, which a failed calibration's don't."""
+        x, y = (np.linspace(0, side, _GRID_POINTS) for side in (self.width, self.height))
+        pixels = np.stack(np.meshgrid(x, y), -1)
+        rays = np.asarray(self.camera.cam_ray_from_img(pixels.reshape(-1, 2)), np.float64).reshape(
+            *pixels.shape[:2], 3
+        )
+        ahead = rays[..., 2] > np.linalg.norm(rays[..., :2], axis=-1) / _STEEPEST
+        again = np.asarray(self.camera.img_from_cam(rays[ahead]), np.float64)
+        lost = ~(np.abs(again - pixels[ahead]).max(1, initial=0) <= _PIXEL_SHARE * max(self.size))
+        slopes = np.where(ahead[..., None], rays[..., :2] / np.maximum(rays[..., 2:], 1e-12), np.nan)
+        focal = np.array([self.camera.focal_length_x, self.camera.focal_length_y])
+        across = np.diff(pixels[..., 0], axis=1) / focal[0] / np.diff(slopes[..., 0], axis=1)
+        down = np.diff(pixels[..., 1], axis=0) / focal[1] / np.diff(slopes[..., 1], axis=0)
+        zooms = np.concatenate([across.ravel(), down.ravel()])
+        zooms = zooms[np.isfinite(zooms)]
+        if lost.any() or not ((zooms > 0) & (zooms < _MOST_ZOOM)).all():
+            raise self._not_undone("everywhere in the photo, as after a failed calibration")
 
     def _window(self) -> tuple[float, float, float, float]:
         """Return the slopes x / depth and y / depth, right and down, of a window within the photo's borders."""

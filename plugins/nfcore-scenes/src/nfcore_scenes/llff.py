@@ -11,30 +11,21 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-import nfcore
-from nfcore import Cameras, Scene, Split, UserError, Views
-from nfcore.dataset import (
-    Depths,
-    forward_frame,
-    hold_out,
-    inner_box,
-    looks_forward,
-    moved_poses,
-    upright_frame,
-)
+from nfcore import UserError
+from nfcore.dataset import Depths
 from nfcore.io import read_file
-from nfcore_scenes.bounds import forward_scene, scene_around
 from nfcore_scenes.capture_options import CaptureOptions
-from nfcore_scenes.captures import Capture, PosedPhoto
-from nfcore_scenes.folders import image_folder, photo_files
+from nfcore_scenes.capture_source import CaptureSource
 from nfcore_scenes.lenses import Lens
-from nfcore_scenes.novel_poses import novel_cameras
+from nfcore_scenes.photo_finder import photo_files
+from nfcore_scenes.photo_folders import image_folder
+from nfcore_scenes.recording import PosedPhoto, Recording
 
 #: Tolerance of a pose's R^T R against the identity.
 _RIGID_TOLERANCE = 1e-3
 
 
-class Llff(nfcore.RaySource):
+class Llff(CaptureSource):
     """A scene in the layout of Local Light Field Fusion (Mildenhall et al. 2019), as NeRF reads it.
 
     ``poses_bounds.npy`` has a row of 17 numbers for each photo, in the order of the file names: a 3x5 matrix of
@@ -56,53 +47,28 @@ class Llff(nfcore.RaySource):
 
     options: Options
 
-    def __init__(self, options: Options, image_size: int | None = None) -> None:
-        super().__init__(options, image_size)
-        if not options.path.is_dir():
-            raise UserError(f"there is no folder {options.path}: 'path' is the one that holds poses_bounds.npy")
-        file = options.path / "poses_bounds.npy"
+    def read(self) -> Recording:
+        """Read poses_bounds.npy, and list the photos."""
+        file = self.options.path / "poses_bounds.npy"
         poses, sizes, bounds = read_poses_bounds(file)
-        photos = photo_files(image_folder(options.path, image_size))
+        photos = photo_files(image_folder(self.options.path, self.image_size))
         if len(photos) != len(poses):
-            raise UserError(f"{file} has poses of {len(poses)} photos, but {photos[0].parent} holds {len(photos)}")
+            raise UserError(
+                f"{file} has poses of {len(poses)} photos, but {photos[0].parent} holds {len(photos)}: it must "
+                "hold all that were posed, as their names are not in the file"
+            )
         # NeRF's scale: the nearest depth becomes 1 / bd_factor, and so the near plane 1.
-        scale = 1 / (float(bounds.min()) * options.bd_factor)
+        scale = 1 / (float(bounds.min()) * self.options.bd_factor)
         poses[:, :, 3] *= scale
-        depths = Depths(1.0, float(bounds.max()) * scale)
-        nearest = float(bounds.min()) * scale
-        forward = options.forward_facing
-        if forward is None:
-            forward = looks_forward(poses, nearest)
-        poses = moved_poses(forward_frame(poses) if forward else upright_frame(poses), poses)
-        posed = [
-            PosedPhoto(photo.name, photo, pose, _lens(size, photo))
-            for photo, pose, size in zip(photos, poses, sizes, strict=True)
-        ]
-        splits = hold_out(posed, options.test_every, options.hold_out, str(file))
-        self._capture = Capture(splits, image_size, options)
-        where = str(file)
-        if forward:
-            self._scene = forward_scene(self._capture, depths, nearest, options, where)
-        else:
-            self._scene = scene_around(self._capture, depths, inner_box(poses, None), options, where)
-
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self.options.path.resolve().name
-
-    @property
-    def scene(self) -> Scene:
-        """Depth range from the bounds; the box from what the training cameras see."""
-        return self._scene
-
-    def views(self, split: Split) -> Views:
-        """Return the posed photos of one split; see ``nfcore.RaySource.views``."""
-        return self._capture.views(split)
-
-    def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return ``n`` cameras from among the training cameras; see ``nfcore.RaySource``."""
-        return novel_cameras(self._capture.cameras("train"), self._scene.forward_facing, n, generator)
+        return Recording(
+            where=file,
+            photos=tuple(
+                PosedPhoto(photo.name, photo, pose, _lens(size, photo))
+                for photo, pose, size in zip(photos, poses, sizes, strict=True)
+            ),
+            depths=Depths(1.0, float(bounds.max()) * scale),
+            keeps_world=False,
+        )
 
 
 def read_poses_bounds(file: Path) -> tuple[Tensor, list[tuple[float, float, float]], Tensor]:
@@ -121,6 +87,11 @@ def read_poses_bounds(file: Path) -> tuple[Tensor, list[tuple[float, float, floa
         raise UserError(f"{file} can't be read: {error.strerror or 'it is no array of numbers'}") from None
     except (ValueError, EOFError, SyntaxError, MemoryError, OverflowError):
         raise UserError(f"{file} is no NumPy array of numbers") from None
+    if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == 14:
+        raise UserError(
+            f"{file} holds 14 numbers for each photo, (n, 14), as the Shiny data set does with hwf_cxcy.npy; put "
+            "height, width and focal length after each row of its 3x4 matrices to make (n, 17)"
+        )
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 17 or rows.dtype.kind not in "fiu":
         found = f"{rows.shape} of {rows.dtype}" if isinstance(rows, np.ndarray) else "several arrays"
         raise UserError(f"{file} must hold 17 numbers for each photo, (n, 17), not {found}")

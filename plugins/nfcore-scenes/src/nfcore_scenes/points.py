@@ -6,9 +6,11 @@ pycolmap reads PLY too, but not the type names (``uint8``) in nerfstudio's files
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -23,11 +25,14 @@ _TYPES = {
     "uint16": "u2", "int": "i4", "int32": "i4", "uint": "u4", "uint32": "u4", "float": "f4", "float32": "f4",
     "double": "f8", "float64": "f8",
 }  # fmt: skip
+_COLOURS = ("red", "green", "blue")
 _BYTE_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 
 
-def read_points(file: Path) -> Tensor:
-    """Return the finite vertices (m, 3) float64 of a PLY file, text or binary; everything else is skipped.
+def read_points(file: Path) -> tuple[Tensor, Tensor | None]:
+    """Return the finite vertices (m, 3) float64 of a PLY file, text or binary, and their RGB (m, 3) uint8.
+
+    None in place of the colours where the file has none.
 
     Raises:
         UserError: the file is missing, truncated, or not a PLY file with ``vertex`` (x, y, z) as first element.
@@ -35,15 +40,19 @@ def read_points(file: Path) -> Tensor:
     """
     data = read_file(file, MOST_BYTES)
     try:
-        points = _vertices(data)
+        points, colours = _vertices(data)
     except (ValueError, IndexError, KeyError, OverflowError, MemoryError):
         raise UserError(
             f"{file} is damaged, or no PLY file whose first element is vertex, with x, y and z"
         ) from None
-    return torch.from_numpy(points[np.isfinite(points).all(1)])
+    finite = np.isfinite(points).all(1)
+    return torch.from_numpy(points[finite]), None if colours is None else torch.from_numpy(colours[finite])
 
 
-def _vertices(data: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+_Columns = Callable[[str], npt.NDArray[np.float64]]
+
+
+def _vertices(data: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8] | None]:
     header, mark, body = data.partition(b"end_header")
     lines = [line.split() for line in header.decode("ascii", "strict").splitlines() if line.strip()]
     if not mark or lines[0] != ["ply"] or lines[1][0] != "format":
@@ -64,10 +73,22 @@ def _vertices(data: bytes) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         table = np.loadtxt(io.StringIO("\n".join(rows)), np.float64, ndmin=2, max_rows=count)
         if table.shape != (count, len(names)):
             raise ValueError
-        return np.ascontiguousarray(table[:, [names.index(axis) for axis in "xyz"]])
+        return _points_and_colours(names, lambda name: table[:, names.index(name)])
     order = _BYTE_ORDERS[lines[1][1]]
     record = np.dtype([(name, order + _TYPES[kind]) for kind, name in properties])
     if count * record.itemsize > len(body):
         raise ValueError
     vertices = np.frombuffer(body, record, count)
-    return np.stack([vertices[axis].astype(np.float64) for axis in "xyz"], 1)
+    return _points_and_colours(names, lambda name: vertices[name].astype(np.float64))
+
+
+def _points_and_colours(
+    names: list[str], column: _Columns
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8] | None]:
+    points = np.stack([column(axis) for axis in "xyz"], 1)
+    if not set(_COLOURS) <= set(names):
+        return points, None
+    colours = np.stack([column(name) for name in _COLOURS], 1)
+    if colours.size and colours.max() <= 1:  # some programs write shares
+        colours = 255 * colours
+    return points, np.nan_to_num(colours).round().clip(0, 255).astype(np.uint8)

@@ -12,6 +12,7 @@ from nfcore_scenes.lenses import Lens
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Angle = Annotated[FiniteFloat, Field(gt=0, lt=math.pi)]
+Degrees = Annotated[FiniteFloat, Field(gt=0, lt=180)]
 
 
 class Optics(BaseModel):
@@ -35,6 +36,8 @@ class Optics(BaseModel):
     k2: FiniteFloat | None = Field(None, description="Radial distortion")
     k3: FiniteFloat | None = Field(None, description="Radial distortion")
     k4: FiniteFloat | None = Field(None, description="Radial distortion, of fisheye lenses")
+    x_fov: Degrees | None = Field(None, description="Instant-NGP: camera_angle_x in degrees")
+    y_fov: Degrees | None = Field(None, description="Instant-NGP: camera_angle_y in degrees")
     p1: FiniteFloat | None = Field(None, description="Tangential distortion")
     p2: FiniteFloat | None = Field(None, description="Tangential distortion")
 
@@ -45,8 +48,9 @@ class Frame(Optics):
     file_path: str = Field(
         min_length=1, description="Photo, relative to the data set's folder, extension optional"
     )
-    transform_matrix: list[list[FiniteFloat]] = Field(description="4x4 or 3x4, camera to world, OpenGL axes")
+    transform_matrix: list[list[float]] = Field(description="4x4 or 3x4, camera to world, OpenGL axes")
     mask_path: str | None = Field(None, description="Grey image, black where the photo is ignored")
+    time: FiniteFloat | None = Field(None, description="D-NeRF: when the photo was taken, in the file's unit")
 
 
 class Transforms(Optics):
@@ -79,11 +83,11 @@ def lens_of(transforms: Transforms, frame: Frame, photo_size: tuple[int, int], w
     """
     said = _stated(transforms) | _stated(frame)
     height, width = said.get("h", photo_size[0]), said.get("w", photo_size[1])
-    fx = said.get("fl_x") or _focal(width, said.get("camera_angle_x"))
-    fy = said.get("fl_y") or _focal(height, said.get("camera_angle_y"))
+    fx = said.get("fl_x") or _focal(width, said.get("camera_angle_x") or _radians(said.get("x_fov")))
+    fy = said.get("fl_y") or _focal(height, said.get("camera_angle_y") or _radians(said.get("y_fov")))
     fx, fy = fx or fy, fy or fx
     if fx is None or fy is None:
-        raise UserError(f"{where} has no focal length: fl_x, or camera_angle_x, is missing")
+        raise UserError(f"{where} has no focal length: fl_x, camera_angle_x or x_fov is missing")
     focus = (fx, fy, said.get("cx", width / 2), said.get("cy", height / 2))
     model, distortion = _distortion(said, where)
     lens = Lens(model, height, width, (*focus, *distortion))
@@ -97,6 +101,10 @@ def _stated(optics: Optics) -> dict[str, Any]:
 
 def _focal(side: int, angle: float | None) -> float | None:
     return None if angle is None else 0.5 * side / math.tan(0.5 * angle)
+
+
+def _radians(degrees: float | None) -> float | None:
+    return None if degrees is None else math.radians(degrees)
 
 
 def _distortion(said: dict[str, Any], where: str) -> tuple[str, tuple[float, ...]]:

@@ -1,0 +1,99 @@
+"""Record3D's raw exports: photos, and one file of poses and lens."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, Field, FiniteFloat
+
+from nfcore import UserError
+from nfcore_scenes.capture_options import CaptureOptions
+from nfcore_scenes.capture_source import CaptureSource
+from nfcore_scenes.json_poses import read_json, rigid_pose
+from nfcore_scenes.lenses import Lens
+from nfcore_scenes.photo_finder import photo_files
+from nfcore_scenes.recording import PosedPhoto, Recording, counted
+
+#: Names of the file in exports and in the app's archives, and folders of the photos.
+FILES, _FOLDERS = ("metadata.json", "metadata"), ("rgb", "rgbd", "images")
+
+
+class Metadata(BaseModel):
+    """The file of poses and lens; other entries are ignored."""
+
+    poses: list[list[float]] = Field(
+        min_length=1, description="Camera to world, OpenGL axes: a quaternion x, y, z, w, then the position"
+    )
+    K: list[FiniteFloat] = Field(
+        min_length=9, max_length=9, description="Matrix of the lens, column by column, in pixels"
+    )
+    w: int = Field(ge=1, description="Width of the photos in pixels")
+    h: int = Field(ge=1, description="Height of the photos in pixels")
+    fps: FiniteFloat | None = Field(None, gt=0, description="Photos per second")
+
+
+class Record3d(CaptureSource):
+    """A raw export of Record3D: ``metadata.json`` next to ``rgb``, or the unpacked archive .r3d with ``rgbd``.
+
+    The world is ARKit's in metres, turned upright.
+    """
+
+    class Options(CaptureOptions):
+        """Options of ``record3d``."""
+
+        path: Path = Field(description="Folder with metadata.json and rgb, or with metadata and rgbd")
+
+    options: Options
+
+    def read(self) -> Recording:
+        """Read poses and lens, and list the photos."""
+        folder = self.options.path
+        file = next((folder / name for name in FILES if (folder / name).is_file()), folder / FILES[0])
+        metadata = read_json(file, Metadata)
+        matrix = np.array(metadata.K).reshape(3, 3).T
+        focus = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
+        lens = Lens("PINHOLE", metadata.h, metadata.w, tuple(map(float, focus)))
+        lens.check(f"{file}: K")
+        files = next(filter(None, (photo_files(folder / name) for name in _FOLDERS)), [])
+        if not files:
+            raise UserError(f"{folder} has no photos in {', '.join(_FOLDERS)}")
+        numbers = [_number(photo) for photo in files]
+        first = 1 if 0 not in numbers and max(numbers) >= len(metadata.poses) else 0
+        photos, unposed = [], []
+        for photo, number in sorted(zip(files, numbers, strict=True), key=lambda pair: pair[1]):
+            index = number - first
+            pose = None
+            if 0 <= index < len(metadata.poses):
+                pose = rigid_pose(_rows(metadata.poses[index], f"{file}: pose {index}"), f"{file}: pose {index}")
+            if pose is None:
+                unposed.append(photo.name)
+            else:
+                photos.append(PosedPhoto(photo.name, photo, pose, lens))
+        notes = (f"{counted(unposed, files)} have no pose and are left out",) if unposed else ()
+        return Recording(where=file, photos=tuple(photos), keeps_world=False, notes=notes)
+
+
+def _number(photo: Path) -> int:
+    """Return the number of a frame, by the last digits of its photo's name."""
+    digits = re.findall(r"\d+", photo.stem)
+    if not digits:
+        raise UserError(f"{photo}: the photos of Record3D have the numbers of their frames as names")
+    return int(digits[-1])
+
+
+def _rows(pose: list[float], where: str) -> list[list[float]]:
+    """Return the 3x4 matrix of a quaternion x, y, z, w and a position."""
+    if len(pose) != 7:
+        raise UserError(f"{where} must have 7 numbers, a quaternion and a position, not {len(pose)}")
+    length = float(np.linalg.norm(pose[:4]))
+    if not np.isfinite(length) or length < 1e-9:
+        return [[float("nan")] * 4] * 3
+    x, y, z, w = (value / length for value in pose[:4])
+    rotation = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return [[*row, position] for row, position in zip(rotation, pose[4:], strict=True)]
