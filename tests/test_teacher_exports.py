@@ -13,7 +13,8 @@ import torch
 
 from nfcore import FittedTeacher, UserError
 from nfcore.exports.manifest import Manifest
-from nfcore.pipeline import ExportRejectedError, Reference, export
+from nfcore.interfaces.boundaries import ContractError
+from nfcore.pipeline import ExportRejectedError, Reference, export, save_teacher
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +77,32 @@ def test_a_fitted_teacher_renders_what_the_teacher_sees(teacher):
     right = tiny.sky(teacher.cameras.rays().directions) * teacher.teacher.brightness
     assert images.shape == (2, 3, 16, 16)
     assert torch.allclose(images.permute(0, 2, 3, 1), right.clamp(0, 1), atol=1e-6)
+
+
+def test_a_teacher_that_cannot_be_baked_is_named_with_those_that_can(teacher):
+    with pytest.raises(UserError, match=r"Sky.*can't be baked.*--scene") as caught:
+        teacher.baked()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_field_that_is_incomplete_is_refused_by_its_rule(teacher, monkeypatch):
+    monkeypatch.setattr(type(teacher.teacher), "baked", lambda self: "a field")
+    with pytest.raises(ContractError, match=r"Sky.*teacher\.baked.*str"):
+        teacher.baked()
+
+
+def test_saved_and_loaded_a_fitted_teacher_renders_the_same_at_its_own_cameras(teacher, tmp_path):
+    manager = tiny.manager()
+    teacher.save(tmp_path / "sky.safetensors", manager)
+    loaded = FittedTeacher.load(tmp_path / "sky.safetensors", manager)
+    assert torch.equal(loaded.cameras.poses, teacher.cameras.poses)
+    assert torch.equal(loaded.render(loaded.cameras), teacher.render(teacher.cameras))
+
+
+def test_a_teachers_file_without_cameras_is_refused_as_a_model(tmp_path):
+    save_teacher(tiny.fitted_teacher(), tmp_path / "sky.safetensors", tiny.manager())
+    with pytest.raises(UserError, match=r"sky\.safetensors.*cameras"):
+        FittedTeacher.load(tmp_path / "sky.safetensors", tiny.manager())
 
 
 @pytest.fixture(scope="module")

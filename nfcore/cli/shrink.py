@@ -10,13 +10,13 @@ import typer
 
 from nfcore.cli.options import QuietOption, RunArgument, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.errors import NfcoreError, UserError, nearest
+from nfcore.errors import NfcoreError, UserError
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
     from nfcore.exports.reference import Reference
     from nfcore.interfaces.exporter import Takes
-    from nfcore.runs import Run
+    from nfcore.runs import Artifacts, Run
     from nfcore.shrinking.pareto_selection import Limits, Measured
     from nfcore.shrinking.quality import Score
     from nfcore.shrinking.report import ChosenExport
@@ -71,7 +71,7 @@ def shrink(
     limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
     artifacts = runs.open(run_folder(run), plugins(), device="cpu")
     opened = artifacts.run
-    names, options = _exporters(opened, exporters), _options(changes or ())
+    names, options = _exporters(artifacts, exporters), _options(changes or ())
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     measured_before = opened.folder / "state" / "shrink.json"
@@ -99,15 +99,18 @@ def shrink(
     )
 
 
-def _exporters(run: Run, text: str | None) -> list[str]:
+def _exporters(opened: Artifacts, text: str | None) -> list[str]:
     """Return the exporters that the user names, or those of the run."""
+    run = opened.run
     if text is None:
         names = [choice.name for choice in run.config.export.values()]
     else:
         names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        known = nearest("", {component.name for _, component in plugins().components("exporter")})
-        raise UserError(f"{run.folder} has no exports: choose exporters with --exporter; {known}")
+        raise UserError(
+            f"{run.folder} has no exports: choose exporters that take a {opened.renderer} with --exporter; "
+            "'nfcore plugins list' shows all"
+        )
     return list(dict.fromkeys(names))
 
 

@@ -99,8 +99,10 @@ class FittedTeacher:
         with calling(self.teacher, "baked"):
             baked = self.teacher.baked()
         if baked is None:
+            can = ", ".join(_bakeable()) or "none here"
             raise UserError(
-                f"{named(self.teacher)} can't be baked; teachers that can: {', '.join(_bakeable()) or 'none here'}"
+                f"{named(self.teacher)} can't be baked; teachers that can: {can}. One of them can be fitted to "
+                "what this one shows: --scene with the run's folder"
             )
         return check_baked(self.teacher, baked)
 
