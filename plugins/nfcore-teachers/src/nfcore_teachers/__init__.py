@@ -50,9 +50,14 @@ def nfcore_components() -> Iterator[nfcore.Component]:
 
 @nfcore.hookimpl
 def nfcore_recipes() -> Iterator[nfcore.Recipe]:
-    """Offer the pipeline without a student."""
+    """Offer the pipelines without a student."""
     yield nfcore.Recipe(
         "field",
         _RECIPES / "field.toml",
         summary="The teacher alone: photos to a radiance field that is scored and rendered, without a student",
+    )
+    yield nfcore.Recipe(
+        "baked",
+        _RECIPES / "baked.toml",
+        summary="Photos to a page that draws the scene in real time: a field, baked, without a student",
     )
