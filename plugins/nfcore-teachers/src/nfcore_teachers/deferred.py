@@ -32,6 +32,7 @@ from nfcore_teachers.deferred_rendering import render_deferred
 from nfcore_teachers.fused_field import LEAST_TRANSMITTANCE, FusedField
 from nfcore_teachers.marching import Marcher, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
+from nfcore_teachers.options import VoxelOptions
 from nfcore_teachers.ray_network import RayNetwork
 from nfcore_teachers.rendering import rendering, require_flat
 from nfcore_teachers.sparse_grid import SparseGrid, corners_of, stored_cells
@@ -56,7 +57,7 @@ class Deferred(Teacher):
 
     """
 
-    class Options(nfcore.Options):
+    class Options(VoxelOptions):
         """How fine the field is, and how it is fitted."""
 
         resolution: int | None = Field(
@@ -78,21 +79,11 @@ class Deferred(Teacher):
         learning_rate: float = Field(
             0.05, gt=0, description="Adam's first step size for density; values take half of it"
         )
-        network_learning_rate: float = Field(3e-3, gt=0, description="Adam's first step size for the network")
         samples_per_step: int = Field(
             60_000,
             ge=100,
             le=2**24,
             description="Samples per training step; the number of rays adapts",
-        )
-        prune_threshold: float = Field(
-            0.01, gt=0, lt=1, description="Opacity of one march step below which a voxel counts as empty"
-        )
-        density_smoothness: float = Field(
-            0.1,
-            ge=0,
-            description="Weight in the loss of squared differences between neighbours' raw densities; "
-            "scenes in a box go without",
         )
         value_smoothness: float = Field(0.01, ge=0, description="The same for their values")
 

@@ -25,6 +25,7 @@ from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
+from nfcore_teachers.options import MarchedOptions
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.resolution import default_resolution
 
@@ -52,7 +53,7 @@ class HashGrid(Teacher):
 
     """
 
-    class Options(nfcore.Options):
+    class Options(MarchedOptions):
         """The sizes are the paper's, for a GPU; the plugin's README has some that suit a CPU."""
 
         levels: int = Field(16, ge=1, le=32, description="Grids of the encoding")
@@ -84,9 +85,6 @@ class HashGrid(Teacher):
             ge=100,
             le=2**24,
             description="Samples per step; the number of rays adapts. 20000 suits a CPU",
-        )
-        prune_threshold: float = Field(
-            0.01, gt=0, lt=1, description="Opacity of one march step below which a cell counts as empty"
         )
 
     growth: ClassVar[tuple[float, ...]] = ()

@@ -17,6 +17,7 @@ from torch import Tensor
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
 from nfcore.geometry import Domain, Paths
+from nfcore_teachers.options import SampledOptions
 from nfcore_teachers.positional_encoding import encode_points, points_size
 from nfcore_teachers.radiance_network import RadianceNetwork
 from nfcore_teachers.rendering import RayColours, rendering, require_flat
@@ -43,16 +44,12 @@ class Nerf(Teacher):
 
     """
 
-    class Options(nfcore.Options):
+    class Options(SampledOptions):
         """The sizes are the paper's, for a GPU; the plugin's README has some that suit a CPU."""
 
-        depth: int = Field(8, ge=1, le=32, description="Hidden layers of each network")
-        width: int = Field(256, ge=4, le=2048, description="Features in each hidden layer")
         octaves: int = Field(10, ge=0, le=16, description="Octaves of the points' positional encoding")
         coarse: int = Field(64, ge=2, le=1024, description="Samples on each ray for the coarse network")
         fine: int = Field(128, ge=1, le=1024, description="Further samples on each ray, for the fine network")
-        rays_per_step: int = Field(4096, ge=1, le=2**20, description="Training rays per step; 256 suits a CPU")
-        learning_rate: float = Field(5e-4, gt=0, description="Adam's first step size; small networks take 2e-3")
         final_learning_rate: float = Field(0.1, gt=0, le=1, description="Last step size as a share of the first")
 
     coarse_weight: ClassVar[float] = 1.0

@@ -24,6 +24,7 @@ from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid, proportional_shape
+from nfcore_teachers.options import VoxelOptions
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
 from nfcore_teachers.resolution import default_resolution
 from nfcore_teachers.sparse_grid import SparseGrid
@@ -58,7 +59,7 @@ class Voxels(Teacher):
 
     """
 
-    class Options(nfcore.Options):
+    class Options(VoxelOptions):
         """How fine the field is, and how it is fitted. The defaults hold from 100x100 photos up."""
 
         resolution: int | None = Field(
@@ -84,21 +85,11 @@ class Voxels(Teacher):
         learning_rate: float = Field(
             0.05, gt=0, description="Adam's first step size for density; features take half of it"
         )
-        network_learning_rate: float = Field(3e-3, gt=0, description="Adam's first step size for the network")
         samples_per_step: int = Field(
             22_000,
             ge=100,
             le=2**24,
             description="Samples per training step; the number of rays adapts",
-        )
-        prune_threshold: float = Field(
-            0.01, gt=0, lt=1, description="Opacity of one march step below which a cell counts as empty"
-        )
-        density_smoothness: float = Field(
-            0.1,
-            ge=0,
-            description="Weight in the loss of squared differences between neighbours' raw densities; "
-            "scenes in a box go without",
         )
         feature_smoothness: float = Field(0.01, ge=0, description="The same for their features")
 
