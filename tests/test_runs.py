@@ -52,6 +52,13 @@ SUMMARY = {
 }
 
 
+def test_a_resumed_run_is_checked_before_its_teacher_is_fitted(run, config, manager, monkeypatch):
+    monkeypatch.setattr(tiny.Directions, "forward", lambda self, origins, directions: directions * torch.nan)
+    monkeypatch.setattr(tiny.Sky, "fit", lambda *_: pytest.fail("the teacher is fitted"))
+    with pytest.raises(UserError, match="features"):
+        execute(run.folder, config, resume=True, components=manager)
+
+
 def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
     execute(run.folder, components=manager, console=console)
     assert set(contents(run.folder)) == {

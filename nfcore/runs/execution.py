@@ -121,14 +121,15 @@ def _open(
     run = Run(folder)
     config = as_calibrated(config, run.config)
     if not change:
-        return Artifacts(Run.create(folder, config, resume=resume), components)
-    changed = changed_settings(run.config, config)
-    opened = open_scene(config, components) if changed else None
-    if opened is not None:
+        run = Run.create(folder, config, resume=resume)
+    changed, opened = changed_settings(run.config, config), None
+    if changed or "teach" not in run.finished:
+        opened = open_scene(config, components)
         preflight(config, opened, components)
         _warn(opened, console)
+    if changed and opened is not None:
         config = planned(config, opened, components, note)
-    if first := run.change(config):
+    if change and (first := run.change(config)):
         console.note(f"{', '.join(changed)} changed: re-running from {first}")
     return Artifacts(run, components, opened)
 
