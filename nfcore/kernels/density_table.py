@@ -6,7 +6,7 @@ import numpy as np
 
 from nfcore.kernels.records import Floats
 
-#: Raw densities beyond these count as these; learned ones are kept within.
+#: Raw densities are clipped to this range; fits keep theirs within it.
 LOWEST, HIGHEST = -2.0, 2.0
 #: Intervals between entries, in all and in a unit of raw density.
 INTERVALS = 4096

@@ -43,7 +43,7 @@ def activate(
 
     Args:
         grid: changed: ``active`` only.
-        cells: how many there are, with the one that stands for those that are not stored.
+        cells: number of cells, including the one that all cells without a row share.
         places: (cells,) where each is in ``active``.
         candidates: (x * y * z,) 0 for a place that may not be active.
         opacities: (cells,) a cell is active if its own is over ``least``.

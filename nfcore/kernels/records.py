@@ -61,7 +61,7 @@ class Grid(NamedTuple):
     """A sparse grid of rows of V numbers, V being 8 or 16: raw density, then V - 1 values.
 
     Attributes:
-        table: (rows * V,) the rows; the first stands for all places that have none, and is never changed.
+        table: (rows * V,) the rows; all places without a row of their own share the first, which never changes.
         corners: (cells * 8,) the rows of each stored cell's corners, x slowest; cell 0 is none.
         active: (x * y * z,) each cell's number in ``corners``, 0 where it is empty.
         gap: (blocks,) distance to the nearest block with an active cell, in blocks and the largest coordinate.
@@ -116,7 +116,7 @@ class SpaceRecord(NamedTuple):
 
 
 def row_lanes(row: int) -> tuple[int, ...]:
-    """Return the tuple that stands for rows of ``row`` numbers.
+    """Return a tuple of ``row`` zeros, whose type tells a kernel how long rows are.
 
     Raises:
         ValueError: a row has neither 8 nor 16.

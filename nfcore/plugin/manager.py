@@ -196,9 +196,8 @@ class PluginManager:
     # -- recipes -------------------------------------------------------------------------------------
 
     def recipes(self) -> list[tuple[Plugin, Recipe]]:
-        """Return all recipes , each with its plugin, sorted by name."""
-        found = [(p, r) for p in self.plugins for r in p.recipes]
-        return sorted(found, key=lambda pr: (pr[1].name, pr[0].distribution))
+        """Return all recipes, each with its plugin, sorted by name."""
+        return _by_name((p, recipe) for p in self.plugins for recipe in p.recipes)
 
     def recipe(self, name: str) -> Recipe:
         """Return the recipe called ``name`` or ``distribution/name``.
@@ -218,9 +217,8 @@ class PluginManager:
     # -- publications --------------------------------------------------------------------------------
 
     def publications(self) -> list[tuple[Plugin, Publication]]:
-        """Return all published figures , each with its plugin, sorted by name."""
-        found = [(p, figures) for p in self.plugins for figures in p.publications]
-        return sorted(found, key=lambda pf: (pf[1].name, pf[0].distribution))
+        """Return all published figures, each with its plugin, sorted by name."""
+        return _by_name((p, figures) for p in self.plugins for figures in p.publications)
 
     def publication(self, name: str) -> Publication:
         """Return the published figures called ``name`` or ``distribution/name``.
@@ -261,6 +259,10 @@ class PluginManager:
             choices = " or ".join(sorted(f"{p.distribution}/{bare}" for p, _ in found))
             raise PluginError(f"{what} {name!r} is offered by more than one distribution: say {choices}")
         raise self.unknown(what, name, {o.name for _, o in offers})
+
+
+def _by_name(offers: Iterable[tuple[Plugin, Offer]]) -> list[tuple[Plugin, Offer]]:
+    return sorted(offers, key=lambda offer: (offer[1].name, offer[0].distribution))
 
 
 def _ambiguity(plugin: Plugin, offer: Offer, offers: list[tuple[Plugin, Offer]]) -> str | None:
