@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,7 +47,7 @@ upsampler = "nfcore-mobiler2l/pixel-shuffle"
 
 #: One thread a process, and no plugin that writes files of its own.
 ENVIRONMENT = environment([PROGRAM.parent], OMP_NUM_THREADS="1", NFCORE_PLUGINS_DISABLE="nfcore-tensorboard")
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
 RUN = ["-m", "nfcore", "run", "recipe.toml"]
 # The command as it is, but with a checkpoint after every step instead of every 15 seconds.
 EAGER = (
@@ -57,22 +56,34 @@ EAGER = (
 )
 
 
-def torchrun(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in two processes on this machine."""
-    return call(*TORCHRUN, *arguments, cwd=cwd)
+def start(*arguments: str | Path, cwd: Path, **environ: str) -> subprocess.Popen[str]:
+    """Start Python with ``arguments``."""
+    command = [sys.executable, *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=cwd, env=ENVIRONMENT | environ)
 
 
-def call(*command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command and wait for it."""
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=ENVIRONMENT)
+def start_two(*arguments: str | Path, cwd: Path) -> list[subprocess.Popen[str]]:
+    """Start two processes that train together, as torchrun does, which takes longer to start than they do."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    shared = {"TORCHELASTIC_RUN_ID": "tests", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    return [start(*arguments, cwd=cwd, RANK=str(n), LOCAL_RANK=str(n), **shared) for n in range(2)]
+
+
+def finished(*processes: subprocess.Popen[str]) -> list[tuple[str, str]]:
+    """Wait for processes, which must succeed, and return what each wrote to stdout and stderr."""
+    said = [process.communicate(timeout=240) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), said
+    return said
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> dict[str, list[dict]]:
     """What each of two processes says of each case."""
     folder = tmp_path_factory.mktemp("shared")
-    done = torchrun(PROGRAM, json.dumps(list(CASES.values())), folder, cwd=folder)
-    assert done.returncode == 0, done.stderr
+    finished(*start_two(PROGRAM, json.dumps(list(CASES.values())), folder, cwd=folder))
     ranks = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
     return {name: [results[i] for results in ranks] for i, name in enumerate(CASES)}
 
@@ -133,18 +144,16 @@ def lines(folder: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    """A folder with a recipe and with ``runs/shared``, a whole run of it by two processes."""
+    """A folder with a recipe and with ``runs/shared``, a whole run of it by two processes of torchrun."""
     folder = tmp_path_factory.mktemp("whole")
     (folder / "recipe.toml").write_text(RECIPE)
-    shared = torchrun(*RUN, "--json", "--name", "shared", cwd=folder)
-    assert shared.returncode == 0, shared.stderr
-    (folder / "shared.json").write_text(shared.stdout)
+    ((printed, _),) = finished(start(*TORCHRUN, *RUN, "--json", "--name", "shared", cwd=folder))
+    (folder / "shared.json").write_text(printed)
     return folder
 
 
 def test_a_whole_run_of_two_processes_is_that_of_one(whole):
-    alone = call(sys.executable, *RUN, "--json", "--name", "alone", cwd=whole)
-    assert alone.returncode == 0, alone.stderr
+    ((printed, _),) = finished(start(*RUN, "--json", "--name", "alone", cwd=whole))
     one, two = whole / "runs" / "alone", whole / "runs" / "shared"
     assert {path.relative_to(one) for path in one.rglob("*")} == {path.relative_to(two) for path in two.rglob("*")}
     assert (one / "teacher.safetensors").read_bytes() == (two / "teacher.safetensors").read_bytes()
@@ -154,30 +163,26 @@ def test_a_whole_run_of_two_processes_is_that_of_one(whole):
         assert left.get("psnr") == pytest.approx(right.get("psnr"), abs=0.02), right
     # Only the first process speaks: standard output is one JSON document.
     one_psnr, two_psnr = (
-        json.loads(text)["student.test.psnr"] for text in (alone.stdout, (whole / "shared.json").read_text())
+        json.loads(text)["student.test.psnr"] for text in (printed, (whole / "shared.json").read_text())
     )
     assert two_psnr == pytest.approx(one_psnr, abs=0.02)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds torchrun's processes in Linux's /proc")
-def test_a_run_of_two_processes_that_were_killed_is_taken_up_by_two(whole):
-    arguments = [*TORCHRUN, "--no-python", sys.executable, "-c", EAGER, *RUN[2:], "--name", "killed"]
-    launcher = subprocess.Popen(arguments, cwd=whole, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+def test_a_run_of_two_processes_that_were_killed_is_resumed_by_two(whole):
+    processes = start_two("-c", EAGER, *RUN[2:], "--name", "killed", cwd=whole)
     run = whole / "runs" / "killed"
     deadline = time.monotonic() + 240
     while not (run / "state" / "distill.safetensors").exists():
-        assert launcher.poll() is None, launcher.stderr.read()
+        assert processes[0].poll() is None, processes[0].stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.002)
-    for process in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split():
-        os.kill(int(process), signal.SIGKILL)
-    launcher.communicate()
-    assert launcher.returncode == 1
+    for process in processes:
+        process.kill()
+        process.communicate()
     assert not (run / "state" / "distilled.safetensors").exists(), "killed too late"
 
-    done = torchrun(*RUN, "--name", "killed", "--resume", cwd=whole)
-    assert done.returncode == 0, done.stderr
-    assert "distill: resumes from step" in done.stderr
+    (_, progress), _ = finished(*start_two(*RUN, "--name", "killed", "--resume", cwd=whole))
+    assert "distill: resumes from step" in progress
     through = whole / "runs" / "shared"
     for file in ("teacher.safetensors", "student.safetensors", "metrics.jsonl"):
         assert (run / file).read_bytes() == (through / file).read_bytes(), file

@@ -96,15 +96,17 @@ def test_show_prints_the_file_or_with_resolved_all_that_it_stands_for(command, t
 
 @pytest.mark.slow
 def test_sizes_are_listed_for_the_recipes_images_or_for_others(command, tmp_path):
-    def paper(*arguments):
+    def sizes(*arguments):
         rows = json.loads(command("recipes", "list", "--sizes", "--json", *arguments, cwd=tmp_path).stdout)
-        return next(row for row in rows if row["name"] == "mobiler2l")
+        return {row["name"]: row for row in rows}
 
-    own, small = paper(), paper("--image", "400x200")
+    listed = sizes()
+    own, small = listed["mobiler2l"], sizes("--image", "400x200")["mobiler2l"]
     assert (own["image"], own["rays"], own["parameters"]) == ("800x800", "100x100", 4_305_539)
     assert (small["rays"], small["parameters"]) == ("50x25", own["parameters"])
     assert small["gmac"] == pytest.approx(own["gmac"] / 8, rel=1e-3)
-    assert "problem" in paper("--image", "401x200")  # 8 does not divide it
+    assert "problem" in sizes("--image", "401x200")["mobiler2l"]  # 8 does not divide it
+    assert "no student" in listed["field"]["problem"]
 
 
 @pytest.mark.parametrize("image", ["800", "0x8", "8 x 8", "axb", "8x8x8"])

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import environment, nfcore
+from command_line import environment
 
 from nfcore.plugin.components import KINDS
 from nfcore.plugin.manager import PluginManager
@@ -91,7 +91,7 @@ def test_the_tests_of_what_only_they_promise_pass(written, site):
     assert "skipped" not in done.stdout
 
 
-def test_all_seven_run_together_in_a_pipeline_from_source(written, tmp_path):
+def test_all_seven_run_together_in_a_pipeline_from_source(written, command, tmp_path):
     options = [
         *("--scene", NAMES["ray_source"], "--teacher", NAMES["teacher"], "--export", NAMES["exporter"]),
         *(
@@ -120,7 +120,7 @@ def test_all_seven_run_together_in_a_pipeline_from_source(written, tmp_path):
         ),
     ]
     quiet = ["--threads", "1", "--quiet", "--json", "--runs", tmp_path / "runs"]
-    done = nfcore("--plugins-dir", written, "run", "quickstart", *options, *quiet)
+    done = command("--plugins-dir", written, "run", "quickstart", *options, *quiet, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["scene"] == NAMES["ray_source"]

@@ -94,13 +94,11 @@ def test_a_missing_option_is_asked_for(run):
     assert "not tested: ray_source 'nfcore-scenes/blender': option 'path' is missing" in run("blender", code=1)
 
 
-def test_a_folder_is_checked_without_being_installed(run, plugin):
-    assert "backbone nf-fine/body: 19 passed" in run(plugin(body("fine"), name="fine"), code=0)
-
-
-def test_a_broken_rule_is_printed_with_what_was_found(run, plugin):
-    said = run(plugin(body("single", "Single"), name="single"), code=1)
-    assert "backbone nf-single/body: 18 passed, 1 failed" in said
+def test_each_component_of_a_folder_is_tested_by_itself_and_a_broken_rule_is_printed(run, plugin):
+    other = body("two", "Single").replace("'body'", "'other'")
+    said = run(plugin(f"{body('two')}\n    yield {other}", name="two"), code=1)
+    assert "backbone nf-two/body: 19 passed\n" in said
+    assert "backbone nf-two/other: 18 passed, 1 failed\n" in said
     assert "failed: network.half" in said
     assert "torch.float32" in said
 
@@ -154,12 +152,9 @@ def test_a_folders_own_tests_say_what_is_known_to_fail(run, plugin):
     assert "an op knows no half" in said
 
 
-def test_a_component_without_summary_is_wrong(run, plugin):
-    assert "has no summary" in run(plugin(body("mute", more=""), name="mute"), code=1)
-
-
-def test_a_plugin_module_that_imports_torch_is_wrong(run, plugin):
-    said = run(plugin(body("heavy"), module="import torch", name="heavy"), code=1)
+def test_a_component_without_summary_and_a_plugin_module_that_imports_torch_are_wrong(run, plugin):
+    said = run(plugin(body("heavy", more=""), module="import torch", name="heavy"), code=1)
+    assert "has no summary" in said
     assert "the plugin's module imports torch" in said
 
 
@@ -184,10 +179,3 @@ def test_an_entry_of_the_catalogue_is_checked(run, tmp_path):
 def test_the_command_line_can_be_listed_without_the_kit():
     code = "import sys, nfcore.cli.check; sys.exit('torch' in sys.modules or 'pytest' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_each_component_of_a_plugin_is_tested_by_itself(run, plugin):
-    other = body("two", "Single").replace("'body'", "'other'")
-    said = run(plugin(f"{body('two')}\n    yield {other}", name="two"), code=1)
-    assert "backbone nf-two/body: 19 passed\n" in said
-    assert "backbone nf-two/other: 18 passed, 1 failed\n" in said

@@ -14,6 +14,7 @@ from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import PACKAGE
 from nfcore_coreml.palettes import palette, palettized
 from nfcore_coreml.precision import PRECISIONS
+from nfcore_coreml.report import report
 from nfcore_coreml.toolchain import MIL_pb2, coremltools, optimize, quiet
 
 pytestmark = pytest.mark.slow
@@ -24,6 +25,11 @@ COMPRESSED = [name for name in PRECISIONS if name != "fp16"]
 def exported(student, folder, **options) -> Package:
     CoreML(CoreML.Options(**options)).export(student, folder)
     return Package.read(folder / PACKAGE)
+
+
+def weights(folder) -> dict[str, dict]:
+    """What the report says of the weights in a folder's package, by their kind."""
+    return {row["kind"]: row for row in report(Package.read(folder / PACKAGE))["weights"]}
 
 
 def size(folder) -> int:
@@ -114,7 +120,16 @@ def test_a_system_that_is_too_old_is_refused():
         CoreML.Options(precision="grouped-6", minimum_target="iOS17")
 
 
-@pytest.mark.parametrize(("target", "name"), [("iOS17", "int8"), ("iOS18", "palette-6")])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("palette-6", "6-bit palettes"), ("grouped-4", "4-bit palettes by group"), ("int8", "int8 with scales")],
+)
+def test_the_report_names_weights_by_their_compression(name, kind, packages):
+    row, bits = weights(packages[name])[kind], PRECISIONS[name].bits
+    assert bits / 8 <= row["bytes"] / row["values"] < bits / 8 + 0.3
+
+
+@pytest.mark.parametrize(("target", "name"), [("iOS17", "palette-6"), ("iOS18", "int8")])
 def test_weights_are_compressed_for_newer_systems_too(target, name, plain_student, packages, tmp_path, psnr):
     exported(plain_student, tmp_path, precision=name, minimum_target=target)
     assert size(tmp_path) < 1.1 * size(packages[name])

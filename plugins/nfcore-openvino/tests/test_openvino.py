@@ -56,10 +56,11 @@ def exported(student, exporter, tmp_path_factory):
     folders = {}
 
     def export(**options):
-        key = tuple(options.items())
+        chosen = exporter(**options)
+        key = chosen.options.model_dump_json()
         if key not in folders:
             folders[key] = tmp_path_factory.mktemp("export")
-            exporter(**options).export(student, folders[key])
+            chosen.export(student, folders[key])
         return folders[key]
 
     return export

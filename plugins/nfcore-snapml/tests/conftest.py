@@ -95,10 +95,11 @@ def exported(exporter, tmp_path_factory):
     folders = {}
 
     def export(student, **options):
-        key = (id(student), tuple(options.items()))
+        chosen = exporter(**options)
+        key = (id(student), chosen.options.model_dump_json())
         if key not in folders:
             folders[key] = tmp_path_factory.mktemp("export")
-            exporter(**options).export(student, folders[key])
+            chosen.export(student, folders[key])
         return folders[key]
 
     return export
