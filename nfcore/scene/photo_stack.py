@@ -96,8 +96,9 @@ class PhotoStack:
 
     def decoded_pixels(self, index: Tensor) -> Tensor:
         """Return pixels as they are kept, (m, channels) uint8, for linear indices (m,) into (n, height, width)."""
-        per_photo = self.shape[1] * self.shape[2]
-        self._decode(index.div(per_photo, rounding_mode="floor").unique().tolist())
+        if not all(self._decoded):
+            per_photo = self.shape[1] * self.shape[2]
+            self._decode(index.div(per_photo, rounding_mode="floor").unique().tolist())
         return self._bytes.flatten(0, 2)[index.to(self.device)]
 
     def chosen(self, indices: Sequence[int]) -> PhotoStack:

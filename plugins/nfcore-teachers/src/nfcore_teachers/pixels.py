@@ -11,6 +11,8 @@ from torch import Tensor
 from nfcore import Rays, Views
 
 SEED_RANGE = 2**62
+#: Pixels that are read at once, for some batches: small tensors take as long as large ones.
+DRAWN_AHEAD = 1 << 15
 
 
 class Pixels(NamedTuple):
@@ -27,6 +29,11 @@ class Pixels(NamedTuple):
     colours: Tensor
     alpha: Tensor | None
 
+    def part(self, start: int, n: int) -> Pixels:
+        """Return ``n`` of them, from ``start`` on."""
+        some = slice(start, start + n)
+        return Pixels(self.rays[some], self.colours[some], None if self.alpha is None else self.alpha[some])
+
 
 class PixelBatches:
     """Batches of pixels from posed photos, in an order that is shuffled again for each pass.
@@ -39,13 +46,16 @@ class PixelBatches:
         pixels: (m,) int64, the pixels to draw from, as linear indices into (n, height, width); None for all.
         generator: draws a seed for each pass.
         device: where photos are kept and rays are made.
-        block: pixels are drawn in squares of so many along each side, in the order of the photos: rays near each
-            other look the same values up. At a border some are drawn twice.
+        block: pixels are drawn in squares of so many along each side: rays near each other look the same values
+            up. At a border some are drawn twice.
 
     Attributes:
         total: number of pixels that are not ignored, drawn or not.
 
     """
+
+    ahead: Pixels | None
+    ahead_from: int
 
     def __init__(
         self,
@@ -82,10 +92,20 @@ class PixelBatches:
         n = min(max(1, n // self.block**2), self._blocks)
         if self.position + n > self._blocks:
             self._shuffle(self._seed())
-        drawn = self.order[self.position : self.position + n]
+        start = self.position - self.ahead_from
         self.position += n
-        drawn = drawn if self.firsts is None else self.firsts[drawn]
-        pixels = drawn.long() if self.block == 1 else self._pixels_of(drawn.sort().values)
+        if self.counted is not None:  # some pixels of a block may be ignored
+            return self._pixels(self.position - n, n)
+        if self.ahead is None or (start + n) * self.block**2 > len(self.ahead.rays):
+            self.ahead_from, start = self.position - n, 0
+            self.ahead = self._pixels(self.ahead_from, max(n, DRAWN_AHEAD // self.block**2))
+        return self.ahead.part(start * self.block**2, n * self.block**2)
+
+    def _pixels(self, position: int, n: int) -> Pixels:
+        """Return the pixels of ``n`` blocks, or of all that are left, from ``position`` of the order on."""
+        drawn = self.order[position : position + n]
+        drawn = drawn.long() if self.firsts is None else self.firsts[drawn].long()
+        pixels = drawn if self.block == 1 else self._pixels_of(drawn)
         pixels = pixels.to(self.views.cameras.poses.device)
         rays = self.views.cameras.pixel_rays(pixels)
         return Pixels(rays, self.views.pixels(pixels), self.views.pixel_alpha(pixels))
@@ -113,12 +133,11 @@ class PixelBatches:
     def _pixels_of(self, firsts: Tensor) -> Tensor:
         """Return the pixels of blocks with these first ones, one block after the other."""
         _, height, width = self.views.images.shape[:3]
-        first = firsts.long()
-        y, x = first.div(width, rounding_mode="floor") % height, first % width
+        y, x = firsts.div(width, rounding_mode="floor") % height, firsts % width
         within = torch.arange(self.block)
         down = torch.minimum(within, height - 1 - y[:, None])[:, :, None] * width
         across = torch.minimum(within, width - 1 - x[:, None])[:, None, :]
-        pixels = (first[:, None, None] + down + across).flatten()
+        pixels = (firsts[:, None, None] + down + across).flatten()
         return pixels if self.counted is None else pixels[self.counted[pixels]]
 
     def _seed(self) -> int:
@@ -126,4 +145,5 @@ class PixelBatches:
 
     def _shuffle(self, seed: int) -> None:
         self.seed, self.position = seed, 0
+        self.ahead, self.ahead_from = None, 0
         self.order = torch.randperm(self._blocks, generator=torch.Generator().manual_seed(seed), dtype=torch.int32)
