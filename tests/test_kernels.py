@@ -108,22 +108,22 @@ def test_rows_that_were_touched_move_as_adam_moves_them(row):
     optimizer = torch.optim.Adam([parameter], lr=0.03, betas=(0.9, 0.99), eps=1e-15)
     bounds = (np.full(row, -9, np.float32), np.full(row, 9, np.float32))
     for step in range(1, 4):
-        gradients, touched = floats(2, rows * row), np.ones((2, rows), np.uint8)
+        gradients, touched = floats(2, rows * row), np.zeros((2, 16), np.uint8)
+        touched[0, :rows:2] = touched[1, 1:rows:2] = touched[1, 0] = 1
+        gradients[0].reshape(rows, row)[1::2] = 0
+        gradients[1].reshape(rows, row)[2::2] = 0
         parameter.grad = torch.from_numpy(gradients.sum(0)).view(rows, row).clone()
         optimizer.step()
         rates = np.full(row, 0.03 / (1 - 0.9**step), np.float32)
         numbers = [np.float32(number) for number in (0.9, 0.99, 1 / (1 - 0.99**step))]
-        for first, last in ((0, 4), (4, rows)):
-            moved = move_rows(
-                row_lanes(row), first, last, table, gradients, touched, mean, square, rates, *bounds, *numbers
-            )
-            assert moved == last - first
+        arrays = (table, gradients, touched, mean, square, rates, *bounds)
+        for first, last in ((0, 8), (8, 16)):
+            moved = move_rows(row_lanes(row), first, last, *arrays, *numbers, np.empty(16, np.int32))
+            assert moved == min(last, rows) - first
         assert not gradients.any()
         assert not touched.any()
     np.testing.assert_allclose(table.reshape(rows, row), parameter.detach().numpy(), atol=1e-5)
-    assert (
-        move_rows(row_lanes(row), 0, rows, table, gradients, touched, mean, square, rates, *bounds, *numbers) == 0
-    )
+    assert move_rows(row_lanes(row), 0, 16, *arrays, *numbers, np.empty(16, np.int32)) == 0
 
 
 @needs_numba
@@ -132,10 +132,9 @@ def test_rows_stay_within_their_bounds():
 
     table, zero = np.zeros(8, np.float32), np.zeros(8, np.float32)
     low, high, one = np.full(8, -0.1, np.float32), np.full(8, 0.2, np.float32), np.float32(1)
-    gradients, touched = np.array([[1, -1] * 4], np.float32), np.ones((1, 1), np.uint8)
-    rates = np.ones(8, np.float32)
-    share = (np.float32(0), np.float32(0), one)
-    move_rows(row_lanes(8), 0, 1, table, gradients, touched, zero.copy(), zero.copy(), rates, low, high, *share)
+    gradients, touched = np.array([[1, -1] * 4], np.float32), np.array([[1] + 7 * [0]], np.uint8)
+    arrays = (table, gradients, touched, zero.copy(), zero.copy(), np.ones(8, np.float32), low, high)
+    move_rows(row_lanes(8), 0, 8, *arrays, np.float32(0), np.float32(0), one, np.empty(8, np.int32))
     np.testing.assert_array_equal(table, np.array([-0.1, 0.2] * 4, np.float32))
 
 
@@ -179,12 +178,12 @@ def test_harmonics_are_those_of_the_geometry():
 def test_gaps_are_distances_to_the_nearest_full_block():
     occupancy = kernels.load("nfcore.kernels.occupancy")
     shape = (5, 19, 7)
-    full = (RNG.random(shape) < 0.004).astype(np.uint8)
+    full = RNG.random(shape) < 0.004
     gap = np.empty(full.size, np.uint8)
     nothing, number = np.zeros(8, np.float32), np.float32(1)
-    cells = nothing.astype(np.int32)
-    grid = Grid(nothing, cells, cells, gap, shape, shape, number, nothing, False, row_lanes(8))
-    occupancy.measure_gaps(grid, full.reshape(-1))
+    cells, bits = nothing.astype(np.int32), full.astype(np.uint64).reshape(-1)
+    grid = Grid(nothing, cells, bits, bits, cells, gap, shape, shape, number, nothing, False, row_lanes(8))
+    occupancy.measure_gaps(grid)
     places = np.stack(np.indices(shape), -1).reshape(-1, 1, 3)
     truth = np.abs(places - np.argwhere(full)[None]).max(2).min(1)
     np.testing.assert_array_equal(gap, np.minimum(truth, occupancy.MOST_GAP))

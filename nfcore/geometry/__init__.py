@@ -8,7 +8,7 @@ from nfcore.geometry.hulls import SILHOUETTE_ALPHA, hull_box, shrunk_silhouettes
 from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.geometry.nearby_region import NearbyRegion
 from nfcore.geometry.orbits import look_at, nearest_point_to_axes
-from nfcore.geometry.paths import Paths
+from nfcore.geometry.paths import Paths, StraightPaths
 from nfcore.geometry.trilinear import corner_offsets, interpolate, locate
 from nfcore.geometry.uprightness import upright
 
@@ -19,6 +19,7 @@ __all__ = [
     "ForwardRegion",
     "NearbyRegion",
     "Paths",
+    "StraightPaths",
     "box_depths",
     "corner_offsets",
     "domain_box",

@@ -5,14 +5,16 @@ it then does the same in torch. The kernels know no method and no file format: t
 places in them. One file is one step of rendering or of learning:
 
 - ``records``: what a kernel is told of a grid and of a path, as named tuples and rows of numbers;
-- ``marching``: the samples of a path on its lattice, past what is empty; ``paths``: where they are;
+- ``walking``: the samples of a path on its lattice, past what is empty; ``paths``: where they are; ``bits``: which
+  cells of a block there are; ``marching``: what the samples add up to;
 - ``interpolation``, ``absorption`` with its ``density_table``: values and opacity at a sample; ``network``,
   ``ray_harmonics``: colour of a ray;
 - ``compositing``: from the gradient of a ray's sums back to its samples; ``scattering``: and to the grid's rows;
 - ``spaces``: rays through the cube of a bounded space; ``volumes``: what a dense volume over the cube has there;
 - ``row_adam``: a step on the rows that were touched; ``smoothness``: the gradient of their roughness;
 - ``occupancy``: which cells matter, and how far the next one is;
-- ``vectors``: rows of 8 or 16 numbers at once; ``threads``: parts of the work on threads; ``compile``.
+- ``vectors``: rows of 8 or 16 numbers at once; ``prefetching`` and ``pages``: less waiting for memory;
+  ``threads``: parts of the work on threads; ``compile``.
 
 A function decorated with ``kernel`` may call all of them: a plugin composes its own kernel from these in a module
 that it imports by ``load("its.module")`` only, which is what keeps machine code between processes. Kernels hold no
@@ -46,14 +48,20 @@ if TYPE_CHECKING:
     from nfcore.kernels.occupancy import activate as activate
     from nfcore.kernels.occupancy import cell_opacities as cell_opacities
     from nfcore.kernels.occupancy import measure_gaps as measure_gaps
+    from nfcore.kernels.occupancy import row_opacities as row_opacities
+    from nfcore.kernels.pages import on_large_pages as on_large_pages
+    from nfcore.kernels.pages import zeros as zeros
     from nfcore.kernels.paths import bent_place as bent_place
+    from nfcore.kernels.paths import enter_grid as enter_grid
     from nfcore.kernels.paths import straight_place as straight_place
     from nfcore.kernels.ray_harmonics import HARMONICS as HARMONICS
     from nfcore.kernels.ray_harmonics import write_harmonics as write_harmonics
+    from nfcore.kernels.records import AHEAD as AHEAD
     from nfcore.kernels.records import BLOCK as BLOCK
     from nfcore.kernels.records import MOST_SAMPLES as MOST_SAMPLES
     from nfcore.kernels.records import PATH_SIZE as PATH_SIZE
     from nfcore.kernels.records import SAMPLE_EXTRA as SAMPLE_EXTRA
+    from nfcore.kernels.records import Bits as Bits
     from nfcore.kernels.records import Bytes as Bytes
     from nfcore.kernels.records import Floats as Floats
     from nfcore.kernels.records import Grid as Grid
@@ -63,7 +71,9 @@ if TYPE_CHECKING:
     from nfcore.kernels.records import SpaceRecord as SpaceRecord
     from nfcore.kernels.records import block_shape as block_shape
     from nfcore.kernels.records import row_lanes as row_lanes
+    from nfcore.kernels.row_adam import TOUCHED_AT_ONCE as TOUCHED_AT_ONCE
     from nfcore.kernels.row_adam import move_rows as move_rows
+    from nfcore.kernels.row_adam import touched_size as touched_size
     from nfcore.kernels.scattering import scatter as scatter
     from nfcore.kernels.smoothness import smooth as smooth
     from nfcore.kernels.spaces import RAY_SIZE as RAY_SIZE
@@ -88,14 +98,15 @@ else:
             "nfcore.kernels.interpolation": ("interpolate_row",),
             "nfcore.kernels.marching": ("march",),
             "nfcore.kernels.network": ("network_backward", "network_forward", "network_size"),
-            "nfcore.kernels.occupancy": ("activate", "cell_opacities", "measure_gaps"),
-            "nfcore.kernels.paths": ("bent_place", "straight_place"),
+            "nfcore.kernels.occupancy": ("activate", "cell_opacities", "measure_gaps", "row_opacities"),
+            "nfcore.kernels.pages": ("on_large_pages", "zeros"),
+            "nfcore.kernels.paths": ("bent_place", "enter_grid", "straight_place"),
             "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
             "nfcore.kernels.records": (
-                "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "Bytes", "Floats", "Grid", "Ints", "Number",
-                "PathPart", "SpaceRecord", "block_shape", "row_lanes",
+                "AHEAD", "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "Bits", "Bytes", "Floats", "Grid",
+                "Ints", "Number", "PathPart", "SpaceRecord", "block_shape", "row_lanes",
             ),
-            "nfcore.kernels.row_adam": ("move_rows",),
+            "nfcore.kernels.row_adam": ("TOUCHED_AT_ONCE", "move_rows", "touched_size"),
             "nfcore.kernels.scattering": ("scatter",),
             "nfcore.kernels.smoothness": ("smooth",),
             "nfcore.kernels.spaces": ("RAY_SIZE", "depth_in_space", "enter_space", "place_in_space"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llvmlite import ir
 from numba import types
 
 from nfcore.kernels.compile import lowered
@@ -11,7 +10,6 @@ from nfcore.kernels.vectors import (
     I32,
     Typed,
     Value,
-    cgutils,
     corner_rows,
     load,
     multiply_add,
@@ -51,19 +49,3 @@ def interpolate_row(
     number = types.float32
     arguments = (lanes, table, corners, types.intp, number, number, number, out, types.intp)
     return number(*arguments), generate
-
-
-@lowered
-def prefetch(typing: Value, lanes: Value, table: Value, corners: Value, cell: Value) -> Typed:
-    """``prefetch(lanes, table, corners, cell)``: ask memory for rows that will be written soon."""
-
-    def generate(context: Value, builder: Value, signature: Value, arguments: Value) -> Value:
-        data, numbers = (pointer(context, builder, signature.args[i], arguments[i]) for i in (1, 2))
-        byte = ir.IntType(8).as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for row in corner_rows(builder, numbers, arguments[3], len(lanes)):
-            builder.call(function, [builder.bitcast(builder.gep(data, [row]), byte), I32(1), I32(3), I32(1)])
-        return context.get_dummy_value()
-
-    return types.void(lanes, table, corners, types.intp), generate

@@ -9,12 +9,26 @@ from __future__ import annotations
 import numpy as np
 
 from nfcore.kernels.compile import kernel
-from nfcore.kernels.records import BEND, DIRECTION, NEAREST, ORIGIN, PER_DEPTH, STRETCH, Floats, Number, Shape
+from nfcore.kernels.records import (
+    BEND,
+    DIRECTION,
+    FAR,
+    NEAR,
+    NEAREST,
+    ORIGIN,
+    PER_DEPTH,
+    STRETCH,
+    Floats,
+    Number,
+    Shape,
+)
 
 #: The last place of a path that is told apart from infinity, as a share of what is beyond the bend.
 FARTHEST = 1e-4
 #: A bent path moves by at most this much of the cube's half side in one unit of its distance.
 MOST_SPEED = 4.0
+# Stands in for a smaller component of a direction, where a division would overflow.
+_PARALLEL = np.float32(1e-9)
 _ONE, _HALF, _TWO, _LEAST = np.float32(1), np.float32(0.5), np.float32(2), np.float32(FARTHEST)
 
 
@@ -27,6 +41,25 @@ def straight_place(path: Floats, distance: Number) -> tuple[Number, Number, Numb
         path[ORIGIN + 2] + distance * path[DIRECTION + 2],
         path[STRETCH],
     )
+
+
+@kernel
+def enter_grid(paths: Floats, low: Floats, high: Floats, start: Floats, spacing: Floats) -> None:
+    """Clip straight paths (n, PATH_SIZE) to a box, and count their coordinates in cells instead.
+
+    Slab method (Kay and Kajiya 1986); ``low`` and ``high`` (3,) are the box's corners, ``start`` (3,) is the
+    grid's and ``spacing`` (3,) the size of its cells.
+    """
+    for path in paths:
+        near, far = path[NEAR], path[FAR]
+        for axis in range(3):
+            origin, direction = path[ORIGIN + axis], path[DIRECTION + axis]
+            inverse = _ONE / (direction if abs(direction) > _PARALLEL else _PARALLEL)
+            first, second = (low[axis] - origin) * inverse, (high[axis] - origin) * inverse
+            near, far = max(near, min(first, second)), min(far, max(first, second))
+            path[ORIGIN + axis] = (origin - start[axis]) / spacing[axis]
+            path[DIRECTION + axis] = direction / spacing[axis]
+        path[NEAR], path[FAR] = near, far
 
 
 @kernel

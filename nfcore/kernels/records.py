@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
+Bits = NDArray[np.uint64]
 Shape = tuple[int, int, int]
 #: A number of whichever type a kernel computes with: numba finds out, mypy need not.
 Number = Any
 
-#: Cells along each side of a block: empty space is skipped in blocks.
+#: Cells along each side of a block: empty space is skipped in blocks, and 64 cells are the bits of one number.
 BLOCK = 4
 #: The most samples of a ray that are kept for the backward pass.
 MOST_SAMPLES = 2048
@@ -54,7 +55,11 @@ class PathPart(IntEnum):
 # What a sample stores next to its row of values: place in the cell, light that reaches it, what it takes of that,
 # slope of the optical depth in the raw density, weight.
 PLACE, TRANSMITTANCE, OPACITY, SLOPE, WEIGHT = 0, 3, 4, 5, 6
+# What stands there from when a sample is found until it is looked up: its distance, and the stretch of that place.
+DISTANCE, STRETCH_THERE = 3, 4
 SAMPLE_EXTRA = 8
+#: Samples of a path that are found before the first of them is looked up.
+AHEAD = 16
 
 
 class Grid(NamedTuple):
@@ -63,7 +68,9 @@ class Grid(NamedTuple):
     Attributes:
         table: (rows * V,) the rows; all places without a row of their own share the first, which never changes.
         corners: (cells * 8,) the rows of each stored cell's corners, x slowest; cell 0 is none.
-        active: (x * y * z,) each cell's number in ``corners``, 0 where it is empty.
+        stored: (blocks,) uint64, which cells of each block of ``BLOCK``^3 are stored: a bit each, x slowest.
+        active: (blocks,) uint64, which of these are not empty.
+        first: (blocks,) the number in ``corners`` of each block's first stored cell; the others follow it.
         gap: (blocks,) distance to the nearest block with an active cell, in blocks and the largest coordinate.
         shape: cells along x, y and z.
         blocks: blocks of cells along x, y and z.
@@ -76,7 +83,9 @@ class Grid(NamedTuple):
 
     table: Floats
     corners: Ints
-    active: Ints
+    stored: Bits
+    active: Bits
+    first: Ints
     gap: Bytes
     shape: Shape
     blocks: Shape

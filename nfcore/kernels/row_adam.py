@@ -7,7 +7,8 @@ from llvmlite import ir
 from numba import types
 
 from nfcore.kernels.compile import kernel, lowered
-from nfcore.kernels.records import Bytes, Floats, Number
+from nfcore.kernels.prefetching import prefetch_row
+from nfcore.kernels.records import Bytes, Floats, Ints, Number
 from nfcore.kernels.vectors import (
     F32,
     FAST,
@@ -28,6 +29,15 @@ from nfcore.kernels.vectors import (
 
 # Instant-NGP's: rows that are rarely seen move as far as others.
 _EPSILON = 1e-15
+# Rows that memory is asked for before the first of them takes its step.
+_ASKED = 16
+#: Most rows are not touched: so many are looked at in one go.
+TOUCHED_AT_ONCE = 8
+
+
+def touched_size(rows: int) -> int:
+    """Return how many bytes note which of ``rows`` were touched: a multiple of ``TOUCHED_AT_ONCE``."""
+    return -(-rows // TOUCHED_AT_ONCE) * TOUCHED_AT_ONCE
 
 
 @lowered
@@ -86,6 +96,7 @@ def move_rows(
     keep: Number,
     keep_square: Number,
     correction: Number,
+    found: Ints,
 ) -> int:
     """Take one step of Adam with the touched rows of ``first`` to ``last``; return how many there were.
 
@@ -93,11 +104,11 @@ def move_rows(
 
     Args:
         lanes: as many zeros as a row has numbers V.
-        first: the first row.
-        last: the row after the last; threads take ranges that do not overlap.
+        first: the first row, a multiple of ``TOUCHED_AT_ONCE``.
+        last: the row after the last, likewise; threads take ranges that do not overlap.
         table: (rows * V,) the parameters.
         gradients: (threads, rows * V) the gradient's parts, cleared.
-        touched: (threads, rows) 1 where a part is not 0, cleared.
+        touched: (threads, n) 1 where a part is not 0, cleared; n is ``touched_size(rows)``.
         mean: (rows * V,) running mean of the gradient.
         square: (rows * V,) running mean of its square.
         rates: (V,) step sizes, divided by 1 - keep^t for step number t.
@@ -106,22 +117,43 @@ def move_rows(
         keep: share of the mean that is kept, float32.
         keep_square: share of the squares that is kept, float32.
         correction: 1 / (1 - keep_square^t), float32.
+        found: (n,) written from ``first`` on: the rows that were touched.
 
     """
-    row, moved, one, sums = len(lanes), 0, np.float32(1), gradients[0]
-    for i in range(first, last):
-        any_touched = touched[0, i]
+    row, one, sums = len(lanes), np.float32(1), gradients[0]
+    end = _find_rows(first, last, touched, found)
+    for at in range(first, end):
+        asked = np.int64(found[min(at + _ASKED, end - 1)]) * row
+        prefetch_row(table, asked)
+        prefetch_row(mean, asked)
+        prefetch_row(square, asked)
+        for part in range(len(gradients)):
+            prefetch_row(gradients[part], asked)
+        i = np.int64(found[at])
+        touched[0, i] = 0
         for part in range(1, len(touched)):
             if touched[part, i]:
-                any_touched = 1
                 touched[part, i] = 0
                 add_scaled(lanes, sums, i * row, one, gradients[part], i * row)
                 gradients[part, i * row : (i + 1) * row] = 0
+        _move_row(lanes, table, sums, mean, square, i * row, rates, lowest, highest, keep, keep_square, correction)
+    return end - first
+
+
+@kernel
+def _find_rows(first: int, last: int, touched: Bytes, found: Ints) -> int:
+    """Write to ``found``, from ``first`` on, which rows were touched by any thread; return the end."""
+    end = first
+    groups = touched.view(np.uint64)
+    for group in range(first // TOUCHED_AT_ONCE, last // TOUCHED_AT_ONCE):
+        any_touched = groups[0, group]
+        for part in range(1, len(groups)):
+            any_touched |= groups[part, group]
         if any_touched:
-            touched[0, i] = 0
-            _move_row(
-                lanes, table, sums, mean, square, i * row, rates, lowest, highest,
-                keep, keep_square, correction,
-            )  # fmt: skip
-            moved += 1
-    return moved
+            for i in range(group * TOUCHED_AT_ONCE, (group + 1) * TOUCHED_AT_ONCE):
+                for part in range(len(touched)):
+                    if touched[part, i]:
+                        found[end] = i
+                        end += 1
+                        break
+    return end

@@ -183,7 +183,7 @@ class Deferred(Teacher):
             return
         raw = torch.stack([self.grid.table[rows.long(), 0] for rows in self.grid.cell_rows[1:].unbind(1)]).amax(0)
         opacity = torch.zeros_like(self.occupancy.opacity)
-        opacity[stored_cells(self.grid)] = -torch.expm1(-self.activated(raw) * self.march_step.item())
+        opacity.view(-1)[self.grid.cell_places()] = -torch.expm1(-self.activated(raw) * self.march_step.item())
         if self.occupancy.occupied.any():
             threshold = min(threshold, opacity[self.occupancy.occupied].mean().item())
         self.occupancy.occupied = (opacity > threshold) & self.occupancy.candidates
@@ -225,14 +225,16 @@ class Deferred(Teacher):
     @torch.no_grad()
     def baked(self) -> BakedField:
         """Return the field as plain data: of the grid, only vertices of occupied voxels."""
-        touched = corners_of(self.occupancy.occupied).flatten()[self.grid.vertices]
-        rows = torch.cat([touched.new_ones(1), touched])
+        stored = self.grid.vertices
+        touched = corners_of(self.occupancy.occupied).flatten()[stored].nonzero()[:, 0]
+        touched = touched[stored[touched].argsort()]
+        rows = torch.cat([touched.new_zeros(1), 1 + touched])
         low, high = self.grid.bounds()
         return BakedField(
             scene=self.scene,
             box=self.domain.box,
             shape=self.grid.shape,
-            vertices=self.grid.vertices[touched].cpu(),
+            vertices=stored[touched].cpu(),
             table=self.grid.table.detach()[rows].cpu(),
             occupied=self.occupancy.occupied.cpu().clone(),
             bounds=(_vector(low), _vector(high)),

@@ -62,6 +62,9 @@ def fit_deferred(field: FittedField, source: RaySource, budget: Budget, reporter
         MarchedFit(field, views, budget, generator, samples, threshold, lambda: descent(field, parts), BLOCK).run(
             reporter
         )
+    fused = field.fused()
+    if isinstance(fused, FusedField):
+        fused.fit_threads = None
 
 
 def descent(field: FittedField, parts: int) -> Descent:
@@ -88,5 +91,6 @@ def descent(field: FittedField, parts: int) -> Descent:
     fused = field.fused()
     if isinstance(fused, Unavailable):
         return Autograd(field, optimizer, render_deferred, None if field.boxed else roughness, ALPHA_WEIGHT)
+    fused.fit_threads = parts
     costs = None if field.boxed else (ROUGHNESS_CELLS, options.density_smoothness, options.value_smoothness)
     return Fused(fused, optimizer, costs, ALPHA_WEIGHT, parts)

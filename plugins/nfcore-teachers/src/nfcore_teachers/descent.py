@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nfcore import Rays
 from nfcore.geometry import Domain
+from nfcore.kernels import touched_size, zeros
 from nfcore_teachers.fitting import DivergedError
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.marching import Marcher
@@ -117,8 +118,9 @@ class Fused:
     ) -> None:
         self.field, self.optimizer, self.roughness, self.alpha_weight = field, optimizer, roughness, alpha_weight
         rows, row = field.table.shape
-        self.gradients = np.zeros((parts, rows * row), np.float32)
-        self.touched = np.zeros((parts, rows), np.uint8)
+        self.gradients = zeros((parts, rows * row))
+        self.touched = zeros((parts, touched_size(rows)), np.uint8)
+        optimizer.use_large_pages()
 
     def step(self, pixels: Pixels, jitter: Tensor, generator: torch.Generator) -> tuple[float, int]:
         """Take one step; see ``Descent``."""

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from nfcore import Rays
-from nfcore.geometry import Domain, Paths
-from nfcore.kernels import MOST_THREADS, Bytes, Floats, Grid, absorption_table, block_shape, in_parts, row_lanes
+from nfcore.geometry import Domain, Paths, StraightPaths
+from nfcore.kernels import (
+    BLOCK,
+    MOST_THREADS,
+    Bits,
+    Bytes,
+    Floats,
+    Grid,
+    Ints,
+    absorption_table,
+    block_shape,
+    in_parts,
+    on_large_pages,
+    row_lanes,
+)
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.pixels import Pixels
 from nfcore_teachers.ray_network import RayNetwork
 from nfcore_teachers.rendering import RayColours
-from nfcore_teachers.sparse_grid import SparseGrid
+from nfcore_teachers.sparse_grid import SparseGrid, block_places
+
+Result = TypeVar("Result")
 
 #: Light that is left when a ray ends: what is behind changes no colour by more.
 LEAST_TRANSMITTANCE = 1e-4
@@ -50,21 +66,23 @@ class FusedField:
     ) -> None:
         self.kernels, self.network, self.domain = kernels, network, domain
         self.grid, self.occupancy = grid, occupancy
+        self.fit_threads: int | None = None
         self.table = grid.table
         self.bounds = grid.bounds()
+        self.box = tuple(side.numpy() for side in (*self.bounds, grid.low, grid.spacing))
         gain, shift, scale = activation
-        shape, blocks = occupancy.shape, block_shape(occupancy.shape)
-        x, y, z = torch.unravel_index(grid.cells, grid.shape)
-        places = ((x * shape[1] + y) * shape[2] + z).int().numpy()
-        self.places = np.concatenate([np.zeros(1, np.int32), places])
-        self.opacities = np.zeros(len(self.places), np.float32)
-        self.width = (0,) * network.first.out_features
+        self.opacities = np.zeros(len(grid.cell_rows), np.float32)
+        self.width = (0,) * network.hidden
         self.background = np.array(domain.scene.background, np.float32)
+        shape, blocks = occupancy.shape, block_shape(occupancy.shape)
+        stored = stored_bits(grid)
         self.record = Grid(
-            self.table.detach().view(-1).numpy(),
-            grid.cell_rows.view(-1).numpy(),
-            np.zeros(int(np.prod(shape)), np.int32),
-            np.zeros(int(np.prod(blocks)), np.uint8),
+            on_large_pages(self.table.detach().view(-1).numpy()),
+            on_large_pages(grid.cell_rows.view(-1).numpy()),
+            stored,
+            np.zeros_like(stored),
+            1 + first_cells(stored),
+            np.zeros(len(stored), np.uint8),
             shape,
             blocks,
             np.float32(step),
@@ -72,7 +90,7 @@ class FusedField:
             domain.scene.unbounded,
             row_lanes(self.table.shape[1]),
         )
-        self.opacities[1:] = occupancy.occupied.view(-1)[torch.from_numpy(places).long()].numpy()
+        self.opacities[1:] = occupancy.occupied.view(-1)[grid.cell_places()].numpy()
         self._activate(np.float32(0.5))
 
     def is_of(self, grid: SparseGrid) -> bool:
@@ -81,31 +99,43 @@ class FusedField:
 
     def occupy(self, threshold: float) -> None:
         """Find out which cells are occupied now: see ``Deferred.update_occupancy``."""
-        cells, parts = len(self.places), threads()
 
-        def look(part: int) -> None:
-            first, last = (cells * (part + side) // parts for side in (0, 1))
-            self.kernels.cell_opacities(self.record, max(1, first), last, self.opacities)
+        by_row = np.empty(len(self.table), np.float32)
+        self._in_ranges(len(by_row), lambda *rows: self.kernels.row_opacities(self.record, *rows, by_row))
 
-        occupied = self.record.active[self.places] > 0
-        in_parts(look, parts)
-        if occupied[1:].any():
-            threshold = min(threshold, float(self.opacities[occupied].mean()))
+        def look(first: int, last: int) -> tuple[float, int]:
+            seen: tuple[float, int] = self.kernels.cell_opacities(self.record, first, last, by_row, self.opacities)
+            return seen
+
+        sums, counts = zip(*self._in_ranges(len(self.record.gap), look), strict=True)
+        if count := sum(counts):
+            threshold = min(threshold, sum(sums) / count)
         self._activate(np.float32(threshold))
 
     def _activate(self, threshold: Any) -> None:
-        full: Bytes = np.zeros(len(self.record.gap), np.uint8)
         occupied: Bytes = self.occupancy.occupied.view(torch.uint8).view(-1).numpy()
-        chosen: Bytes = self.occupancy.candidates.view(torch.uint8).view(-1).numpy()
-        self.kernels.activate(
-            self.record, len(self.places), self.places, chosen, self.opacities, threshold, full, occupied
-        )
-        self.kernels.measure_gaps(self.record, full)
+        candidates: Bytes = self.occupancy.candidates.view(torch.uint8).view(-1).numpy()
+
+        def activate(first: int, last: int) -> None:
+            self.kernels.activate(self.record, first, last, candidates, self.opacities, threshold, occupied)
+
+        self._in_ranges(len(self.record.gap), activate)
+        self.kernels.measure_gaps(self.record)
+
+    def _in_ranges(self, count: int, work: Callable[[int, int], Result]) -> list[Result]:
+        """Return what ``work`` returns for ranges of ``count`` things, first and after the last, one a thread."""
+        parts = self.parts
+        return in_parts(lambda part: work(count * part // parts, count * (part + 1) // parts), parts)
+
+    @property
+    def parts(self) -> int:
+        """How many threads work on it: as many as torch has, or ``fit_threads`` while it is fitted."""
+        return self.fit_threads or threads()
 
     def render(self, rays: Rays) -> RayColours:
         """Return what ``rays`` (n, 3) see; no gradients."""
         paths, records, directions = self._prepare(rays)
-        n, parts, weights = len(rays), threads(), self.network.weights()
+        n, parts, weights = len(rays), self.parts, self.network.weights.detach().numpy()
         rgb, opacity, distance = np.empty((n, 3), np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
 
         def render(part: int) -> int:
@@ -136,7 +166,7 @@ class FusedField:
 
         """
         _, records, directions = self._prepare(pixels.rays)
-        weights, parts = self.network.weights(), len(gradients)
+        weights, parts = self.network.weights.detach().numpy(), len(gradients)
         weight_gradients = np.zeros((parts, len(weights)), np.float32)
         targets, places = pixels.colours.contiguous().numpy(), jitter.numpy()
         alpha = np.zeros(len(places), np.float32) if pixels.alpha is None else pixels.alpha.contiguous().numpy()
@@ -151,23 +181,40 @@ class FusedField:
 
         errors, samples = zip(*in_parts(train, parts), strict=True)
         total: Floats = weight_gradients.sum(0)
-        self.network.set_gradients(total)
+        self.network.weights.grad = torch.from_numpy(total)
         error = sum(errors) / (3 * len(places))
         return error if np.isfinite(total).all() else math.nan, sum(samples)
 
     def _prepare(self, rays: Rays) -> tuple[Paths, Floats, Floats]:
         """Return the rays' paths, their records and their directions."""
-        paths = self.domain.paths(rays)
-        low, high = self.bounds
-        near, far = paths.clipped(low, high)
-        cells = paths.in_units(self.grid.low, self.grid.spacing)
-        return (
-            paths,
-            np.ascontiguousarray(cells.records(near, far).numpy().T),
-            rays.directions.contiguous().numpy(),
-        )
+        paths, directions = self.domain.paths(rays), rays.directions.contiguous().numpy()
+        if isinstance(paths, StraightPaths):
+            records = np.ascontiguousarray(paths.records(paths.near, paths.far).numpy().T)
+            self.kernels.enter_grid(records, *self.box)
+        else:
+            near, far = paths.clipped(*self.bounds)
+            cells = paths.in_units(self.grid.low, self.grid.spacing)
+            records = np.ascontiguousarray(cells.records(near, far).numpy().T)
+        return paths, records, directions
 
 
 def threads() -> int:
     """Return how many threads kernels use: as many as torch, within reason."""
     return min(MOST_THREADS, torch.get_num_threads())
+
+
+def stored_bits(grid: SparseGrid) -> Bits:
+    """Return which cells of each block are stored, as ``nfcore.kernels.Grid`` has it."""
+    shape = block_shape(grid.cell_shape)
+    bits = np.zeros(math.prod(shape) * BLOCK**3, np.uint8)
+    bits[block_places(torch.unravel_index(grid.cells, grid.shape), shape).numpy()] = 1
+    # A number's lowest bit is in its first byte: all machines that numba compiles for are little-endian.
+    packed: Bits = np.packbits(bits, bitorder="little").view(np.uint64)
+    return packed
+
+
+def first_cells(stored: Bits) -> Ints:
+    """Return how many cells are stored before each block."""
+    counts = np.bitwise_count(stored)
+    before: Ints = (np.cumsum(counts, dtype=np.int64) - counts).astype(np.int32)
+    return before

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nfcore.kernels import Bytes, Floats, in_parts, row_lanes
+from nfcore.kernels import TOUCHED_AT_ONCE, Bytes, Floats, in_parts, on_large_pages, row_lanes
 
 #: A short memory of squares, as what a voxel sees changes fast; as in Instant-NGP, an epsilon small enough that
 #: rarely seen voxels move as far as others.
 BETAS, EPSILON = (0.9, 0.99), 1e-15
 
 
-class RowAdam(torch.optim.Adam):
-    """Adam (Kingma and Ba 2015) whose first group is one table; all other parameters are optimised as usual.
+class RowAdam(torch.optim.Optimizer):
+    """Adam (Kingma and Ba 2015) for one table, of which only some rows take a step, and for other parameters.
 
     Only rows with a gradient other than 0 take a step: dense steps on millions of rows would take longer than all
     else. After a step, columns are put back within their bounds.
@@ -38,12 +38,14 @@ class RowAdam(torch.optim.Adam):
         bounds: tuple[Sequence[float], Sequence[float]],
         groups: list[dict[str, Any]],
     ) -> None:
-        super().__init__(groups, betas=BETAS, eps=EPSILON, fused=True)
+        super().__init__(groups, {})
         self.table = table
         self.factors = table.new_tensor(factors)
         self.lowest, self.highest = (table.new_tensor(bound) for bound in bounds)
-        moments = {name: torch.zeros_like(table.data) for name in ("exp_avg", "exp_avg_sq")}
-        self.state[table] = {"step": torch.zeros(()), **moments}
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                moments = {name: torch.zeros_like(parameter.data) for name in ("exp_avg", "exp_avg_sq")}
+                self.state[parameter] = {"step": torch.zeros(()), **moments}
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -52,15 +54,13 @@ class RowAdam(torch.optim.Adam):
         if gradient is not None:
             rows = gradient.any(1).nonzero()[:, 0]
             rows = rows[rows > 0]
-            rates, correction = self._rates()
-            state, slope = self.state[self.table], gradient[rows]
-            mean = state["exp_avg"][rows].lerp_(slope, 1 - BETAS[0])
-            square = state["exp_avg_sq"][rows].lerp_(slope.square(), 1 - BETAS[1])
+            state, rate, correction = self._count(self.table, self.param_groups[0]["lr"])
+            mean, square = state["exp_avg"][rows], state["exp_avg_sq"][rows]
+            moved = self.table[rows] - rate * self.factors * _direction(gradient[rows], mean, square, correction)
             state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean, square
-            moved = self.table[rows] - rates * mean / ((square * correction).sqrt() + EPSILON)
             self.table[rows] = moved.clamp(self.lowest, self.highest)
             self.table.grad = None
-        super().step(closure)
+        self._step_others()
 
     @torch.no_grad()
     def step_rows(self, kernels: ModuleType, gradients: Floats, touched: Bytes) -> None:
@@ -69,33 +69,54 @@ class RowAdam(torch.optim.Adam):
         Args:
             kernels: a module that has ``move_rows`` of ``nfcore.kernels.row_adam``.
             gradients: (threads, rows * c), cleared.
-            touched: (threads, rows) where it is not 0, cleared.
+            touched: (threads, n) where it is not 0, cleared; see ``touched_size``.
 
         """
-        rates, correction = self._rates()
-        state, threads, rows = self.state[self.table], *touched.shape
+        state, rate, correction = self._count(self.table, self.param_groups[0]["lr"])
+        threads, rows = touched.shape
         # Row 0 stands for what is not stored.
         touched[:, 0] = 0
         gradients[:, : self.table.shape[1]] = 0
-        row = row_lanes(self.table.shape[1])
         arrays = (
             _flat(self.table), gradients, touched, _flat(state["exp_avg"]), _flat(state["exp_avg_sq"]),
-            _flat(rates), _flat(self.lowest), _flat(self.highest),
+            _flat(rate * self.factors), _flat(self.lowest), _flat(self.highest),
         )  # fmt: skip
         numbers = [np.float32(number) for number in (*BETAS, correction)]
+        row, found, chunks = row_lanes(self.table.shape[1]), np.empty(rows, np.int32), rows // TOUCHED_AT_ONCE
 
         def move(part: int) -> None:
-            kernels.move_rows(row, rows * part // threads, rows * (part + 1) // threads, *arrays, *numbers)
+            first, last = (chunks * (part + side) // threads * TOUCHED_AT_ONCE for side in (0, 1))
+            kernels.move_rows(row, first, last, *arrays, *numbers, found)
 
         in_parts(move, threads)
-        super().step()
+        self._step_others()
 
-    def _rates(self) -> tuple[Tensor, float]:
-        """Count a step; return each column's rate over 1 - beta1^t, and 1 / (1 - beta2^t)."""
-        count: Tensor = self.state[self.table]["step"]
-        count += 1
-        rate = self.param_groups[0]["lr"] / (1 - BETAS[0] ** count.item())
-        return self.factors * rate, 1 / (1 - BETAS[1] ** count.item())
+    def use_large_pages(self) -> None:
+        """Keep the moments on large pages, for ``step_rows``; see ``nfcore.kernels.on_large_pages``."""
+        for name in ("exp_avg", "exp_avg_sq"):
+            on_large_pages(self.state[self.table][name].numpy())
+
+    def _step_others(self) -> None:
+        for group in self.param_groups[1:]:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    state, rate, correction = self._count(parameter, group["lr"])
+                    moments = state["exp_avg"], state["exp_avg_sq"]
+                    parameter.sub_(_direction(parameter.grad, *moments, correction), alpha=rate)
+
+    def _count(self, parameter: nn.Parameter, rate: float) -> tuple[dict[str, Tensor], float, float]:
+        """Count a step; return the state, the rate over 1 - beta1^t, and 1 / (1 - beta2^t)."""
+        state: dict[str, Tensor] = self.state[parameter]
+        state["step"] += 1
+        count = state["step"].item()
+        return state, rate / (1 - BETAS[0] ** count), 1 / (1 - BETAS[1] ** count)
+
+
+def _direction(gradient: Tensor, mean: Tensor, square: Tensor, correction: float) -> Tensor:
+    """Update the moments in place; return the mean over the root of the corrected mean square."""
+    mean.lerp_(gradient, 1 - BETAS[0])
+    square.lerp_(gradient.square(), 1 - BETAS[1])
+    return mean / ((square * correction).sqrt() + EPSILON)
 
 
 def _flat(tensor: Tensor) -> Floats:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from nfcore import Scene
 from nfcore.geometry import corner_offsets, domain_box, interpolate, locate
+from nfcore.kernels import BLOCK, block_shape
 from nfcore_teachers.occupancy import OccupancyGrid, Shape, dilated, proportional_shape
 
 #: Greatest number of voxels along the domain's longest side.
@@ -36,8 +37,9 @@ class SparseGrid(nn.Module):
 
     Attributes:
         shape: number of vertices along x, y and z.
-        vertices: (v,) int64, sorted linear indices of the stored vertices, saved.
-        cells: (n,) int64, linear indices of the lowest corners of cells with a stored corner.
+        vertices: (v,) int64, linear indices of the stored vertices, saved. Those of a block of 4^3 are next to
+            each other: what a ray looks up is near each other in memory.
+        cells: (n,) int64, linear indices of the lowest corners of cells with a stored corner, block by block.
         cell_rows: (n + 1, 8) int32, the rows of their corners, in the order of ``corner_offsets``; row 0 stands
             for all other cells.
 
@@ -75,6 +77,17 @@ class SparseGrid(nn.Module):
         """Distance between neighbouring vertices (3,), in the domain's units."""
         return self.size / (torch.tensor(self.shape, device=self.size.device) - 1)
 
+    @property
+    def cell_shape(self) -> Shape:
+        """Number of cells along x, y and z."""
+        x, y, z = self.shape
+        return x - 1, y - 1, z - 1
+
+    def cell_places(self) -> Tensor:
+        """Return (n,) int64: the linear indices of ``cells`` among all cells instead of all vertices."""
+        x, y, z = torch.unravel_index(self.cells, self.shape)
+        return (x * self.cell_shape[1] + y) * self.cell_shape[2] + z
+
     def bounds(self) -> tuple[Tensor, Tensor]:
         """Return the lower and the upper corner (3,) of what is stored; equal where nothing is."""
         if not len(self.cells):
@@ -100,7 +113,9 @@ class SparseGrid(nn.Module):
 
         """
         shape = vertex_shape(self.scene, resolution)
-        vertices = vertices_around(dilated(occupancy.occupied, 1), shape).flatten().nonzero()[:, 0]
+        vertices = by_block(
+            vertices_around(dilated(occupancy.occupied, 1), shape).flatten().nonzero()[:, 0], shape
+        )
         new = {}
         for name, row in self.tables.items():
             old: Tensor = getattr(self, name)
@@ -112,9 +127,9 @@ class SparseGrid(nn.Module):
             for start in range(0, len(vertices), CHUNK):
                 part = vertices[start : start + CHUNK]
                 places = torch.stack(torch.unravel_index(part, shape), 1)
-                around = self.locate(self.low + places * spacing)
+                found = self.locate(self.low + places * spacing)
                 for name, values in new.items():
-                    values[1 + start : 1 + start + CHUNK] = interpolate(getattr(self, name), *around)
+                    values[1 + start : 1 + start + CHUNK] = interpolate(getattr(self, name), *found)
         self.resolution.fill_(resolution)
         self.vertices = vertices
         for name, values in new.items():
@@ -163,7 +178,7 @@ class SparseGrid(nn.Module):
         for axis in range(3):  # a cell is used if any of its corners is, the lowest of which it is named after
             low, high = (used.narrow(axis, first, used.shape[axis] - 1) for first in (0, 1))
             used = nn.functional.pad((low | high), [0, int(axis == 2), 0, int(axis == 1), 0, int(axis == 0)])
-        self.cells = used.flatten().nonzero()[:, 0]
+        self.cells = by_block(used.flatten().nonzero()[:, 0], self.shape)
         self.cell_number = torch.zeros(row.numel(), dtype=torch.int32, device=device)
         self.cell_number[self.cells] = torch.arange(1, len(self.cells) + 1, dtype=torch.int32, device=device)
         # One corner at a time: all at once would take 64 bytes a cell more.
@@ -177,10 +192,9 @@ def _squared_differences(values: Tensor) -> Tensor:
 
 
 def stored_cells(grid: SparseGrid) -> Tensor:
-    """Return (x, y, z) bool: the cells with a stored corner, in the order of ``grid.cells``."""
-    x, y, z = grid.shape
-    cells = torch.zeros(x - 1, y - 1, z - 1, dtype=torch.bool, device=grid.cells.device)
-    cells[torch.unravel_index(grid.cells, grid.shape)] = True
+    """Return (x, y, z) bool: the cells with a stored corner."""
+    cells = torch.zeros(grid.cell_shape, dtype=torch.bool, device=grid.cells.device)
+    cells.view(-1)[grid.cell_places()] = True
     return cells
 
 
@@ -190,6 +204,21 @@ def corners_of(cells: Tensor) -> Tensor:
         edge = torch.zeros_like(cells.narrow(axis, 0, 1))
         cells = torch.cat([edge, cells], axis) | torch.cat([cells, edge], axis)
     return cells
+
+
+def by_block(indices: Tensor, shape: Shape) -> Tensor:
+    """Return linear ``indices`` (n,) of places in ``shape``, those of a block of 4^3 next to each other."""
+    places = block_places(torch.unravel_index(indices, shape), block_shape(shape))
+    return indices[places.argsort()]
+
+
+def block_places(places: tuple[Tensor, ...], blocks: Shape) -> Tensor:
+    """Return (n,) int64: where x, y, z (n,) are in an order that goes block by block, x slowest."""
+    outer, inner = torch.zeros_like(places[0]), torch.zeros_like(places[0])
+    for place, count in zip(places, blocks, strict=True):
+        outer = outer * count + place // BLOCK
+        inner = inner * BLOCK + place % BLOCK
+    return outer * BLOCK**3 + inner
 
 
 def vertex_shape(scene: Scene, resolution: int) -> Shape:
