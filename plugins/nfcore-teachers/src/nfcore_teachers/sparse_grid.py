@@ -167,14 +167,14 @@ class SparseGrid(nn.Module):
             raise ValueError(f"grid.resolution is {int(self.resolution)}, not 1 to {FINEST}")
         self.shape = vertex_shape(self.scene, int(self.resolution))
         count, stored = math.prod(self.shape), self.vertices
-        if stored.ndim != 1 or (len(stored) and not 0 <= int(stored[0]) <= int(stored[-1]) < count):
+        if stored.ndim != 1 or (len(stored) and not 0 <= int(stored.min()) <= int(stored.max()) < count):
             raise ValueError(f"grid.vertices are not the numbers of vertices, 0 to {count - 1}")
-        if bool((stored[1:] <= stored[:-1]).any()):
-            raise ValueError("grid.vertices are not in order")
         device = self.vertices.device
         row = torch.zeros(self.shape, dtype=torch.int32, device=device)
         row.view(-1)[self.vertices] = torch.arange(1, len(self.vertices) + 1, dtype=torch.int32, device=device)
         used = row > 0
+        if int(used.sum()) != len(stored):
+            raise ValueError("grid.vertices has a vertex twice")
         for axis in range(3):  # a cell is used if any of its corners is, the lowest of which it is named after
             low, high = (used.narrow(axis, first, used.shape[axis] - 1) for first in (0, 1))
             used = nn.functional.pad((low | high), [0, int(axis == 2), 0, int(axis == 1), 0, int(axis == 0)])
