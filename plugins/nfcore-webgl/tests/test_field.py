@@ -105,7 +105,15 @@ def test_the_folder_has_the_same_data_as_the_page(exported):
     page, folder = Archive.of_page(export.page.read_text(), "page"), Archive.of_folder(export.folder / "field")
     assert page == folder
     names = {path.name for path in (export.folder / "field").iterdir()}
-    assert {"field.json", "field.frag", "field.vert", "codes.bin", "stored.bin", "distances.bin"} <= names
+    assert {
+        "field.json",
+        "field.frag",
+        "field.vert",
+        "field.wgsl",
+        "codes.bin",
+        "stored.bin",
+        "distances.bin",
+    } <= names
 
 
 def test_rounding_saves_bytes_and_costs_quality(exported):

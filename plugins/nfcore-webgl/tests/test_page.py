@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import bakeable
 import pytest
@@ -15,6 +16,7 @@ from nfcore import Cameras
 pytestmark = pytest.mark.slow
 
 SOFTWARE = ("--enable-unsafe-swiftshader",)
+WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan", *SOFTWARE)
 READ = "question => lightField.renderer.pixels(question).then((pixels) => Array.from(pixels))"
 
 
@@ -56,14 +58,14 @@ def failed(opened):
     return open_
 
 
-def rendered(page, camera):
+def rendered(page, camera, script=READ, **more):
     question = {
         "pose": camera.poses.flatten().tolist(),
         "intrinsics": camera.intrinsics.flatten().tolist(),
         "width": camera.width,
         "height": camera.height,
     }
-    bytes_ = torch.tensor(page.evaluate(READ, question), dtype=torch.float32)
+    bytes_ = torch.tensor(page.evaluate(script, question | more), dtype=torch.float32)
     return bytes_.view(camera.height, camera.width, 4)[None, :, :, :3].permute(0, 3, 1, 2) / 255
 
 
@@ -92,6 +94,21 @@ def test_its_pixels_are_those_of_torch_and_of_the_8_bit_data(exported, shown, ta
         pixels = rendered(page, camera)
         assert psnr(pixels, runner.render(camera.poses, camera.intrinsics)) > 55
         assert psnr(pixels, export.model.render(camera)) > 50
+
+
+@pytest.mark.parametrize("kind", bakeable.SCENES)
+@pytest.mark.parametrize("layout", ["dense", "blocks"])
+def test_the_shader_for_webgpu_draws_the_same(exported, opened, tampered, kind, layout):
+    export = exported(kind, rounding=0.0)
+    page = opened(export.page if layout == "dense" else tampered(export.page, in_blocks), *WEBGPU)
+    page.locator("#frame.shown").wait_for(timeout=60_000)
+    if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
+        pytest.skip("this browser offers no WebGPU adapter")
+    shader = (export.folder / "field" / "field.wgsl").read_text()
+    camera = export.model.cameras[0]
+    pixels = rendered(page, camera, (Path(__file__).parent / "webgpu.js").read_text(), wgsl=shader)
+    assert psnr(pixels, export.model.render(camera)) > 50
+    page.complaints.clear()  # a GPU in software is warned of
 
 
 def test_fifteen_values_are_four_textures(exported, shown):

@@ -16,7 +16,7 @@ from nfcore_webgl.baking import Baked, bake
 from nfcore_webgl.evaluator import Evaluator
 from nfcore_webgl.limits import check_textures
 from nfcore_webgl.page import build_page
-from nfcore_webgl.shaders import fragment_shader, vertex_shader
+from nfcore_webgl.shaders import fragment_shader, vertex_shader, webgpu_shader
 
 #: The page; and the folder of the same data and shaders for other programs.
 PAGE, FILES = "baked_field.html", "field"
@@ -80,10 +80,11 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
         baked.archive.write(files)
         write_atomic(files / "field.vert", vertex_shader())
         write_atomic(files / "field.frag", fragment_shader(header))
+        write_atomic(files / "field.wgsl", webgpu_shader(header))
         return Exported(
             (ExportedFile.camera_to_image(PAGE, model.cameras),),
             precision="8 bits a value, fp32 arithmetic",
-            target="browsers with WebGL2; apps and engines with GLSL ES 3.0",
+            target="browsers with WebGL2; apps and engines with GLSL ES 3.0 or WGSL",
             unverified=("frame rate on a phone: none was used",),
             report=_report(baked, texture_bytes),
         )

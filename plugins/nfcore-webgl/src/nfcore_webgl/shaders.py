@@ -67,22 +67,39 @@ def vertex_shader() -> str:
 def fragment_shader(header: Header) -> str:
     """Return the GLSL ES 3.00 of the fragment shader of a field."""
     count = textures_of(header.values)
-    samplers = "\n".join(f"uniform sampler3D values{i};" for i in range(count))
-    sums = "sums[0].gba += weight * first.gba; " + " ".join(
-        f"sums[{i}] += weight * texture(values{i}, texel);" for i in range(1, count)
-    )
-    network = "\n".join(
-        [
-            f"void addValues(inout vec4 sums[{count}], float weight, vec4 first, vec3 texel) {{ {sums} }}",
-            f"vec3 network(vec4 sums[{count}], vec3 d) {{",
-            *_network(header, GLSL),
-            "}",
-        ]
-    )
-    return _filled("field.frag", textures=samplers, constants=_constants(header, GLSL), network=network)
+    sums = f"vec4 sums[{count}]"
+    add = [f"sums[{i}] += weight * texture(values{i}, texel);" for i in range(1, count)]
+    network = [
+        f"void addValues(inout {sums}, float weight, vec4 first, vec3 texel) {{",
+        *(f"  {line}" for line in ("sums[0].gba += weight * first.gba;", *add)),
+        "}",
+        f"vec3 network({sums}, vec3 d) {{",
+        *_network(header, GLSL),
+        "}",
+    ]
+    samplers = [f"uniform sampler3D values{i};" for i in range(count)]
+    return _filled("field.frag", samplers, _constants(header, GLSL), network)
 
 
-def _constants(header: Header, language: Language) -> str:
+def webgpu_shader(header: Header) -> str:
+    """Return the WGSL of a field, with both entry points, ``vertex`` and ``fragment``."""
+    count = textures_of(header.values)
+    sums = f"array<vec4f, {count}>"
+    add = [f"sums[{i}] += weight * textureSampleLevel(values{i}, linear, texel, 0.0);" for i in range(1, count)]
+    network = [
+        f"fn addValues(sums: ptr<function, {sums}>, weight: f32, first: vec4f, texel: vec3f) {{",
+        "  (*sums)[0] += vec4f(0.0, weight * first.gba);",
+        *(f"  {line.replace('sums[', '(*sums)[', 1)}" for line in add),
+        "}",
+        f"fn network(sums: {sums}, d: vec3f) -> vec3f {{",
+        *_network(header, WGSL),
+        "}",
+    ]
+    textures = [f"@group(0) @binding({5 + i}) var values{i}: texture_3d<f32>;" for i in range(count)]
+    return _filled("field.wgsl", textures, _constants(header, WGSL), network)
+
+
+def _constants(header: Header, language: Language) -> list[str]:
     """Return declarations of the field's numbers."""
     scene, grid, march, density = header.scene, header.grid, header.march, header.density
     centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
@@ -111,7 +128,7 @@ def _constants(header: Header, language: Language) -> str:
     for name, numbers_of in vectors.items():
         kind_of = language.vector.format(len(numbers_of))
         lines.append(language.constant.format(type=kind_of, name=name, value=f"{kind_of}({_floats(numbers_of)})"))
-    return "\n".join(lines)
+    return lines
 
 
 def _network(header: Header, language: Language) -> Iterator[str]:
@@ -154,11 +171,11 @@ def _padded(weight: Matrix, inputs: int) -> Matrix:
     return np.pad(weight, ((0, -outputs % 4), (0, inputs - own)))
 
 
-def _filled(name: str, **parts: str) -> str:
+def _filled(name: str, textures: list[str], constants: list[str], network: list[str]) -> str:
     """Return a shader of ``front/`` with what is generated in place of its lines ``//: NAME``."""
     text = _front(name)
-    for part, generated in parts.items():
-        text = text.replace(f"//: {part}\n", f"{generated}\n")
+    for part, lines in (("textures", textures), ("constants", constants), ("network", network)):
+        text = text.replace(f"//: {part}\n", "".join(f"{line}\n" for line in lines))
     return text
 
 

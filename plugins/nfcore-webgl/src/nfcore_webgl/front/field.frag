@@ -35,7 +35,7 @@ const float FASTEST = 4.0; // half sides of the contracted world that one unit o
 // A ray's path through the domain: a line in voxels, or what bends it in the contracted world.
 struct Path {
   vec3 start;
-  vec3 move;
+  vec3 heading;
   float near;
   float far;
   float stretch; // how much a unit of distance absorbs, in densities of its place
@@ -48,8 +48,8 @@ vec3 inVoxels(vec3 place) { return (place - GRID_LOW) / GRID_SPACING; }
 
 // Where a line enters and leaves the part of the domain that is marched.
 void clip(inout Path path) {
-  vec3 move = mix(path.move, vec3(1e-9), lessThan(abs(path.move), vec3(1e-9)));
-  vec3 first = (inVoxels(MARCH_LOW) - path.start) / move, second = (inVoxels(MARCH_HIGH) - path.start) / move;
+  vec3 heading = mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
+  vec3 first = (inVoxels(MARCH_LOW) - path.start) / heading, second = (inVoxels(MARCH_HIGH) - path.start) / heading;
   vec3 enter = min(first, second), leave = max(first, second);
   path.near = max(max(enter.x, max(enter.y, enter.z)), path.near);
   path.far = min(min(leave.x, min(leave.y, leave.z)), path.far);
@@ -67,10 +67,10 @@ Path inNdc(vec3 start, vec3 direction) {
   float slope = min(direction.z, -LEAST_SLOPE);
   float toPlane = -(NEAR + start.z) / slope;
   vec2 crossing = (start.xy + toPlane * direction.xy) * RATIOS / NEAR;
-  vec3 move = vec3(-RATIOS * direction.xy / slope - crossing, 2.0);
-  float unit = length(move);
+  vec3 heading = vec3(-RATIOS * direction.xy / slope - crossing, 2.0);
+  float unit = length(heading);
   float slant = 2.0 / unit * length(direction) / -slope;
-  Path path = Path(inVoxels(vec3(crossing, -1.0)), move / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0);
+  Path path = Path(inVoxels(vec3(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0);
   clip(path);
   return path;
 }
@@ -83,12 +83,12 @@ float bent(float depth, float straight, float speed) {
 // Mip-NeRF 360, equation 10, with the maximum norm: distance is even in depth around the point nearest to the centre
 // of the box, and even in disparity beyond.
 Path contracted(vec3 start, vec3 direction) {
-  vec3 from = (start - BOX_CENTRE) / BOX_HALF, move = direction / BOX_HALF;
-  float rate = length(move);
-  float nearest = -dot(from, move) / (rate * rate);
-  float straight = STRAIGHT * max(length(from + nearest * move), 1.0) / rate, speed = rate / 2.0;
+  vec3 from = (start - BOX_CENTRE) / BOX_HALF, heading = direction / BOX_HALF;
+  float rate = length(heading);
+  float nearest = -dot(from, heading) / (rate * rate);
+  float straight = STRAIGHT * max(length(from + nearest * heading), 1.0) / rate, speed = rate / 2.0;
   float near = bent(NEAR - nearest, straight, speed), far = bent(FAR - nearest, straight, speed);
-  return Path(from, move, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed);
+  return Path(from, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed);
 }
 
 Path pathOf(vec3 start, vec3 direction) {
@@ -99,13 +99,13 @@ Path pathOf(vec3 start, vec3 direction) {
 
 // Where a path is at a distance, in voxels; w is its stretch there.
 vec4 placeAt(Path path, float t) {
-  if (KIND != CONTRACTED) return vec4(path.start + t * path.move, path.stretch);
+  if (KIND != CONTRACTED) return vec4(path.start + t * path.heading, path.stretch);
   float slope = 1.0, along = abs(t);
   if (along > path.bend) {
     slope = 1.0 / max(2.0 - along / path.bend, FARTHEST);
     along = path.bend * slope;
   }
-  vec3 world = path.start + (path.nearest + sign(t) * along * path.perDistance) * path.move;
+  vec3 world = path.start + (path.nearest + sign(t) * along * path.perDistance) * path.heading;
   vec3 size = abs(world);
   float inverse = 1.0 / max(max(size.x, size.y), max(size.z, 1.0));
   float shrunk = max(inverse, FARTHEST);
@@ -121,8 +121,8 @@ int skip(Path path, vec3 place, ivec3 cell, int away) {
     float reach = 2.0 / (FASTEST * max(GRID_SHAPE.x, max(GRID_SHAPE.y, GRID_SHAPE.z)) * STEP);
     return max(1, int(ceil(min(room.x, min(room.y, room.z)) * reach - 1e-3)));
   }
-  vec3 move = mix(path.move, vec3(1e-9), lessThan(abs(path.move), vec3(1e-9)));
-  vec3 leave = (mix(low, high, greaterThan(move, vec3(0.0))) - place) / move;
+  vec3 heading = mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
+  vec3 leave = (mix(low, high, greaterThan(heading, vec3(0.0))) - place) / heading;
   return max(1, int(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
 }
 
