@@ -32,6 +32,7 @@ LONG = (
     "fused",
     "export_cost",
     "web",
+    "baked",
 )
 Row = dict[str, Any]
 
