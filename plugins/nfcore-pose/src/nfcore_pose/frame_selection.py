@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,18 +55,16 @@ def chosen_frames(looks: Iterable[Look], count: int) -> list[int]:
 
 
 def without_repeats(looks: Iterable[Look]) -> list[Look]:
-    """Return the frames that differ from the one that was kept before them."""
+    """Return one frame, the sharpest, of each group that looks like the group's first frame."""
     kept: list[Look] = []
+    first: Look | None = None
     for look in looks:
-        if not kept or difference(look, kept[-1]) > _STILL:
+        if first is None or difference(look, first) > _STILL:
+            first = look
             kept.append(look)
-        elif look.sharpness > kept[-1].sharpness and _still_new(look, kept[:-1]):
-            kept[-1] = look  # the sharpest of those that look alike
+        elif look.sharpness > kept[-1].sharpness:
+            kept[-1] = look
     return kept
-
-
-def _still_new(look: Look, before: Sequence[Look]) -> bool:
-    return not before or difference(look, before[-1]) > _STILL
 
 
 def difference(first: Look, second: Look) -> float:
