@@ -35,9 +35,7 @@ def cache(shared_cache, monkeypatch) -> Path:
 
 @pytest.fixture(scope="session")
 def room(tmp_path_factory) -> Path:
-    """Nine photos of a room, with names that need care."""
-    names = [f"Küche {'a' if index < 5 else 'b'}/{index} ok.png" for index in range(9)]
-    return textured_room.save_photos(tmp_path_factory.mktemp("room"), textured_room.walk(9), names=names)
+    return textured_room.save_room(tmp_path_factory.mktemp("room"))
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_photos_of_nothing_in_common_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_a_camera_that_only_turned_is_told_to_walk(tmp_path):
-    textured_room.save_photos(tmp_path, textured_room.walk(5, turn_only=True))
+    textured_room.save_photos(tmp_path, textured_room.walk(4, turn_only=True))
     assert "only turned" in refusal(tmp_path)
 
 

@@ -12,6 +12,7 @@ from nfcore_pose.copies import copy_size, data_set_name, write_copies, write_pho
 from nfcore_pose.diagnosis import Matches, advice
 from nfcore_pose.pairs import all_pairs, likely_pairs, neighbours
 from nfcore_pose.photos import Photo, photo_facts, photos_in
+from nfcore_pose.turning import TURN, turn_error
 
 
 def save(file, size=(40, 30), **exif) -> None:
@@ -94,7 +95,25 @@ def test_scaled_copies_masks_and_hidden_files_are_no_photos(tmp_path):
     assert [photo.name for photo in photos_in(tmp_path)] == ["a.jpg"]
 
 
+def test_a_turn_is_told_from_steps_along_a_wall():
+    camera = np.array([[700, 0, 320], [0, 700, 240], [0, 0, 1]])
+    turns = [about("y", 0.2), about("z", 0.3) @ about("x", 0.1), about("x", -0.15) @ about("y", 0.1)]
+    steps = [np.outer(step, [0, 0, 1]) for step in ([0.2, 0, 0], [0, 0.2, 0], [0.1, 0.1, 0.1])]  # of the distance
+    turned = [3 * camera @ turn @ np.linalg.inv(camera) for turn in turns]
+    walked = [camera @ (turn + step) @ np.linalg.inv(camera) for turn, step in zip(turns, steps, strict=True)]
+    assert turn_error(np.stack(turned), [(480, 640)] * 3) < TURN / 3
+    assert turn_error(np.stack(walked), [(480, 640)] * 3) > 3 * TURN
+
+
+def about(axis: str, angle: float) -> np.ndarray:
+    first, second = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+    turn = np.eye(3)
+    turn[[first, second], [first, second]] = np.cos(angle)
+    turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
+    return turn
+
+
 def test_two_groups_are_told_apart():
     links = ((0, 1), (1, 2), (3, 4))
-    (sentence,) = advice(Matches((500,) * 5, links, 0.0), "abcde", [0, 1, 2])
+    (sentence,) = advice(Matches((500,) * 5, links, ()), "abcde", [0, 1, 2])
     assert "3 with 'a', 2 with 'd'" in sentence

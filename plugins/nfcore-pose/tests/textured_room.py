@@ -8,6 +8,8 @@ import numpy as np
 from PIL import Image
 
 WIDTH, HEIGHT, FOCAL = 240, 180, 220.0
+#: Photos of the room that most tests use.
+COUNT = 7
 _TEXTURE = 192
 _SAMPLES = 2
 
@@ -76,6 +78,12 @@ def save_photos(folder: Path, poses: np.ndarray, seed: int = 0, names: list[str]
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo(pose, seed)).save(file)
     return folder
+
+
+def save_room(folder: Path) -> Path:
+    """Write the photos that most tests use, with names that need care: posed once for all tests."""
+    names = [f"Küche {'a' if index < 4 else 'b'}/{index} ok.png" for index in range(COUNT)]
+    return save_photos(folder, walk(COUNT), names=names)
 
 
 def disagreement(found: np.ndarray, truth: np.ndarray) -> tuple[float, float]:

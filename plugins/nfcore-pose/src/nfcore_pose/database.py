@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pycolmap
+from numpy.typing import NDArray
 
 from nfcore_pose.job import Job, copy_name
 from nfcore_pose.pairs import largest_features
@@ -72,7 +74,7 @@ def unmatched(file: Path, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]
         ]
 
 
-def all_largest_features(file: Path, photos: int) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def all_largest_features(file: Path, photos: int) -> list[NDArray[np.float32]]:
     """Return the descriptors of each photo's largest features; see ``pairs.largest_features``."""
     with pycolmap.Database.open(file) as database:
         found = []
@@ -80,3 +82,10 @@ def all_largest_features(file: Path, photos: int) -> list[np.ndarray[tuple[int, 
             scales = np.asarray(database.read_keypoints(number))[:, 2]
             found.append(largest_features(scales, np.asarray(database.read_descriptors(number).data)))
         return found
+
+
+def homographies(file: Path, pairs: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """Return the homographies (n, 3, 3) from pixels of the first to pixels of the second photo of each pair."""
+    with pycolmap.Database.open(file) as database:
+        found = [database.read_two_view_geometry(first + 1, second + 1).H for first, second in pairs]
+    return np.stack([np.eye(3) if homography is None else homography for homography in found])

@@ -16,10 +16,8 @@ _LINK = 15
 _FEW_FEATURES = 150
 #: COLMAP's numbers for pairs that a turn of the camera, or a flat surface, explains.
 _HOMOGRAPHIES = (4, 5, 6)
-#: Share of such pairs from which on the camera only turned.
+#: Share of such pairs from which on the camera may only have turned.
 _MOSTLY = 0.8
-#: Degrees between rays to a point that COLMAP finds where there is no depth: it asks for 4 at least.
-_SMALL_ANGLE = 6.0
 #: COLMAP's pair number is first * this + second.
 _PAIR_BASE = 2147483647
 
@@ -31,13 +29,18 @@ class Matches:
     Args:
         features: how many features each photo has.
         links: pairs of photos (indices) that share enough features.
-        flat: share of these pairs that a turn of the camera, or a flat surface, explains.
+        flat: those of them that a turn of the camera, or a flat surface, explains.
 
     """
 
     features: tuple[int, ...]
     links: tuple[tuple[int, int], ...]
-    flat: float
+    flat: tuple[tuple[int, int], ...]
+
+    @property
+    def are_flat(self) -> bool:
+        """Whether nearly all pairs are explained without depth."""
+        return len(self.flat) >= _MOSTLY * max(len(self.links), 1)
 
     @property
     def groups(self) -> list[list[int]]:
@@ -57,34 +60,23 @@ def read_matches(database: Path) -> Matches:
         pairs = connection.execute(
             "SELECT pair_id, config FROM two_view_geometries WHERE rows >= ? ORDER BY pair_id", (_LINK,)
         ).fetchall()
-    links = tuple((pair // _PAIR_BASE - 1, pair % _PAIR_BASE - 1) for pair, _ in pairs)
-    flat = sum(config in _HOMOGRAPHIES for _, config in pairs) / len(pairs) if pairs else 0.0
-    return Matches(tuple(features), links, flat)
+    links = {pair: (pair // _PAIR_BASE - 1, pair % _PAIR_BASE - 1) for pair, _ in pairs}
+    flat = tuple(links[pair] for pair, config in pairs if config in _HOMOGRAPHIES)
+    return Matches(tuple(features), tuple(links.values()), flat)
 
 
-def only_turned(matches: Matches, triangulation_angle: float) -> bool:
-    """Return whether a reconstruction is made up, since the camera did not move.
-
-    A turn of the camera explains the matches then, as a flat surface would, and rays to a point hardly differ in
-    direction, which those to a flat surface do.
-
-    Args:
-        matches: of all photos.
-        triangulation_angle: between the rays to a point, degrees.
-
-    """
-    return matches.flat >= _MOSTLY and triangulation_angle < _SMALL_ANGLE
-
-
-def advice(matches: Matches, names: Sequence[str], registered: Iterable[int]) -> list[str]:
+def advice(
+    matches: Matches, names: Sequence[str], registered: Iterable[int], only_turned: bool = False
+) -> list[str]:
     """Return sentences about why photos have no pose, and what would help; empty if all have one.
 
     Args:
         matches: of all photos.
         names: of the photos.
         registered: indices of the photos with a pose.
+        only_turned: whether the camera turned without a step.
 
-    >>> advice(Matches((900, 900, 900, 900), ((0, 1), (2, 3)), 0.0), "abcd", [])
+    >>> advice(Matches((900, 900, 900, 900), ((0, 1), (2, 3)), ()), "abcd", [])
     ["the photos fall into 2 groups that share too few features (2 with 'a', 2 with 'c'): take photos in between"]
     """
     missing = sorted(set(range(len(names))) - set(registered))
@@ -105,7 +97,7 @@ def advice(matches: Matches, names: Sequence[str], registered: Iterable[int]) ->
             f"the photos fall into {len(groups)} groups that share too few features ({listed}): "
             "take photos in between"
         )
-    elif matches.flat >= _MOSTLY:
+    elif only_turned:
         found.append(
             "the camera only turned, or did not move: walk around the scene, a step or more between photos"
         )

@@ -98,11 +98,12 @@ def _match(folder: Path, job: Job, pairs: list[Pair], tell: Tell) -> None:
 
 def _map(folder: Path, job: Job, tell: Tell) -> pycolmap.Reconstruction | None:
     """Return the largest model: poses and points from the matches, photo by photo."""
+    # One thread: with several, the same photos give slightly different poses each time.
     options = pycolmap.IncrementalPipelineOptions(
-        num_threads=job.threads, random_seed=job.seed, min_model_size=_SMALLEST, max_num_models=_MODELS
+        num_threads=1, random_seed=job.seed, min_model_size=_SMALLEST, max_num_models=_MODELS
     )
     options.mapper.random_seed = job.seed
-    options.mapper.num_threads = job.threads
+    options.mapper.num_threads = 1
     total, done = len(job.photos), 0
 
     def first_two() -> None:

@@ -11,14 +11,20 @@ import sys
 import threading
 from pathlib import Path
 
-import numpy as np
 import pycolmap
 
 from nfcore.io import write_atomic
-from nfcore_pose.diagnosis import advice, only_turned, read_matches
+from nfcore_pose.database import homographies
+from nfcore_pose.diagnosis import Matches, advice, read_matches
 from nfcore_pose.job import DATABASE, JOB, MODEL, Event, Job, Posed
 from nfcore_pose.model_writer import write_model
 from nfcore_pose.structure import reconstruct
+from nfcore_pose.turning import TURN, turn_error
+
+#: Pairs that are looked at for whether the camera only turned.
+_PAIRS = 200
+#: A reconstruction of fewer points is no reconstruction: a depth range needs 20.
+_FEWEST_POINTS = 20
 
 
 def main(folder: Path) -> None:
@@ -28,11 +34,12 @@ def main(folder: Path) -> None:
     job = Job.model_validate_json((folder / JOB).read_bytes())
     model = reconstruct(folder, job, _tell)
     matches = read_matches(folder / DATABASE)
-    if model is not None and only_turned(matches, triangulation_angle(model)):
+    only_turned = _only_turned(matches, job, folder / DATABASE)
+    if model is not None and (only_turned or model.num_points3D() < _FEWEST_POINTS):
         model = None
     names = [photo.name for photo in job.photos]
     registered = [] if model is None else sorted(number - 1 for number in model.reg_image_ids())
-    found = advice(matches, names, registered)
+    found = advice(matches, names, registered, only_turned)
     if model is None:
         _tell(Event(failure="; ".join(found)))
         return
@@ -50,15 +57,13 @@ def main(folder: Path) -> None:
     write_atomic(folder / MODEL / "poses.json", posed.model_dump_json(indent=2) + "\n")
 
 
-def triangulation_angle(model: pycolmap.Reconstruction) -> float:
-    """Return the median, over the points, of the largest angle between two rays to a point, in degrees."""
-    places = {number: model.images[number].projection_center() for number in model.reg_image_ids()}
-    angles = []
-    for point in model.points3D.values():
-        rays = point.xyz - np.stack([places[seen.image_id] for seen in point.track.elements])
-        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
-        angles.append(np.degrees(np.arccos(np.clip((rays @ rays.T).min(), -1, 1))))
-    return float(np.median(angles))
+def _only_turned(matches: Matches, job: Job, database: Path) -> bool:
+    """Return whether the camera turned without a step, so that a reconstruction is made up."""
+    if not matches.flat or not matches.are_flat:
+        return False
+    pairs = matches.flat[:: max(1, len(matches.flat) // _PAIRS)]
+    sizes = [(job.photos[first].height, job.photos[first].width) for first, _ in pairs]
+    return turn_error(homographies(database, pairs), sizes) < TURN
 
 
 def _tell(event: Event) -> None:
