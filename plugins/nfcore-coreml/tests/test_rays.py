@@ -25,28 +25,51 @@ def enlarged(cameras: nfcore.Cameras, factor: int) -> nfcore.Cameras:
     return nfcore.Cameras(cameras.poses, cameras.intrinsics * factor, *size)
 
 
-def test_rays_give_the_image_of_their_camera(student, tmp_path):
-    said = CoreML(CoreML.Options(form="rays")).export(student, tmp_path)
+@pytest.fixture(scope="module")
+def of_rays(tmp_path_factory):
+    """Export a student in the form of rays, once for each set of options: its folder, what the exporter says."""
+    made = {}
+
+    def export(student, **options):
+        key = (student, tuple(options.items()))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("rays")
+            made[key] = folder, CoreML(CoreML.Options(form="rays", **options)).export(student, folder)
+        return made[key]
+
+    return export
+
+
+def test_rays_give_the_image_of_their_camera(student, of_rays):
+    folder, said = of_rays(student)
     rows, columns = student.grid
     assert [port.shape for port in said.files[0].inputs] == [(1, 3, rows, columns)] * 2
     camera = student.cameras[:1]
-    image = Program(Package.read(tmp_path / OF_RAYS))(**rays_of(camera, student.scale))["image"]
+    image = Program(Package.read(folder / OF_RAYS))(**rays_of(camera, student.scale))["image"]
     assert psnr(image, student.render(camera)) > 70
 
 
-def test_the_runner_makes_the_rays_from_the_files_alone(student, tmp_path):
-    exporter = CoreML(CoreML.Options(form="rays"))
-    exporter.export(student, tmp_path)
-    images = exporter.load(tmp_path).render(student.cameras.poses, student.cameras.intrinsics)
+def test_the_runner_makes_the_rays_from_the_files_alone(student, of_rays):
+    folder, _ = of_rays(student)
+    runner = CoreML(CoreML.Options(form="rays")).load(folder)
+    images = runner.render(student.cameras.poses, student.cameras.intrinsics)
     assert psnr(images, student.render(student.cameras)) > 70
 
 
-@pytest.mark.parametrize("precision", ["fp16", "palette-8", "int8"])
-def test_a_range_of_sizes_gives_images_of_any_of_them(precision, student, tmp_path):
-    options = CoreML.Options(form="rays", ray_counts=(4, 30), precision=precision)
-    said = CoreML(options).export(student, tmp_path)
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("plain_student", "fp16"),
+        ("box_student", "fp16"),
+        ("plain_student", "palette-8"),
+        ("box_student", "int8"),
+    ],
+)
+def test_a_range_of_sizes_gives_images_of_any_of_them(name, precision, of_rays, request):
+    student = request.getfixturevalue(name)
+    folder, said = of_rays(student, ray_counts=(4, 30), precision=precision)
     assert said.files[0].outputs[0].shape == (1, 3, "height", "width")
-    program = Program(Package.read(tmp_path / OF_RAYS))
+    program = Program(Package.read(folder / OF_RAYS))
     for factor in (1, 2):
         cameras = enlarged(student.cameras[:1], factor)
         image = program(**rays_of(cameras, student.scale))["image"]
@@ -54,9 +77,9 @@ def test_a_range_of_sizes_gives_images_of_any_of_them(precision, student, tmp_pa
         assert psnr(image, student.render(cameras)) > (70 if precision == "fp16" else 40)
 
 
-def test_the_students_own_grid_is_the_default_size(box_student, tmp_path):
-    CoreML(CoreML.Options(form="rays", ray_counts=(4, 30))).export(box_student, tmp_path)
-    given = Package.read(tmp_path / OF_RAYS).model.description.input[0].type.multiArrayType
+def test_the_students_own_grid_is_the_default_size(box_student, of_rays):
+    folder, _ = of_rays(box_student, ray_counts=(4, 30), precision="fp16")
+    given = Package.read(folder / OF_RAYS).model.description.input[0].type.multiArrayType
     assert list(given.shape) == [1, 3, *box_student.grid]
     assert [(r.lowerBound, r.upperBound) for r in given.shapeRange.sizeRanges] == [
         (1, 1),
@@ -66,11 +89,11 @@ def test_the_students_own_grid_is_the_default_size(box_student, tmp_path):
     ]
 
 
-def test_a_size_out_of_the_range_is_refused(box_student, tmp_path):
-    CoreML(CoreML.Options(form="rays", ray_counts=(4, 30))).export(box_student, tmp_path)
+def test_a_size_out_of_the_range_is_refused(box_student, of_rays):
+    folder, _ = of_rays(box_student, ray_counts=(4, 30), precision="fp16")
     rays = torch.zeros(1, 3, 31, 10)
     with pytest.raises(nfcore.UserError, match=r"takes inputs origins: float32 \[1, 3, \?, \?\], "):
-        Program(Package.read(tmp_path / OF_RAYS))(origins=rays, directions=rays)
+        Program(Package.read(folder / OF_RAYS))(origins=rays, directions=rays)
 
 
 @pytest.mark.parametrize(
