@@ -101,7 +101,7 @@ def test_a_folder_that_none_reads_is_answered_with_what_each_looks_for(folder):
         recognised(folder, manager(a=SOURCES))
 
 
-@pytest.mark.parametrize("file", ["a.JPG", "holiday/a.jpg"])
+@pytest.mark.parametrize("file", ["a.JPG", "images/a.jpg", "holiday/a.jpg"])
 def test_a_folder_of_plain_files_goes_to_the_ray_source_that_reads_them(folder, file):
     (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text("")
@@ -112,6 +112,14 @@ def test_a_marker_goes_before_plain_files(folder):
     (folder / "a.jpg").write_text("")
     (folder / "poses.npy").write_text("")
     assert recognised(folder, manager(a=[*SOURCES, posing("plain", ".jpg")])) == "numbers"
+
+
+def test_photos_of_a_data_set_that_lacks_a_file_are_no_plain_files(folder):
+    (folder / "train").mkdir()
+    (folder / "train" / "a.jpg").write_text("")
+    (folder / "transforms_test.json").write_text("")
+    with pytest.raises(UserError, match=r"transforms_train\.json is missing"):
+        recognised(folder, manager(a=[posing("plain", ".jpg")]))
 
 
 def test_hidden_files_are_not_plain_files(folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,15 @@ def _offers(place: Path, manager: PluginManager) -> _Offers:
     found = [(p, c) for p, c in offers if any((place / marker).exists() for marker in c.markers)]
     if found:
         return found
-    suffixes = {file.suffix.lower() for file in _plain_files(place)}
+    found = _reading(_plain_files(place, ("*", "images/*")), offers)
+    if found or not place.is_dir() or next_step(place, [marker for _, c in offers for marker in c.markers]):
+        return found
+    return _reading(_plain_files(place, ("*/*", "images/*/*")), offers)
+
+
+def _reading(files: Iterable[Path], offers: _Offers) -> _Offers:
+    """Return the ray sources that read such plain files."""
+    suffixes = {file.suffix.lower() for file in files}
     return [(p, c) for p, c in offers if suffixes.intersection(c.suffixes)]
 
 
@@ -92,12 +100,12 @@ def _folder_of(path: Path, manager: PluginManager) -> Path:
     return path
 
 
-def _plain_files(place: Path) -> Iterator[Path]:
-    """Yield the file itself, or those in the folder and in its sub-folders, without hidden ones."""
+def _plain_files(place: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the file itself, or those in the folder that have one of the patterns, without hidden ones."""
     if not place.is_dir():
         yield place
         return
-    for pattern in ("*", "*/*"):
+    for pattern in patterns:
         for file in place.glob(pattern):
             if not any(part.startswith(".") for part in file.relative_to(place).parts) and file.is_file():
                 yield file

@@ -12,6 +12,7 @@ import nfcore
 from nfcore import Cameras, Points, Scene, Split, UserError, Views
 from nfcore.ui import Console
 from nfcore_pose.estimation import posed_capture
+from nfcore_pose.job import Posed
 from nfcore_pose.options import PosingOptions
 
 #: The ray source that reads what is written here.
@@ -48,8 +49,7 @@ class Photos(nfcore.RaySource):
         super().__init__(options, image_size)
         with Console(pictures=False) as console:
             capture = posed_capture(options.path, options, console)
-            for sentence in _shortcomings(capture.posed.registered, capture.posed.photos, capture.posed.advice):
-                console.note(sentence)
+        self._notes = _shortcomings(capture.posed)
         passed_on = options.reading | {"path": capture.folder}
         try:
             self._posed = nfcore.plugins().build("ray_source", _READER, passed_on, image_size)
@@ -71,6 +71,11 @@ class Photos(nfcore.RaySource):
         """The points that were reconstructed along with the poses."""
         return self._posed.points
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Photos without a pose and why, and what ``colmap`` has to say."""
+        return (*self._notes, *self._posed.notes)
+
     def views(self, split: Split) -> Views:
         """Return the posed photos of one split; see ``nfcore.RaySource.views``."""
         return self._posed.views(split)
@@ -80,7 +85,8 @@ class Photos(nfcore.RaySource):
         return self._posed.sample_cameras(n, generator)
 
 
-def _shortcomings(registered: int, photos: int, advice: tuple[str, ...]) -> list[str]:
-    if registered == photos:
+def _shortcomings(posed: Posed) -> list[str]:
+    if posed.registered == posed.photos:
         return []
-    return [f"{photos - registered} of {photos} photos have no pose and are left out: {'; '.join(advice)}"]
+    without = f"{posed.photos - posed.registered} of {posed.photos} photos have no pose and are left out"
+    return [f"{without}: {'; '.join(posed.advice)}"]
