@@ -11,10 +11,10 @@ from typing import Any
 
 import nfcore
 import nfcore.runs
-from nfcore import LightField, NfcoreError, SceneModel
+from nfcore import NfcoreError
 from nfcore.config import StageConfig
 from nfcore.exports import manifests
-from nfcore.runs import ModelFile, Run
+from nfcore.runs import Artifacts, ModelFile, Run
 from nfcore_web.exporter import FILE
 from nfcore_web.page import template, text
 from nfcore_web.progress import REPORT, previews, progress
@@ -104,21 +104,21 @@ class Site:
         if self.viewer is not None:
             return
         if self.artifacts is None:
-            self.viewer = self._viewer(ModelFile(self.path, device="cpu").shown, self.path)
+            self.viewer = self._viewer(ModelFile(self.path, device="cpu"), self.path)
             return
         while not self.artifacts.finished:
             if self.closed.wait(_WAIT):
                 return
         file = self.artifacts.exportable_file(self.artifacts.renderer)
-        self.viewer = self._viewer(self.artifacts.shown, file)
+        self.viewer = self._viewer(self.artifacts, file)
 
-    def _viewer(self, model: SceneModel, file: Path) -> Resource | None:
-        """Return a page that the run has exported from the model's ``file``, or a new one if it is a student."""
+    def _viewer(self, opened: Artifacts | ModelFile, file: Path) -> Resource | None:
+        """Return a page that the run has exported from its model's ``file``, or a new one if that is a student."""
         page = self._exported(file)
-        if page is None and isinstance(model, LightField):
+        if page is None and opened.renderer == "student":
             exporter: Any = nfcore.plugins().build("exporter", "nfcore-web/web", {"title": self.title[:80]})
             with tempfile.TemporaryDirectory() as folder:
-                exporter.export(model, Path(folder))
+                exporter.export(opened.student, Path(folder))
                 page = (Path(folder) / FILE).read_bytes()
         return None if page is None else Resource(page, "text/html; charset=utf-8")
 

@@ -165,10 +165,14 @@ function showPreviews(previews) {
 
 // -- news -----------------------------------------------------------------------------------------
 
+// Whether the model that is shown is finished, but not yet whether there is a viewer of it.
+const preparing = ({ working, progress, student }) =>
+  working && (!progress || progress.finished.includes(student ? "finetune" : "teach"));
+
 function headline(state) {
   const { problem, working, progress, student } = state;
   if (problem) return problem;
-  if (working && (!progress || progress.finished.includes("finetune"))) return "Preparing the viewer …";
+  if (preparing(state)) return "Preparing the viewer …";
   if (working && progress?.stage) return `${progress.stage}, step ${stepOf(progress)}, ${progress.idle} s ago`;
   if (working) return `Waiting for the ${student ? "student" : "teacher"} …`;
   return "";
@@ -195,7 +199,9 @@ async function look() {
 
 // A run without a viewer opens with its report, or with its progress while it trains.
 let opened = false;
-function openFirst({ student, viewer, progress }) {
+function openFirst(state) {
+  const { student, viewer, progress } = state;
+  if (!student && preparing(state)) return; // a page of its teacher, or none
   opened = true;
   const chosen = tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.hash);
   if (chosen) open(chosen);
