@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -227,13 +228,14 @@ def export(
         return
     from nfcore import runs
     from nfcore.runs.exporting import added_exports
+    from nfcore.runs.lock import locked
 
     folder = run_folder(run)
     opened = runs.Run(folder)
     before = opened.config.export
     chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
     check_exports(opened.config.model_copy(update={"export": chosen}), plugins())
-    with added_exports(opened, chosen, again=again):
+    with locked(opened.folder, partial(typer.echo, err=True)), added_exports(opened, chosen, again=again):
         work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
 
 

@@ -59,6 +59,7 @@ def shrink(
     from nfcore import runs
     from nfcore.exports.parity import compare
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
+    from nfcore.runs.lock import locked
     from nfcore.shrinking.candidate_cache import CandidateCache
     from nfcore.shrinking.candidates import measure_candidates
     from nfcore.shrinking.pareto_selection import Limits, smallest
@@ -78,7 +79,7 @@ def shrink(
     if again:
         measured_before.unlink(missing_ok=True)
     model = artifacts.exportable(_takes(names))
-    with Console(quiet=quiet) as console:
+    with Console(quiet=quiet) as console, locked(opened.folder, console.note):
         source = artifacts.source
         reference = photo_reference(model, validation_images(source), photos)
         cache = CandidateCache(reference, plugins(), measured_before)

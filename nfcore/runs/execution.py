@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from nfcore.config.resolve import Configured
@@ -18,6 +21,7 @@ from nfcore.runs import provenance
 from nfcore.runs.artifacts import Artifacts, open_run
 from nfcore.runs.calibration import as_calibrated, check_minutes, planned
 from nfcore.runs.folder import Run
+from nfcore.runs.lock import locked
 from nfcore.runs.preflight import preflight
 from nfcore.runs.report import write_report
 from nfcore.runs.scene import open_scene
@@ -38,6 +42,7 @@ def execute(
     console: Console | None = None,
     command: str | None = None,
     estimate: bool = False,
+    patience: float = 0.0,
 ) -> Artifacts:
     """Execute the unfinished stages of a run and return its artifacts.
 
@@ -60,17 +65,23 @@ def execute(
         console: shows progress; nothing is shown by default.
         command: the command line, for the run's provenance; the running script by default.
         estimate: whether the console says before a new run how long its training will take.
+        patience: seconds to wait for another process that works on the run.
 
     Raises:
+        NfcoreError: another process works on the run.
         UserError: the folder contains another run, a data set or setting is wrong, an earlier stage is unfinished.
         ExportsFailedError: some exports failed; everything else is finished.
 
     """
     folder, components, console = Path(folder), components or plugins(), console or Console(quiet=True)
     configured = Configured(config, {}) if isinstance(config, PipelineConfig) else config
-    with distributed.joined():
+    folder = folder.absolute()  # once: later changes of the working folder have no effect
+    with distributed.joined(), ExitStack() as stack:
         if distributed.first():
-            artifacts = _open(folder, configured, resume, change, components, console, estimate)
+            lock = partial(stack.enter_context, locked(folder, console.note, patience))
+            if (folder / "config.toml").exists():
+                lock()
+            artifacts = _open(folder, configured, resume, change, components, console, estimate, lock)
             if again and stage is not None:
                 artifacts.run.forget(stage)
         distributed.wait()
@@ -104,8 +115,12 @@ def _open(
     components: PluginManager,
     console: Console,
     estimate: bool,
+    lock: Callable[[], None],
 ) -> Artifacts:
-    """Return the run in ``folder``, created if there is none. Errors are raised before anything is changed."""
+    """Return the run in ``folder``, created if there is none. Errors are raised before anything is changed.
+
+    ``lock`` is called before the folder of a new run is created.
+    """
     if configured is None:
         return open_run(folder, components)
     config, note = configured.config, console.note if estimate else None
@@ -117,6 +132,7 @@ def _open(
         preflight(config, source, components)
         _warn(source, console)
         config = planned(config, source, components, note)
+        lock()
         return Artifacts(Run.create(folder, config, resume=resume), components, source)
     run = Run(folder)
     config = as_calibrated(config, run.config)

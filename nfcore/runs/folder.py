@@ -15,6 +15,7 @@ from nfcore.errors import UserError
 from nfcore.io.atomic import read_toml, write_atomic, write_json
 from nfcore.io.records import read_record
 from nfcore.options import parse
+from nfcore.runs.lock import LOCK
 from nfcore.runs.results import Results, measured
 
 
@@ -30,7 +31,7 @@ class Run:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder = folder.absolute()  # once: later changes of the working folder have no effect
         config = self.config_file
         if not config.is_file():
             raise UserError(f"{folder}: no run here (it has no config.toml); 'nfcore run RECIPE' makes one")
@@ -58,7 +59,7 @@ class Run:
             if config != run.config:
                 run.set_config(config)
             return run
-        if folder.is_dir() and any(folder.iterdir()):
+        if any(path.is_file() and path != folder / LOCK for path in folder.rglob("*")):
             raise UserError(f"{folder} is not empty and holds no run: choose another --name")
         write_atomic(file, _as_toml(config))
         return cls(folder)

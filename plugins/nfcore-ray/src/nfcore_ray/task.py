@@ -8,8 +8,6 @@ import threading
 import time
 import traceback
 
-from filelock import FileLock, Timeout
-
 from nfcore import NfcoreError, UserError, plugins
 from nfcore.io import write_json
 from nfcore.plugin import reason, use_plugin_folders
@@ -64,16 +62,7 @@ def _settle(task: Task) -> None:
 def _do(task: Task) -> None:
     if not task.folder.is_dir():
         raise UserError(f"{socket.gethostname()} does not see {task.folder}: all machines must share it")
-    lock = FileLock(task.started.with_suffix(".lock"))
-    try:
-        with lock.acquire(timeout=_LOCK_SECONDS):
-            write_json(task.started, {"host": socket.gethostname(), "pid": os.getpid()})
-            _do_all_stages(task)
-    except Timeout:
-        raise NfcoreError(f"{task.folder / task.name}: another process works on this run") from None
-
-
-def _do_all_stages(task: Task) -> None:
+    write_json(task.started, {"host": socket.gethostname(), "pid": os.getpid()})
     import torch
 
     from nfcore.config import Configured, PipelineConfig, parse
@@ -83,4 +72,11 @@ def _do_all_stages(task: Task) -> None:
     folder = task.folder / task.name
     config = parse(PipelineConfig, task.config, str(folder))
     configured = Configured(config, task.sources)
-    execute(folder, configured, resume=True, components=plugins(), command=command_line(task.arguments))
+    execute(
+        folder,
+        configured,
+        resume=True,
+        components=plugins(),
+        command=command_line(task.arguments),
+        patience=_LOCK_SECONDS,
+    )
