@@ -71,6 +71,7 @@ def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
         "teacher.safetensors",
         "student.safetensors",
         "state/results.json",
+        "state/run.lock",
         "state/distilled.safetensors",
         "previews/comparison.png",
         "previews/orbit.mp4",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nfcore.io.atomic import read_toml as read_toml
     from nfcore.io.atomic import write_atomic as write_atomic
     from nfcore.io.atomic import write_json as write_json
+    from nfcore.io.files import inside as inside
     from nfcore.io.files import open_file as open_file
     from nfcore.io.files import read_file as read_file
     from nfcore.io.images import save_png as save_png
@@ -24,7 +25,7 @@ else:
         __name__,
         {
             "nfcore.io.atomic": ("atomic_path", "read_json", "read_toml", "write_atomic", "write_json"),
-            "nfcore.io.files": ("open_file", "read_file"),
+            "nfcore.io.files": ("inside", "open_file", "read_file"),
             "nfcore.io.images": ("save_png", "to_bytes"),
             "nfcore.io.tensors": ("State", "load_state", "save_state"),
         },

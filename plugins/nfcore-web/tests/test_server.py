@@ -117,3 +117,30 @@ def test_any_path_is_one_of_its_pages_or_not_found(server, path):
 def test_nonsense_does_not_stop_it(server, request_):
     raw(server, request_)
     assert ask(server, "GET", "/")[0].status == 200
+
+
+def test_a_body_is_not_read_as_the_next_request(server):
+    host = f"Host: 127.0.0.1:{server.server_port}".encode()
+    inner = b"GET /data.json HTTP/1.1\r\n" + host + b"\r\n\r\n"
+    length = f"Content-Length: {len(inner)}".encode()
+    answer = raw(server, b"GET / HTTP/1.1\r\n" + host + b"\r\n" + length + b"\r\n\r\n" + inner)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b'"a"' not in answer
+
+
+def test_two_hundred_clients_at_once_are_all_answered(server):
+    request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\nConnection: close\r\n\r\n".encode()
+    clients = [socket.create_connection(("127.0.0.1", server.server_port), timeout=30) for _ in range(200)]
+    for client in clients:
+        client.sendall(request)
+    answers = []
+    for client in clients:
+        with client:
+            answers.append(client.recv(65536))
+    assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+
+
+def test_only_a_reports_own_script_may_run():
+    page = Resource.report(b'<script type="application/json">{}</script><script>one()</script><p>two</p>')
+    assert page.policy.count("sha256-") == 1
+    assert "unsafe-inline" not in page.policy.partition("style-src")[0]

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from nfcore import NfcoreError
+
 #: The headers of every response. The first two isolate the page, so that WebAssembly may use threads.
 HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob: data:; "
-    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
 
 
+# What the view itself needs: its files, and the viewer and the report in frames.
+_OWN = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'"
+)
+# What the report needs: its own script, by its hash; no address but what it has in itself.
+_REPORT = "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; media-src data:"
+# What the viewer needs, which has a policy of its own in its file.
+_VIEWER = "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob: data:"
+_ALWAYS = "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+_SCRIPT = re.compile(rb"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+_DATA = re.compile(rb"""\btype\s*=\s*["']?(?!module|importmap|text/javascript)""", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Resource:
-    """The content at one address: bytes and their media type."""
+    """The content at one address: bytes, their media type, and what the page may load."""
 
     data: bytes
     media_type: str
+    policy: str = _OWN
+
+    @classmethod
+    def viewer(cls, data: bytes) -> Resource:
+        """Return an exported page."""
+        return cls(data, "text/html; charset=utf-8", _VIEWER)
+
+    @classmethod
+    def report(cls, data: bytes) -> Resource:
+        """Return a report, in which only the scripts that it has may run."""
+        scripts = [text for attributes, text in _SCRIPT.findall(data) if not _DATA.search(attributes)]
+        hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in scripts)
+        return cls(data, "text/html; charset=utf-8", _REPORT.format(hashes=hashes or "'none'"))
 
     @classmethod
     def html(cls, text: str) -> Resource:
@@ -58,6 +88,7 @@ class Server(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 1024  # the default of 5 loses clients that connect at once
 
     def __init__(self, find: Callable[[str], Resource | None], port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
@@ -89,7 +120,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Host") not in self.server.hosts:
             self.answer(HTTPStatus.MISDIRECTED_REQUEST, None)
             return
-        resource = self.server.find(self.path.partition("?")[0])
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # else its body would be read as the next request
+            self.answer(HTTPStatus.BAD_REQUEST, None, {"Connection": "close"})
+            return
+        try:
+            resource = self.server.find(self.path.partition("?")[0])
+        except (NfcoreError, OSError, ValueError) as error:
+            text = f"{error}\n".encode(errors="replace")
+            self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, Resource(text, "text/plain; charset=utf-8"))
+            return
         self.answer(HTTPStatus.OK if resource else HTTPStatus.NOT_FOUND, resource)
 
     do_HEAD = do_GET  # noqa: N815
@@ -98,7 +138,11 @@ class Handler(BaseHTTPRequestHandler):
         """Send one response; without a resource its text is the name of the status."""
         resource = resource or Resource(f"{status.phrase}\n".encode(), "text/plain; charset=utf-8")
         self.send_response(status)
-        own = {"Content-Type": resource.media_type, "Content-Length": str(len(resource.data))}
+        own = {
+            "Content-Type": resource.media_type,
+            "Content-Length": str(len(resource.data)),
+            "Content-Security-Policy": f"{resource.policy}; {_ALWAYS}",
+        }
         for name, value in (HEADERS | own | (more or {})).items():
             self.send_header(name, value)
         self.end_headers()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ import nfcore.runs
 from nfcore import NfcoreError
 from nfcore.config import StageConfig
 from nfcore.exports import manifests
+from nfcore.io import inside, open_file, read_file
 from nfcore.runs import Artifacts, ModelFile, Run
 from nfcore_web.exporter import FILE
 from nfcore_web.page import template, text
 from nfcore_web.progress import REPORT, previews, progress
 from nfcore_web.server import Resource
 
+_LARGEST_PAGE = 1 << 30
+_FRESH = 0.5  # seconds in which all clients get one state
 _WAIT = 2.0  # seconds between looks for a student that is still being trained
 
 
@@ -42,8 +46,9 @@ class Site:
         self.problem: str | None = None
         self.working = True
         self.closed = threading.Event()
+        self._lock, self._state = threading.Lock(), (-_FRESH, Resource.json({}))
         if path.suffix == ".html":
-            self.viewer = Resource(path.read_bytes(), "text/html; charset=utf-8")
+            self.viewer = Resource.viewer(read_file(path, _LARGEST_PAGE))
             self.working = False
 
     @property
@@ -59,28 +64,36 @@ class Site:
             "/": lambda: Resource.html(template("view.html").render(title=self.title)),
             "/view.css": lambda: Resource(text("view.css").encode(), "text/css; charset=utf-8"),
             "/view.js": lambda: Resource(text("view.js").encode(), "text/javascript; charset=utf-8"),
-            "/state.json": lambda: Resource.json(self.state()),
+            "/state.json": self._fresh_state,
         }
         report = self.run.folder / REPORT if self.run else None
-        if path == f"/{REPORT}" and report is not None and report.is_file():
-            return Resource(report.read_bytes(), "text/html; charset=utf-8")
+        if path == f"/{REPORT}" and self.run and report is not None and inside(report, self.run.folder):
+            return Resource.report(read_file(report, _LARGEST_PAGE))
         if path in fixed:
             return fixed[path]()
         return self._preview(path)
 
+    def _fresh_state(self) -> Resource:
+        """Return the state, read again only after half a second, however many ask for it."""
+        with self._lock:
+            if time.monotonic() - self._state[0] >= _FRESH:
+                self._state = time.monotonic(), Resource.json(self.state())
+            return self._state[1]
+
     def state(self) -> dict[str, Any]:
         """Return the state of the pages for the browser."""
+        found = self._progress(self.run) if self.run else None
         return {
             "viewer": self.viewer is not None,
             "student": self.run is None or self.run.config.student is not None,
             "working": self.working,
-            "problem": self.problem,
-            "progress": self._progress(self.run) if self.run else None,
+            "problem": self.problem or (found or {}).get("problem"),
+            "progress": found,
         }
 
     def _progress(self, run: Run) -> dict[str, Any]:
         """Return the run's progress, with its stage's number of steps if the configuration has it."""
-        found = progress(run.folder)
+        found = progress(run)
         stage = getattr(run.config, found["stage"] or "", None)
         return found | {"total": stage.steps if isinstance(stage, StageConfig) else None}
 
@@ -120,23 +133,23 @@ class Site:
             with tempfile.TemporaryDirectory() as folder:
                 exporter.export(opened.student, Path(folder))
                 page = (Path(folder) / FILE).read_bytes()
-        return None if page is None else Resource(page, "text/html; charset=utf-8")
+        return None if page is None else Resource.viewer(page)
 
     def _exported(self, file: Path) -> bytes | None:
         """Return the page of an export of the model as it is now in its ``file``; None if there is none."""
         if self.artifacts is None:
             return None
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         for folder, manifest in manifests(self.artifacts.run.exports_folder):
             pages = (content.path for content in manifest.contents if content.path.endswith(".html"))
             if manifest.model.sha256 == digest and (page := next(pages, None)):
-                return (folder / page).read_bytes()
+                return read_file(folder / page, _LARGEST_PAGE) if inside(folder / page, folder) else None
         return None
 
     def _preview(self, path: str) -> Resource | None:
         match path.split("/"):
             case ["", "previews", name] if self.run:
                 preview = previews(self.run.folder).get(name)
-                return Resource.png(preview.read_bytes()) if preview else None
+                return Resource.png(read_file(preview)) if preview else None
         return None
