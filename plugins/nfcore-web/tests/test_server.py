@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nfcore_web.server import HEADERS, Resource, Server
@@ -105,6 +105,7 @@ def test_paths_outside_its_pages_are_not_found(server, path):
 
 
 @given(path=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40))
+@settings(deadline=None)
 def test_any_path_is_one_of_its_pages_or_not_found(server, path):
     answer, _ = ask(server, "GET", f"/{path}")
     found = "/" + path.lstrip("/").partition("?")[0]  # the server takes several slashes at the start for one
