@@ -30,7 +30,7 @@ def measure(teachers: str = "") -> list[dict[str, Any]]:
     """Return a row for each field and rounding; ``teachers`` names files of fitted ones, separated by commas."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(scene())}, SIZE)
     views = source.views("test")
     rows = []

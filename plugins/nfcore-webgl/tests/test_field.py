@@ -196,3 +196,10 @@ def test_a_folder_without_a_file_says_which(exported, tmp_path):
     (tmp_path / "field.json").write_text(json.dumps(header))
     with pytest.raises(UserError, match="distances"):
         Archive.of_folder(tmp_path)
+
+
+def test_the_report_says_what_a_pixel_costs(exported):
+    small, large = (exported("box", values).exported.report["work of a pixel"] for values in (7, 15))
+    assert 0 < small["look-ups"] < large["look-ups"]
+    assert small["bytes"] == pytest.approx(32 * small["look-ups"], rel=0.01)
+    assert small["multiply-adds"] > 32 * small["look-ups"], "the network as well"

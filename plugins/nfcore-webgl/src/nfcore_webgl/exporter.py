@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -17,6 +18,7 @@ from nfcore_webgl.evaluator import Evaluator
 from nfcore_webgl.limits import check_textures
 from nfcore_webgl.page import build_page
 from nfcore_webgl.shaders import fragment_shader, vertex_shader, webgpu_shader
+from nfcore_webgl.work import work_per_pixel
 
 #: The page; and the folder of the same data and shaders for other programs.
 PAGE, FILES = "baked_field.html", "field"
@@ -86,8 +88,13 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
             precision="8 bits a value, fp32 arithmetic",
             target="browsers with WebGL2; apps and engines with GLSL ES 3.0 or WGSL",
             unverified=("frame rate on a phone: none was used",),
-            report=_report(baked, texture_bytes),
+            report=_report(baked, texture_bytes, model.cameras[0]),
         )
+
+    @classmethod
+    def variants(cls) -> Sequence[Mapping[str, object]]:
+        """More rounding takes fewer bytes."""
+        return tuple({"rounding": rounding} for rounding in (0.0, 0.3, 1.0))
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Load the field from the page, to be evaluated in torch.
@@ -109,8 +116,10 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
         return Runner("an evaluator of the page's data in torch (CPU)", render, timed=False)
 
 
-def _report(baked: Baked, texture_bytes: int) -> dict[str, object]:
+def _report(baked: Baked, texture_bytes: int, camera: Cameras) -> dict[str, object]:
+    evaluator = Evaluator(baked.archive.header, *baked.archive.decoded(PAGE))
     return {
+        "work of a pixel": work_per_pixel(evaluator, camera.to("cpu")),
         "bytes": {name: len(data) for name, data in baked.archive.blocks.items()},
         "texture bytes": texture_bytes,
         "vertices": baked.archive.header.blocks.codes.bytes // (1 + baked.archive.header.values),
