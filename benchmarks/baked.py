@@ -1,4 +1,4 @@
-"""A baked field as a page: bytes and quality by values and rounding; an 800x800 image against MobileR2L's."""
+"""A baked field (2400 steps) as a page: bytes and quality by values and rounding; 800x800 against MobileR2L."""
 
 from __future__ import annotations
 
