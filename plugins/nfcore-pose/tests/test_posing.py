@@ -34,8 +34,8 @@ def test_every_photo_gets_the_pose_that_it_was_taken_from(posed_room):
 
 def test_the_data_set_is_read_as_colmaps_and_as_transforms(posed_room, room):
     options = {"path": posed_room.folder, "test_every": 3}
-    for reader, more, names in (("colmap", {"images": "images"}, ""), ("transforms", {}, "images/")):
-        source = nfcore.plugins().build("ray_source", reader, options | more, 120)
+    for reader, names in (("colmap", ""), ("transforms", "images/")):
+        source = nfcore.plugins().build("ray_source", reader, options, 120)
         assert (len(source.views("train")), len(source.views("test"))) == (4, 3)
         assert f"{names}Küche a/0 ok.png" in source.views("test").names
     kept = (posed_room.folder / "images" / "Küche a" / "0 ok.png").read_bytes()

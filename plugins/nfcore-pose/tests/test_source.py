@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import textured_room
+from PIL import Image
 
 import nfcore
 from nfcore import UserError
@@ -26,6 +27,20 @@ def test_a_scene_may_be_a_folder_of_plain_photos(room):
     assert source.views("train").cameras.height == 88
     assert len(source.views("test")) == 2
     assert source.points is not None
+
+
+def test_masked_pixels_are_not_learned(tmp_path):
+    photos = textured_room.save_photos(tmp_path, textured_room.walk(5))
+    (tmp_path / "masks").mkdir()
+    mask = Image.new("L", (textured_room.WIDTH, textured_room.HEIGHT), 255)
+    mask.paste(0, (0, 0, 80, textured_room.HEIGHT))
+    for photo in photos.glob("*.png"):
+        mask.save(tmp_path / "masks" / photo.name)
+    source = nfcore.plugins().build("ray_source", "photos", {"path": photos, "features_at": 240}, 120)
+    masks = source.views("train").masks
+    assert masks is not None
+    assert masks[:, :, :36].all()
+    assert not masks[:, :, 44:].any()
 
 
 def test_an_option_that_no_one_knows_is_refused_with_the_nearest(room):

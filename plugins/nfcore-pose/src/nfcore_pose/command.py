@@ -83,9 +83,7 @@ def _write(capture: PosedCapture, out: Path) -> Path:
         return out / "scene.png"
     with atomic_path(out.resolve()) as new:
         shutil.copytree(capture.folder, new)
-        source = plugins().build(
-            "ray_source", "colmap", {"path": new, "images": "images"}, min(_PICTURED, capture.posed.error_at)
-        )
+        source = plugins().build("ray_source", "colmap", {"path": new}, min(_PICTURED, capture.posed.error_at))
         save_scene_picture(source, new / "scene.png")
     return out / "scene.png"
 

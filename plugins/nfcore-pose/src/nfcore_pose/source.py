@@ -41,7 +41,7 @@ class Photos(nfcore.RaySource):
         @property
         def reading(self) -> dict[str, object]:
             """The options that are passed on, by name."""
-            return {"images": "images"} | (self.model_extra or {})
+            return self.model_extra or {}
 
     options: Options
 
