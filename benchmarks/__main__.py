@@ -33,6 +33,7 @@ LONG = (
     "export_cost",
     "web",
     "baked",
+    "big_captures",
 )
 Row = dict[str, Any]
 

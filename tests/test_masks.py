@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,7 @@ from nfcore.config.schema import FinetuneConfig
 from nfcore.evaluation.error_maps import error_map
 from nfcore.evaluation.metrics import psnr, ssim, ssim_mobiler2l
 from nfcore.pipeline.evaluate import evaluate
+from nfcore.shrinking.quality import photo_reference, squared_errors
 from nfcore.training.loop import train
 from nfcore.views.crops import CropRule, sample_crops
 from nfcore.views.training_views import TrainingViews
@@ -34,6 +34,17 @@ def test_a_painted_square_that_is_ignored_changes_no_score():
     black, white = (evaluate(teacher, painted(PLAIN, colour)).scores for colour in (0.0, 1.0))
     assert black == white
     assert min(black["psnr"]) > 60 and min(black["ssim"]) > 0.999
+
+
+def test_photos_keep_their_masks_when_the_teachers_geometry_is_added():
+    photos = TrainingViews.of_photos(painted(PLAIN))
+    assert torch.equal(photos.with_geometry(tiny.fitted_model().teacher).masks, photos.masks)
+
+
+def test_the_errors_that_shrinking_expects_are_those_of_the_other_pixels_alone():
+    model = tiny.fitted_model()
+    black, white = (squared_errors(photo_reference(model, painted(PLAIN, c), 2)) for c in (0.0, 1.0))
+    assert torch.equal(black, white)
 
 
 def test_scores_are_those_of_the_other_pixels_alone():
@@ -105,4 +116,4 @@ def test_a_perfect_picture_of_what_counts_has_no_error():
     image = torch.rand(1, 3, 12, 12)
     ignored = torch.zeros(1, 12, 12, dtype=torch.bool)
     ignored[:, 0] = True
-    assert psnr(torch.where(ignored[:, None], 0, image), image, ignored).item() == math.inf
+    assert psnr(torch.where(ignored[:, None], 0, image), image, ignored).item() == 140

@@ -90,6 +90,16 @@ def test_a_whole_run_leaves_its_files_and_its_summary(run, manager, console):
     assert {line["stage"] for line in rows(run)} >= {"teach", "distill", "finetune", "evaluate", "render"}
 
 
+def test_a_new_run_prints_the_warnings_of_its_scene_before_it_trains(
+    tmp_path, manager, config, console, monkeypatch
+):
+    noted = []
+    monkeypatch.setattr(tiny.Ring, "notes", ("two photos are missing",))
+    monkeypatch.setattr(console, "note", noted.append)
+    execute(tmp_path / "new", config, stage="teach", components=manager, console=console)
+    assert noted[0] == "warning: two photos are missing" and any("only" in note for note in noted)
+
+
 def test_a_finished_stage_is_not_done_again(run, manager, console, monkeypatch):
     stages = scheduler(run, manager, console)
     stages.do("teach")

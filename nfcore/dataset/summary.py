@@ -15,7 +15,7 @@ from nfcore.geometry.uprightness import rolls, upright
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
-from nfcore.scene.photo_stack import PhotoStack
+from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 #: Novel cameras that are sampled to find their region.
 _NOVEL = 256
@@ -83,11 +83,15 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
             "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
             "a wrong box",
         ),
-        _named(train, torch.stack([photo.std() for photo in _small(train)]) < 0.01, "are of one colour"),
+        _named(train, torch.stack([photo.std() for photo in _small(train.images)]) < 0.01, "are of one colour"),
     ]
     if train.alpha is not None:
         found.append(
-            _named(train, torch.stack([alpha.amax() for alpha in train.alpha]) < 0.5, "are transparent all over")
+            _named(
+                train,
+                torch.stack([alpha.amax() for alpha in _small(train.alpha)]) < 0.5,
+                "are transparent all over",
+            )
         )
     if not scene.forward_facing:
         found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
@@ -130,9 +134,9 @@ def _calibration(cameras: Cameras) -> list[str]:
     return found
 
 
-def _small(views: Views) -> Iterable[Tensor]:
-    """Return the photos, small if they are large: no photo is decoded in full to look at all of them."""
-    return views.images.previews() if isinstance(views.images, PhotoStack) else views.images
+def _small(photos: Tensor | PhotoStack | AlphaStack) -> Iterable[Tensor]:
+    """Return photos or their alpha, small if they are large: none is decoded in full to look at all of them."""
+    return photos if isinstance(photos, Tensor) else photos.previews()
 
 
 def _named(views: Views, wrong: Tensor, what: str) -> str | None:
@@ -149,8 +153,8 @@ def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
     step = max(1, min(cameras.height, cameras.width) // _GRID)
     hits = []
     for index in range(len(cameras)):
-        coarse = cameras[index].rays()[:, ::step, ::step]
-        hits.append(_hits_box(coarse.flat(), scene).any())
+        coarse = cameras[index].resized(-(-cameras.height // step), -(-cameras.width // step))
+        hits.append(_hits_box(coarse.rays().flat(), scene).any())
     return torch.stack(hits)
 
 

@@ -51,6 +51,10 @@ RULES: dict[str, str] = {
     "ray_source.novel-rigid": "novel cameras have rigid poses",
     "ray_source.novel-repeatable": "the same state of the generator gives the same novel cameras",
     "ray_source.random-state": "novel cameras depend on the given generator alone",
+    "ray_source.masks": "masks ignore the same part of photos at every size",
+    "ray_source.metadata": "exposures are finite and above 0, times are finite",
+    "ray_source.points": "points are finite float32 in the cameras' world, with colours in [0, 1], or None",
+    "ray_source.notes": "notes are sentences of one line",
     "ray_source.missing-data": "a missing data set is a UserError that names it",
     # -- teachers ------------------------------------------------------------------------------------------
     "teacher.learns": "fit learns the scene from the photos",

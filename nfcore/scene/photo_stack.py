@@ -118,8 +118,12 @@ class PhotoStack:
         >>> [photo.shape for photo in photos.previews()]
         [torch.Size([100, 150, 3]), torch.Size([100, 150, 3])]
         """
+        yield from map(self._composited, self.decoded_previews())
+
+    def decoded_previews(self) -> Iterator[Tensor]:
+        """Yield each photo at a small size as it is decoded, (h, w, channels) uint8."""
         with ThreadPoolExecutor(_DECODERS) as pool:
-            yield from (self._composited(small) for small in pool.map(self._small, range(len(self))))
+            yield from pool.map(self._small, range(len(self)))
 
     def _small(self, index: int) -> Tensor:
         """Return one photo at a small size, (h, w, channels) uint8."""
@@ -197,6 +201,10 @@ class AlphaStack:
 
     def __getitem__(self, index: Index) -> Tensor:
         return self._photos.decoded(index)[..., 3].float() / 255
+
+    def previews(self) -> Iterator[Tensor]:
+        """Yield the alpha of each photo at a small size, (h, w) float32 in [0, 1]."""
+        return (small[..., 3].float() / 255 for small in self._photos.decoded_previews())
 
     def pixels(self, index: Tensor) -> Tensor:
         """Return the alpha (m,) of the pixels with the linear indices (m,) into (n, height, width)."""

@@ -43,9 +43,12 @@ def photo_reference(model: SceneModel, photos: Views, count: int) -> Reference:
 
 
 def squared_errors(reference: Reference) -> Tensor:
-    """Return the mean squared error (n,) of torch's images of the reference's n photos."""
-    photos = range(len(reference.torch_psnr))
-    return torch.stack([(reference.images[i].clamp(0, 1) - reference.photo(i)).square().mean() for i in photos])
+    """Return the mean squared error (n,) of torch's images of the reference's n photos, without ignored pixels."""
+    found = []
+    for i in range(len(reference.torch_psnr)):
+        errors, ignored = (reference.images[i].clamp(0, 1) - reference.photo(i)).square(), reference.ignored(i)
+        found.append(errors.mean() if ignored is None else errors[:, :, ~ignored[0]].mean())
+    return torch.stack(found)
 
 
 def expected_loss(errors: Tensor, added: float) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nfcore.errors import UserError
+from nfcore.interfaces import Points
 from nfcore.options import parse
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
@@ -92,6 +95,64 @@ class RaySourceConformance(PhotoRules):
         require_finite_cameras(cameras, "novel", "ray_source.novel-cameras")
         return cameras
 
+    # -- what photos and scenes may have besides -----------------------------------------------------------
+
+    @rule("ray_source.masks")
+    def test_masks_ignore_the_same_at_every_size(self) -> None:
+        """They are scaled with the photos; passes without masks."""
+        shares = []
+        for size in (self.image_size, self.image_size // 2):
+            masks = self.build(size).views("train").masks
+            shares.append(0.0 if masks is None else float(masks.float().mean()))
+        # A pixel that is ignored in part is ignored at the smaller size.
+        require(
+            shares[0] - 0.02 <= shares[1] <= 2 * shares[0] + 0.1,
+            found=f"masks ignore {shares[0]:.0%} of the photos, and {shares[1]:.0%} at half the size",
+            right="about the same at every size",
+        )
+
+    @rule("ray_source.metadata")
+    def test_metadata_are_numbers(self) -> None:
+        """Exposure is seconds times ISO speed over 100; what is not known is None."""
+        for split, views in self.photos().items():
+            for name, photo in zip(views.names, views.metadata, strict=True):
+                exposure, time = photo.exposure, photo.time
+                require(
+                    (exposure is None or 0 < exposure < math.inf) and (time is None or math.isfinite(time)),
+                    found=f"{split} {name} has exposure {exposure} and time {time}",
+                    right="an exposure above 0 and a finite time, or None",
+                )
+
+    @rule("ray_source.points")
+    def test_points_are_on_what_the_cameras_see(self) -> None:
+        """Half of them, at least, are inside of a training photo; passes without points."""
+        points = self.source().points
+        if points is None:
+            return
+        require(isinstance(points, Points), found=f"a {type(points).__name__}", right="nfcore.Points or None")
+        positions, colours = points.positions, points.colours
+        require(
+            positions.shape == colours.shape == (len(positions), 3)
+            and positions.dtype == colours.dtype == torch.float32
+            and bool(positions.isfinite().all())
+            and bool(((colours >= 0) & (colours <= 1)).all()),
+            found=f"positions {tuple(positions.shape)} of {positions.dtype}, colours {shown(colours.flatten())}",
+            right="finite (n, 3) of torch.float32, and colours in [0, 1]",
+        )
+        seen = _seen(self.photos()["train"].cameras, positions)
+        share = float(seen.float().mean()) if len(seen) else 1.0
+        require(share >= 0.5, found=f"training photos show {share:.0%} of the points", right="most of them")
+
+    @rule("ray_source.notes")
+    def test_notes_are_sentences(self) -> None:
+        """They are printed as warnings, one a line."""
+        notes = self.source().notes
+        require(
+            isinstance(notes, tuple) and all(isinstance(note, str) and note.isprintable() for note in notes),
+            found=f"{notes!r}",
+            right="a tuple of strings without line ends",
+        )
+
     # -- errors ------------------------------------------------------------------------------------------
 
     @rule("ray_source.missing-data")
@@ -115,3 +176,13 @@ class RaySourceConformance(PhotoRules):
                 raise Broken(described(error, self.cls), "a UserError that names the file") from error
             else:
                 raise Broken(f"views from the empty or missing {path}", "a UserError")
+
+
+def _seen(cameras: Cameras, points: Tensor) -> Tensor:
+    """Return which of ``points`` (m, 3) are inside of the image of one of the cameras, (m,) bool."""
+    seen = torch.zeros(len(points), dtype=torch.bool)
+    for pose, (fx, fy, cx, cy) in zip(cameras.poses, cameras.intrinsics.tolist(), strict=True):
+        x, y, z = ((points - pose[:, 3]) @ pose[:, :3]).unbind(1)
+        u, v = cx - fx * x / z, cy + fy * y / z
+        seen |= (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
+    return seen

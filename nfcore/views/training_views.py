@@ -66,7 +66,7 @@ class TrainingViews:
             pixels_of(image.cpu(), render_view(teacher, camera))
             for image, camera in zip(self.images, (self.cameras[i] for i in range(len(self))), strict=True)
         ]
-        views = TrainingViews(self.cameras, torch.stack(pixels).to(self.pixels.device), self.windows)
+        views = TrainingViews(self.cameras, torch.stack(pixels).to(self.pixels.device), self.windows, self.masks)
         views.ids = self.ids
         return views
 

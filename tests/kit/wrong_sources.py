@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from wrong_options import wrong_options
 
-from nfcore import Cameras
+from nfcore import Cameras, Points, ViewMetadata
 from nfcore.testing import RaySourceConformance
 
 
@@ -171,6 +171,29 @@ class DrawsGlobally(right.Source):
         return super().sample_cameras(n, generator)
 
 
+class MasksAtOneSize(Spoilt):
+    def spoil(self, split, views):
+        masks = torch.zeros(views.images.shape[:3], dtype=torch.bool)
+        if views.cameras.height >= 24:
+            masks[:, 6:18, 6:18] = True
+        return dataclasses.replace(views, masks=masks)
+
+
+class NegativeExposure(Spoilt):
+    def spoil(self, split, views):
+        return dataclasses.replace(views, metadata=(ViewMetadata(exposure=-0.02),) * len(views))
+
+
+class PointsBehindTheCameras(right.Source):
+    @property
+    def points(self):
+        return Points(torch.randn(40, 3, generator=torch.Generator().manual_seed(0)) + 100, torch.zeros(40, 3))
+
+
+class NotesOfSeveralLines(right.Source):
+    notes = ("two photos\nare missing",)
+
+
 class RawErrors(right.Source):
     class Options(right.Source.Options):
         path: Path | None = Field(None, description="Folder of the photos")
@@ -205,6 +228,10 @@ WRONG = {
     "ray_source.novel-rigid": OneNovelView,
     "ray_source.novel-repeatable": OwnGenerator,
     "ray_source.random-state": DrawsGlobally,
+    "ray_source.masks": MasksAtOneSize,
+    "ray_source.metadata": NegativeExposure,
+    "ray_source.points": PointsBehindTheCameras,
+    "ray_source.notes": NotesOfSeveralLines,
     "ray_source.missing-data": RawErrors,
 }
 KIT, RIGHT = RaySourceConformance, right.Source

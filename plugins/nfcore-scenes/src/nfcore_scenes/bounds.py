@@ -17,6 +17,8 @@ from nfcore_scenes.world import World
 
 #: Far bound of unbounded scenes, as a multiple of the box's distance, without points and files that say it.
 _UNKNOWN_FAR = 10.0
+#: Cells along each side of the hull that finds where the object is, before the one that finds its box.
+_COARSE_CELLS = 32
 #: NeRF's bounds for its synthetic scenes (Mildenhall et al. 2020), whose cameras are 4.03 units away.
 CONVENTION = Depths(2.0, 6.0)
 CONVENTIONAL_BOX: Box = ((-1.5, -1.5, -1.5), (1.5, 1.5, 1.5))
@@ -71,7 +73,7 @@ def _hull(cameras: Cameras, alpha: list[Tensor], recording: Recording) -> Box:
     around = outer_box(cameras, alpha)
     around = around if recording.outer is None else _intersection(around, recording.outer)
     # Once more within the box: its cells are smaller.
-    return hull_box(cameras, alpha, around=_grown(hull_box(cameras, alpha, around=around)))
+    return hull_box(cameras, alpha, around=_grown(hull_box(cameras, alpha, around=around, cells=_COARSE_CELLS)))
 
 
 def _on_plain_background(

@@ -1,0 +1,77 @@
+"""``nfcore scene`` on large captures: seconds and greatest memory of the whole command."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from benchmarks.data import DATA
+from nfcore.geometry import look_at
+
+#: Different photos that are made: the others have the same pixels, but bytes of their own.
+_DIFFERENT = 6
+
+
+def measure() -> list[dict[str, Any]]:
+    """Return a row for 300 JPEGs of 4000x3000 that are made here, and one for lego's PNGs of 800x800."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        write_capture(Path(folder) / "phone", 300, 3000, 4000)
+        rows.append({"capture": "300 JPEGs of 4000x3000"} | _scene(Path(folder) / "phone"))
+    lego = DATA / "nerf_synthetic" / "lego"
+    if lego.is_dir():
+        count = len(list(lego.glob("*/*.png")))
+        rows.append({"capture": f"lego, {count} RGBA PNGs of 800x800"} | _scene(lego))
+    return rows
+
+
+def write_capture(folder: Path, count: int, height: int, width: int) -> None:
+    """Write a capture around an object with noisy, photo-like JPEGs and a transforms.json."""
+    (folder / "images").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    encoded = []
+    for index in range(min(count, _DIFFERENT)):
+        coarse = Image.fromarray(generator.integers(0, 256, (30, 40, 3), np.uint8)).resize((width, height))
+        noise = generator.normal(0, 6, (height, width, 1)).astype(np.float32)
+        photo = np.clip(np.asarray(coarse, np.float32) + noise, 0, 255).astype(np.uint8)
+        file = folder / f"{index}.jpg"
+        Image.fromarray(photo).save(file, quality=85)
+        encoded.append(file.read_bytes())
+        file.unlink()
+    frames = []
+    for index in range(count):
+        turn = 2 * math.pi * index / count
+        eye = torch.tensor([[4 * math.cos(turn), 4 * math.sin(turn), 1.5]])
+        pose = look_at(eye, torch.zeros(3), torch.tensor([0.0, 0.0, 1.0]))[0]
+        name = f"images/{index:04d}.jpg"
+        (folder / name).write_bytes(encoded[index % len(encoded)] + index.to_bytes(4, "big"))
+        frames.append({"file_path": name, "transform_matrix": [*pose.tolist(), [0.0, 0.0, 0.0, 1.0]]})
+    (folder / "transforms.json").write_text(json.dumps({"fl_x": 0.8 * width, "frames": frames}))
+
+
+def _scene(path: Path) -> dict[str, Any]:
+    """Run ``nfcore scene`` in a process of its own; return wall and CPU seconds, and its greatest memory."""
+    began = time.perf_counter()
+    process = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-m", "nfcore", "scene", str(path), "--json"],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, path
+    return {
+        "seconds": round(time.perf_counter() - began, 1),
+        "CPU seconds": round(usage.ru_utime + usage.ru_stime, 1),
+        "memory, MiB": round(usage.ru_maxrss / 1024),
+    }
