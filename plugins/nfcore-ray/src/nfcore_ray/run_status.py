@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nfcore import UserError
+from nfcore.runs import read_reports
 from nfcore_ray.messages import Event
 from nfcore_ray.plan import Planned, figures_if_finished
 
 #: ``running``: a worker has started it. An interrupted sweep leaves runs in the first two states.
 State = Literal["waiting", "running", "done", "failed"]
 
-# The last line of metrics.jsonl is shorter than this.
-_LINE_BYTES = 1000
+# The last two lines of metrics.jsonl are shorter than this.
+_LINE_BYTES = 2000
 
 
 @dataclass
@@ -65,14 +66,11 @@ class RunStatus:
 
     def latest(self) -> dict[str, Any]:
         """Return the last line of the run's ``metrics.jsonl``: its stage, its step, figures such as ``psnr``."""
-        path = self.run.folder / "metrics.jsonl"
         try:
-            with path.open("rb") as file:
-                file.seek(max(0, path.stat().st_size - _LINE_BYTES))
-                line = json.loads(file.read().splitlines()[-1])
-        except (OSError, ValueError, IndexError):  # missing, or being written
+            reports = read_reports(self.run.folder / "metrics.jsonl", _LINE_BYTES)
+        except UserError:  # replaced by something else: only the display needs it
             return {}
-        return line if isinstance(line, dict) else {}
+        return {"stage": reports[-1].stage, "step": reports[-1].step} | reports[-1].scalars if reports else {}
 
     def line(self) -> str:
         """Return the outcome of the run in one line."""

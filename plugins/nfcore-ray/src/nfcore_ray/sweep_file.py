@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -100,10 +101,10 @@ def read_sweep(path: Path) -> SweepFile:
     sweep = parse(SweepFile, read_toml(path), str(path))
     if not sweep.recipes and (sweep.scenes or sweep.seeds or sweep.variants):
         raise UserError(f'{path}: scenes, seeds and variants are for recipes: add recipes = ["..."]')
-    names = [entry.folder for entry in sweep.entries]
+    names = Counter(entry.folder for entry in sweep.entries)
     if not names:
         raise UserError(f'{path}: no runs: add recipes = ["..."] or a [[run]] with its recipe')
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in names.items() if count > 1)
     if twice:
         raise UserError(f"{path}: more than one run is called {twice[0]!r}: give each a [[run]] with a name")
     return sweep
