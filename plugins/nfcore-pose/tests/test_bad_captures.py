@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import textured_room
@@ -65,6 +67,13 @@ def test_a_mask_of_another_shape_is_named(tmp_path):
     (tmp_path / "masks").mkdir()
     noise(tmp_path / "masks" / "b.png", (64, 20))
     assert str(tmp_path / "masks" / "b.png") in refusal(tmp_path)
+
+
+def test_without_pycolmap_the_message_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    for name in ("a.png", "b.png", "c.png"):
+        noise(tmp_path / name)
+    assert "pip install pycolmap" in refusal(tmp_path)
 
 
 def test_a_broken_video_is_named(tmp_path):

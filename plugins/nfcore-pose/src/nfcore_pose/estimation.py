@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -86,7 +87,16 @@ def _alone(folder: Path, console: Console) -> Iterator[None]:
         lock.release()
 
 
+def _require_colmap() -> None:
+    if importlib.util.find_spec("pycolmap") is None:
+        raise UserError(
+            "poses need pycolmap, which is not installed: pip install pycolmap; where that finds none, run "
+            "'nfcore pose' on another machine, or COLMAP itself, and give the data set that it writes"
+        )
+
+
 def _pose(capture: Capture, options: PosingOptions, folder: Path, progress: _Progress) -> None:
+    _require_colmap()
     threads = os.cpu_count() or 1
     photos = list(capture.photos)
     if capture.video is not None:
