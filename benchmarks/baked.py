@@ -17,7 +17,7 @@ from benchmarks.students import build
 from nfcore import Budget, Cameras, FittedTeacher, Reporter, Teacher, Views, plugins
 
 #: Photos' size, steps of the fit, roundings, and side and rounds of the timed image.
-SIZE, STEPS, ROUNDINGS, SIDE, ROUNDS = 200, 2400, (0.0, 0.3, 1.0), 800, 3
+SIZE, STEPS, ROUNDINGS, SIDE, ROUNDS = 200, 2400, (0.0, 4.0, 16.0), 800, 3
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
   let text = "";

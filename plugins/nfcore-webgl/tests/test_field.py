@@ -118,7 +118,7 @@ def test_the_folder_has_the_same_data_as_the_page(exported):
 
 def test_rounding_saves_bytes_and_costs_quality(exported):
     sizes, losses = [], []
-    for rounding in (0.0, 0.3, 2.0):
+    for rounding in (0.0, 4.0, 30.0):
         export = exported(rounding=rounding)
         cameras = export.model.cameras
         sizes.append(Archive.of_folder(export.folder / "field").bytes)
@@ -126,12 +126,12 @@ def test_rounding_saves_bytes_and_costs_quality(exported):
         losses.append(psnr(shown, export.model.render(cameras)))
     assert sizes == sorted(sizes, reverse=True)
     assert losses == sorted(losses, reverse=True)
-    assert losses[1] > 50
+    assert losses[1] > 45
 
 
 def test_what_no_view_shows_is_left_out():
     model = bakeable.model()
-    everything, seen = (bake(model, prune, 0.0, 4) for prune in (0.0, 0.01))
+    everything, seen = (bake(model, prune, 0.0, 4) for prune in (0.0, 0.12))
     assert int(seen.visible.sum()) < int(everything.cells.sum())
     inside = (torch.tensor(bakeable.SHAPE) // 2) // 4
     assert everything.cells[tuple(inside)]
@@ -163,8 +163,8 @@ def test_a_field_too_large_for_textures_is_refused_before_anything_is_written(tm
 
 
 def test_the_tolerance_is_less_where_more_is_rounded(exported):
-    tolerances = [exported(rounding=rounding).exporter.tolerance.psnr for rounding in (0.0, 0.3, 2.0)]
-    assert tolerances == [50, 45, 30]
+    tolerances = [exported(rounding=rounding).exporter.tolerance.psnr for rounding in (0.0, 4.0, 30.0)]
+    assert tolerances == [45, 40, 30]
 
 
 @pytest.mark.parametrize("block", ["codes", "stored", "distances"])

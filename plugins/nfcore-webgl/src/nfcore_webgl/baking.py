@@ -39,8 +39,8 @@ def bake(model: FittedTeacher, prune: float, rounding: float, views: int) -> Bak
 
     Args:
         model: the teacher.
-        prune: macro cells that add less than this to every ray are left out.
-        rounding: how much, in steps of 8 bits, the rounding of one vertex may change a pixel.
+        prune: about what the macro cells that are left out may add to a ray.
+        rounding: how much, in steps of 8 bits, the rounding of vertices may change a pixel.
         views: number of views next to the reference cameras' that tell what images show.
 
     Raises:
@@ -52,8 +52,10 @@ def bake(model: FittedTeacher, prune: float, rounding: float, views: int) -> Bak
     width, height = model.cameras.width, model.cameras.height
     everything = archive(baked, field, cells, _exact, width, height)
     seen = visibility(Evaluator(everything.header, field, cells), visited(model, views))
-    visible = cells & (seen.cells > prune)
-    weights = seen.vertices.view(-1).clamp_min(_UNSEEN)
+    # What is left out and what is rounded adds up over the samples of a ray.
+    depth = max(1.0, seen.depth)
+    visible = cells & (seen.cells * depth > prune)
+    weights = seen.vertices.view(-1).clamp_min(_UNSEEN) * depth
 
     def tolerance(vertices: Tensor) -> Tensor:
         return (rounding / weights[vertices]).floor().clamp(max=255)

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from nfcore import BakedField
 
-#: Share of vertices whose raw density may lie outside of the coded range, at either end.
-_CLIPPED = 1e-3
 #: The opacity of one march step that no image shows: where nothing is, it may have that.
 _CLEAR = 1e-5
 
@@ -52,16 +50,14 @@ def code(baked: BakedField) -> CodedField:
 
 
 def _range(baked: BakedField, raw: Tensor) -> tuple[float, float]:
-    """Return the raw densities of codes 0 and 255: those of the field without rare extremes; code 0 is clear."""
+    """Return the raw densities of codes 0 and 255: the least, which is clear, and the greatest of the field."""
     # For small x, softplus(log x) is x.
     clear = math.log(_CLEAR / (baked.density_scale * baked.step)) - baked.density_shift
     empty = clear / baked.density_gain
     if not len(raw):
         return empty, empty + 1
-    ends = raw.sort().values
-    low, high = (ends[round(share * (len(raw) - 1))].item() for share in (_CLIPPED, 1 - _CLIPPED))
-    low = min(low, empty)
-    return low, max(high, low + 1e-3)
+    low = min(float(raw.min()), empty)
+    return low, max(float(raw.max()), low + 1e-3)
 
 
 def _rounded(shares: Tensor) -> Tensor:

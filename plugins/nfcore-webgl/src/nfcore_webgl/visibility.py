@@ -21,16 +21,18 @@ _RAYS = 4096
 
 @dataclass(frozen=True)
 class Visibility:
-    """The largest weight in any ray, 0 where nothing is seen.
+    """What views show, weights first: the largest in any ray, 0 where nothing is seen.
 
     Args:
         cells: (X, Y, Z) of a sample in each macro cell.
         vertices: (x, y, z) of a sample at each vertex, times the vertex's share of it.
+        depth: how many samples a ray shows that hits anything, in the mean.
 
     """
 
     cells: Tensor
     vertices: Tensor
+    depth: float
 
 
 @torch.no_grad()
@@ -40,9 +42,12 @@ def visibility(evaluator: Evaluator, cameras: Cameras) -> Visibility:
     x, y, z = shape
     cells, vertices = torch.zeros(cell_shape).flatten(), torch.zeros(shape).flatten()
     last = torch.tensor(shape) - 2
+    shown = hit = 0
     for index in range(len(cameras)):
         for rays in cameras[index].rays().flat().split(_RAYS):
             samples = evaluator.samples(rays)
+            seen = samples.ray[samples.weight > evaluator.header.march.least]
+            shown, hit = shown + len(seen), hit + len(seen.unique())
             cell = _linear(evaluator.cell_of(samples.place), cell_shape)
             cells.scatter_reduce_(0, cell, samples.weight, "amax")
             low = samples.place.floor().long().clamp_min(0).minimum(last)
@@ -51,7 +56,7 @@ def visibility(evaluator: Evaluator, cameras: Cameras) -> Visibility:
                 offset = torch.tensor([corner >> axis & 1 for axis in range(3)])
                 weight = samples.weight * torch.where(offset > 0, share, 1 - share).prod(1)
                 vertices.scatter_reduce_(0, _linear(low + offset, shape), weight, "amax")
-    return Visibility(cells.view(cell_shape), vertices.view(x, y, z))
+    return Visibility(cells.view(cell_shape), vertices.view(x, y, z), shown / max(1, hit))
 
 
 def visited(model: SceneModel, count: int) -> Cameras:
