@@ -12,8 +12,6 @@ import platformdirs
 
 from nfcore.io import atomic_path, open_file
 
-#: Larger results are not cached: the folder would grow by gigabytes with one capture.
-_MOST_BYTES = 16_000_000
 #: Raise it when photos are prepared differently, so that files of older versions are not used.
 _VERSION = 2
 
@@ -39,8 +37,6 @@ def kept(key: str, make: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.
         return np.asarray(np.load(file, allow_pickle=False), np.uint8)
     except (OSError, ValueError, EOFError):  # missing or damaged: made again
         photos = make()
-    if photos.nbytes > _MOST_BYTES:
-        return photos
     try:
         with atomic_path(file) as temporary, temporary.open("wb") as stream:
             np.save(stream, photos, allow_pickle=False)

@@ -20,6 +20,8 @@ from nfcore_scenes.undistortion import undistorted
 _ASPECT_TOLERANCE = 0.01
 #: A photo is undistorted at a size that has at least this many times the pixels that are needed along each side.
 DETAIL = 4
+#: Photos of more pixels are not cached: the folder would grow by gigabytes with one capture.
+_MOST_CACHED = 4_000_000
 #: Pixels of a scaled photo of which a mask ignores more than this share are ignored: the rest shows its colour.
 _LEAST_IGNORED = 0.01
 
@@ -90,6 +92,8 @@ def pixels_of(photo: PosedPhoto, lens: Lens, size: tuple[int, int], detail: int 
     """
     if not lens.distorts:
         return _read(photo, lens.size, size)
+    if size[0] * size[1] > _MOST_CACHED:
+        return _undistorted(photo, lens, size, detail)
     files = [file for file in (photo.file, photo.cutout) if file is not None]
     key = content_key(files, f"{lens} {size} {detail} {photo.cutout is None}")
     return kept(key, lambda: _undistorted(photo, lens, size, detail))
