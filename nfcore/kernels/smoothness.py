@@ -54,11 +54,15 @@ def _smooth_cell(
     for corner in (1, 2, 4):
         other = np.int64(grid.corners[cell * 8 + corner])
         touched[other] = 1
-        for i in range(row):
-            weight = density_weight if i == 0 else value_weight
+        difference = grid.table[own * row] - grid.table[other * row]
+        cost += density_weight * difference * difference
+        slope = np.float32(2) * density_weight * difference
+        gradient[own * row] += slope
+        gradient[other * row] -= slope
+        for i in range(1, row):
             difference = grid.table[own * row + i] - grid.table[other * row + i]
-            cost += weight * difference * difference
-            slope = np.float32(2) * weight * difference
+            cost += value_weight * difference * difference
+            slope = np.float32(2) * value_weight * difference
             gradient[own * row + i] += slope
             gradient[other * row + i] -= slope
     return cost

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nfcore import Rays
 from nfcore.geometry import Domain
-from nfcore.kernels import touched_size, zeros
+from nfcore.kernels import in_parts, touched_size, zeros
 from nfcore_teachers.fitting import DivergedError
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.marching import Marcher
@@ -134,9 +134,15 @@ class Fused:
         return error, samples
 
     def _smooth(self, cells: int, density: float, values: float, generator: torch.Generator) -> None:
-        drawn = self.field.grid.draw_cells(cells, generator).int().numpy()
-        costs = (np.float32(density), np.float32(values))
-        self.field.kernels.smooth(self.field.record, drawn, *costs, self.gradients[0], self.touched[0])
+        drawn = np.array_split(self.field.grid.draw_cells(cells, generator).int().numpy(), len(self.gradients))
+        costs = (np.float32(density / len(drawn)), np.float32(values / len(drawn)))
+
+        def smooth(part: int) -> None:
+            self.field.kernels.smooth(
+                self.field.record, drawn[part], *costs, self.gradients[part], self.touched[part]
+            )
+
+        in_parts(smooth, len(drawn))
 
     def occupancy_changed(self) -> None:
         """Do nothing: the field's record of cells is the one that was changed."""
