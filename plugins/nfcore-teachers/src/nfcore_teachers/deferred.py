@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -79,16 +79,21 @@ class Deferred(Teacher):
         learning_rate: float = Field(
             0.05, gt=0, description="Adam's first step size for density; values take half of it"
         )
-        samples_per_step: int = Field(
-            60_000,
+        samples_per_step: int | None = Field(
+            None,
             ge=100,
             le=2**24,
-            description="Samples per training step; the number of rays adapts",
+            description="Samples per training step; the number of rays adapts. None: 240,000 where the world is "
+            "contracted, as rays are long there, 60,000 elsewhere",
+        )
+        box_scale: float = Field(
+            2.0,
+            ge=1,
+            le=100,
+            description="Of an unbounded scene, what is resolved evenly, in sizes of its box; all beyond is "
+            "contracted. Photos of a thing also show the ground around it",
         )
         value_smoothness: float = Field(0.01, ge=0, description="The same for their values")
-
-    #: Shares of the budget after which the grid gets finer.
-    growth: ClassVar[tuple[float, ...]] = (0.08, 0.25)
 
     options: Options
     grid: SparseGrid
@@ -97,22 +102,31 @@ class Deferred(Teacher):
 
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
-        self.domain = Domain.of(scene)
-        self.boxed = not (scene.forward_facing or scene.unbounded)
+        self.field_scene = scene.with_box_scaled(self.options.box_scale) if scene.unbounded else scene
+        self.domain = Domain.of(self.field_scene)
+        self.contracted, self.boxed = scene.unbounded, not (scene.forward_facing or scene.unbounded)
         self.density_scale = DENSITY_SCALE / self.domain.longest
         self._fused: FusedField | None = None
         self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         self.network = RayNetwork(self.options.values, self.options.hidden)
         self.begin(8, torch.Generator().manual_seed(0))
 
+    @property
+    def growth(self) -> tuple[float, ...]:
+        """Shares of the budget after which the grid gets finer.
+
+        What few photos see is found with coarse voxels, before fine ones can show each photo something else.
+        """
+        return (0.3, 0.6) if self.contracted else (0.08, 0.25)
+
     def begin(self, resolution: int, generator: torch.Generator) -> None:
         """Forget all that was learned: an empty scene, to be fitted with ``resolution`` voxels in the end."""
         device = self.march_step.device
         self.final_resolution = resolution
         row = (EMPTY,) + (0.0,) * self.options.values
-        self.grid = SparseGrid(self.scene, {"table": row}).to(device)
+        self.grid = SparseGrid(self.field_scene, {"table": row}).to(device)
         first = min(FIRST_RESOLUTION, resolution)
-        self.occupancy = OccupancyGrid(self.scene, HULL_CELLS * first if self.boxed else first).to(device)
+        self.occupancy = OccupancyGrid(self.field_scene, HULL_CELLS * first if self.boxed else first).to(device)
         self.network.begin(generator)
 
     def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:
@@ -127,7 +141,7 @@ class Deferred(Teacher):
             return torch.cat([torch.zeros(rows, 1), (0.5 + 0.1 * noise).clamp(0, 1)], 1)
 
         self.grid.rebuild(resolution, self.occupancy, first_values)
-        self.occupancy = OccupancyGrid(self.scene, resolution).to(self.march_step.device)
+        self.occupancy = OccupancyGrid(self.field_scene, resolution).to(self.march_step.device)
         self.occupancy.restrict(stored_cells(self.grid))
         # All rays run along NDC's z, which is divided less finely than x and y.
         side = self.grid.spacing[2] if self.scene.forward_facing else self.grid.spacing.min()
@@ -231,7 +245,7 @@ class Deferred(Teacher):
         rows = torch.cat([touched.new_zeros(1), 1 + touched])
         low, high = self.grid.bounds()
         return BakedField(
-            scene=self.scene,
+            scene=self.field_scene,
             box=self.domain.box,
             shape=self.grid.shape,
             vertices=stored[touched].cpu(),

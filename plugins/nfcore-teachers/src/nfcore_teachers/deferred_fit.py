@@ -24,6 +24,8 @@ from nfcore_teachers.sparse_grid import SparseGrid
 BLOCK = 2
 #: Cells whose roughness is asked for in one step.
 ROUGHNESS_CELLS = 10_000
+#: Samples in a step, as a rule and where the world is contracted.
+SAMPLES_PER_STEP, SAMPLES_PER_LONG_STEP = 60_000, 240_000
 #: Bounds of a raw density and of values: those of density are what kernels tell apart.
 LOWEST, HIGHEST = (-1.9, 0.0), (1.9, 1.0)
 #: What the squared error of opacities counts in the loss, where photos have alpha: 0.37 dB on lego in 700 steps.
@@ -37,6 +39,7 @@ class FittedField(Protocol):
 
     options: Any
     boxed: bool
+    contracted: bool
     grid: SparseGrid
     network: RayNetwork
 
@@ -58,7 +61,8 @@ def fit_deferred(field: FittedField, source: RaySource, budget: Budget, reporter
         reporter.note(fused.reason)
     # Torch's idle threads would wait for work on the cores that kernels need.
     with single_thread() if isinstance(fused, FusedField) else contextlib.nullcontext():
-        samples, threshold = options.samples_per_step, options.prune_threshold
+        samples = options.samples_per_step or (SAMPLES_PER_LONG_STEP if field.contracted else SAMPLES_PER_STEP)
+        threshold = options.prune_threshold
         MarchedFit(field, views, budget, generator, samples, threshold, lambda: descent(field, parts), BLOCK).run(
             reporter
         )

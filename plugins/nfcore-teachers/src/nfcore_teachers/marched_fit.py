@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,16 +32,14 @@ SEEN, SEEN_BATCHES, SEEN_RAYS = 0.01, 12, 2048
 
 
 class MarchedField(Protocol):
-    """A teacher that is marched through.
+    """A teacher that is marched through."""
 
-    Attributes:
-        growth: shares of the budget after which it grows; empty for one that does not.
-
-    """
-
-    growth: ClassVar[tuple[float, ...]]
     domain: Domain
     occupancy: OccupancyGrid
+
+    @property
+    def growth(self) -> tuple[float, ...]:
+        """Shares of the budget after which it grows; empty for one that does not."""
 
     def grow(self, stage: int, image_size: int, generator: torch.Generator) -> None:
         """Replace parameters by finer ones for ``stage`` of its growth; stage 0 is the beginning of a fit."""
