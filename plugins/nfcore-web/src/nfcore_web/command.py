@@ -9,6 +9,9 @@ import typer
 from nfcore import Interrupted
 from nfcore.cli import ModelArgument, run_folder, say
 
+# How long the page in progress may take after Ctrl-C.
+_PATIENCE_SECONDS = 1.0
+
 
 def view(
     run: ModelArgument,
