@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -38,6 +39,7 @@ def view(
         try:
             server.serve_forever()
         except (Interrupted, KeyboardInterrupt):
-            # torch in a thread does not survive the end of the interpreter: wait for what it does.
             site.close()
-            worker.join()
+            worker.join(_PATIENCE_SECONDS)
+            if worker.is_alive():  # torch in a thread does not survive the end of the interpreter
+                os._exit(130)
