@@ -13,19 +13,19 @@ from benchmarks.data import DATA, scene
 from benchmarks.earlier import earlier
 
 _LEGO, _CHAIR = "nerf_synthetic/lego", "nerf_synthetic/chair"
-#: By name: ray source, data set, teacher, image size, steps. The name has what tells the runs apart.
+#: By name: ray source, data set, teacher, image size, and the setting that says how long it is fitted.
 CASES = {
-    "lego-200 deferred": ("blender", _LEGO, "deferred", 200, 3600),
-    "lego-200 voxels": ("blender", _LEGO, "voxels", 200, 2400),
-    "lego-400 deferred": ("blender", _LEGO, "deferred", 400, 6000),
-    "lego-400 deferred, long": ("blender", _LEGO, "deferred", 400, 18000),
-    "chair-400 deferred": ("blender", _CHAIR, "deferred", 400, 7200),
-    "lego-800 deferred": ("blender", _LEGO, "deferred", 800, 14000),
-    "lego-800 deferred, long": ("blender", _LEGO, "deferred", 800, 42000),
-    "beer-160 voxels": ("colmap", "colmap/beer", "voxels", 160, 2400),
-    "beer-160 deferred": ("colmap", "colmap/beer", "deferred", 160, 3600),
-    "fern-252 voxels": ("llff", "nerf_llff_data/fern", "voxels", 252, 2400),
-    "fern-252 deferred": ("llff", "nerf_llff_data/fern", "deferred", 252, 3600),
+    "lego-200 deferred, 40 s": ("blender", _LEGO, "deferred", 200, "seconds=40"),
+    "lego-200 voxels": ("blender", _LEGO, "voxels", 200, "steps=2400"),
+    "lego-400 deferred, 60 s": ("blender", _LEGO, "deferred", 400, "seconds=60"),
+    "lego-400 deferred, 180 s": ("blender", _LEGO, "deferred", 400, "seconds=180"),
+    "chair-400 deferred, 75 s": ("blender", _CHAIR, "deferred", 400, "seconds=75"),
+    "lego-800 deferred, 300 s": ("blender", _LEGO, "deferred", 800, "seconds=300"),
+    "lego-800 deferred, 900 s": ("blender", _LEGO, "deferred", 800, "seconds=900"),
+    "beer-160 voxels": ("colmap", "colmap/beer", "voxels", 160, "steps=2400"),
+    "beer-160 deferred, 60 s": ("colmap", "colmap/beer", "deferred", 160, "seconds=60"),
+    "fern-252 voxels": ("llff", "nerf_llff_data/fern", "voxels", 252, "steps=2400"),
+    "fern-252 deferred, 60 s": ("llff", "nerf_llff_data/fern", "deferred", 252, "seconds=60"),
 }
 
 
@@ -37,11 +37,11 @@ def measure(only: str = "") -> list[dict[str, Any]]:
     return [row for row in rows.values() if row]
 
 
-def _run(name: str, kind: str, path: str, teacher: str, size: int, steps: int) -> dict[str, Any]:
+def _run(name: str, kind: str, path: str, teacher: str, size: int, budget: str) -> dict[str, Any]:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")
-        settings = ("--set", f"image_size={size}", "--set", f"teach.steps={steps}")
+        settings = ("--set", f"image_size={size}", "--set", f"teach.{budget}")
         teach = [
             "nfcore",
             "teach",
