@@ -174,7 +174,7 @@ def test_a_toml_file_is_a_recipe(manager, tmp_path):
     ("content", "reason"),
     [
         (b"seed = ", "not valid TOML"),
-        (b"\xff\xfe", "not valid TOML"),
+        (b"\xff\xfe", "UTF-8"),
         (b"seed = 1", "option 'scene' is missing"),
         (b"student = 3\nscene='ring'", "student"),
     ],

@@ -11,6 +11,7 @@ import nfcore
 import nfcore.runs
 from nfcore import Cameras, UserError
 from nfcore.config import configure
+from nfcore.testing import RaySourceConformance
 from nfcore.views import render_view
 from nfcore_scenes.teacher_views import TeacherViews
 
@@ -19,13 +20,23 @@ pytestmark = pytest.mark.slow
 CHANGES = ["image_size=16", "teach.steps=20", "teacher.resolution=16", "scene.train_views=4", "scene.test_views=2"]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A finished run of four tiny photos."""
+def taught(folder):
+    """Teach in a new run of four tiny photos; return it."""
     pytest.importorskip("nfcore_teachers")
-    folder = tmp_path_factory.mktemp("runs") / "field"
     nfcore.runs.execute(folder, configure("field", nfcore.plugins(), changes=CHANGES), stage="teach")
     return nfcore.runs.open(folder)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return taught(tmp_path_factory.mktemp("runs") / "field")
+
+
+class TestTeacherViews(RaySourceConformance):
+    component = "nfcore-scenes/teacher-views"
+
+    def options_in(self, folder):
+        return {"path": taught(folder / "field").run.folder, "views": 6}
 
 
 @pytest.fixture(autouse=True)
