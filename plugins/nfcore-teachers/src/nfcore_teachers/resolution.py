@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from nfcore import Budget
 
-#: Steps that count as a second where a budget is given in steps: the rate of the prototype, with which the
-#: resolutions below were found. ``deferred`` itself takes about half as many (benchmarks/results/fields.md).
+#: Steps that count as a second where a budget is given in steps: about what two idle cores take at 200 pixels; at
+#: 400 it is about 75 (benchmarks/results/fields.md).
 STEPS_PER_SECOND = 100
 
 
