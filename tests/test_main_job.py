@@ -47,8 +47,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """All files with their content and the time at which they were written."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """All files but the lock, with their content and the time at which they were written."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "run.lock")
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 

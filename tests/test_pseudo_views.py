@@ -116,8 +116,10 @@ def test_crops_come_only_from_views_that_are_there(generator):
 
 
 def test_a_teacher_that_renders_nan_is_an_error_that_names_the_view(workers):
+    teacher = tiny.fitted_teacher()
+    teacher.brightness.data.fill_(float("nan"))
     with (
-        closing(pseudo_views(tiny.fitted_teacher(gain=float("nan")), workers=workers)) as views,
+        closing(pseudo_views(teacher, workers=workers)) as views,
         pytest.raises(ContractError, match=r"teacher\.finite.*pseudo view 0"),
     ):
         views.prepare(0)

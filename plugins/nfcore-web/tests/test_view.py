@@ -233,16 +233,16 @@ def test_no_run_is_the_users_mistake(tmp_path):
 
 
 def test_progress_of_a_folder_without_reports_is_empty(tmp_path):
-    assert progress(tmp_path) == {
+    assert progress(Run(tmp_path)) == {
         "stage": None, "step": None, "psnr": None, "idle": None, "finished": [], "curves": {}, "previews": [],
-        "results": {}, "report": False,
+        "results": {}, "report": False, "problem": None,
     }  # fmt: skip
 
 
 def test_a_long_log_becomes_a_short_curve(tmp_path):
     lines = [json.dumps({"stage": "teach", "step": step, "psnr": 20.0}) for step in range(1, 5001)]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n[1]\nnull\n{\n")
-    curve = progress(tmp_path)["curves"]["teach"]
+    curve = progress(Run(tmp_path))["curves"]["teach"]
     assert 100 <= len(curve) <= 400
     assert curve[0] == [1, 20.0]
 
