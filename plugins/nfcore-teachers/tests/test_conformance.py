@@ -27,6 +27,7 @@ class TestVoxels(TeacherConformance):
 
 class TestHashGrid(TeacherConformance):
     component = "nfcore-teachers/hash-grid"
+    steps = 400
     options = {
         "levels": 4,
         "log2_table": 12,

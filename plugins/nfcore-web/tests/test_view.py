@@ -20,6 +20,7 @@ from PIL import Image
 
 import nfcore
 from nfcore import ExportedFile, LightField, UserError, VerificationUnavailable
+from nfcore.config import configure
 from nfcore.exports import Manifest
 from nfcore.pipeline import Reference, export
 from nfcore.runs import Run
@@ -232,8 +233,12 @@ def test_no_run_is_the_users_mistake(tmp_path):
         Site(tmp_path / "nothing")
 
 
+def a_new_run(folder):
+    return Run.create(folder / "new", configure("quickstart", nfcore.plugins()), resume=False)
+
+
 def test_progress_of_a_folder_without_reports_is_empty(tmp_path):
-    assert progress(Run(tmp_path)) == {
+    assert progress(a_new_run(tmp_path)) == {
         "stage": None, "step": None, "psnr": None, "idle": None, "finished": [], "curves": {}, "previews": [],
         "results": {}, "report": False, "problem": None,
     }  # fmt: skip
@@ -241,8 +246,9 @@ def test_progress_of_a_folder_without_reports_is_empty(tmp_path):
 
 def test_a_long_log_becomes_a_short_curve(tmp_path):
     lines = [json.dumps({"stage": "teach", "step": step, "psnr": 20.0}) for step in range(1, 5001)]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n[1]\nnull\n{\n")
-    curve = progress(Run(tmp_path))["curves"]["teach"]
+    new = a_new_run(tmp_path)
+    (new.folder / "metrics.jsonl").write_text("\n".join(lines) + "\n[1]\nnull\n{\n")
+    curve = progress(new)["curves"]["teach"]
     assert 100 <= len(curve) <= 400
     assert curve[0] == [1, 20.0]
 
