@@ -1,4 +1,4 @@
-"""Atomic files, which are written completely or not at all: text, tensors, images, videos."""
+"""Files: written atomically, read only where they are regular; text, tensors, images, videos, templates."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nfcore.io.files import read_file as read_file
     from nfcore.io.images import save_png as save_png
     from nfcore.io.images import to_bytes as to_bytes
+    from nfcore.io.templates import html_template as html_template
     from nfcore.io.tensors import State as State
     from nfcore.io.tensors import load_state as load_state
     from nfcore.io.tensors import save_state as save_state
@@ -27,6 +28,7 @@ else:
             "nfcore.io.atomic": ("atomic_path", "read_json", "read_toml", "write_atomic", "write_json"),
             "nfcore.io.files": ("inside", "open_file", "read_file"),
             "nfcore.io.images": ("save_png", "to_bytes"),
+            "nfcore.io.templates": ("html_template",),
             "nfcore.io.tensors": ("State", "load_state", "save_state"),
         },
     )

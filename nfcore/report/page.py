@@ -6,9 +6,8 @@ import base64
 import hashlib
 from importlib.resources import files
 
-import jinja2
-
 from nfcore.evaluation.error_maps import COLOURS, GREATEST_ERROR
+from nfcore.io.templates import html_template
 from nfcore.report.contents import Contents
 from nfcore.report.figures import day, duration
 
@@ -17,16 +16,9 @@ _FILES = files("nfcore.report")
 
 def build_page(contents: Contents) -> str:
     """Return the report's HTML. Text from a run is escaped, and only the page's own script can run."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_text),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"duration": duration, "day": day}
+    template = html_template(_FILES, "report.html", {"duration": duration, "day": day})
     script = _text("report.js")
-    return environment.get_template("report.html").render(
+    return template.render(
         report=contents,
         style=_text("report.css"),
         script=script,

@@ -9,9 +9,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
-
 from nfcore.interfaces import SceneModel
+from nfcore.io.templates import html_template
 from nfcore.scene.cameras import Cameras
 from nfcore.viewer.region import camera_region
 
@@ -73,7 +72,7 @@ def viewer_page(
     """
     own = {name: _front(f"{name}.js") for name in _MODULES}
     imports = {f"nfcore/{name}": _module(text) for name, text in (own | dict(modules or {})).items()}
-    return _template().render(
+    return html_template(_FRONT, "viewer.html").render(
         card=_json(card),
         style=_front("viewer.css"),
         modules=_json({"imports": imports}),
@@ -107,17 +106,6 @@ def css_colour(rgb: Sequence[float]) -> str:
     '#ff8000'
     """
     return "#" + "".join(f"{round(255 * min(max(value, 0), 1)):02x}" for value in rgb)
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_front),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("viewer.html")
 
 
 def _front(name: str) -> str:

@@ -9,13 +9,13 @@ import lzma
 from importlib.resources import files
 from typing import Any
 
-import jinja2
-
 from nfcore import UserError
 from nfcore.viewer import read_element, viewer_page
 from nfcore_web.model import Model
 
 _PACKAGE = files("nfcore_web")
+#: The page's own files.
+FRONT = _PACKAGE / "front"
 _ABOUT = "The image is computed here, by a network that knows the views it was trained on."
 
 
@@ -66,21 +66,9 @@ def model_of(page: str, name: str) -> tuple[dict[str, Any], Model]:
         raise UserError(f"{name}: not a page of the web exporter, or damaged") from None
 
 
-def template(name: str) -> jinja2.Template:
-    """Return a template of ``front/``; values are escaped unless marked as safe."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(text),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)
-
-
 def text(name: str) -> str:
     """Return a file of ``front/``."""
-    return (_PACKAGE / "front" / name).read_text(encoding="utf-8")
+    return (FRONT / name).read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -15,10 +15,10 @@ import nfcore.runs
 from nfcore import NfcoreError
 from nfcore.config import StageConfig
 from nfcore.exports import manifests
-from nfcore.io import inside, open_file, read_file
+from nfcore.io import html_template, inside, open_file, read_file
 from nfcore.runs import Artifacts, ModelFile, Run
 from nfcore_web.exporter import FILE
-from nfcore_web.page import template, text
+from nfcore_web.page import FRONT, text
 from nfcore_web.progress import REPORT, previews, progress
 from nfcore_web.server import Resource
 
@@ -61,7 +61,7 @@ class Site:
         if path == "/viewer.html":
             return self.viewer
         fixed: dict[str, Callable[[], Resource]] = {
-            "/": lambda: Resource.html(template("view.html").render(title=self.title)),
+            "/": lambda: Resource.html(html_template(FRONT, "view.html").render(title=self.title)),
             "/view.css": lambda: Resource(text("view.css").encode(), "text/css; charset=utf-8"),
             "/view.js": lambda: Resource(text("view.js").encode(), "text/javascript; charset=utf-8"),
             "/state.json": self._fresh_state,
