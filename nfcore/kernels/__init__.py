@@ -5,15 +5,15 @@ it then does the same in torch. The kernels know no method and no file format: t
 places in them. One file is one step of rendering or of learning:
 
 - ``records``: what a kernel is told of a grid and of a path, as named tuples and rows of numbers;
-- ``walking``: the samples of a path on its lattice, past what is empty; ``paths``: where they are; ``bits``: which
-  cells of a block there are; ``marching``: what the samples add up to;
+- ``traversal``: the samples of a path on its lattice, past what is empty; ``paths``: where they are; ``bits``:
+  which cells of a block there are; ``marching``: what the samples add up to;
 - ``interpolation``, ``absorption`` with its ``density_table``: values and opacity at a sample; ``network``,
   ``ray_harmonics``: colour of a ray;
 - ``compositing``: from the gradient of a ray's sums back to its samples; ``scattering``: and to the grid's rows;
 - ``spaces``: rays through the cube of a bounded space; ``volumes``: what a dense volume over the cube has there;
 - ``row_adam``: a step on the rows that were touched; ``smoothness``: the gradient of their roughness;
 - ``occupancy``: which cells matter, and how far the next one is;
-- ``vectors``: rows of 8 or 16 numbers at once; ``prefetching`` and ``pages``: less waiting for memory;
+- ``vectors``: rows of 8 or 16 numbers at once; ``prefetching`` and ``huge_pages``: less waiting for memory;
   ``threads``: parts of the work on threads; ``compile``.
 
 A function decorated with ``kernel`` may call all of them: a plugin composes its own kernel from these in a module
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from nfcore.kernels.compile import load as load
     from nfcore.kernels.compositing import composite_backward as composite_backward
     from nfcore.kernels.density_table import absorption_table as absorption_table
+    from nfcore.kernels.huge_pages import on_huge_pages as on_huge_pages
+    from nfcore.kernels.huge_pages import zeros as zeros
     from nfcore.kernels.interpolation import interpolate_row as interpolate_row
     from nfcore.kernels.marching import march as march
     from nfcore.kernels.network import network_backward as network_backward
@@ -49,8 +51,6 @@ if TYPE_CHECKING:
     from nfcore.kernels.occupancy import cell_opacities as cell_opacities
     from nfcore.kernels.occupancy import measure_gaps as measure_gaps
     from nfcore.kernels.occupancy import row_opacities as row_opacities
-    from nfcore.kernels.pages import on_large_pages as on_large_pages
-    from nfcore.kernels.pages import zeros as zeros
     from nfcore.kernels.paths import bent_place as bent_place
     from nfcore.kernels.paths import enter_grid as enter_grid
     from nfcore.kernels.paths import straight_place as straight_place
@@ -99,7 +99,7 @@ else:
             "nfcore.kernels.marching": ("march",),
             "nfcore.kernels.network": ("network_backward", "network_forward", "network_size"),
             "nfcore.kernels.occupancy": ("activate", "cell_opacities", "measure_gaps", "row_opacities"),
-            "nfcore.kernels.pages": ("on_large_pages", "zeros"),
+            "nfcore.kernels.huge_pages": ("on_huge_pages", "zeros"),
             "nfcore.kernels.paths": ("bent_place", "enter_grid", "straight_place"),
             "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
             "nfcore.kernels.records": (

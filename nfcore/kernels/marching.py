@@ -23,8 +23,8 @@ from nfcore.kernels.records import (
     Ints,
     Number,
 )
+from nfcore.kernels.traversal import traverse
 from nfcore.kernels.vectors import add_scaled
-from nfcore.kernels.walking import walk
 
 _ZERO, _ONE = np.float32(0), np.float32(1)
 
@@ -43,7 +43,7 @@ def march(
 ) -> tuple[int, Number]:
     """March along one path; return how many samples it has, and the sum of their distances times their weights.
 
-    Samples are found ``AHEAD`` at a time before the first of them is looked up: memory has their rows by then.
+    Samples are found ``AHEAD`` at a time before the first of them is looked up: their rows are prefetched by then.
 
     Args:
         path: (PATH_SIZE,) see ``records``.
@@ -53,7 +53,7 @@ def march(
         samples: (MOST_SAMPLES * (V + 8),) written: each sample's values and what ``composite`` needs.
         cells: (MOST_SAMPLES,) written: each sample's cell.
         sums: (V,) written: opacity, then the sums of weight times value.
-        gradient: what ``scatter`` will write to: its rows are asked for in advance, if ``keep``.
+        gradient: what ``scatter`` will write to: its rows are prefetched, if ``keep``.
         keep: whether samples are kept; otherwise ``samples`` and ``cells`` need room for ``AHEAD``.
 
     """
@@ -65,7 +65,7 @@ def march(
     k: Number = np.int64(0)
     while count < MOST_SAMPLES:
         first = count if keep else 0
-        last, k = walk(path, jitter, grid, k, first, first + AHEAD, samples, cells)
+        last, k = traverse(path, jitter, grid, k, first, first + AHEAD, samples, cells)
         for sample in range(first, last):
             prefetch_corners(grid.lanes, grid.table, grid.corners, np.int64(cells[sample]))
             if keep:

@@ -1,4 +1,4 @@
-"""Asking memory for rows before they are needed: most of a step's time would go by waiting for them."""
+"""Prefetching: rows are on their way from memory before they are needed. Most of a step would be waiting."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nfcore.kernels.vectors import I32, Typed, Value, cgutils, corner_rows, poin
 
 @lowered
 def prefetch_corners(typing: Value, lanes: Value, table: Value, corners: Value, cell: Value) -> Typed:
-    """``prefetch_corners(lanes, table, corners, cell)``: ask for the rows of a cell's eight corners."""
+    """``prefetch_corners(lanes, table, corners, cell)``: prefetch the rows of a cell's eight corners."""
 
     def generate(context: Value, builder: Value, signature: Value, arguments: Value) -> Value:
         data, numbers = (pointer(context, builder, signature.args[i], arguments[i]) for i in (1, 2))
         for row in corner_rows(builder, numbers, arguments[3], len(lanes)):
-            _ask(builder, data, row)
+            _prefetch(builder, data, row)
         return context.get_dummy_value()
 
     return types.void(lanes, table, corners, types.intp), generate
@@ -24,16 +24,16 @@ def prefetch_corners(typing: Value, lanes: Value, table: Value, corners: Value, 
 
 @lowered
 def prefetch_row(typing: Value, table: Value, at: Value) -> Typed:
-    """``prefetch_row(table, at)``: ask for the row that begins at table[at]."""
+    """``prefetch_row(table, at)``: prefetch the row that begins at table[at]."""
 
     def generate(context: Value, builder: Value, signature: Value, arguments: Value) -> Value:
-        _ask(builder, pointer(context, builder, signature.args[0], arguments[0]), arguments[1])
+        _prefetch(builder, pointer(context, builder, signature.args[0], arguments[0]), arguments[1])
         return context.get_dummy_value()
 
     return types.void(table, types.intp), generate
 
 
-def _ask(builder: Value, data: Value, index: Value) -> None:
+def _prefetch(builder: Value, data: Value, index: Value) -> None:
     byte = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")

@@ -29,8 +29,8 @@ from nfcore.kernels.vectors import (
 
 # Instant-NGP's: rows that are rarely seen move as far as others.
 _EPSILON = 1e-15
-# Rows that memory is asked for before the first of them takes its step.
-_ASKED = 16
+# Rows that are prefetched ahead of the one that takes its step.
+_AHEAD = 16
 #: Most rows are not touched: so many are looked at in one go.
 TOUCHED_AT_ONCE = 8
 
@@ -123,12 +123,12 @@ def move_rows(
     row, one, sums = len(lanes), np.float32(1), gradients[0]
     end = _find_rows(first, last, touched, found)
     for at in range(first, end):
-        asked = np.int64(found[min(at + _ASKED, end - 1)]) * row
-        prefetch_row(table, asked)
-        prefetch_row(mean, asked)
-        prefetch_row(square, asked)
+        ahead = np.int64(found[min(at + _AHEAD, end - 1)]) * row
+        prefetch_row(table, ahead)
+        prefetch_row(mean, ahead)
+        prefetch_row(square, ahead)
         for part in range(len(gradients)):
-            prefetch_row(gradients[part], asked)
+            prefetch_row(gradients[part], ahead)
         i = np.int64(found[at])
         touched[0, i] = 0
         for part in range(1, len(touched)):

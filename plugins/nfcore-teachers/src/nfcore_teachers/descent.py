@@ -120,7 +120,7 @@ class Fused:
         rows, row = field.table.shape
         self.gradients = zeros((parts, rows * row))
         self.touched = zeros((parts, touched_size(rows)), np.uint8)
-        optimizer.use_large_pages()
+        optimizer.use_huge_pages()
 
     def step(self, pixels: Pixels, jitter: Tensor, generator: torch.Generator) -> tuple[float, int]:
         """Take one step; see ``Descent``."""

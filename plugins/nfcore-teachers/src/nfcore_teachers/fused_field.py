@@ -24,7 +24,7 @@ from nfcore.kernels import (
     absorption_table,
     block_shape,
     in_parts,
-    on_large_pages,
+    on_huge_pages,
     row_lanes,
 )
 from nfcore_teachers.occupancy import OccupancyGrid
@@ -77,8 +77,8 @@ class FusedField:
         shape, blocks = occupancy.shape, block_shape(occupancy.shape)
         stored = stored_bits(grid)
         self.record = Grid(
-            on_large_pages(self.table.detach().view(-1).numpy()),
-            on_large_pages(grid.cell_rows.view(-1).numpy()),
+            on_huge_pages(self.table.detach().view(-1).numpy()),
+            on_huge_pages(grid.cell_rows.view(-1).numpy()),
             stored,
             np.zeros_like(stored),
             1 + first_cells(stored),

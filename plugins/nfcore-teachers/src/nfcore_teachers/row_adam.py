@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nfcore.kernels import TOUCHED_AT_ONCE, Bytes, Floats, in_parts, on_large_pages, row_lanes
+from nfcore.kernels import TOUCHED_AT_ONCE, Bytes, Floats, in_parts, on_huge_pages, row_lanes
 
 #: A short memory of squares, as what a voxel sees changes fast; as in Instant-NGP, an epsilon small enough that
 #: rarely seen voxels move as far as others.
@@ -91,10 +91,10 @@ class RowAdam(torch.optim.Optimizer):
         in_parts(move, threads)
         self._step_others()
 
-    def use_large_pages(self) -> None:
-        """Keep the moments on large pages, for ``step_rows``; see ``nfcore.kernels.on_large_pages``."""
+    def use_huge_pages(self) -> None:
+        """Keep the moments on huge pages, for ``step_rows``; see ``nfcore.kernels.on_huge_pages``."""
         for name in ("exp_avg", "exp_avg_sq"):
-            on_large_pages(self.state[self.table][name].numpy())
+            on_huge_pages(self.state[self.table][name].numpy())
 
     def _step_others(self) -> None:
         for group in self.param_groups[1:]:

@@ -1,4 +1,4 @@
-"""The walk along one path: the samples of its lattice that are in active cells, past what is empty.
+"""Grid traversal: the samples of a path's lattice that are in active cells; empty space is skipped.
 
 Samples are at ``near + (k + jitter) * step``, k = 0, 1, ..: skipping moves on by whole steps, so that they are the
 same ones as without.
@@ -36,7 +36,7 @@ _MARGIN = np.float32(1e-3)
 
 
 @kernel
-def walk(
+def traverse(
     path: Floats,
     jitter: Number,
     grid: Grid,
@@ -48,12 +48,12 @@ def walk(
 ) -> tuple[int, int]:
     """Find the next samples of a path; return where they end in ``samples`` and on the lattice.
 
-    Memory is asked for each cell's corners at once, long before they are read.
+    Each cell's corners are prefetched, long before they are read.
 
     Args:
         path: (PATH_SIZE,) see ``records``.
         jitter: the first sample's place in its step, in [0, 1).
-        grid: what is walked through, rows of V numbers.
+        grid: what is traversed, rows of V numbers.
         k: where on the lattice to begin.
         first: where in ``samples`` the next one belongs.
         last: where there is no more room.

@@ -1,4 +1,4 @@
-"""Large arrays on large pages: with small ones, a third of a step would go into finding where memory is."""
+"""Large arrays on huge pages: with pages of 4 KiB, a fifth of a step is spent on TLB misses."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-#: Size of a large page, and of what one vector instruction reads: rows that begin elsewhere are read twice.
+#: Size of a huge page; size of a cache line, on which rows must begin so that none is in two of them.
 PAGE, LINE = 2 << 20, 64
 # Linux: advice for pages to come, and a request to gather those that are there (since 6.1).
 _HUGE_PAGES, _COLLAPSE = 14, 25
 
 
-def on_large_pages(array: NDArray[Any]) -> NDArray[Any]:
-    """Ask the system to keep ``array`` on large pages, and return it.
+def on_huge_pages(array: NDArray[Any]) -> NDArray[Any]:
+    """Ask the system to keep ``array`` on huge pages, and return it.
 
     It stays where it is. Systems that can't do it ignore the request; only Linux is asked.
 
-        >>> on_large_pages(np.zeros(4, np.float32))
+        >>> on_huge_pages(np.zeros(4, np.float32))
         array([0., 0., 0., 0.], dtype=float32)
     """
     first = -(-array.ctypes.data // PAGE) * PAGE
@@ -34,7 +34,7 @@ def on_large_pages(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def zeros(shape: tuple[int, ...], kind: DTypeLike = np.float32) -> NDArray[Any]:
-    """Return zeros that begin on a cache line, on large pages where there are any.
+    """Return zeros that begin on a cache line, on huge pages where there are any.
 
     >>> zeros((2, 3)).shape
     (2, 3)
@@ -43,7 +43,7 @@ def zeros(shape: tuple[int, ...], kind: DTypeLike = np.float32) -> NDArray[Any]:
     size = math.prod(shape) * np.dtype(kind).itemsize
     raw = np.zeros(size + LINE, np.uint8)
     start = -raw.ctypes.data % LINE
-    return on_large_pages(raw[start : start + size].view(kind).reshape(shape))
+    return on_huge_pages(raw[start : start + size].view(kind).reshape(shape))
 
 
 @functools.cache
