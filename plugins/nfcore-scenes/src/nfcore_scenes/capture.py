@@ -22,6 +22,8 @@ from nfcore_scenes.recording import PosedPhoto
 _PREVIEW = 128
 #: Threads that read: each holds one photo in full.
 _READERS = 4
+#: Photos with a smaller transparent share than this are not cut out.
+_LEAST_TRANSPARENT = 0.01
 
 
 class Capture:
@@ -166,10 +168,6 @@ class Capture:
         inner = canvas[place.top :, place.left :][: place.size[0], : place.size[1]]
         inner[:] = False if photo.mask is None else ignored_of(photo, self._lenses[photo], place.size)
         return canvas[rows, columns]
-
-
-#: Photos with a smaller transparent share than this are not cut out.
-_LEAST_TRANSPARENT = 0.01
 
 
 def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:

@@ -18,6 +18,9 @@ from nfcore_scenes.novel_poses import novel_cameras, shell_cameras
 from nfcore_scenes.recording import PosedPhoto, Recording, counted
 from nfcore_scenes.world import world_of
 
+#: Pixels along each side at which a mask is looked at for whether it shows anything.
+_COARSE = 64
+
 
 class CaptureSource(nfcore.RaySource):
     """A ray source of photos with poses. A subclass defines ``Options`` and ``read``; all else is the same.
@@ -104,7 +107,3 @@ def _ignored(photo: PosedPhoto) -> bool:
         return False
     size = photo_header(photo.mask).size
     return int(read_photo(photo.mask, size, (min(size[0], _COARSE), min(size[1], _COARSE)))[..., :3].max()) == 0
-
-
-#: Pixels along each side at which a mask is looked at for whether it shows anything.
-_COARSE = 64
