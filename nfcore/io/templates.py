@@ -16,6 +16,7 @@ def html_template(
 
     Values are escaped unless the template marks them as safe.
 
+    >>> from pathlib import Path
     >>> _ = Path("page.html").write_text("<p>{{ title }}</p>")
     >>> html_template(Path(), "page.html").render(title="1 < 2")
     '<p>1 &lt; 2</p>'

@@ -142,7 +142,7 @@ def test_a_run_without_a_report_says_so(run, tmp_path, served, opened):
     site = Site(tmp_path)
     assert site.find("/report.html") is None
     page = opened(served(site) + "#report")
-    assert page.locator("#no-report").is_visible()
+    page.locator("#no-report").wait_for()
     assert page.locator("#report iframe").count() == 0
 
 
