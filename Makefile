@@ -12,7 +12,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # Each file's tests in one process: what a file prepares is prepared once.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-.PHONY: quickstart test test-fast check docs pictures bench format clean
+.PHONY: quickstart test test-fast check docs pictures bench release format clean
 
 quickstart: .venv/users
 	$(BIN)/nfcore run quickstart --resume
@@ -40,6 +40,10 @@ pictures: .venv/docs
 bench: .venv/users
 	$(BIN)/python -m benchmarks
 
+# All distributions: sdists and wheels in dist/, checked, then installed in a fresh environment that runs a pipeline.
+release: .venv/release
+	$(BIN)/python -m release
+
 format: .venv/developers
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -60,6 +64,10 @@ clean:
 
 .venv/developers: .venv/users
 	$(INSTALL) --no-build-isolation -e '.[dev]' $(EDITABLE_EXTRAS)
+	@touch $@
+
+.venv/release: .venv/developers
+	$(INSTALL) --no-build-isolation -e '.[release]'
 	@touch $@
 
 .venv/docs: .venv/developers

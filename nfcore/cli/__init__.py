@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from nfcore import __version__
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
 from nfcore.cli.defects import described
 from nfcore.cli.group import PluginGroup, use_plugins_dir
@@ -56,8 +57,17 @@ app.add_typer(recipes.app, name="recipes")
 doctor.add_to(app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"nfcore {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)
+    ] = False,
     plugins_dir: Annotated[
         list[Path] | None,
         typer.Option(

@@ -33,7 +33,7 @@ def list_recipes(
     as_json: JsonOption = False,
 ) -> None:
     """List the recipes that installed plugins offer."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": recipe.name, "distribution": plugin.distribution, "summary": recipe.summary}
         for plugin, recipe in plugins().recipes()
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nfcore.config.layers import component_name, overridden, read_layers, read_recipe, same_component
+from nfcore.config.needs import check_needs
 from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
 from nfcore.config.setting_sources import SettingSources
 from nfcore.config.stages import TRAINING
@@ -129,6 +130,7 @@ def configure_with_sources(
     if "minutes" in changed and (steps := sorted(key for key in changed if key.endswith(".steps"))):
         raise UserError(f"--set minutes: {', '.join(steps)} would follow from it: give one or the other")
     config = parse(PipelineConfig, values, f"recipe {recipe!r}")
+    check_needs(config, recipe, manager)
     check_options(config, manager)
     return Configured(config, sources.of(config.model_dump(mode="json", exclude_none=True)))
 

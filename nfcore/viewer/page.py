@@ -55,6 +55,7 @@ def viewer_page(
     modules: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
     credits: str = "",
+    notices: str = "",
     script_sources: Sequence[str] = (),
 ) -> str:
     """Return a page's HTML.
@@ -67,6 +68,7 @@ def viewer_page(
         modules: text of more JavaScript modules, to be imported as ``nfcore/NAME``.
         data: text by element id, such as base64, which ``bytes`` of ``nfcore/data`` reads.
         credits: sentences on what else the page contains, and under which licence.
+        notices: the texts of these licences, which the page must carry.
         script_sources: what a content security policy must allow scripts beyond inline ones.
 
     """
@@ -80,6 +82,7 @@ def viewer_page(
         data=dict(data or {}),
         about=about,
         credits=f"{credits} " if credits else "",
+        notices=notices,
         script_sources="".join(f" {source}" for source in script_sources),
         background=css_colour(card["background"]),
         dark=_luminance(card["background"]) < 0.5,

@@ -41,6 +41,12 @@ def test_it_names_no_address_of_any_network(exported):
     assert allowed == {"'none'", "'unsafe-inline'", "'wasm-unsafe-eval'", "blob:", "data:"}
 
 
+def test_it_carries_the_licences_of_the_programs_in_it(exported):
+    text = exported().page.read_text(encoding="utf-8")
+    for name in ("Copyright (c) Microsoft Corporation", "xz-decompress", "protobuf", "abseil", "Apache License"):
+        assert name in text
+
+
 def test_the_same_student_gives_the_same_bytes(exported, tmp_path):
     export = exported()
     export.exporter.export(export.student, tmp_path)

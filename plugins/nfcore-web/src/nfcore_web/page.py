@@ -47,6 +47,7 @@ def build_page(card: dict[str, Any], model: Model) -> str:
         about=_ABOUT,
         credits=f"ONNX Runtime Web {versions['onnxruntime-web']}, xz-decompress {versions['xz-decompress']} "
         "(both MIT).",
+        notices=_PACKAGE.joinpath("THIRD_PARTY_NOTICES.txt").read_text(encoding="utf-8"),
         script_sources=("'wasm-unsafe-eval'",),
     )
 
