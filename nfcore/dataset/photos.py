@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
+from nfcore.dataset.decoding import MOST_PIXELS, check_density, decoding
 from nfcore.dataset.photo_formats import decoder_for, formats
 from nfcore.errors import UserError
 from nfcore.io.files import check_file
@@ -26,6 +28,9 @@ _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "Y
 _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 #: A JPEG is decoded at a fraction of its size that is at least this many times the size that is needed.
 _DRAFT_MARGIN = 2
+
+# Of photos with more pixels than Pillow thinks likely: ``check_density`` judges them.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @dataclass(frozen=True)
@@ -209,9 +214,10 @@ def read_photo(path: Path, full_size: tuple[int, int], size: tuple[int, int]) ->
             raise UserError(f"{path} has pixels of kind {photo.mode!r}: photos must be RGB, RGBA or grey")
         stored = size[::-1] if turned else size
         photo.draft("RGB", (_DRAFT_MARGIN * stored[1], _DRAFT_MARGIN * stored[0]))
-        photo.load()
-        colours = _eight_bit(ImageOps.exif_transpose(photo) if turned else photo)
-        return _resized(colours, size)
+        with decoding(path, *photo.size):
+            photo.load()
+            colours = _eight_bit(ImageOps.exif_transpose(photo) if turned else photo)
+            return _resized(colours, size)
 
 
 def _resized(photo: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -242,9 +248,12 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         if path.exists():
             check_file(path)
         with Image.open(path, formats=formats()) as photo:
+            check_density(path, photo)
             yield photo
     except UserError:
         raise
+    except Image.DecompressionBombError:
+        raise UserError(f"{path} has more than {MOST_PIXELS // 10**6} million pixels: scale it down") from None
     except FileNotFoundError:
         raise UserError(f"photo {path} is missing") from None
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error for broken bytes

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nfcore.errors import UserError
 from nfcore.io.mapped import mapped_bytes
 
 #: Which photos: one, or several along the first axis.
@@ -21,6 +24,8 @@ Index = int | slice | Sequence[int] | Tensor
 
 # More bytes than this are stored in a memory-mapped temporary file, whose pages the system may drop.
 _IN_MEMORY = 1 << 30
+# Largest share of the free space of a disk that is taken for them.
+_MOST_OF_DISK = 0.9
 #: Threads that decode: each holds one photo in full.
 _DECODERS = min(4, os.cpu_count() or 1)
 #: Pixels along the longer side of a photo's preview, if the stack has no reader for previews.
@@ -58,27 +63,29 @@ class PhotoStack:
         preview: Callable[[int], Tensor] | None = None,
     ) -> None:
         self._read, self._background, self._preview = read, torch.tensor(background), preview
-        self._bytes = _allocate(shape)
+        self._shape = torch.Size(shape)
+        self._kept: Tensor | None = None
         self._decoded = [False] * shape[0]
         self._locks = [Lock() for _ in range(shape[0])]
+        self._lock = Lock()
 
     @property
     def shape(self) -> torch.Size:
         """(n, height, width, 3)."""
-        return torch.Size([*self._bytes.shape[:3], 3])
+        return torch.Size([*self._shape[:3], 3])
 
     @property
     def device(self) -> torch.device:
         """The device that stores the photos."""
-        return self._bytes.device
+        return torch.device("cpu") if self._kept is None else self._kept.device
 
     @property
     def alpha(self) -> AlphaStack | None:
         """The photos' alpha, or None where they have none."""
-        return AlphaStack(self) if self._bytes.shape[3] == 4 else None
+        return AlphaStack(self) if self._shape[3] == 4 else None
 
     def __len__(self) -> int:
-        return len(self._bytes)
+        return self._shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         return map(self.__getitem__, range(len(self)))
@@ -103,7 +110,7 @@ class PhotoStack:
 
     def chosen(self, indices: Sequence[int]) -> PhotoStack:
         """Return the photos at ``indices``, in that order, without decoding any."""
-        shape = (len(indices), *self._bytes.shape[1:])
+        shape = (len(indices), *self._shape[1:])
         return PhotoStack(
             lambda i: self.decoded(indices[i]),
             shape,
@@ -139,7 +146,7 @@ class PhotoStack:
         if self.device == torch.device(device):
             return self
         moved = object.__new__(PhotoStack)
-        moved.__dict__ |= self.__dict__ | {"_bytes": self.decoded(slice(None)).to(device)}
+        moved.__dict__ |= self.__dict__ | {"_kept": self.decoded(slice(None)).to(device)}
         moved._background, moved._decoded = self._background.to(device), [True] * len(self)
         return moved
 
@@ -152,6 +159,14 @@ class PhotoStack:
         else:
             self._decode(torch.arange(len(self))[torch.as_tensor(index).cpu()].tolist())
         return self._bytes[index]
+
+    @property
+    def _bytes(self) -> Tensor:
+        """The memory of the decoded photos: nothing is allocated for what only needs previews."""
+        with self._lock:
+            if self._kept is None:
+                self._kept = _allocate(self._shape)
+            return self._kept
 
     def _decode(self, indices: Sequence[int]) -> None:
         missing = sorted({index % len(self) for index in indices if not self._decoded[index]})
@@ -215,9 +230,20 @@ class AlphaStack:
         return AlphaStack(self._photos.to(device))
 
 
-def _allocate(shape: tuple[int, int, int, int]) -> Tensor:
+def _allocate(shape: torch.Size) -> Tensor:
     """Return uninitialised memory for the photos: the system allocates it when it is written to."""
     size = math.prod(shape)
     if size <= _IN_MEMORY:
         return torch.empty(shape, dtype=torch.uint8)
-    return mapped_bytes(size, Path(tempfile.gettempdir())).view(shape)
+    folder = Path(tempfile.gettempdir())
+    free = shutil.disk_usage(folder).free
+    try:
+        if size > free * _MOST_OF_DISK:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return mapped_bytes(size, folder).view(shape)
+    except OSError as error:
+        raise UserError(
+            f"{shape[0]} photos of {shape[2]}x{shape[1]} pixels take {size / 1e9:.1f} GB, and {folder} has "
+            f"{free / 1e9:.1f} GB ({error.strerror}): set a smaller image_size, "
+            "or TMPDIR to a folder with more space"
+        ) from None

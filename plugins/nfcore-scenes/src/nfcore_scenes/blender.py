@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -47,7 +48,7 @@ class Blender(CaptureSource):
         notes: list[str] = []
         for split in get_args(Split):
             file = folder / f"transforms_{split}.json"
-            if split != "train" and not file.exists():
+            if split != "train" and not os.path.lexists(file):  # a broken link is an error, not an absent split
                 splits[split] = ()
                 continue
             transforms = read_json(file, Transforms)
