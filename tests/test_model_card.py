@@ -27,7 +27,7 @@ def test_the_card_says_how_to_call_it_what_was_measured_and_what_was_not(tmp_pat
     assert text.startswith("---\nlibrary_name: nfcore\n")
     assert "# ring: torch, fp32" in text
     assert "| in | `pose` | batch x 3 x 4 | float32 | camera to world, OpenGL axes" in text
-    assert "| out | `image` | batch x 3 x 16 x 16 | float32 | RGB in [0, 1], top row first |" in text
+    assert "| out | `image` | batch x 3 x 16 x 16 | float32 | RGB in \\[0, 1\\], top row first |" in text
     assert manifest.parity is not None
     assert manifest.photos is not None
     assert f"| {manifest.parity.max_error:.1e} |" in text

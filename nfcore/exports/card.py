@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from nfcore.exports.manifest import MANIFEST, PICTURE, Manifest, ModelRecord
 from nfcore.interfaces import ExportedFile, Port, Tolerance
 from nfcore.interfaces.exporter import Takes
+from nfcore.runtime.plain_text import markdown, plain
 
 _SHOWN = 12  # hexadecimal digits of a hash on the card
 
@@ -43,7 +44,7 @@ def card(manifest: Manifest) -> str:
         "## Files",
         _table(
             ("file", "bytes", "SHA-256"),
-            [(f"`{c.path}`", f"{c.bytes:,}", f"`{c.sha256[:_SHOWN]}...`") for c in manifest.contents],
+            [(_code(c.path), f"{c.bytes:,}", f"`{c.sha256[:_SHOWN]}...`") for c in manifest.contents],
         ),
         f"`{MANIFEST}` has all of this for programs, with full hashes.",
     ]
@@ -59,13 +60,13 @@ def _front_matter(manifest: Manifest) -> str:
 
 def _title(manifest: Manifest) -> str:
     scene = manifest.model.scene or _METHOD[manifest.model.kind]
-    return f"{scene}: {manifest.target}, {manifest.precision}"
+    return markdown(f"{scene}: {manifest.target}, {manifest.precision}")
 
 
 def _rejection(manifest: Manifest) -> str:
     if manifest.rejected is None:
         return ""
-    return f"> **Rejected: do not use these files.** This export {_ended(manifest.rejected)}"
+    return f"> **Rejected: do not use these files.** This export {_ended(markdown(manifest.rejected))}"
 
 
 def _picture(manifest: Manifest) -> str:
@@ -76,7 +77,7 @@ def _picture(manifest: Manifest) -> str:
         )
     return (
         f"![The {model} and the export]({PICTURE})\n\n"
-        f"Left: the {model} in PyTorch. Right: this export {pose}, run by {manifest.verified_by}."
+        f"Left: the {model} in PyTorch. Right: this export {pose}, run by {markdown(manifest.verified_by)}."
     )
 
 
@@ -87,10 +88,10 @@ def _about(manifest: Manifest) -> str:
             "image",
             f"{image.width} x {image.height} pixels, {image.pixels_per_ray} x {image.pixels_per_ray} per ray",
         ),
-        ("precision", manifest.precision),
-        ("target", manifest.target),
+        ("precision", markdown(manifest.precision)),
+        ("target", markdown(manifest.target)),
         ("size", f"{manifest.bytes / 1e6:.2f} MB"),
-        (", ".join(model.components), ", ".join(f"`{name}`" for name in model.components.values())),
+        (", ".join(model.components), ", ".join(map(_code, model.components.values()))),
         ("trained parameters", f"{model.parameters:,}"),
         *([] if model.macs is None else [("work per image", f"{model.macs / 1e9:.3g} GMAC")]),
         ("made by", _made_by(manifest)),
@@ -103,25 +104,27 @@ def _made_by(manifest: Manifest) -> str:
     exporter = manifest.exporter
     options = ", ".join(f"{name} = {value}" for name, value in exporter.options.items() if value is not None)
     version = f" {exporter.version}" if exporter.version else ""
-    return f"`{exporter.name}`{version}, nfcore {exporter.nfcore}, {manifest.created:%Y-%m-%d}" + (
-        f"; {options}" if options else ""
+    return f"{_code(exporter.name)}{markdown(version)}, nfcore {exporter.nfcore}, {manifest.created:%Y-%m-%d}" + (
+        f"; {markdown(options)}" if options else ""
     )
 
 
 def _made_from(model: ModelRecord) -> str:
     if model.file is None or model.sha256 is None:
         return f"a {model.kind} in memory"
-    return f"`{model.file}`, SHA-256 `{model.sha256[:_SHOWN]}...`"
+    return f"{_code(model.file)}, SHA-256 `{model.sha256[:_SHOWN]}...`"
 
 
 def _file(file: ExportedFile) -> str:
     def rows(ports: Iterable[Port], way: str) -> list[tuple[str, ...]]:
-        return [(way, f"`{p.name}`", _shape(p.shape), p.dtype, p.meaning) for p in ports]
+        return [
+            (way, _code(p.name), markdown(_shape(p.shape)), markdown(p.dtype), markdown(p.meaning)) for p in ports
+        ]
 
     table = _table(
         ("", "name", "shape", "type", "meaning"), [*rows(file.inputs, "in"), *rows(file.outputs, "out")]
     )
-    return f"### `{file.name}`\n\n{table}"
+    return f"### {_code(file.name)}\n\n{table}"
 
 
 def _shape(shape: Sequence[int | str]) -> str:
@@ -143,7 +146,7 @@ def _closeness(manifest: Manifest) -> str:
             (f"against {photos.photos} test photos: PSNR, mean", f"{photos.psnr:.2f} dB"),
             ("PyTorch's own on the same photos", f"{photos.torch_psnr:.2f} dB"),
         ]
-    return f"Measured by {manifest.verified_by}.\n\n{_table(('', ''), rows)}"
+    return f"Measured by {markdown(manifest.verified_by)}.\n\n{_table(('', ''), rows)}"
 
 
 def _required(tolerance: Tolerance) -> str:
@@ -156,7 +159,7 @@ def _limits(manifest: Manifest) -> list[str]:
         "It shows one scene, and only what its training cameras have seen of it.",
         f"It has all errors of its {manifest.model.kind}: see the PSNR against photos.",
     ]
-    return [*limits, *(_ended(f"Not verified: {what}") for what in manifest.not_verified)]
+    return [*limits, *(_ended(f"Not verified: {markdown(what)}") for what in manifest.not_verified)]
 
 
 def _findings(manifest: Manifest) -> list[str]:
@@ -172,19 +175,19 @@ def _nested(value: JsonValue, depth: int = 0) -> str:
         lines = []
         for name, part in value.items():
             if isinstance(part, dict | list) and part:
-                lines.append(f"{indent}- {name}:\n{_nested(part, depth + 1)}")
+                lines.append(f"{indent}- {markdown(name)}:\n{_nested(part, depth + 1)}")
             else:
-                lines.append(f"{indent}- {name}: {_plain(part)}")
+                lines.append(f"{indent}- {markdown(name)}: {markdown(_in_words(part))}")
         return "\n".join(lines)
     parts = value if isinstance(value, list) else [value]
-    return "\n".join(f"{indent}- {_plain(part)}" for part in parts)
+    return "\n".join(f"{indent}- {markdown(_in_words(part))}" for part in parts)
 
 
-def _plain(value: JsonValue) -> str:
+def _in_words(value: JsonValue) -> str:
     if isinstance(value, list):
-        return ", ".join(_plain(part) for part in value) or "none"
+        return ", ".join(_in_words(part) for part in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_plain(part)}" for name, part in value.items()) or "none"
+        return ", ".join(f"{name}: {_in_words(part)}" for name, part in value.items()) or "none"
     if value is None:
         return "none"
     return ("no", "yes")[value] if isinstance(value, bool) else str(value)
@@ -195,10 +198,12 @@ def _bullets(lines: Iterable[str]) -> str:
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
-        for row in (heading, ["---"] * len(heading), *rows)
-    )
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rows))
+
+
+def _code(text: str) -> str:
+    """Return a name as code, also in a table: a span of code has no escapes of its own."""
+    return f"`{plain(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def _ended(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The machine: devices, threads, memory, processes."""
+"""The machine: devices, threads, memory, processes, and text that a terminal or a page may show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from nfcore.runtime.lazy_imports import lazy_names
 if TYPE_CHECKING:
     from nfcore.runtime.devices import choose_device as choose_device
     from nfcore.runtime.devices import device_of as device_of
+    from nfcore.runtime.plain_text import markdown as markdown
+    from nfcore.runtime.plain_text import plain as plain
     from nfcore.runtime.threads import limited_threads as limited_threads
     from nfcore.runtime.threads import single_thread as single_thread
 else:
@@ -16,6 +18,7 @@ else:
         __name__,
         {
             "nfcore.runtime.devices": ("choose_device", "device_of"),
+            "nfcore.runtime.plain_text": ("markdown", "plain"),
             "nfcore.runtime.threads": ("limited_threads", "single_thread"),
         },
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nfcore.plugin.installed import plugins
+from nfcore.runtime import markdown
 from nfcore_ray.messages import Event, Outcome
 from nfcore_ray.plan import plan
 from nfcore_ray.report import as_data, as_markdown, mean_rows
@@ -55,7 +56,9 @@ def test_an_attempt_that_failed_is_counted_and_its_error_is_kept(statuses):
     assert run.line() == f"{run.run.name}: the disk is full; it is tried again"
     run.take(Event(kind="ended", run=run.run.name, attempt=2, outcome=Outcome(error="the disk is full")))
     assert counted(statuses) == "7 of 8 done, 1 failed"
-    assert f"- `{run.run.name}` (failed, 2 attempts): the disk is full" in as_markdown(Path("many"), statuses)
+    assert f"- {markdown(run.run.name)} (failed, 2 attempts): the disk is full" in as_markdown(
+        Path("many"), statuses
+    )
 
 
 def test_the_report_leads_to_what_each_run_has_to_show(statuses, tmp_path):
@@ -65,10 +68,17 @@ def test_the_report_leads_to_what_each_run_has_to_show(statuses, tmp_path):
     (folder / first / "report.html").touch()
     (folder / first / "previews" / "comparison.png").touch()
     text = as_markdown(folder, statuses)
-    assert f"| [{first}]({first}/report.html) | done |" in text
-    assert f"![{first}]({first}/previews/comparison.png)" in text
-    assert f"| {second} | done |" in text
+    assert f"| [{markdown(first)}]({first}/report.html) | done |" in text
+    assert f"![{markdown(first)}]({first}/previews/comparison.png)" in text
+    assert f"| {markdown(second)} | done |" in text
     assert f"({second}/" not in text
+
+
+def test_an_error_is_text_in_the_report_not_markup(statuses):
+    statuses[-1].take(
+        Event(kind="ended", run=statuses[-1].run.name, attempt=1, outcome=Outcome(error="<b>|\x1b[31m`"))
+    )
+    assert r"\<b\>\|\\x1b\[31m\`" in as_markdown(Path("a[b]"), statuses)
 
 
 def test_what_is_not_known_is_absent_from_the_data(statuses):

@@ -143,6 +143,18 @@ def test_a_dry_run_lists_the_runs_and_begins_none(sweep_here, tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_sweep_of_a_million_runs_is_listed_from_its_beginning_and_not_executed(sweep_here, tmp_path):
+    seeds = ",".join(map(str, range(1000)))
+    variants = ",".join(f"v{i}=['seed={i}']" for i in range(1000))
+    text = f"recipes = ['quickstart']\nseeds = [{seeds}]\nvariants = {{ {variants} }}"
+    done = sweep_here(text, "--dry-run", "--json")
+    listed = json.loads(done.stdout)
+    assert len(listed["runs"]) + listed["left_out"] == 10**6
+    refused = sweep_here(text)
+    assert refused.returncode == 2
+    assert "1,000,000 runs" in refused.stderr
+
+
 def test_an_address_may_be_absent_or_say_that_ray_is_to_be_started_here():
     assert checked_address(None) is None
     assert checked_address("local") is None

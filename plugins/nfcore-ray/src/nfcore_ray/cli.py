@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
-from nfcore import Interrupted, NfcoreError
+from nfcore import Interrupted, NfcoreError, UserError
 from nfcore.cli import JsonOption, QuietOption, print_json, print_table, say
+
+# Runs that a dry run lists, each checked with its data set.
+_LISTED = 1000
 
 
 def sweep(
@@ -29,12 +32,15 @@ def sweep(
     from nfcore_ray.plan import plan
     from nfcore_ray.report import COLUMNS, as_data, rows
     from nfcore_ray.sweep import Sweep
-    from nfcore_ray.sweep_file import checked_address, read_sweep
+    from nfcore_ray.sweep_file import MOST_RUNS, checked_address, read_sweep
 
     orders = read_sweep(file)
     address = checked_address(address or orders.address or os.environ.get("RAY_ADDRESS"))
     folder = Path(orders.folder or Path("runs") / file.stem)
-    work = Sweep(orders, plan(orders, file, folder, plugins()), folder)
+    if orders.count > MOST_RUNS and not dry_run:
+        raise UserError(f"{file}: {orders.count:,} runs, and a sweep executes at most {MOST_RUNS:,}: split it")
+    work = Sweep(orders, plan(orders, file, folder, plugins(), _LISTED if dry_run else None), folder)
+    left_out = orders.count - len(work.statuses)
     if not dry_run:
         try:
             with Display(quiet=quiet) as display:
@@ -43,9 +49,11 @@ def sweep(
             raise Interrupted(stop.number, f"the same command ({work.counts})") from None
     statuses = list(work.statuses.values())
     if as_json:
-        print_json(as_data(statuses))
+        print_json(as_data(statuses) | ({"left_out": left_out} if left_out else {}))
     else:
         print_table(COLUMNS, rows(statuses), f"{folder}: {work.counts}")
+        if left_out:
+            say(f"and {left_out:,} more runs, which are not listed")
         if not dry_run:
             say(f"report: {folder / 'report.md'}")
     failed = [status.run.name for status in statuses if status.state == "failed"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -36,7 +37,9 @@ class Planned:
         return self.folder.name
 
 
-def plan(sweep: SweepFile, file: Path, folder: Path, manager: PluginManager) -> list[Planned]:
+def plan(
+    sweep: SweepFile, file: Path, folder: Path, manager: PluginManager, most: int | None = None
+) -> list[Planned]:
     """Return the runs of ``sweep``, grouped by recipe and scene.
 
     Args:
@@ -44,12 +47,14 @@ def plan(sweep: SweepFile, file: Path, folder: Path, manager: PluginManager) -> 
         file: named in errors.
         folder: the folder of the runs' folders.
         manager: the manager of recipes and components.
+        most: how many to return, from the first; None for all.
 
     Raises:
         UserError: a recipe, component, option or data set does not exist, or a run's folder contains another run.
 
     """
-    return [_planned(sweep, entry, file, folder / entry.folder, manager) for entry in sweep.entries]
+    entries = itertools.islice(sweep.entries, most)
+    return [_planned(sweep, entry, file, folder / entry.folder, manager) for entry in entries]
 
 
 def _planned(sweep: SweepFile, entry: Entry, file: Path, folder: Path, manager: PluginManager) -> Planned:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.io import write_atomic, write_json
+from nfcore.runtime import markdown
 from nfcore_ray.messages import STATE
 from nfcore_ray.run_status import RunStatus, counted
 
@@ -67,8 +68,8 @@ def _figure(status: RunStatus, name: str, form: str) -> str:
 def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
     """Return the report: all runs, means over seeds and scenes, and errors."""
     table = [[_linked(folder, name), *figures] for name, *figures in rows(statuses)]
-    parts = [f"# {folder.name}", counted(statuses) + ".", _table(COLUMNS, table)]
-    means = mean_rows(statuses)
+    parts = [f"# {markdown(folder.name)}", counted(statuses) + ".", _table(COLUMNS, table)]
+    means = [[markdown(cell) for cell in row] for row in mean_rows(statuses)]
     if len(means) > 2:
         parts += [
             "## PSNR on the test views, dB",
@@ -81,7 +82,7 @@ def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
         parts += ["## What went wrong", "\n".join(f"- {_wrong(folder, status)}" for status in wrong)]
     names = [status.run.name for status in statuses]
     shown = [
-        f"{name}\n\n![{name}]({_PICTURE.format(name)})"
+        f"{markdown(name)}\n\n![{markdown(name)}]({_PICTURE.format(name)})"
         for name in names
         if (folder / _PICTURE.format(name)).is_file()
     ]
@@ -92,14 +93,15 @@ def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
 
 def _linked(folder: Path, name: str) -> str:
     """Return a run's name, as a link to its report if there is one."""
-    return f"[{name}]({name}/report.html)" if (folder / name / "report.html").is_file() else name
+    text = markdown(name)
+    return f"[{text}]({name}/report.html)" if (folder / name / "report.html").is_file() else text
 
 
 def _wrong(folder: Path, status: RunStatus) -> str:
     trace = folder / STATE / f"{status.run.name}.error.txt"
     where = f" ([traceback]({STATE}/{trace.name}))" if trace.exists() else ""
     attempts = f"{status.attempts} attempt{'s' * (status.attempts != 1)}"
-    return f"`{status.run.name}` ({status.state}, {attempts}): {status.error}{where}"
+    return f"{markdown(status.run.name)} ({status.state}, {attempts}): {markdown(status.error)}{where}"
 
 
 def mean_rows(statuses: list[RunStatus]) -> list[list[str]]:
@@ -129,4 +131,4 @@ def _mean(values: list[float]) -> str:
 
 def _table(heading: list[str], body: list[list[str]]) -> str:
     lines = [heading, ["---"] * len(heading), *body]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from nfcore import UserError
 from nfcore.config import parse
 from nfcore.io import read_toml
 
+#: Runs of a sweep, at most, that is executed.
+MOST_RUNS = 10_000
 #: Names that are valid for folders on any file system.
 _NAME = r"^\w[\w.-]*$"
 
@@ -81,8 +84,14 @@ class SweepFile(nfcore.Options):
     run: tuple[Entry, ...] = Field((), description="Single runs, in addition to the combinations of the lists")
 
     @property
+    def count(self) -> int:
+        """The number of runs."""
+        lists = (self.recipes, self.scenes or (None,), self.variants or (None,), self.seeds or (None,))
+        return math.prod(map(len, lists)) + len(self.run)
+
+    @property
     def entries(self) -> Iterator[Entry]:
-        """All runs, the combinations first."""
+        """All runs, the combinations first; made one by one, since there may be millions."""
         for recipe, scene, variant, seed in itertools.product(
             self.recipes, self.scenes or (None,), self.variants or (None,), self.seeds or (None,)
         ):
@@ -94,6 +103,8 @@ class SweepFile(nfcore.Options):
 def read_sweep(path: Path) -> SweepFile:
     """Return the sweep that a TOML file describes.
 
+    Of a very long sweep, only the names of the first runs are compared: it can be listed, but not executed.
+
     Raises:
         UserError: no such file, not TOML, an unknown or wrong option, no runs, or two runs with one name.
 
@@ -101,7 +112,7 @@ def read_sweep(path: Path) -> SweepFile:
     sweep = parse(SweepFile, read_toml(path), str(path))
     if not sweep.recipes and (sweep.scenes or sweep.seeds or sweep.variants):
         raise UserError(f'{path}: scenes, seeds and variants are for recipes: add recipes = ["..."]')
-    names = Counter(entry.folder for entry in sweep.entries)
+    names = Counter(entry.folder for entry in itertools.islice(sweep.entries, MOST_RUNS))
     if not names:
         raise UserError(f'{path}: no runs: add recipes = ["..."] or a [[run]] with its recipe')
     twice = sorted(name for name, count in names.items() if count > 1)
