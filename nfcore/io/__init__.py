@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nfcore.io.files import inside as inside
     from nfcore.io.files import open_file as open_file
     from nfcore.io.files import read_file as read_file
+    from nfcore.io.files import read_text as read_text
     from nfcore.io.images import save_png as save_png
     from nfcore.io.images import to_bytes as to_bytes
     from nfcore.io.templates import html_template as html_template
@@ -26,7 +27,7 @@ else:
         __name__,
         {
             "nfcore.io.atomic": ("atomic_path", "read_json", "read_toml", "write_atomic", "write_json"),
-            "nfcore.io.files": ("inside", "open_file", "read_file"),
+            "nfcore.io.files": ("inside", "open_file", "read_file", "read_text"),
             "nfcore.io.images": ("save_png", "to_bytes"),
             "nfcore.io.templates": ("html_template",),
             "nfcore.io.tensors": ("State", "load_state", "save_state"),

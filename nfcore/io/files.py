@@ -89,7 +89,16 @@ def read_file(path: Path, most: int = MOST_TEXT) -> bytes:
 
 
 def read_text(path: Path, most: int = MOST_TEXT) -> str:
-    """Return the text of a regular file in UTF-8; errors as of ``read_file``, or it is no text."""
+    """Return the text of a regular file of at most ``most`` bytes.
+
+    >>> _ = Path("note.txt").write_text("30.5 dB")
+    >>> read_text(Path("note.txt"))
+    '30.5 dB'
+
+    Raises:
+        UserError: as ``read_file``; or it is not UTF-8.
+
+    """
     try:
         return read_file(path, most).decode("utf-8")
     except UnicodeDecodeError as error:

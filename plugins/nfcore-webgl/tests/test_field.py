@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 
 import bakeable
 import numpy as np
@@ -196,6 +197,16 @@ def test_a_folder_without_a_file_says_which(exported, tmp_path):
     (tmp_path / "field.json").write_text(json.dumps(header))
     with pytest.raises(UserError, match="distances"):
         Archive.of_folder(tmp_path)
+
+
+def test_data_that_inflates_to_more_than_the_header_says_is_refused(exported):
+    archive = Archive.of_folder(exported().folder / "field")
+    bomb = dataclasses.replace(archive, blocks={**archive.blocks, "codes": zlib.compress(bytes(1 << 24))})
+    with pytest.raises(UserError, match="codes"):
+        bomb.decoded("it")
+    grid = archive.header.grid.model_copy(update={"shape": (1000, 1000, 1000)})
+    with pytest.raises(UserError, match="vertices"):
+        dataclasses.replace(archive, header=archive.header.model_copy(update={"grid": grid})).decoded("it")
 
 
 def test_the_report_says_what_a_pixel_costs(exported):

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nfcore import UserError
+from nfcore.io import read_file
 from nfcore_snapml.graphs import runnable
 
 Array = NDArray[np.float32]
 
+#: Bytes of an ONNX file, at most.
+_MOST = 2 << 30
 #: The files in the order in which they run, with their inputs and outputs.
 SAMPLER, EMBEDDER, NETWORK = "Sampler.onnx", "Embedder.onnx", "Network.onnx"
 POSE, INTRINSICS = ("c2w33", "c2w13"), "intrinsics"
@@ -99,9 +102,11 @@ def _load(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        model = onnx.load_from_string(path.read_bytes())
+        model = onnx.load_from_string(read_file(path, _MOST))
         runnable(model)
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    except UserError:
+        raise
     except DecodeError:
         raise UserError(f"{path}: damaged, it is not an ONNX file") from None
     except Exception as error:  # ONNX Runtime has no common base for what it raises on loading

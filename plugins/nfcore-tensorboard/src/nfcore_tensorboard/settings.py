@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
+
+from nfcore.io import read_text, read_toml
 
 Value = bool | float | str
 
 
 def text(run: Path) -> str:
     """Return the run's configuration as a Markdown code block."""
-    lines = (run / "config.toml").read_text(encoding="utf-8").splitlines()
+    lines = read_text(run / "config.toml").splitlines()
     return "\n".join(f"    {line}" for line in lines)
 
 
 def flat(run: Path) -> dict[str, Value]:
     """Return the run's settings by dotted names, such as ``distill.steps``; lists as text."""
-    values = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
-    return _flat(values, "")
+    return _flat(read_toml(run / "config.toml"), "")
 
 
 def _flat(values: dict[str, Any], prefix: str) -> dict[str, Value]:

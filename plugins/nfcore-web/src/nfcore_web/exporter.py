@@ -16,9 +16,10 @@ from torch.nn import functional as F
 
 import nfcore
 from nfcore import Cameras, Exported, ExportedFile, LightField, Runner, Tolerance, UserError
+from nfcore.io import read_text
 from nfcore.viewer import viewer_card
 from nfcore_web.model import share_weights, with_weights
-from nfcore_web.page import build_page, model_of
+from nfcore_web.page import MOST_PAGE, build_page, model_of
 
 #: The one file that an export consists of.
 FILE = "light_field.html"
@@ -85,7 +86,7 @@ class Web(nfcore.Exporter[LightField]):
         path = folder / FILE
         if not path.is_file():
             raise UserError(f"{path}: no such file; export the student to get it")
-        _, model = model_of(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        _, model = model_of(read_text(path, MOST_PAGE), str(path))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         try:

@@ -16,6 +16,8 @@ from nfcore_web.model import Model
 _PACKAGE = files("nfcore_web")
 #: The page's own files.
 FRONT = _PACKAGE / "front"
+#: Bytes of a page, and of each part of its model when unpacked, at most.
+MOST_PAGE = 1 << 30
 _ABOUT = "The image is computed here, by a network that knows the views it was trained on."
 
 
@@ -98,4 +100,9 @@ def _base64(data: bytes) -> str:
 
 
 def _unpacked(packed: str) -> bytes:
-    return lzma.decompress(base64.b64decode(packed, validate=True))
+    """Return what was packed; a few bytes may claim to be gigabytes."""
+    unpacker = lzma.LZMADecompressor()
+    data = unpacker.decompress(base64.b64decode(packed, validate=True), MOST_PAGE)
+    if not unpacker.eof:
+        raise ValueError("it is cut short, or larger than a page's model may be")
+    return data

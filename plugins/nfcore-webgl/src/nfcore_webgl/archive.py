@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nfcore import BakedField, UserError
-from nfcore.io import write_atomic
+from nfcore.io import read_file, read_text, write_atomic
 from nfcore.viewer import read_element
 from nfcore_webgl.cells import corners_of_cells, distances
 from nfcore_webgl.coding import CodedField
@@ -23,6 +24,8 @@ from nfcore_webgl.vertices import decode, encode
 
 #: The header's file, and its name in a page's card.
 HEADER = "field"
+#: Bytes of a page or a block, at most.
+MOST_PAGE = 1 << 30
 _NAMES = ("distances", "stored", "codes")
 
 
@@ -70,9 +73,9 @@ class Archive:
         """
         path = folder / f"{HEADER}.json"
         try:
-            header = Header.read(path.read_text(encoding="utf-8", errors="replace"), str(path))
-            return cls(header, {block: (folder / f"{block}.bin").read_bytes() for block in _NAMES})
-        except OSError as error:
+            header = Header.read(read_text(path), str(path))
+            return cls(header, {block: read_file(folder / f"{block}.bin", MOST_PAGE) for block in _NAMES})
+        except UserError as error:
             raise UserError(f"{folder}: not a whole baked field: {error}") from None
 
     def decoded(self, name: str) -> tuple[CodedField, Tensor]:
@@ -85,6 +88,8 @@ class Archive:
         grid, density = self.header.grid, self.header.density
         shape = grid.shape[::-1]
         bits = self._inflated("stored", name)
+        if len(bits) != -(-math.prod(shape) // 8):
+            raise UserError(f"{name}: damaged: its grid has {math.prod(shape)} vertices, not {8 * len(bits)}")
         away = self._inflated("distances", name).reshape(grid.cells[::-1])
         stored = np.unpackbits(bits, count=int(np.prod(shape))).astype(bool).reshape(shape)
         differences = self._inflated("codes", name).reshape(1 + self.header.values, -1)
@@ -98,10 +103,13 @@ class Archive:
 
     def _inflated(self, block: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         record: BlockRecord = getattr(self.header.blocks, block)
-        try:
-            data = zlib.decompress(self.blocks[block])
+        inflater = zlib.decompressobj()
+        try:  # no more than the header says: a few bytes may inflate to gigabytes
+            data = inflater.decompress(self.blocks[block], record.bytes + 1)
         except zlib.error:
-            raise UserError(f"{name}: the data block {block!r} is damaged or cut short; export it again") from None
+            data = b""
+        if not inflater.eof and len(data) <= record.bytes:
+            raise UserError(f"{name}: the data block {block!r} is damaged or cut short; export it again")
         if len(data) != record.bytes or zlib.crc32(data) != record.crc32:
             raise UserError(f"{name}: the data block {block!r} is not the one that its header describes")
         return np.frombuffer(data, np.uint8)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, Exported, ExportedFile, FittedTeacher, Runner, Tolerance, UserError
-from nfcore.io import write_atomic
+from nfcore.io import read_text, write_atomic
 from nfcore.viewer import viewer_card
-from nfcore_webgl.archive import Archive
+from nfcore_webgl.archive import MOST_PAGE, Archive
 from nfcore_webgl.baking import Baked, bake
 from nfcore_webgl.evaluator import Evaluator
 from nfcore_webgl.limits import check_textures
@@ -107,7 +107,7 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
         path = folder / PAGE
         if not path.is_file():
             raise UserError(f"{path}: no such file; export the teacher to get it")
-        archive = Archive.of_page(path.read_text(encoding="utf-8", errors="replace"), str(path))
+        archive = Archive.of_page(read_text(path, MOST_PAGE), str(path))
         evaluator = Evaluator(archive.header, *archive.decoded(str(path)))
         height, width = archive.header.height, archive.header.width
 

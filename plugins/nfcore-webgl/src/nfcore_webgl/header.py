@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -14,7 +14,8 @@ from nfcore_webgl.coding import CodedField
 LEAST_WEIGHT = 2e-4
 
 Vector = tuple[float, float, float]
-Size = tuple[int, int, int]
+Count = Annotated[int, Field(ge=1, le=1 << 16)]
+Size = tuple[Count, Count, Count]
 
 
 class _Part(BaseModel):
@@ -63,7 +64,7 @@ class Layer(_Part):
 class BlockRecord(_Part):
     """One block of data, deflated (zlib)."""
 
-    bytes: int = Field(ge=0, description="Size when inflated")
+    bytes: int = Field(ge=0, le=1 << 31, description="Size when inflated")
     crc32: int = Field(ge=0, description="CRC-32 of the inflated bytes")
 
 

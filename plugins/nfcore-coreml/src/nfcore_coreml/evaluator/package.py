@@ -6,7 +6,6 @@ The layout is that of Core ML's model packages: ``Manifest.json`` names the root
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,14 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 
 import nfcore
+from nfcore.io import read_file, read_json
 from nfcore_coreml.evaluator.weights import BlobStorage
 from nfcore_coreml.toolchain import MIL_pb2, Model_pb2
 
 FUNCTION = "main"
 MANIFEST = "Manifest.json"
+#: Bytes of a protobuf message, at most.
+_MOST = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Package:
         model_file = _model_file(path)
         model = Model_pb2.Model()
         try:
-            model.ParseFromString(model_file.read_bytes())
-        except (OSError, DecodeError) as error:
+            model.ParseFromString(read_file(model_file, _MOST))
+        except (nfcore.UserError, DecodeError) as error:
             raise nfcore.UserError(f"{path}: damaged Core ML package: {model_file.name}: {error}") from None
         if model.WhichOneof("Type") != "mlProgram":
             held = model.WhichOneof("Type") or "nothing"
@@ -108,10 +110,10 @@ def _model_file(path: Path) -> Path:
     if not manifest_file.is_file():
         raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json is missing")
     try:
-        manifest = json.loads(manifest_file.read_text())
+        manifest = read_json(manifest_file)
         relative: str = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
         file = path / "Data" / relative
-    except (OSError, ValueError, KeyError, TypeError):
+    except (nfcore.UserError, KeyError, TypeError, ValueError):
         raise nfcore.UserError(f"{path}: damaged Core ML package: Manifest.json names no root model") from None
     if not file.resolve().is_relative_to(path.resolve()):
         raise nfcore.UserError(f"{path}: its manifest names a model outside the package: {relative}")

@@ -11,10 +11,13 @@ import struct
 from pathlib import Path
 
 import nfcore
+from nfcore.io import read_file
 
 HEADER = struct.Struct("<II56x")
 RECORD = struct.Struct("<IIQQ40x")
 VERSION = 2
+#: Bytes of a blob file, at most: larger models don't fit on a phone.
+_MOST = 4 << 30
 SENTINEL = 0xDEADBEEF
 
 #: The program's placeholder for its own folder.
@@ -74,8 +77,8 @@ class BlobStorage:
         if not path.resolve().is_relative_to(self._package.resolve()):
             raise nfcore.UserError(f"{self._package}: its program names weights outside the package: {name}")
         try:
-            data = path.read_bytes()
-        except OSError:
+            data = read_file(path, _MOST)
+        except nfcore.UserError:
             raise self._damaged(name, "it is missing or unreadable") from None
         if len(data) < HEADER.size:
             raise self._damaged(name, f"it has {len(data)} bytes, fewer than a header")
