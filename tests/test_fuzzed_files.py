@@ -1,123 +1,90 @@
 """Whatever is in a file that a command reads, the command works or says in a line what is wrong.
 
 ``NFCORE_FUZZ=2000`` tries that many inputs with other random numbers each time; the default is few, and always the
-same.
+same. ``NFCORE_FUZZ_LOG=FILE`` writes a line for each.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import json
 import os
 import shutil
-import warnings
+from pathlib import Path
 
+import fuzzed
 import pytest
-import tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nfcore.cli import main
-from nfcore.config.resolve import configure
-from nfcore.runs import execute
-from nfcore.scene.camera_paths import write_path
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(int(os.environ.get("NFCORE_FUZZ", "0")) * 20 or 300)]
 
-pytestmark = pytest.mark.slow
-
-PYPROJECT = """
-[project]
-name = "tiny-dist"
-version = "1"
-
-[project.entry-points.nfcore]
-tiny = "tiny_plugin"
-"""
 FUZZ = os.environ.get("NFCORE_FUZZ")
-STILL = ("--still", "0", "--quiet")
-POSES = ("--path", "reference", *STILL)
-#: The commands that read each file of a run's folder.
-COMMANDS = {
-    "config.toml": [("compare", "it"), ("evaluate", "it", "-q"), ("report", "it")],
-    "summary.json": [("compare", "it"), ("compare", "it", "--paper"), ("compare", "it", "--json")],
-    "state/results.json": [("evaluate", "it", "-q"), ("report", "it"), ("render", "it", *POSES)],
-    "metrics.jsonl": [("report", "it")],
-    "views.json": [("report", "it")],
-    "provenance.json": [("report", "it")],
-    "exports/exact/manifest.json": [("report", "it"), ("bench", "it", "--repeats", "1")],
-    "student.safetensors": [("render", "it", *POSES), ("render", "it/student.safetensors", *STILL)],
-    "teacher.safetensors": [("render", "it", "--from", "teacher", *POSES)],
-    "path.json": [("render", "it", "--path", "it/path.json", *STILL)],
-    "sweep.toml": [("sweep", "it/sweep.toml", "--dry-run")],
-}  # fmt: skip
-PIECES = [
-    b"9" * 5000,
-    b"[" * 3000,
-    b"1e999",
-    b"null",
-    b"NaN",
-    b"-1",
-    b"{}",
-    b'"',
-    b"\x00",
-    b"\xff\xfe",
-    b"true",
-    b"\x1b[31m",
-]
+LOG = os.environ.get("NFCORE_FUZZ_LOG")
+#: A command's CPU time, and what it adds to the memory of the process, at most.
+MOST_SECONDS, MOST_MEBIBYTES = 20, 1024
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with the tiny plugin and a finished run, in which commands run."""
-    folder = tmp_path_factory.mktemp("fuzz")
-    (folder / "plugin").mkdir()
-    (folder / "plugin" / "pyproject.toml").write_text(PYPROJECT)
-    execute(folder / "it", configure("tiny", tiny.manager()), components=tiny.manager())
-    write_path(folder / "it" / "path.json", tiny.student().cameras[:2], fps=24)
-    (folder / "it" / "sweep.toml").write_text('recipes = ["tiny"]\nseeds = [1, 2]\n')
-    shutil.copytree(folder / "it", folder / "whole")
+    """A folder with a file of each kind, in which commands run."""
+    folder = tmp_path_factory.mktemp("fuzz") / "here"
+    folder.mkdir()
+    fuzzed.prepare(folder)
+    shutil.copytree(folder, folder.parent / "whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("XDG_STATE_HOME", str(folder / "logs"))
+        patch.setenv("XDG_STATE_HOME", str(folder.parent / "logs"))
+        patch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
         yield folder
 
 
-def outcome(*arguments: str) -> tuple[int, str]:
-    """The exit code of a command, run in this process, and what it says on standard error."""
-    said = io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        patch.setattr("sys.argv", ["nfcore", "--plugins-dir", "plugin", *arguments])
-        with contextlib.redirect_stdout(io.StringIO()):
-            try:
-                main()
-            except SystemExit as end:
-                return int(end.code or 0), said.getvalue()
-    return 0, said.getvalue()
+def restore(folder: Path, top: str) -> None:
+    """Make the file or folder ``top`` as it was."""
+    path, whole = folder / top, folder.parent / "whole" / top
+    shutil.rmtree(folder / "new", ignore_errors=True)
+    if whole.is_dir():
+        shutil.rmtree(path)
+        shutil.copytree(whole, path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        shutil.copy(whole, path)
 
 
 @given(data=st.data())
 @settings(
-    max_examples=int(FUZZ or 40),
+    max_examples=int(FUZZ or 50),
     derandomize=FUZZ is None,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
 def test_a_command_on_a_damaged_file_works_or_says_what_is_wrong(place, data):
-    name = data.draw(st.sampled_from(sorted(COMMANDS)))
-    command = data.draw(st.sampled_from(COMMANDS[name]))
-    content = (place / "whole" / name).read_bytes()
-    at = data.draw(st.integers(0, min(len(content) - 1, 4000)))
-    piece = data.draw(st.binary(max_size=8) | st.sampled_from(PIECES))
-    damaged = content[:at] + piece + content[at + data.draw(st.integers(0, 12)) :]
-    (place / "it" / name).write_bytes(damaged)
+    name = data.draw(st.sampled_from(sorted(fuzzed.COMMANDS)), "file")
+    command = data.draw(st.sampled_from(fuzzed.COMMANDS[name]), "command")
+    damage = data.draw(fuzzed.damages())
+    damage(place / name)
     try:
-        code, said = outcome(*command)
+        code, said, seconds, mebibytes = fuzzed.outcome(*command)
     finally:
-        shutil.rmtree(place / "it")
-        shutil.copytree(place / "whole", place / "it")
+        restore(place, name.partition("/")[0])
+    if LOG:
+        with Path(LOG).open("a") as file:
+            file.write(json.dumps([name, command, code, round(seconds, 2), mebibytes, said[-300:]]) + "\n")
     assert code in (0, 1, 2), said
     assert "Traceback" not in said
     assert "; its traceback: " not in said, said  # the last line of defence is no excuse
     assert "\x1b[31m" not in said
     assert len([line for line in said.splitlines() if line.startswith("nfcore: ")]) <= 2
+    assert seconds < MOST_SECONDS
+    assert mebibytes < MOST_MEBIBYTES
+
+
+def test_every_file_that_is_damaged_is_one_that_a_command_needs(place):
+    for name, commands in fuzzed.COMMANDS.items():
+        assert (place / name).is_file()
+        for command in commands[:1]:
+            assert fuzzed.outcome(*command).code == 0, command
+            restore(place, name.partition("/")[0])
+            for top in ("it", "half"):
+                restore(place, top)
