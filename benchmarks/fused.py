@@ -24,8 +24,8 @@ def measure() -> list[dict[str, Any]]:
     source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(scene())}, SIZE)
     field = plugins().build("teacher", "nfcore-teachers/deferred", {}, source.scene)
     field.fit(source, Budget(STEPS), Reporter())
-    if isinstance(field.fused(), Unavailable):
-        raise SystemExit(f"nothing to compare: {field.fused().reason}")
+    if isinstance(field.volume.fused(), Unavailable):
+        raise SystemExit(f"nothing to compare: {field.volume.fused().reason}")
     views = source.views("test")
     threads = torch.get_num_threads()
     rays = views.cameras[0].rays().flat()
@@ -110,14 +110,14 @@ def _step(field: Any, source: Any, threads: int) -> tuple[Callable[[], object], 
     """Return what takes one training step with always the same rays, and the samples that it takes."""
     import torch
 
-    from nfcore_teachers.deferred_fit import BLOCK, descent
     from nfcore_teachers.pixels import PixelBatches
+    from nfcore_teachers.sparse_fit import BLOCK, descent
 
     generator = torch.Generator().manual_seed(0)
     pixels = (source.views("train").alpha > 0).flatten().nonzero()[:, 0]
     batch = PixelBatches(source.views("train"), pixels, generator, block=BLOCK).draw(RAYS)
     jitter = torch.rand(len(batch.rays), generator=generator)
-    taking = descent(field, threads)
+    taking = descent(field.volume, threads)
     for group in taking.optimizer.param_groups:
         group["lr"] = 0.0  # the field stays as it is: all steps are alike
     _, samples = taking.step(batch, jitter, generator)

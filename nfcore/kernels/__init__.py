@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nfcore.kernels.compile import kernel as kernel
     from nfcore.kernels.compile import load as load
     from nfcore.kernels.compositing import composite_backward as composite_backward
+    from nfcore.kernels.compositing import samples_backward as samples_backward
     from nfcore.kernels.density_table import absorption_table as absorption_table
     from nfcore.kernels.huge_pages import on_huge_pages as on_huge_pages
     from nfcore.kernels.huge_pages import zeros as zeros
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from nfcore.kernels.records import MOST_SAMPLES as MOST_SAMPLES
     from nfcore.kernels.records import PATH_SIZE as PATH_SIZE
     from nfcore.kernels.records import SAMPLE_EXTRA as SAMPLE_EXTRA
+    from nfcore.kernels.records import WEIGHT as WEIGHT
     from nfcore.kernels.records import Bits as Bits
     from nfcore.kernels.records import Bytes as Bytes
     from nfcore.kernels.records import Floats as Floats
@@ -93,7 +95,7 @@ else:
         {
             "nfcore.kernels.absorption": ("absorbed",),
             "nfcore.kernels.compile": ("Unavailable", "kernel", "load"),
-            "nfcore.kernels.compositing": ("composite_backward",),
+            "nfcore.kernels.compositing": ("composite_backward", "samples_backward"),
             "nfcore.kernels.density_table": ("absorption_table",),
             "nfcore.kernels.interpolation": ("interpolate_row",),
             "nfcore.kernels.marching": ("march",),
@@ -103,8 +105,8 @@ else:
             "nfcore.kernels.paths": ("bent_place", "enter_grid", "straight_place"),
             "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
             "nfcore.kernels.records": (
-                "AHEAD", "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "Bits", "Bytes", "Floats", "Grid",
-                "Ints", "Number", "PathPart", "SpaceRecord", "block_shape", "row_lanes",
+                "AHEAD", "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "WEIGHT", "Bits", "Bytes", "Floats",
+                "Grid", "Ints", "Number", "PathPart", "SpaceRecord", "block_shape", "row_lanes",
             ),
             "nfcore.kernels.row_adam": ("TOUCHED_AT_ONCE", "move_rows", "touched_size"),
             "nfcore.kernels.scattering": ("scatter",),

@@ -89,7 +89,7 @@ def test_without_alpha_the_empty_space_is_found(way, sphere_source):
     source = sphere_source(with_alpha=False, box=((-0.8, -1.2, -0.7), (0.9, 1.0, 0.7)))
     teacher = fitted(source, Budget(steps=250))
     assert psnr_on_test_views(teacher, source) > 27
-    assert teacher.occupancy.occupied.float().mean() < 0.6
+    assert teacher.volume.occupancy.occupied.float().mean() < 0.6
 
 
 # Before the first growth, between the two, after the second but before an occupancy update, and near the end.
@@ -180,7 +180,7 @@ def test_without_kernels_it_says_how_to_be_quicker(sphere, monkeypatch):
 
 
 def test_kernels_are_used_where_they_run(sphere):
-    known = Deferred(OPTIONS, sphere.scene).fused()
+    known = Deferred(OPTIONS, sphere.scene).volume.fused()
     if os.environ.get("CI"):
         assert isinstance(known, FusedField)
     assert isinstance(known, FusedField | Unavailable)

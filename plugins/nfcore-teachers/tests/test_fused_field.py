@@ -7,9 +7,9 @@ import torch
 from nfcore import Rays, Scene
 from nfcore.kernels import Unavailable, load
 from nfcore_teachers.deferred import Deferred
-from nfcore_teachers.deferred_rendering import render_deferred
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.pixels import Pixels
+from nfcore_teachers.voxels import Voxels
 
 BOX = ((-1.0, -0.8, -0.9), (1.0, 1.1, 0.7))
 SCENES = {
@@ -18,15 +18,17 @@ SCENES = {
     "unbounded": Scene(near=0.2, far=200.0, box=BOX, unbounded=True),
 }
 
+TEACHERS = {"deferred": Deferred, "voxels": Voxels}
+
 pytestmark = pytest.mark.skipif(
     isinstance(load("nfcore_teachers.deferred_kernels"), Unavailable), reason="no kernels here"
 )
 
 
-def random_field(scene, values=7, hidden=16, resolution=20, seed=0, share=0.3):
+def random_field(scene, values=7, hidden=16, resolution=20, seed=0, share=0.3, teacher=Deferred):
     """A field of which ``share`` of the voxels are occupied; others hold something that must not show."""
     generator = torch.Generator().manual_seed(seed)
-    field = Deferred(Deferred.Options(values=values, hidden=hidden, resolution=resolution), scene)
+    field = teacher(teacher.Options(values=values, hidden=hidden, resolution=resolution), scene).volume
     field.begin(resolution, generator)
     for stage in range(3):
         field.grow(stage, 24, generator)
@@ -58,7 +60,12 @@ def random_rays(scene, n=400, seed=1):
 
 
 def by_torch(field, rays, jitter=None):
-    return render_deferred(field, field.marcher(), field.domain, rays, jitter)
+    return field.shading.render(field, field.marcher(), field.domain, rays, jitter)
+
+
+@pytest.fixture(params=TEACHERS)
+def teacher(request):
+    return TEACHERS[request.param]
 
 
 @pytest.fixture(params=SCENES)
@@ -67,8 +74,9 @@ def scene(request):
 
 
 @pytest.mark.parametrize(("values", "resolution", "share"), [(7, 20, 0.3), (15, 23, 0.02), (15, 9, 1.0)])
-def test_kernels_render_what_torch_renders(scene, values, resolution, share):
-    field, rays = random_field(scene, values, resolution=resolution, share=share), random_rays(scene)
+def test_kernels_render_what_torch_renders(scene, teacher, values, resolution, share):
+    field = random_field(scene, values, resolution=resolution, share=share, teacher=teacher)
+    rays = random_rays(scene)
     with torch.no_grad():
         ours, theirs = field.fused().render(rays), by_torch(field, rays)
     assert theirs.opacity.max() > 0.05
@@ -80,8 +88,8 @@ def test_kernels_render_what_torch_renders(scene, values, resolution, share):
 
 
 @pytest.mark.parametrize(("values", "hidden", "threads"), [(7, 32, 1), (15, 16, 3)])
-def test_kernels_have_the_gradients_of_autograd(scene, values, hidden, threads):
-    field, rays = random_field(scene, values, hidden), random_rays(scene, 301)
+def test_kernels_have_the_gradients_of_autograd(scene, teacher, values, hidden, threads):
+    field, rays = random_field(scene, values, hidden, teacher=teacher), random_rays(scene, 301)
     generator = torch.Generator().manual_seed(2)
     colours, jitter = torch.rand(len(rays), 3, generator=generator), torch.rand(len(rays), generator=generator)
     seen = by_torch(field, rays, jitter)
@@ -104,8 +112,8 @@ def test_kernels_have_the_gradients_of_autograd(scene, values, hidden, threads):
     assert torch.equal(table.any(1), torch.from_numpy(touched.any(0))[:] & table.any(1))
 
 
-def test_an_empty_field_shows_the_background(scene):
-    field, rays = random_field(scene, share=0.0), random_rays(scene)
+def test_an_empty_field_shows_the_background(scene, teacher):
+    field, rays = random_field(scene, share=0.0, teacher=teacher), random_rays(scene)
     assert not field.occupancy.occupied.any()
     seen = field.fused().render(rays)
     assert torch.equal(seen.rgb, torch.tensor(scene.background).expand(len(rays), 3))

@@ -67,7 +67,7 @@ def test_without_alpha_the_empty_space_is_found_by_the_occupancy_grid(sphere_sou
     source = sphere_source(with_alpha=False)
     teacher = fitted(source, Budget(steps=250))
     assert psnr_on_test_views(teacher, source) > 28
-    assert teacher.occupancy.occupied.float().mean() < 0.5
+    assert teacher.volume.occupancy.occupied.float().mean() < 0.5
 
 
 def test_depth_and_opacity_are_those_of_the_sphere(teacher, sphere):
@@ -97,7 +97,7 @@ def test_density_is_absorbed_over_distance_and_not_over_t(teacher, sphere):
 def test_the_box_need_be_no_cube(sphere_source):
     source = sphere_source(box=((-0.8, -1.2, -0.7), (0.9, 1.0, 0.7)))
     teacher = fitted(source)
-    assert len(set(teacher.grid.shape)) == 3
+    assert len(set(teacher.volume.grid.shape)) == 3
     assert psnr_on_test_views(teacher, source) > 28
 
 
@@ -159,8 +159,8 @@ def test_a_saved_teacher_renders_the_same_without_the_photos(teacher, sphere, tm
 
 
 def test_weights_of_another_network_do_not_load(teacher, sphere):
-    other = Voxels(Voxels.Options(hidden=16), sphere.scene)
-    with pytest.raises(RuntimeError, match="hidden_layer"):
+    other = Voxels(Voxels.Options(hidden=32), sphere.scene)
+    with pytest.raises(RuntimeError, match="network"):
         other.load_state_dict(teacher.state_dict())
 
 
@@ -233,7 +233,7 @@ def test_what_a_mask_ignores_is_not_learned(sphere_source, with_alpha):
 def test_the_field_is_that_of_the_sphere_and_empty_beyond_the_box(teacher, sphere):
     points = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.55, 0.0], [0.9, 0.9, 0.9], [0.0, 0.0, 3.0]])
     field = teacher.field(points)
-    assert field.features.shape == (4, OPTIONS.features)
+    assert field.features.shape == (4, OPTIONS.values)
     assert field.density[1] * 0.1 > 1  # a tenth of a unit absorbs most of the light just under the surface
     assert field.density[2] * 0.1 < 0.1
     assert field.density[3] == 0

@@ -22,7 +22,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
         "teacher",
         "voxels",
         "nfcore_teachers.voxels:Voxels",
-        summary="Sparse voxel grid with a small colour network: the fastest on a CPU",
+        summary="Sparse voxels with a small network for each sample: as deferred, for comparisons",
         level=2,
     )
     yield nfcore.Component(

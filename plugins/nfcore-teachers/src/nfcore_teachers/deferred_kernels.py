@@ -11,20 +11,16 @@ from nfcore.kernels import (
     AHEAD,
     HARMONICS,
     MOST_SAMPLES,
-    PATH_SIZE,
     SAMPLE_EXTRA,
     Bytes,
     Floats,
     Grid,
     Number,
-    absorption_table,
     composite_backward,
     kernel,
     march,
     network_backward,
     network_forward,
-    network_size,
-    row_lanes,
     write_harmonics,
 )  # fmt: skip
 from nfcore.kernels import activate as activate
@@ -34,6 +30,7 @@ from nfcore.kernels import measure_gaps as measure_gaps
 from nfcore.kernels import move_rows as move_rows
 from nfcore.kernels import row_opacities as row_opacities
 from nfcore.kernels import smooth as smooth
+from nfcore_teachers.warming_up import warm_up_kernels
 
 #: Rays that a thread takes in turn: near each other, they look the same rows up.
 TRAIN_BUNDLE, RENDER_BUNDLE = 64, 256
@@ -180,27 +177,5 @@ def render(
 
 
 def warm_up() -> None:
-    """Compile all of them, by one step with an empty grid of either width."""
-    ray, path = np.zeros((1, 3), np.float32), np.zeros((1, PATH_SIZE), np.float32)
-    number, one = np.float32(0.5), np.zeros(1, np.float32)
-    enter_grid(path.copy(), ray[0], ray[0], ray[0], ray[0])
-    byte, cell = np.zeros(1, np.uint8), np.zeros(1, np.int32)
-    seen, width, shape = (ray.copy(), one.copy(), one.copy()), (0,) * 16, (1, 1, 1)
-    for size in (8, 16):
-        table, corners, absorption = np.zeros(size, np.float32), np.zeros(8, np.int32), absorption_table(1, 0, 1)
-        bits = np.zeros(1, np.uint64)
-        grid = Grid(
-            table, corners, bits, bits.copy(), cell, byte, shape, shape, number, absorption, False, row_lanes(size)
-        )
-        weights = np.zeros(network_size(size + HARMONICS, len(width), 3), np.float32)
-        network = (weights, width, number)
-        render(0, 1, path, ray, ray[0], grid, *network, *seen)
-        learned = (table.copy(), byte.copy(), weights.copy())
-        train(0, 1, path, ray, one, ray, one, number, ray[0], grid, *network, *learned)
-        row_opacities(grid, 0, 1, one)
-        cell_opacities(grid, 0, 1, one, one.copy())
-        activate(grid, 0, 1, byte, one, number, byte.copy())
-        measure_gaps(grid)
-        smooth(grid, cell, number, number, table, byte)
-        rows = (table, table[None], np.zeros((1, 8), np.uint8), table, table, table, table, table)
-        move_rows(row_lanes(size), 0, 8, *rows, number, number, number, np.zeros(8, np.int32))
+    """Compile all of them."""
+    warm_up_kernels(render, train)

@@ -11,18 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nfcore import Rays
-from nfcore.geometry import Domain
 from nfcore.kernels import in_parts, touched_size, zeros
 from nfcore_teachers.fitting import DivergedError
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.marching import Marcher
 from nfcore_teachers.pixels import Pixels
-from nfcore_teachers.rendering import RayColours
+from nfcore_teachers.rendering import Renderer
 from nfcore_teachers.row_adam import BETAS, EPSILON, RowAdam
-
-#: Gives what ``rays`` see of a field: field, marcher, domain, rays, jitter.
-Renderer = Callable[[Any, Marcher, Domain, Rays, Tensor], RayColours]
 
 _DIVERGED = "the teacher's loss became {}: lower its learning_rate"
 

@@ -1,4 +1,4 @@
-"""A deferred field as ``nfcore.kernels`` take it: they work on its parameters where these are."""
+"""A sparse voxel field as ``nfcore.kernels`` take it: they work on its parameters where these are."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from nfcore.kernels import (
     on_huge_pages,
     row_lanes,
 )
+from nfcore_teachers.colour_network import ColourNetwork
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.pixels import Pixels
-from nfcore_teachers.ray_network import RayNetwork
 from nfcore_teachers.rendering import RayColours
 from nfcore_teachers.sparse_grid import SparseGrid, block_places
 
@@ -44,10 +44,10 @@ class FusedField:
     """What kernels know of one field at one resolution: make a new one when the grid's shape changes.
 
     Args:
-        kernels: ``deferred_kernels``, loaded.
+        kernels: ``deferred_kernels`` or ``voxel_kernels``, loaded.
         grid: has one ``table`` of 8 or 16 numbers a vertex, raw density first.
         occupancy: of the grid's own voxels; ``occupy`` changes it.
-        network: is asked once for a ray.
+        network: is asked for colours.
         domain: where the field is.
         step: distance between samples, in the domain's units.
         activation: gain, shift and scale of density = scale * softplus(gain * raw + shift).
@@ -59,7 +59,7 @@ class FusedField:
         kernels: ModuleType,
         grid: SparseGrid,
         occupancy: OccupancyGrid,
-        network: RayNetwork,
+        network: ColourNetwork,
         domain: Domain,
         step: float,
         activation: tuple[float, float, float],
@@ -98,7 +98,7 @@ class FusedField:
         return self.table is grid.table and self.record.table.ctypes.data == grid.table.data_ptr()
 
     def occupy(self, threshold: float) -> None:
-        """Find out which cells are occupied now: see ``Deferred.update_occupancy``."""
+        """Find out which cells are occupied now: see ``SparseField.update_occupancy``."""
 
         by_row = np.empty(len(self.table), np.float32)
         self._in_ranges(len(by_row), lambda *rows: self.kernels.row_opacities(self.record, *rows, by_row))

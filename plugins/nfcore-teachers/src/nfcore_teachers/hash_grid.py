@@ -181,7 +181,7 @@ class HashGrid(Teacher):
         def descent() -> Autograd:
             return Autograd(self, adam(self.groups()), render_rays)
 
-        MarchedFit(self, views, budget, generator, samples, threshold, descent).run(reporter)
+        MarchedFit(self, self, views, budget, generator, samples, threshold, descent).run(reporter)
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from nfcore import Budget, Views
+from nfcore import Budget, Teacher, Views
 from nfcore.geometry import Domain, shrunk_silhouettes
 from nfcore.io import State
 from nfcore_teachers.descent import Descent
@@ -32,7 +32,7 @@ SEEN, SEEN_BATCHES, SEEN_RAYS = 0.01, 12, 2048
 
 
 class MarchedField(Protocol):
-    """A teacher that is marched through."""
+    """What is marched through: a teacher, or a part of one."""
 
     domain: Domain
     occupancy: OccupancyGrid
@@ -61,7 +61,8 @@ class MarchedFit(Fit):
     """One fit of one field.
 
     Args:
-        teacher: a new ``MarchedField``, on the device on which it is fitted.
+        teacher: is fitted, on the device where it is.
+        field: what of it is marched through; has all of its parameters.
         views: the photos.
         budget: steps, seconds and seed.
         generator: seeded with the budget's seed; draws everything random.
@@ -75,11 +76,10 @@ class MarchedFit(Fit):
 
     """
 
-    teacher: Any
-
     def __init__(
         self,
-        teacher: Any,
+        teacher: Teacher,
+        field: MarchedField,
         views: Views,
         budget: Budget,
         generator: torch.Generator,
@@ -88,16 +88,17 @@ class MarchedFit(Fit):
         descent: Callable[[], Descent],
         block: int = 1,
     ) -> None:
-        device, pixels, domain = next(teacher.parameters()).device, None, teacher.domain
+        device, pixels, domain = next(teacher.parameters()).device, None, field.domain
         # A hull is carved in the world: only where that is the domain itself.
         self.carved = views.alpha is not None and domain.box == domain.scene.box
         if self.carved:
             cameras, alpha = shrunk_silhouettes(views.cameras, views.silhouettes, HULL_PIXELS)
             cameras, alpha = cameras.to(device), alpha.to(device)
             size = views.cameras.height, views.cameras.width
-            teacher.occupancy.carve(cameras, alpha)
-            pixels = silhouette_pixels(teacher.occupancy, cameras, alpha, size).cpu()
+            field.occupancy.carve(cameras, alpha)
+            pixels = silhouette_pixels(field.occupancy, cameras, alpha, size).cpu()
         super().__init__(teacher, views, budget, generator, pixels, block)
+        self.field = field
         self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
         self.make_descent = descent
         self.image_size = max(views.cameras.height, views.cameras.width)
@@ -109,7 +110,7 @@ class MarchedFit(Fit):
         """Grow the field to its stage, and start to optimise the new parameters."""
         if self.stage and not self.carved:
             self.forget_unseen()
-        self.teacher.grow(self.stage, self.image_size, self.generator)
+        self.field.grow(self.stage, self.image_size, self.generator)
         self.begin_stage()
 
     @torch.no_grad()
@@ -119,14 +120,14 @@ class MarchedFit(Fit):
         Photos without alpha carve no hull; what adds less than ``SEEN`` to any of many rays is carved instead, as
         Plenoxels (Fridovich-Keil et al. 2022, section 3.2) prunes voxels by their largest weight.
         """
-        teacher, occupancy = self.teacher, self.teacher.occupancy
+        field, occupancy = self.field, self.field.occupancy
         largest = torch.zeros_like(occupancy.opacity).flatten()
-        marcher = teacher.marcher()
+        marcher = field.marcher()
         for _ in range(SEEN_BATCHES):
             rays = self.draw(SEEN_RAYS).rays
-            paths = teacher.domain.paths(rays)
+            paths = field.domain.paths(rays)
             samples, points = sample(marcher, paths, self.random(len(rays)))
-            weights = weigh(teacher.density(points)[0], marcher, paths, samples)
+            weights = weigh(field.density(points)[0], marcher, paths, samples)
             largest.scatter_reduce_(0, occupancy.indices(points), weights, "amax")
         occupancy.forget(~dilated((largest > SEEN).view(occupancy.shape), 1))
 
@@ -138,7 +139,7 @@ class MarchedFit(Fit):
 
     def step(self, step: int, progress: float) -> float:
         """Take one step down the mean squared error of a batch of pixels (NeRF eq. 6, one network)."""
-        growth = self.teacher.growth
+        growth = self.field.growth
         if self.stage < len(growth) and progress >= growth[self.stage]:
             self.stage += 1
             self.grow()
@@ -153,7 +154,7 @@ class MarchedFit(Fit):
         done = step + 1
         if done >= OCCUPANCY_FIRST and done % OCCUPANCY_PERIOD == 0:
             share = 1.0 if done < YOUNG else OCCUPANCY_SHARE
-            self.teacher.update_occupancy(self.prune_threshold, share, self.generator)
+            self.field.update_occupancy(self.prune_threshold, share, self.generator)
             self.descent.occupancy_changed()
         return error
 
@@ -163,7 +164,7 @@ class MarchedFit(Fit):
 
     def particulars(self) -> dict[str, State]:
         """Return what the field's occupancy is made from, and where the fit is."""
-        occupancy = self.teacher.occupancy
+        occupancy = self.field.occupancy
         return {
             "opacity": occupancy.opacity,
             "candidates": occupancy.candidates,
@@ -173,7 +174,7 @@ class MarchedFit(Fit):
 
     def resume(self, state: State) -> None:
         """Continue from ``particulars``."""
-        occupancy = self.teacher.occupancy
+        occupancy = self.field.occupancy
         occupancy.opacity = state["opacity"].to(self.device)
         occupancy.candidates = state["candidates"].to(self.device)
         self.rays, self.stage = state["rays"], state["stage"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 import nfcore
@@ -16,15 +18,48 @@ class MarchedOptions(nfcore.Options):
 
 
 class VoxelOptions(MarchedOptions):
-    """Options of fields whose values are stored at voxel corners, with a network for colour."""
+    """Options of sparse voxel fields: how fine they are, and how they are fitted."""
 
+    resolution: int | None = Field(
+        None,
+        ge=8,
+        le=512,
+        description="Voxels along the domain's longest side when fitted. None: what photos of that size show "
+        "and the budget can fit, such as 152 for 200 pixels in half a minute and 288 for 800 in five",
+    )
+    march_step: float | None = Field(
+        None,
+        gt=0,
+        le=4,
+        description="Distance between a ray's samples, in voxels, along z in NDC. None: 0.7 in a box, 1 elsewhere",
+    )
+    values: Literal[7, 15] = Field(15, description="Values at each voxel corner, in addition to its density")
+    hidden: Literal[16, 32, 48, 64] = Field(16, description="Width of the network's two hidden layers")
+    learning_rate: float = Field(
+        0.05, gt=0, description="Adam's first step size for density; values take half of it"
+    )
     network_learning_rate: float = Field(3e-3, gt=0, description="Adam's first step size for the network")
+    samples_per_step: int | None = Field(
+        None,
+        ge=100,
+        le=2**24,
+        description="Samples per training step; the number of rays adapts. None: 240,000 where the world is "
+        "contracted, as rays are long there, 60,000 elsewhere",
+    )
+    box_scale: float = Field(
+        2.0,
+        ge=1,
+        le=100,
+        description="Of an unbounded scene, what is resolved evenly, in sizes of its box; all beyond is "
+        "contracted. Photos of a thing also show the ground around it",
+    )
     density_smoothness: float = Field(
         0.1,
         ge=0,
         description="Weight in the loss of squared differences between neighbours' raw densities; "
         "scenes in a box go without",
     )
+    value_smoothness: float = Field(0.01, ge=0, description="The same for their values")
 
 
 class SampledOptions(nfcore.Options):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -51,6 +51,10 @@ class RayColours:
     opacity: Tensor
     depth: Tensor
     samples: int
+
+
+#: Gives what ``rays`` see of a field: field, marcher, domain, rays, jitter.
+Renderer = Callable[[Any, Marcher, Domain, Rays, Tensor | None], RayColours]
 
 
 def render_rays(

@@ -1,24 +1,21 @@
-"""How a deferred field is fitted: by kernels where they run, by torch elsewhere."""
+"""How a sparse voxel field is fitted: by kernels where they run, by torch elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from nfcore import Budget, RaySource, Reporter
+from nfcore import Budget, RaySource, Reporter, Teacher
 from nfcore.kernels import Unavailable
 from nfcore.runtime import single_thread
-from nfcore_teachers.deferred_rendering import render_deferred
 from nfcore_teachers.descent import Autograd, Descent, Fused
 from nfcore_teachers.fused_field import FusedField, threads
 from nfcore_teachers.marched_fit import MarchedFit
-from nfcore_teachers.ray_network import RayNetwork
 from nfcore_teachers.resolution import affordable_resolution
 from nfcore_teachers.row_adam import RowAdam
-from nfcore_teachers.sparse_grid import SparseGrid
+from nfcore_teachers.sparse_field import SparseField
 
 #: Pixels are drawn in squares of 2 x 2: a third more samples in a second than single ones.
 BLOCK = 2
@@ -26,32 +23,16 @@ BLOCK = 2
 ROUGHNESS_CELLS = 10_000
 #: Samples in a step, as a rule and where the world is contracted.
 SAMPLES_PER_STEP, SAMPLES_PER_LONG_STEP = 60_000, 240_000
-#: Bounds of a raw density and of values: those of density are what kernels tell apart.
-LOWEST, HIGHEST = (-1.9, 0.0), (1.9, 1.0)
+#: Bounds of a raw density: those that kernels tell apart.
+LOWEST, HIGHEST = -1.9, 1.9
 #: What the squared error of opacities counts in the loss, where photos have alpha: 0.37 dB on lego in 700 steps.
 ALPHA_WEIGHT = 0.1
 #: Adam's step size for values, as a share of that for density.
 VALUE_RATE = 0.5
 
 
-class FittedField(Protocol):
-    """The teacher that is fitted: a ``MarchedField``; see ``deferred``."""
-
-    options: Any
-    boxed: bool
-    contracted: bool
-    grid: SparseGrid
-    network: RayNetwork
-
-    def begin(self, resolution: int, generator: torch.Generator) -> None:
-        """Forget all that was learned."""
-
-    def fused(self, reporter: Reporter | None = None) -> FusedField | Unavailable:
-        """Return what kernels know of the field as it is, or why they don't run."""
-
-
-def fit_deferred(field: FittedField, source: RaySource, budget: Budget, reporter: Reporter) -> None:
-    """Fit ``field``, from the start, to the training views of ``source``."""
+def fit_field(teacher: Teacher, field: SparseField, source: RaySource, budget: Budget, reporter: Reporter) -> None:
+    """Fit the ``field`` of ``teacher``, from the start, to the training views of ``source``."""
     views, options = source.views("train"), field.options
     size = max(views.cameras.height, views.cameras.width)
     generator = torch.Generator().manual_seed(budget.seed)
@@ -59,26 +40,32 @@ def fit_deferred(field: FittedField, source: RaySource, budget: Budget, reporter
     fused, parts = field.fused(reporter), threads()
     if isinstance(fused, Unavailable):
         reporter.note(fused.reason)
+    samples = options.samples_per_step or (SAMPLES_PER_LONG_STEP if field.contracted else SAMPLES_PER_STEP)
     # Torch's idle threads would wait for work on the cores that kernels need.
     with single_thread() if isinstance(fused, FusedField) else contextlib.nullcontext():
-        samples = options.samples_per_step or (SAMPLES_PER_LONG_STEP if field.contracted else SAMPLES_PER_STEP)
-        threshold = options.prune_threshold
-        MarchedFit(field, views, budget, generator, samples, threshold, lambda: descent(field, parts), BLOCK).run(
-            reporter
-        )
+        MarchedFit(
+            teacher,
+            field,
+            views,
+            budget,
+            generator,
+            samples,
+            options.prune_threshold,
+            lambda: descent(field, parts),
+            BLOCK,
+        ).run(reporter)
     fused = field.fused()
     if isinstance(fused, FusedField):
         fused.fit_threads = None
 
 
-def descent(field: FittedField, parts: int) -> Descent:
+def descent(field: SparseField, parts: int) -> Descent:
     """Return how the parameters of now are optimised: by kernels on ``parts`` threads where they run."""
-    options, values = field.options, field.options.values
-    bounds = tuple((first, *[rest] * values) for first, rest in (LOWEST, HIGHEST))
+    options, values, shading = field.options, field.options.values, field.shading
     optimizer = RowAdam(
         field.grid.get_parameter("table"),
         (1.0, *[VALUE_RATE] * values),
-        (bounds[0], bounds[1]),
+        ((LOWEST, *[shading.lowest] * values), (HIGHEST, *[shading.highest] * values)),
         [
             {"params": [field.grid.table], "lr": options.learning_rate},
             {"params": list(field.network.parameters()), "lr": options.network_learning_rate},
@@ -94,7 +81,7 @@ def descent(field: FittedField, parts: int) -> Descent:
     # Photos all around a box see all of it; of all the rest much is seen by few photos, or by none.
     fused = field.fused()
     if isinstance(fused, Unavailable):
-        return Autograd(field, optimizer, render_deferred, None if field.boxed else roughness, ALPHA_WEIGHT)
+        return Autograd(field, optimizer, shading.render, None if field.boxed else roughness, ALPHA_WEIGHT)
     fused.fit_threads = parts
     costs = None if field.boxed else (ROUGHNESS_CELLS, options.density_smoothness, options.value_smoothness)
     return Fused(fused, optimizer, costs, ALPHA_WEIGHT, parts)

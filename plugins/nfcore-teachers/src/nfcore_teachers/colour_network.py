@@ -1,4 +1,4 @@
-"""The network of a deferred field: what a ray's colour owes to its direction, from all that is summed along it."""
+"""The network of a sparse voxel field: colour from values and the direction that they are seen along."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Layer(NamedTuple):
     bias: Tensor
 
 
-class RayNetwork(nn.Module):
-    """Values and spherical harmonics of the direction, two hidden layers with ReLU, a colour that is added.
+class ColourNetwork(nn.Module):
+    """Values and spherical harmonics of the direction, two hidden layers with ReLU, three outputs.
 
     The constant harmonic is left out: the first layer has a bias.
 
     Args:
-        values: how many are summed along a ray.
+        values: how many there are.
         hidden: width of the hidden layers.
 
     Attributes:
@@ -60,15 +60,15 @@ class RayNetwork(nn.Module):
         )
 
     @torch.no_grad()
-    def begin(self, generator: torch.Generator) -> None:
-        """Forget all that was learned: the last layer's weights are small, so that it adds little at first."""
-        for (weight, bias), gain in zip(self.layers, (1.0, 1.0, 0.1), strict=True):
+    def begin(self, generator: torch.Generator, last_gain: float) -> None:
+        """Forget all that was learned; the last layer's first weights are multiplied with ``last_gain``."""
+        for (weight, bias), gain in zip(self.layers, (1.0, 1.0, last_gain), strict=True):
             drawn = torch.rand(weight.shape, generator=generator) * 2 - 1
             weight.copy_(gain * math.sqrt(3 / weight.shape[1]) * drawn)
             bias.zero_()
 
     def forward(self, sums: Tensor, directions: Tensor) -> Tensor:
-        """Return (n, 3) for values summed along rays (n, v) and their unit directions (n, 3)."""
+        """Return (n, 3) for values (n, v) and unit directions (n, 3)."""
         first, second, last = self.layers
         hidden = F.relu(F.linear(torch.cat([sums, spherical_harmonics(directions)[:, 1:]], 1), *first))
         return F.linear(F.relu(F.linear(hidden, *second)), *last)
