@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -41,6 +42,14 @@ def test_neither_torch_nor_numba_is_imported_before_kernels_are_asked_for():
 def test_kernels_that_are_turned_off_say_so(monkeypatch):
     monkeypatch.setenv("NFCORE_KERNELS", "off")
     assert "NFCORE_KERNELS" in kernels.load("nfcore.kernels.marching").reason
+
+
+def test_torch_does_the_work_where_it_is_asked_to_and_in_no_other_thread():
+    found = kernels.load("nfcore.kernels.marching")
+    with ThreadPoolExecutor(1) as pool, kernels.without_kernels():
+        assert isinstance(kernels.load("nfcore.kernels.marching"), kernels.Unavailable)
+        assert pool.submit(kernels.load, "nfcore.kernels.marching").result() == found
+    assert kernels.load("nfcore.kernels.marching") == found
 
 
 def test_a_machine_without_numba_is_told_what_to_install(monkeypatch):

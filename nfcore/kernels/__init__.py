@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from nfcore.kernels.compile import Unavailable as Unavailable
     from nfcore.kernels.compile import kernel as kernel
     from nfcore.kernels.compile import load as load
+    from nfcore.kernels.compile import without_kernels as without_kernels
     from nfcore.kernels.compositing import composite_backward as composite_backward
     from nfcore.kernels.compositing import samples_backward as samples_backward
     from nfcore.kernels.density_table import absorption_table as absorption_table
@@ -94,7 +95,7 @@ else:
         __name__,
         {
             "nfcore.kernels.absorption": ("absorbed",),
-            "nfcore.kernels.compile": ("Unavailable", "kernel", "load"),
+            "nfcore.kernels.compile": ("Unavailable", "kernel", "load", "without_kernels"),
             "nfcore.kernels.compositing": ("composite_backward", "samples_backward"),
             "nfcore.kernels.density_table": ("absorption_table",),
             "nfcore.kernels.interpolation": ("interpolate_row",),

@@ -15,7 +15,9 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +34,7 @@ _INSTALL = "pip install numba"
 _lock = threading.RLock()
 _loaded: dict[str, ModuleType | Unavailable] = {}
 _caching = False
+_by_torch = ContextVar("_by_torch", default=False)
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,29 @@ def load(module: str, say: Callable[[str], None] | None = None) -> ModuleType | 
         say: is told in one line that compiling begins, or that nothing can be kept. None writes it to stderr.
 
     """
+    if _by_torch.get():
+        return Unavailable("torch was asked to do the work")
     with _lock:
         if os.environ.get(VARIABLE) == "off":
             return Unavailable(f"the environment has {VARIABLE}=off")
         if module not in _loaded:
             _loaded[module] = _load(module, say or _to_stderr)
         return _loaded[module]
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Let torch do all work within the context, in the thread that enters it: kernels round in another order.
+
+    >>> with without_kernels():
+    ...     load("nfcore.kernels.marching").reason
+    'torch was asked to do the work'
+    """
+    token = _by_torch.set(True)
+    try:
+        yield
+    finally:
+        _by_torch.reset(token)
 
 
 def kernel(function: F) -> F:

@@ -7,6 +7,7 @@ import torch
 
 import nfcore
 from nfcore.kernels import Unavailable, load
+from nfcore.pipeline import Reference
 
 pytestmark = pytest.mark.skipif(isinstance(load("nfcore_guided.kernels"), Unavailable), reason="no kernels here")
 #: Odd numbers of everything, and the defaults.
@@ -132,3 +133,15 @@ def test_what_kernels_cannot_do_is_done_by_torch(what, boxed):
         assert "grid_sampler" in str(torch.export.export(encoding.eval(), rays).graph)
     else:
         assert not is_fused(encoding.deployed(nfcore.Target(volumes=True))(*rays))
+
+
+def test_an_export_is_compared_with_what_torch_computes(monkeypatch, boxed, prepared, student):
+    built = student(boxed, prepared(boxed, resolution=16, steps=12))
+    reference = Reference(built)
+    camera = reference.cameras[0]
+    fused = built.render(camera)
+    monkeypatch.setenv("NFCORE_KERNELS", "off")
+    by_torch = built.render(camera)
+    monkeypatch.delenv("NFCORE_KERNELS")
+    assert not fused.equal(by_torch), "kernels that round as torch does could not tell which of them rendered"
+    assert reference.images[0].equal(by_torch)
