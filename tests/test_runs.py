@@ -11,6 +11,7 @@ from tiny_runs import checkpoint_every_time, contents, rows, scheduler, trained
 
 from nfcore import UserError
 from nfcore.config.resolve import configure
+from nfcore.config.schema import ExportChoice
 from nfcore.exports.manifest import Manifest, sha256
 from nfcore.pipeline.export import ExportsFailedError
 from nfcore.runs import Run, StageReporter, execute, open_scene
@@ -174,6 +175,34 @@ def test_a_failed_export_leaves_the_others_and_the_run_can_go_on(run, manager, c
     assert sorted(path.name for path in (run.exports_folder / "rejected").iterdir()) == ["strict", "wrong"]
     summary = json.loads((run.folder / "summary.json").read_text())
     assert summary["export.exact.max_error"] == 0.0
+
+
+BAKED = {"baked": ExportChoice(name="bake")}
+WRONG = {"wrong": ExportChoice(name="bake", error=0.1)}
+
+
+def test_an_export_of_the_teacher_is_made_and_named_before_a_student_is_trained(
+    run, manager, console, monkeypatch
+):
+    noted = []
+    monkeypatch.setattr(console, "note", noted.append)
+    run.set_config(run.config.model_copy(update={"export": run.config.export | BAKED}))
+    execute(run.folder, components=manager, console=console)
+    assert list(run.finished)[:3] == ["teach", "export.baked", "distill"]
+    assert list(run.finished)[-2:] == ["export.exact", "export.elsewhere"]
+    assert any(str(run.exports_folder / "baked") in note for note in noted)
+
+
+def test_an_export_of_the_teacher_that_fails_is_tried_once_and_the_student_is_trained_all_the_same(
+    run, manager, console, monkeypatch
+):
+    tries, bake = [], tiny.Bake.export
+    monkeypatch.setattr(tiny.Bake, "export", lambda *given: tries.append(1) or bake(*given))
+    run.set_config(run.config.model_copy(update={"export": run.config.export | WRONG}))
+    with pytest.raises(ExportsFailedError, match="1 of 3 exports failed"):
+        execute(run.folder, components=manager, console=console)
+    assert len(tries) == 1
+    assert {"finetune", "export.exact"} <= set(run.finished)
 
 
 def test_a_run_is_exported_where_its_photos_are_not(run, manager, console, monkeypatch):

@@ -96,8 +96,10 @@ def execute(
         failure = None
         with signals.ending_at_steps(_resuming(folder, stage)):
             try:
-                for each in stages:
-                    scheduler.do(each)
+                if stage is None:
+                    scheduler.do_all(stages)
+                else:
+                    scheduler.do(stage)
             except ExportsFailedError as error:
                 failure = error  # raised after the report of the others
         if due and stage is None and distributed.first():

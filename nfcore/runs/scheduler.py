@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from nfcore.config.schema import ALL_VIEWS
 from nfcore.config.stages import Stage
 from nfcore.errors import Interrupted, NfcoreError
+from nfcore.exports.manifest import Manifest
 from nfcore.io.atomic import sweep
 from nfcore.pipeline.export import exports_failed
 from nfcore.plugin.isolation import reason
@@ -54,11 +55,31 @@ class Scheduler:
             ExportsFailedError: some exports failed; all were tried.
 
         """
-        failed: dict[str, Exception] = {}
         self.artifacts.require_stage(stage)
         jobs = jobs_of(stage, self.run.config)
         if labels is not None:
             jobs = [job for job in jobs if job.name.partition(".")[2] in labels]
+        self._execute(jobs)
+
+    def do_all(self, stages: Iterable[Stage]) -> None:
+        """Execute the unfinished jobs of all ``stages``; exports of the teacher follow its fit.
+
+        A page that draws the teacher is there, and named, long before a student is trained.
+
+        Raises:
+            UserError: as ``do``.
+            ExportsFailedError: some exports failed; everything else is finished.
+
+        """
+        jobs = [job for stage in stages for job in jobs_of(stage, self.run.config)]
+        early = [job for job in jobs if job.optional and job.needs(self.artifacts) == "teach"]
+        later = [job for job in jobs if job not in early]
+        fitted = 1 + max((index for index, job in enumerate(later) if job.name == "teach"), default=-1)
+        self._execute([*later[:fitted], *early, *later[fitted:]])
+
+    def _execute(self, jobs: list[Job]) -> None:
+        """Execute the unfinished ones of ``jobs``, in order; errors of optional ones are raised after the last."""
+        failed: dict[str, Exception] = {}
         for job in jobs:
             if distributed.first():
                 self._tidy(job)
@@ -73,13 +94,23 @@ class Scheduler:
                     if not job.optional:
                         raise
                     failed[job.name] = error
+                else:
+                    if job.optional and job is not jobs[-1]:
+                        self._name_files(job)
+                self.run.write_summary()
             elif job.shared:
                 job.work(self.artifacts, WorkerReporter(self.run, job.name))
             distributed.wait()
         if distributed.first():
             self.run.write_summary()
         if failed:
-            raise exports_failed(failed, of=len(jobs)) from next(iter(failed.values()))
+            raise exports_failed(failed, of=sum(job.optional for job in jobs)) from next(iter(failed.values()))
+
+    def _name_files(self, job: Job) -> None:
+        """Say where the files of an export are while other work goes on."""
+        folder = self.run.exports_folder / job.name.partition(".")[2]
+        for file in Manifest.read(folder).files:
+            self.console.note(f"{job.name}: {folder / file.name}")
 
     def _due(self, job: Job) -> bool:
         finished = self.run.finished
