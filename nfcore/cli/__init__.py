@@ -42,6 +42,7 @@ app = typer.Typer(
     cls=PluginGroup,
     help="Turn posed photos into a neural light field that renders in real time on a phone.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain text: nothing is cut in a narrow terminal, and rich is not imported
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

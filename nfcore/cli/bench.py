@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nfcore.cli.options import QuietOption, RunArgument, run_folder
+from nfcore.cli.options import RUNS, QuietOption, RunArgument, RunsOption, examples, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.plugin.installed import plugins
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(bench)
+    app.command(epilog=examples("nfcore bench quickstart", "nfcore bench quickstart onnx --threads 1"))(bench)
 
 
 def bench(
@@ -40,6 +40,7 @@ def bench(
         bool,
         typer.Option("--memory/--no-memory", help="Measure peak memory, each export in a process of its own."),
     ] = True,
+    runs_folder: RunsOption = RUNS,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +51,7 @@ def bench(
     from nfcore.runs.packages import packages_of, quality_of
     from nfcore.ui.console import Console, ConsoleReporter
 
-    artifacts = runs.open(run_folder(run), plugins())
+    artifacts = runs.open(run_folder(run, runs_folder), plugins())
     opened = artifacts.run
     packages = packages_of(opened, plugins(), exports or ())
     exported: list[Takes] = sorted({package.takes for package in packages}) or [artifacts.renderer]

@@ -11,6 +11,7 @@ import typer
 
 from nfcore.cli import completion
 from nfcore.cli.checking import Report, reports_on
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to ``nfcore plugins``."""
-    app.command()(check)
+    app.command(
+        epilog=examples("nfcore plugins check voxels", "nfcore plugins check blender --set path=data/lego")
+    )(check)
 
 
 def check(

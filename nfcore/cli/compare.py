@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nfcore.cli import completion
-from nfcore.cli.options import run_folder
+from nfcore.cli.options import RUNS, RunsOption, examples, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_markdown, print_table, say
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
@@ -34,7 +34,7 @@ _COLUMNS = [
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(compare)
+    app.command(epilog=examples("nfcore compare lego-a lego-b", "nfcore compare lego-a --paper"))(compare)
 
 
 def compare(
@@ -46,12 +46,15 @@ def compare(
         bool, typer.Option("--paper", help="Compare with the published tables that plugins offer.")
     ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    runs_folder: RunsOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Compare runs with each other or with a paper's tables; what was not measured is left blank."""
     from nfcore.runs.compared import read_compared
 
-    compared = [read_compared(run_folder(run)) for run in runs or ()]
+    if markdown and as_json:
+        raise UserError("choose --markdown or --json")
+    compared = [read_compared(run_folder(run, runs_folder)) for run in runs or ()]
     if paper:
         _with_publications(compared, markdown=markdown, as_json=as_json)
         return

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from nfcore.errors import NfcoreError
+from nfcore.options import model_in
 from nfcore.plugin.components import Kind
 from nfcore.plugin.installed import plugins
 
@@ -52,6 +55,32 @@ def scenes(incomplete: str) -> Proposals:
     """Propose the names of ray sources, and the folders that a path may mean."""
     offers = _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components("ray_source")])
     return [*offers, *_folders(incomplete)]
+
+
+@_quiet
+def exporters(incomplete: str) -> Proposals:
+    """Propose the names of exporters, after those that a comma-separated list has already."""
+    done, comma, _ = incomplete.rpartition(",")
+    offers = _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components("exporter")])
+    return [(f"{done}{comma}{name}", summary) for name, summary in offers if name not in done.split(",")]
+
+
+@_quiet
+def settings(incomplete: str) -> Proposals:
+    """Propose the settings of a pipeline, such as ``distill.steps=``; options of components are left out."""
+    from nfcore.config.schema import PipelineConfig
+
+    return [(f"{name}=", text) for name, text in _fields(PipelineConfig)]
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the flat key and the description of each field of a pydantic model."""
+    for name, field in model.model_fields.items():
+        inner = model_in(field.annotation)
+        if inner is not None:
+            yield from _fields(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name, field.description or ""
 
 
 @_quiet

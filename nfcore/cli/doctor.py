@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import PluginError, UserError
 from nfcore.plugin.installed import named_in, plugin_folders, plugins
@@ -47,7 +48,7 @@ class Finding:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(doctor)
+    app.command(epilog=examples("nfcore doctor", "nfcore doctor --isolated"))(doctor)
 
 
 def doctor(

@@ -81,7 +81,7 @@ class PluginGroup(TyperGroup):
 
 def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
     """Return the commands that one plugin adds; typer checks their parameters only when it builds them."""
-    app = typer.Typer()
+    app = typer.Typer(rich_markup_mode=None)
     if not manager.call(plugin, "nfcore_commands", app=app):
         return {}
     if not app.registered_commands and not app.registered_groups:
@@ -98,12 +98,10 @@ def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
 
 
 def _make_plain(command: Any) -> None:
-    """Make the help of a plugin's command, and of the commands in it, text that is no markup."""
-    from rich.markup import escape
-
+    """Make the help of a plugin's command, and of the commands in it, plain text."""
     for part in (command, *command.params):
         for name in ("help", "short_help", "epilog", "deprecated"):
             if isinstance(text := getattr(part, name, None), str):
-                setattr(part, name, escape(plain_lines(text)))
+                setattr(part, name, plain_lines(text))
     for inner in getattr(command, "commands", {}).values():
         _make_plain(inner)

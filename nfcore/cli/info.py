@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from nfcore.cli import completion
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import PluginError, nearest
 from nfcore.options import model_in
@@ -25,7 +26,7 @@ from nfcore.plugin.manager import PluginManager
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to ``nfcore plugins``."""
-    app.command()(info)
+    app.command(epilog=examples("nfcore plugins info voxels"))(info)
 
 
 def info(

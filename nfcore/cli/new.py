@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.plugin.components import KINDS
 from nfcore.plugin.installed import plugins
@@ -14,7 +15,7 @@ from nfcore.plugin.installed import plugins
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to ``nfcore plugins``."""
-    app.command()(new)
+    app.command(epilog=examples("nfcore plugins new my-encoding --kind encoding"))(new)
 
 
 def _kinds(incomplete: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nfcore.cli import completion
+from nfcore.errors import UserError
 
 RunArgument = Annotated[
     Path,
@@ -34,10 +35,20 @@ TeacherOption = Annotated[
 ]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as image_size=200, student.width=64."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting, such as image_size=200, student.width=64.",
+        autocompletion=completion.settings,
+    ),
 ]
 ExportOption = Annotated[
-    str | None, typer.Option(help="Exports to make, comma-separated; an empty string for none.")
+    str | None,
+    typer.Option(
+        "--export",
+        help="Exports to make, comma-separated; an empty string for none.",
+        autocompletion=completion.exporters,
+    ),
 ]
 ProtocolOption = Annotated[
     str | None,
@@ -59,6 +70,24 @@ RunsOption = Annotated[Path, typer.Option("--runs", help="The folder that holds 
 RUNS = Path("runs")
 
 
-def run_folder(run: Path) -> Path:
-    """Return the folder of a run given by path or by name."""
-    return RUNS / run if not run.exists() and len(run.parts) == 1 and (RUNS / run).is_dir() else run
+def run_folder(run: Path, runs: Path = RUNS) -> Path:
+    """Return the folder of a run given by path, or by its name under ``runs``.
+
+    Raises:
+        UserError: it is a file, and missing.
+
+    """
+    if run.exists():
+        return run
+    if run.suffix in (".safetensors", ".html"):
+        raise UserError(f"{run}: no such file")
+    return runs / run if len(run.parts) == 1 and (runs / run).is_dir() else run
+
+
+def examples(*lines: str) -> str:
+    r"""Return the epilog of a command's help that shows how it is used.
+
+    >>> examples("nfcore doctor")
+    '\x08\nExamples:\n  nfcore doctor'
+    """
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
+import textwrap
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +24,17 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
-    """Print a table on standard output; an empty cell for None."""
+    """Print a table on standard output; an empty cell for None.
+
+    A terminal that is too narrow for the longest word of each column gets the rows one after the other.
+    """
+    # A pipe or a file has no width: cells are not wrapped to fit into 80 columns.
+    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = shutil.get_terminal_size().columns if narrow else _PIPE_WIDTH
+    cells = [["" if cell is None else plain(cell) for cell in row] for row in rows]
+    if _narrowest([columns, *cells]) > width:
+        _print_rows(columns, cells, title, width)
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -30,11 +42,39 @@ def print_table(columns: list[str], rows: list[list[Any]], title: str | None = N
     table = Table(title=title and Text(plain(title)), title_justify="left", title_style="bold")
     for column in columns:
         table.add_column(Text(plain(column)), overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
+    Console(highlight=False, width=width).print(table)
+
+
+def _narrowest(rows: list[list[str]]) -> int:
+    """Return the width of a table whose columns are as wide as their longest words."""
+    longest = [
+        max((len(word) for cell in column for word in cell.split()), default=0)
+        for column in zip(*rows, strict=True)
+    ]
+    return sum(longest) + 3 * len(longest) + 1
+
+
+def _print_rows(columns: list[str], rows: list[list[str]], title: str | None, width: int) -> None:
+    """Print each row as a paragraph: its first cell, then the others with their headings."""
+    if title:
+        say(title)
     for row in rows:
-        table.add_row(*(Text("" if cell is None else plain(cell)) for cell in row))
-    # A pipe or a file has no width: cells are not wrapped to fit into rich's default of 80 columns.
-    narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(highlight=False, width=None if narrow else _PIPE_WIDTH).print(table)
+        say("")
+        for column, (heading, cell) in enumerate(zip(columns, row, strict=True)):
+            text = f"{heading}: {cell}" if column and heading else cell
+            if cell:
+                indent = "  " if column else ""
+                lines = textwrap.wrap(
+                    text,
+                    width,
+                    initial_indent=indent,
+                    subsequent_indent=indent + "  " * bool(column),
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+                say("\n".join(lines))
 
 
 def print_markdown(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:

@@ -7,16 +7,17 @@ from typing import Any
 import typer
 
 from nfcore.cli import check, info, new, search
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.isolation import Plugin
 from nfcore.plugin.manager import PluginManager
 from nfcore.plugin.stale_installs import stale_installs
 
-app = typer.Typer(help="Plugins and the components that they offer.", no_args_is_help=True)
+app = typer.Typer(help="Plugins and the components that they offer.", no_args_is_help=True, rich_markup_mode=None)
 
 
-@app.command("list")
+@app.command("list", epilog=examples("nfcore plugins list --json"))
 def list_plugins(context: typer.Context, as_json: JsonOption = False) -> None:
     """List components by kind and name, then what can't be used, with its plugin and the reason."""
     manager = plugins()

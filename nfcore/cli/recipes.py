@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nfcore.cli import completion
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError
 from nfcore.io.files import read_text
 from nfcore.plugin.installed import plugins
 
-app = typer.Typer(help="Named pipelines.", no_args_is_help=True)
+app = typer.Typer(help="Named pipelines.", no_args_is_help=True, rich_markup_mode=None)
 
 
 ImageOption = Annotated[
@@ -23,7 +25,9 @@ ImageOption = Annotated[
 ]
 
 
-@app.command("list")
+@app.command(
+    "list", epilog=examples("nfcore recipes list --sizes", "nfcore recipes list --sizes --image 1008x756")
+)
 def list_recipes(
     sizes: Annotated[
         bool,
@@ -33,6 +37,8 @@ def list_recipes(
     as_json: JsonOption = False,
 ) -> None:
     """List the recipes that installed plugins offer."""
+    if image and not sizes:
+        raise UserError("--image is for the sizes of students: add --sizes")
     rows: list[dict[str, Any]] = [
         {"name": recipe.name, "distribution": plugin.distribution, "summary": recipe.summary}
         for plugin, recipe in plugins().recipes()
@@ -53,9 +59,11 @@ def list_recipes(
                 say(f"{row['name']}: {row['problem']}")
 
 
-@app.command()
+@app.command(epilog=examples("nfcore recipes show quickstart --resolved > mine.toml"))
 def show(
-    name: Annotated[str, typer.Argument(help="A recipe's name.", autocompletion=completion.recipes)],
+    name: Annotated[
+        str, typer.Argument(help="A recipe's name, or a .toml file.", autocompletion=completion.recipes)
+    ],
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Include what it inherits from the recipe that it extends.")
     ] = False,
@@ -71,7 +79,8 @@ def show(
     elif resolved:
         say(tomli_w.dumps(read_recipe(name, plugins())).strip())
     else:
-        say(read_text(plugins().recipe(name).path).removesuffix("\n"))
+        path = Path(name) if name.endswith(".toml") else plugins().recipe(name).path
+        say(read_text(path).removesuffix("\n"))
 
 
 def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nfcore.cli import completion
-from nfcore.cli.options import ModelArgument, QuietOption, ThreadsOption, run_folder
+from nfcore.cli.options import (
+    RUNS,
+    ModelArgument,
+    QuietOption,
+    RunsOption,
+    ThreadsOption,
+    examples,
+    run_folder,
+)
 from nfcore.cli.output import say
 from nfcore.cli.render_options import (
     DEPTH_ONLY,
@@ -19,7 +27,7 @@ from nfcore.cli.render_options import (
     chosen_renderer,
     depth_bounds,
 )
-from nfcore.cli.work import print_paths, work
+from nfcore.cli.work import limit_threads, print_paths, work
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
@@ -32,10 +40,16 @@ if TYPE_CHECKING:
 
     Opened = Artifacts | ModelFile
 
+_EXAMPLES = examples(
+    "nfcore render quickstart --path spiral --out spiral.mp4",
+    "nfcore render quickstart --depth --still 0",
+    "nfcore render student.safetensors --size 400",
+)
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(render)
+    app.command(epilog=_EXAMPLES)(render)
 
 
 def render(
@@ -93,28 +107,29 @@ def render(
         typer.Option(help="File or folder to write; for a file without other options, a folder."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Run the run's render stage again.")] = False,
+    runs_folder: RunsOption = RUNS,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Write images and videos along a camera path; without options, a comparison and an orbit video."""
     given = (path, renderer, depth or None, depth_range, size, frames, still, fps, format_, worlds)
     asked = any(option is not None for option in given)
-    if not asked and run.is_file():
+    folder = run_folder(run, runs_folder)
+    if not asked and folder.is_file() and not again:
         from nfcore.cli.model_file import render_file
 
-        render_file(run, out, quiet=quiet)
+        limit_threads(threads)
+        render_file(folder, out, quiet=quiet)
         return
-    if not asked and out is None:
-        folder = run_folder(run)
+    if not asked and out is None and not folder.is_file():
         if work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
             print_paths(folder)
         return
     if again:
-        raise UserError("--again runs the run's own render stage again: leave out the other options")
+        raise UserError("--again is for a run's own render stage: leave it out, or the other options and files")
     from nfcore import runs
 
-    is_file = run.is_file()
-    opened = runs.ModelFile(run, plugins()) if is_file else runs.open(run_folder(run), plugins())
+    opened = runs.ModelFile(folder, plugins()) if folder.is_file() else runs.open(folder, plugins())
     options = RenderOptions(
         path=path or "orbit",
         renderer=chosen_renderer(renderer, opened.renderer, depth=depth),
@@ -127,10 +142,7 @@ def render(
         worlds=tuple(worlds or ()),
         out=out,
     )
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     _render(opened, options, quiet=quiet)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,26 +24,47 @@ from nfcore.cli.options import (
     SetOption,
     TeacherOption,
     ThreadsOption,
+    examples,
     run_folder,
 )
 from nfcore.cli.output import JsonOption, say
-from nfcore.cli.work import print_paths, work
+from nfcore.cli.work import limit_threads, print_paths, work
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
+    from nfcore.config.resolve import Configured
     from nfcore.config.schema import PipelineConfig
     from nfcore.config.stages import Stage
+
+_RUN = examples(
+    "nfcore run quickstart",
+    "nfcore run quickstart --scene photos/can --set image_size=200",
+    "nfcore run runs/quickstart/ --resume --set finetune.steps=500",
+)
+_TEACH = examples("nfcore teach runs/lego --recipe field --scene data/lego", "nfcore teach quickstart --again")
+_DISTILL = examples("nfcore distill quickstart", "nfcore distill quickstart --set distill.steps=9000")
+_FINETUNE = examples("nfcore finetune quickstart --again")
+_EVALUATE = examples("nfcore evaluate quickstart --json", "nfcore evaluate quickstart --protocol mobiler2l")
+_EXPORT = examples(
+    "nfcore export quickstart web",
+    "nfcore export quickstart onnx --set precision=fp16 --as onnx-fp16",
+    "nfcore export student.safetensors onnx --out exports",
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command()(run)
-    app.command()(teach)
-    app.command("distill", help="Train the student on views that the teacher renders.")(_stage_command("distill"))
-    app.command("finetune", help="Train the distilled student on the photos.")(_stage_command("finetune"))
-    app.command()(evaluate)
-    app.command()(export)
+    app.command(epilog=_RUN)(run)
+    app.command(epilog=_TEACH)(teach)
+    app.command("distill", help="Train the student on views that the teacher renders.", epilog=_DISTILL)(
+        _stage_command("distill")
+    )
+    app.command("finetune", help="Train the distilled student on the photos.", epilog=_FINETUNE)(
+        _stage_command("finetune")
+    )
+    app.command(epilog=_EVALUATE)(evaluate)
+    app.command(epilog=_EXPORT)(export)
 
 
 def run(
@@ -58,7 +79,7 @@ def run(
     scene: SceneOption = None,
     teacher: TeacherOption = None,
     changes: SetOption = None,
-    exports: Annotated[str | None, typer.Option("--export", help=str(ExportOption.__metadata__[0].help))] = None,
+    exports: ExportOption = None,
     protocol: ProtocolOption = None,
     name: Annotated[str | None, typer.Option(help="The run's folder under --runs.")] = None,
     runs: RunsOption = RUNS,
@@ -113,6 +134,7 @@ def teach(
     scene: SceneOption = None,
     teacher: TeacherOption = None,
     changes: SetOption = None,
+    runs: RunsOption = RUNS,
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
@@ -122,15 +144,19 @@ def teach(
     """Fit the teacher to the photos."""
     from nfcore.config.resolve import configure_with_sources
 
-    config = None
+    folder = run_folder(run, runs)
     if recipe is not None:
         config = configure_with_sources(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
-    elif scene or teacher or changes:
-        raise UserError("--scene, --teacher and --set start a new run: name its --recipe too")
+    elif scene or teacher:
+        raise UserError("--scene and --teacher start a new run: name its --recipe too")
+    else:
+        config = _changed(folder, changes)
     work(
-        run_folder(run),
+        folder,
         "teach",
         config=config,
+        resume=recipe is None,
+        change=recipe is None,
         again=again,
         threads=threads,
         quiet=quiet,
@@ -144,15 +170,21 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
 
     def command(
         run: RunArgument,
+        changes: SetOption = None,
+        runs: RunsOption = RUNS,
         again: AgainOption = False,
         threads: ThreadsOption = None,
         quiet: QuietOption = False,
         pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
+        folder = run_folder(run, runs)
         work(
-            run_folder(run),
+            folder,
             stage,
+            config=_changed(folder, changes),
+            resume=True,
+            change=True,
             again=again,
             threads=threads,
             quiet=quiet,
@@ -163,30 +195,40 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
     return command
 
 
+def _changed(folder: Path, changes: Iterable[str] | None, protocol: str | None = None) -> Configured | None:
+    """Return the configuration of the run in ``folder`` with the user's changes; None if there are none."""
+    from nfcore.config.resolve import configure_with_sources
+    from nfcore.runs import Run
+
+    if not changes and protocol is None:
+        return None
+    file = Run(folder).config_file
+    return configure_with_sources(str(file), plugins(), changes=changes or (), protocol=protocol)
+
+
 def evaluate(
     run: RunArgument,
     protocol: ProtocolOption = None,
+    changes: SetOption = None,
+    runs: RunsOption = RUNS,
     again: AgainOption = False,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    pictures: PicturesOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Score teacher and student on the test views; with another protocol, score a finished run again."""
-    from nfcore.config.resolve import check_options
-    from nfcore.runs import Run
-
-    folder, config = run_folder(run), None
-    if protocol is not None:
-        config = Run(folder).config.model_copy(update={"protocol": protocol})
-        check_options(config, plugins())
+    folder = run_folder(run, runs)
     work(
         folder,
         "evaluate",
-        config=config,
+        config=_changed(folder, changes, protocol),
         resume=True,
+        change=True,
         again=again,
         threads=threads,
         quiet=quiet,
+        pictures=pictures,
         as_json=as_json,
     )
 
@@ -194,7 +236,10 @@ def evaluate(
 def export(
     run: ModelArgument,
     exporters: Annotated[
-        list[str] | None, typer.Argument(help="Labels or exporters; those of the run by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Labels or exporters; those of the run by default.", autocompletion=completion.exporters
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -204,6 +249,7 @@ def export(
         str | None, typer.Option("--as", help="Label of the export; the exporter's name by default.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the exports of a file.")] = None,
+    runs_folder: RunsOption = RUNS,
     required_psnr: Annotated[
         float | None,
         typer.Option(
@@ -220,9 +266,14 @@ def export(
     """Export the student, or the teacher, for its targets and compare the files with torch."""
     from nfcore.config.resolve import check_exports, choose_exports
 
-    if run.is_file():
+    folder = run_folder(run, runs_folder)
+    if folder.is_file():
         from nfcore.cli.model_file import export_file
 
+        if again:
+            raise UserError("--again is for a run's exports: those of a file are always made again")
+        if threads is not None:
+            limit_threads(threads)
         chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
         export_file(run, chosen, out or run.parent / f"{run.stem}-exports", as_json, quiet=quiet)
         return
@@ -230,7 +281,8 @@ def export(
     from nfcore.runs.exporting import added_exports
     from nfcore.runs.lock import locked
 
-    folder = run_folder(run)
+    if out is not None:
+        raise UserError(f"--out is for a file's exports: those of a run are in {folder / 'exports'}")
     opened = runs.Run(folder)
     before = opened.config.export
     chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from nfcore.cli import completion
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
@@ -15,7 +16,7 @@ from nfcore.plugin.installed import plugins
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(scene)
+    app.command(epilog=examples("nfcore scene data/lego", "nfcore scene colmap:can --picture can.png"))(scene)
 
 
 def scene(

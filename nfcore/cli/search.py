@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError, nearest
 from nfcore.plugin.components import KINDS
@@ -23,7 +24,7 @@ def _kinds(incomplete: str) -> list[str]:
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to ``nfcore plugins``."""
-    app.command()(search)
+    app.command(epilog=examples("nfcore plugins search phone"))(search)
 
 
 def search(

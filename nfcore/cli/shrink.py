@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nfcore.cli.options import QuietOption, RunArgument, run_folder
+from nfcore.cli import completion
+from nfcore.cli.options import RUNS, QuietOption, RunArgument, RunsOption, examples, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import NfcoreError, UserError
 from nfcore.plugin.installed import plugins
@@ -21,10 +22,14 @@ if TYPE_CHECKING:
     from nfcore.shrinking.quality import Score
     from nfcore.shrinking.report import ChosenExport
 
+_EXAMPLES = examples(
+    "nfcore shrink quickstart --exporter onnx", "nfcore shrink quickstart --max-loss 0.1 --max-size 2MB"
+)
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command to the command line."""
-    app.command()(shrink)
+    app.command(epilog=_EXAMPLES)(shrink)
 
 
 def shrink(
@@ -37,7 +42,11 @@ def shrink(
     ] = None,
     exporters: Annotated[
         str | None,
-        typer.Option("--exporter", help="Exporters to choose from, comma-separated; those of the run by default."),
+        typer.Option(
+            "--exporter",
+            help="Exporters to choose from, comma-separated; those of the run by default.",
+            autocompletion=completion.exporters,
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -46,6 +55,7 @@ def shrink(
     photos: Annotated[int, typer.Option(min=1, help="Maximum number of validation images to compare with.")] = 8,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")] = None,
     again: Annotated[bool, typer.Option("--again", help="Ignore measurements of earlier calls.")] = False,
+    runs_folder: RunsOption = RUNS,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,6 +69,7 @@ def shrink(
     from nfcore import runs
     from nfcore.exports.parity import compare
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
+    from nfcore.runs.execution import rewrite_report
     from nfcore.runs.lock import locked
     from nfcore.shrinking.candidate_cache import CandidateCache
     from nfcore.shrinking.candidates import measure_candidates
@@ -70,7 +81,7 @@ def shrink(
 
     size = None if max_size is None else parse_bytes(max_size)
     limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
-    artifacts = runs.open(run_folder(run), plugins(), device="cpu")
+    artifacts = runs.open(run_folder(run, runs_folder), plugins(), device="cpu")
     opened = artifacts.run
     names, options = _exporters(artifacts, exporters), _options(changes or ())
     threads = threads or os.cpu_count() or 1
@@ -95,6 +106,7 @@ def shrink(
         runner = cache.build(chosen.choice).load(opened.exports_folder / label)
         assert chosen.score is not None  # the selection requires one
         on_test = Score.of(compare(photo_reference(model, source.views("test"), photos), runner))
+    rewrite_report(artifacts, Console(quiet=quiet))
     _report(
         opened, limits, reference, measured, ChosenExport(label, chosen, chosen.score, on_test), as_json=as_json
     )

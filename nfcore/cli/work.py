@@ -34,8 +34,6 @@ def work(
         Whether this process prints the results: with ``torchrun``, the first one does.
 
     """
-    import torch
-
     from nfcore.cli.summary import print_summary
     from nfcore.pipeline.export import ExportsFailedError
     from nfcore.plugin.installed import plugins
@@ -44,8 +42,7 @@ def work(
     from nfcore.runtime import distributed
     from nfcore.ui.console import Console
 
-    if threads is not None:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     failure = None
     with distributed.joined():
         first = distributed.first()
@@ -75,6 +72,14 @@ def work(
     if failure is not None:
         raise failure
     return True
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let torch use ``threads`` CPU threads; None leaves it all of them."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def print_paths(folder: Path) -> None:

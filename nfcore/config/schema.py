@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from nfcore.config.removed_options import without_removed
 from nfcore.errors import UserError
-from nfcore.interfaces.budget import Budget
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
+
+if TYPE_CHECKING:
+    from nfcore.interfaces.budget import Budget
 
 #: The default protocol: every test view is scored.
 ALL_VIEWS = "all"
@@ -94,6 +96,8 @@ class StageConfig(Options):
         >>> StageConfig(steps=100).budget(seed=0)
         Budget(steps=100, seconds=None, seed=0)
         """
+        from nfcore.interfaces.budget import Budget  # imports torch, which completion does not wait for
+
         return Budget(self.steps, self.seconds, seed)
 
 

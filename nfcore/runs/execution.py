@@ -56,7 +56,8 @@ def execute(
     Args:
         folder: the folder of the run; created if it does not exist.
         config: the pipeline; None opens the existing run.
-        stage: the only stage to execute; None executes all and writes the run's report at the end.
+        stage: the only stage to execute; None executes all and writes the run's report. After a single stage a
+            report is written if there was one.
         resume: whether ``folder`` may already contain this run.
         change: whether the run in ``folder`` adopts ``config``, and runs again from the first stage that a changed
             setting affects.
@@ -102,8 +103,11 @@ def execute(
                     scheduler.do(stage)
             except ExportsFailedError as error:
                 failure = error  # raised after the report of the others
-        if due and stage is None and distributed.first():
-            _report(artifacts, console)
+        if due and distributed.first():
+            if stage is None:
+                _report(artifacts, console)
+            else:
+                rewrite_report(artifacts, console)
     if failure is not None:
         raise failure
     return artifacts
@@ -173,6 +177,12 @@ def _sources(configured: Configured, config: PipelineConfig) -> dict[str, str]:
     source = f"{configured.sources.get('minutes', '')} minutes={minutes:g}".strip()
     steps = (f"{stage}.steps" for stage in stages_of(config) if stage in TRAINING)
     return configured.sources | dict.fromkeys(["calibrated_minutes", *steps], source)
+
+
+def rewrite_report(artifacts: Artifacts, console: Console) -> None:
+    """Write the run's report again if there is one: what it says may have changed."""
+    if (artifacts.run.folder / "report.html").is_file():
+        _report(artifacts, console)
 
 
 def _report(artifacts: Artifacts, console: Console) -> None:

@@ -136,7 +136,7 @@ class PhotoStack:
         """Return one photo at a small size, (h, w, channels) uint8."""
         if self._preview is not None:
             return self._preview(index)
-        photo = self.decoded(index)
+        photo = self._bytes[index] if self._decoded[index] else self._read(index)  # not kept: it may not be needed
         factor = max(1, max(photo.shape[:2]) // _PREVIEW)
         small = F.avg_pool2d(photo.permute(2, 0, 1).float(), factor, ceil_mode=True)
         return small.round().to(torch.uint8).permute(1, 2, 0)

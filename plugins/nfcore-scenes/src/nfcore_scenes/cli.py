@@ -8,6 +8,10 @@ from typing import Annotated
 
 import typer
 
+import nfcore
+
+_PHOTOS = 48
+
 
 class Format(StrEnum):
     """The available layouts."""
@@ -22,7 +26,10 @@ def make_scene(
     folder: Annotated[Path, typer.Argument(help="New folder to write; must not exist yet.")],
     image_size: Annotated[int, typer.Option(min=1, help="Side of the square images in pixels.")] = 100,
     layout: Annotated[Format, typer.Option("--format", help="Layout of the data set.")] = Format.BLENDER,
-    photos: Annotated[int, typer.Option(min=3, help="Number of photos; blender has 88.")] = 48,
+    photos: Annotated[
+        int | None,
+        typer.Option(min=3, help="Number of photos, by default 48; blender has 88.", show_default=False),
+    ] = None,
     text: Annotated[bool, typer.Option("--text", help="Write COLMAP's model as text.")] = False,
 ) -> None:
     """Write the procedural scene as a data set: seen from all sides, for LLFF from the front."""
@@ -30,6 +37,10 @@ def make_scene(
     from nfcore_scenes.blender_writer import write_blender
     from nfcore_scenes.procedural import Procedural
 
+    if layout is Format.BLENDER and photos is not None:
+        raise nfcore.UserError("--photos: blender has 88 photos; choose another --format for another number")
+    if layout is not Format.COLMAP and text:
+        raise nfcore.UserError("--text is for COLMAP's model: add --format colmap")
     source = Procedural(Procedural.Options(), image_size)
     if layout is Format.BLENDER:
         write_blender(source, folder)
@@ -39,6 +50,7 @@ def make_scene(
     from nfcore_scenes.capture_writers import new_folder, write_colmap, write_llff, write_transforms
     from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
 
+    photos = photos or _PHOTOS
     new_folder(folder)  # refused before anything is rendered
     if layout is Format.LLFF:
         write_llff(shoot(source, forward_poses(photos), PINHOLE.scaled(image_size, image_size), False), folder)
