@@ -11,6 +11,7 @@ from pathlib import Path
 
 from release.building import build
 from release.checks import check, unpublished
+from release.platforms import write_table
 from release.projects import ROOT, home, projects, set_home, set_version
 from release.trial import try_out
 
@@ -27,11 +28,14 @@ def main() -> None:
     trial.add_argument("--sdists", action="store_true", help="install nfcore's own distributions from sdists")
     actions.add_parser("version", help="set the version of all distributions").add_argument("value")
     actions.add_parser("home", help="set the address of the project's pages").add_argument("value")
+    actions.add_parser("platforms", help="write the table of platforms in docs/installation.md")
     given = parser.parse_args()
     if given.action == "version":
         set_version(given.value)
     elif given.action == "home":
         set_home(given.value)
+    elif given.action == "platforms":
+        write_table()
     elif given.action == "build":
         build_all(DIST)
     elif given.action == "try":

@@ -53,7 +53,7 @@ finally:
         ("nfcore render finished --path ", '"spiral"', "final.safetensors"),
         ("nfcore render finished --path fl", '"flight.json"', "spiral"),
         ("nfcore evaluate runs/", '"runs/unfinished/"', "student"),
-        ("nfcore export finished cop", '"copy"', "onnx"),
+        ("nfcore export finished onn", '"onnx"', "coreml"),
         ("nfcore run quickstart --export onnx,we", '"onnx,web"', '"onnx,onnx"'),
         ("nfcore run quickstart --set distill.st", '"distill.steps=', "teach"),
         ("nfcore plugins new x --kind ra", '"ray_source"', "teacher"),

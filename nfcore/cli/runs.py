@@ -149,6 +149,8 @@ def teach(
         config = configure_with_sources(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher:
         raise UserError("--scene and --teacher start a new run: name its --recipe too")
+    elif not (folder / "config.toml").is_file():
+        raise UserError(f"{folder}: no run here; to start one, name its --recipe too")
     else:
         config = _changed(folder, changes)
     work(
