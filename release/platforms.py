@@ -1,4 +1,4 @@
-"""Which distribution can be installed where: resolved by uv for each platform and Python, without building anything.
+"""Which distribution can be installed where: resolved by uv for each platform and Python; nothing is built.
 
 ``python -m release platforms`` writes the table of docs/installation.md. Nothing is run on these platforms.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from release.projects import CORE, ROOT, Project, projects
+from release.projects import ROOT, Project, projects
 
 PAGE = ROOT / "docs" / "installation.md"
 #: The table's headings, and uv's names of the platforms.
@@ -54,7 +54,7 @@ def fits(needed: Iterable[str], platform: str, python: str) -> bool:
 
 
 def table() -> str:
-    """Return the table in Markdown: for each distribution and platform the Pythons that it can be installed for."""
+    """Return the table in Markdown: the Pythons that each distribution can be installed for on each platform."""
     known = {project.name: project for project in projects()}
     needs = {name: tuple(requirements(project, known)) for name, project in known.items()}
     asked = [(n, p, v) for n in dict.fromkeys(needs.values()) for p in PLATFORMS.values() for v in PYTHONS]

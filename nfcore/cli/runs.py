@@ -147,10 +147,8 @@ def teach(
     folder = run_folder(run, runs)
     if recipe is not None:
         config = configure_with_sources(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
-    elif scene or teacher:
-        raise UserError("--scene and --teacher start a new run: name its --recipe too")
-    elif not (folder / "config.toml").is_file():
-        raise UserError(f"{folder}: no run here; to start one, name its --recipe too")
+    elif scene or teacher or not (folder / "config.toml").is_file():
+        raise UserError(f"{folder}: name its --recipe too, which starts a new run; --scene and --teacher need it")
     else:
         config = _changed(folder, changes)
     work(
