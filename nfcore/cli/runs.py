@@ -145,6 +145,7 @@ def teach(
     from nfcore.config.resolve import configure_with_sources
 
     folder = run_folder(run, runs)
+    config: Configured | None
     if recipe is not None:
         config = configure_with_sources(recipe, plugins(), scene=scene, teacher=teacher, changes=changes or ())
     elif scene or teacher or not (folder / "config.toml").is_file():
