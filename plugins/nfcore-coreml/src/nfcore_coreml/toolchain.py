@@ -59,12 +59,18 @@ def _without(*names: str) -> Iterator[None]:
             del sys.modules[name]
 
 
-with quiet(), _without("executorch", "torchao"):
-    import coremltools
-    import coremltools.optimize.coreml as optimize
+try:
+    with quiet(), _without("executorch", "torchao"):
+        import coremltools
+        import coremltools.optimize.coreml as optimize
 
-    # coremltools' own kmeans1d counts repeated numbers; the one on PyPI can't, and is four times slower.
-    from coremltools._deps import _kmeans1d as kmeans1d
-    from coremltools.proto import MIL_pb2, Model_pb2
+        # coremltools' own kmeans1d counts repeated numbers; the one on PyPI can't, and is four times slower.
+        from coremltools._deps import _kmeans1d as kmeans1d
+        from coremltools.proto import MIL_pb2, Model_pb2
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "coremltools is missing, which exists for Linux and macOS: there pip install 'coremltools>=9,<10'; elsewhere "
+        "choose other exports, such as --export onnx"
+    ) from error
 
 __all__ = ["MIL_pb2", "Model_pb2", "coremltools", "kmeans1d", "optimize", "quiet"]
