@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -197,7 +199,8 @@ def _components(manager: PluginManager) -> Iterator[Finding]:
         problem = manager.problem(plugin, component)
         if problem is None:
             try:
-                manager.load(component.kind, f"{plugin.distribution}/{component.name}")
+                with _without_chatter():
+                    manager.load(component.kind, f"{plugin.distribution}/{component.name}")
             except PluginError as error:
                 problem = str(error)
         if problem is not None:
@@ -214,6 +217,20 @@ def _components(manager: PluginManager) -> Iterator[Finding]:
             yield Finding(f"publication {publication.name} of {plugin}", "broken", str(error))
     if not failed:
         yield Finding("components", "ok", f"all {len(manager.components())} can be imported")
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Discard what libraries, also native ones, write to standard error while they are imported."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _torch() -> Iterator[Finding]:
