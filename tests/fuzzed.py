@@ -56,7 +56,8 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
         ("render", "it", *POSES),
         ("run", "it/", "--resume", "-q"),
     ],
-    "it/metrics.jsonl": [("report", "it"), ("finetune", "half", "-q")],
+    "it/metrics.jsonl": [("report", "it")],
+    "half/metrics.jsonl": [("finetune", "half", "-q")],
     "it/views.json": [("report", "it")],
     "it/provenance.json": [("report", "it"), ("export", "it", "copy", "-q")],
     "it/exports/exact/manifest.json": [("report", "it"), BENCH],
@@ -204,7 +205,7 @@ SPECIAL: list[Callable[[Path], object]] = [
     Path.mkdir,
     lambda path: path.symlink_to("/dev/zero"),
     lambda path: path.symlink_to(path.name),
-    lambda path: path.symlink_to("/nowhere"),
+    lambda path: path.symlink_to("/nowhere/at/all"),
     lambda path: path.write_bytes(b""),
     lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 40),  # a terabyte of nothing
 ]

@@ -86,5 +86,3 @@ def test_every_file_that_is_damaged_is_one_that_a_command_needs(place):
         for command in commands[:1]:
             assert fuzzed.outcome(*command).code == 0, command
             restore(place, name.partition("/")[0])
-            for top in ("it", "half"):
-                restore(place, top)

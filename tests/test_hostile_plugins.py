@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import warnings
 from pathlib import Path, PosixPath
 
 import pytest
 import torch
+from command_line import nfcore
 from plugins_in_memory import hooks, offering
 from tiny import source
 
-from nfcore import Component, Recipe
+from nfcore import Component, Interrupted, Recipe
 from nfcore.plugin.guard import guarded
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.lock import locked
@@ -68,15 +71,32 @@ def test_a_plugin_that_yields_without_end_is_broken():
     assert "more than" in plugin.problem
 
 
+def process() -> tuple[object, ...]:
+    """What is the same for all that runs in this process."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    state = (torch.is_grad_enabled(), torch.get_num_threads(), torch.get_rng_state().tolist(), sys.stderr)
+    return (*state, mask, list(sys.path), list(warnings.filters), sys.getrecursionlimit())
+
+
 def test_what_a_plugin_changes_for_the_process_is_restored(tmp_path, capfd):
     folder, handler = Path.cwd(), signal.getsignal(signal.SIGINT)
+    before = process()
     with guarded():
         os.chdir(tmp_path)
         torch.set_default_dtype(torch.float64)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.setrecursionlimit(5000)
+        sys.path.clear()
+        os.umask(0o777)
+        warnings.simplefilter("error")
+        torch.set_grad_enabled(False)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        torch.rand(3)
+        sys.stderr = None
         sys.__stdout__.write("printed")
         os.write(1, b"written")
+    assert process() == before
     assert Path.cwd() == folder
     assert torch.get_default_dtype() is torch.float32
     assert signal.getsignal(signal.SIGINT) is handler
@@ -85,13 +105,16 @@ def test_what_a_plugin_changes_for_the_process_is_restored(tmp_path, capfd):
     assert "written" in error
 
 
-def test_a_plugins_own_interrupt_is_its_fault():
+@pytest.mark.parametrize(
+    ("error", "said"), [(KeyboardInterrupt(), "KeyboardInterrupt"), (Interrupted(2), "Interrupted")]
+)
+def test_a_plugins_own_interrupt_is_its_fault(error, said):
     def nfcore_components():
-        raise KeyboardInterrupt
+        raise error
 
     with signals.handled():
         (plugin,) = PluginManager([source(hooks(nfcore_components=nfcore_components))]).plugins
-    assert plugin.problem.startswith("KeyboardInterrupt")
+    assert plugin.problem.startswith(said)
 
 
 def test_text_is_neither_an_escape_sequence_nor_markup():
@@ -104,3 +127,65 @@ def test_a_run_is_locked_once_and_again_by_its_own_process(tmp_path):
     with locked(tmp_path, notes.append), locked(tmp_path, notes.append):
         assert str(os.getpid()) in (tmp_path / "state" / "run.lock").read_text()
     assert not notes
+
+
+PYPROJECT = """
+[project]
+name = "late-dist"
+version = "1"
+
+[project.entry-points.nfcore]
+late = "late_plugin"
+"""
+LATE = """
+import atexit
+import sys
+import threading
+import time
+
+import nfcore
+
+atexit.register(lambda: print("at exit"))
+threading.Thread(target=time.sleep, args=(60,)).start()
+sys.__stdout__.close()
+
+
+@nfcore.hookimpl
+def nfcore_components():
+    yield nfcore.Component("teacher", "late", "late_plugin:Late")
+"""
+
+
+FORKS = """
+import os
+
+import nfcore
+
+os.fork()
+
+
+@nfcore.hookimpl
+def nfcore_commands(app):
+    @app.command()
+    def say() -> None:
+        raise SystemExit("\x1b[31mred")
+"""
+
+
+@pytest.mark.slow
+def test_a_plugin_that_forks_does_a_command_once_and_what_its_command_says_is_plain(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT.replace("late", "forks"))
+    (tmp_path / "forks_plugin.py").write_text(FORKS.replace("\x1b", r"\x1b"))
+    done = nfcore("--plugins-dir", tmp_path, "say", NFCORE_PLUGINS_ONLY="forks-dist")
+    assert done.returncode == 1
+    assert done.stderr == "nfcore: \\x1b[31mred\n"
+
+
+@pytest.mark.slow
+def test_a_plugin_neither_prints_at_exit_nor_keeps_the_process_from_ending(tmp_path):
+    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
+    (tmp_path / "late_plugin.py").write_text(LATE)
+    done = nfcore("--plugins-dir", tmp_path, "plugins", "list", "--json", NFCORE_PLUGINS_ONLY="late-dist")
+    assert done.returncode == 0, done.stderr
+    assert [component["name"] for component in json.loads(done.stdout)["components"]] == ["late"]
+    assert "a thread that does not end" in done.stderr

@@ -1,9 +1,13 @@
-"""A run killed at any instant of any stage, also while it writes, ends as one that was never killed."""
+"""A run killed at any instant of any stage, also while it writes, ends as one that was never killed.
+
+``NFCORE_KILLS=8`` kills each stage that many times, at other instants each time; the default is three, the same.
+"""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -19,7 +23,8 @@ from nfcore.runs import Run, Stage
 pytestmark = pytest.mark.slow
 
 STAGES = get_args(Stage)
-KILLS = 3
+KILLS = int(os.environ.get("NFCORE_KILLS", 3))
+INSTANTS = os.environ.get("NFCORE_KILLS") and random.randrange(10**9)  # other instants each time
 # With momentum in the optimiser, jitter from the default generator and a running error of tiles.
 CHANGES = [
     "teacher.name=patient-sky",
@@ -100,8 +105,9 @@ def assert_ends_as_if_never_killed(fork_server, folder: Path, stage: str, after:
 def test_a_stage_killed_at_random_instants_ends_as_if_it_never_was(fork_server, through, tmp_path, stage, seed):
     before, after, calls = through[stage]
     folder = Path(shutil.copytree(before, tmp_path / "run"))
-    instants = random.Random(f"{stage} {seed}")
+    instants = random.Random(f"{stage} {seed} {INSTANTS or ''}".strip())
     codes = [do(fork_server, folder, stage, kill_at=instants.randint(1, calls))[0] for _ in range(KILLS)]
+    print(codes.count(-signal.SIGKILL), "kills of", stage)  # noqa: T201 - shown with -rP
     assert codes[0] == -signal.SIGKILL
     assert set(codes) <= {-signal.SIGKILL, 0}
     assert_ends_as_if_never_killed(fork_server, folder, stage, after)

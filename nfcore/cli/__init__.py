@@ -5,6 +5,7 @@ Heavy packages are imported only when a command that needs them runs.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
@@ -21,6 +22,7 @@ from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.cli.options import ModelArgument, QuietOption, RunArgument, ThreadsOption, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import Interrupted, NfcoreError
+from nfcore.plugin import guard
 from nfcore.runtime import signals
 from nfcore.runtime.plain_text import plain_lines
 
@@ -84,6 +86,19 @@ def options(
 
 def main() -> None:
     """Run the command line: exit code 2 for a user's mistake, 1 for any other failure."""
+    code: object = 0
+    try:
+        _main()
+    except SystemExit as end:
+        code = end.code
+        raise
+    finally:
+        atexit.unregister(guard.end_quietly)
+        atexit.register(guard.end_quietly)  # last, so that it is called before the plugins' own
+        guard.end_without_threads(int(code or 0))  # type: ignore[call-overload]
+
+
+def _main() -> None:
     # Threads that spin while waiting for each other make work up to 30 times slower on a machine that has other
     # work, and gain almost nothing on an idle one. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -93,6 +108,10 @@ def main() -> None:
     with signals.handled():
         try:
             app()
+        except SystemExit as end:  # with a text of a plugin's command
+            if not isinstance(end.code, str):
+                raise
+            _fail(end.code, 1)
         except Interrupted as stop:
             _fail(str(stop), stop.exit_code)
         except NfcoreError as error:

@@ -79,11 +79,14 @@ def read_file(path: Path, most: int = MOST_TEXT) -> bytes:
 
     """
     with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
         try:
-            data = file.read(most + 1)
+            data = file.read(size + 1) if size <= most else b""
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
-    if len(data) > most:
+    if len(data) > size:
+        raise UserError(f"{path}: is still being written: try again when it is whole")
+    if size > most:
         raise UserError(f"{path}: larger than {most >> 20} MiB, more than such a file may have")
     return data
 

@@ -144,7 +144,9 @@ def _refuse_markers(name: str, options: pluggy.HookimplOpts) -> None:
 
 def is_users(error: BaseException) -> bool:
     """Whether an error that a plugin's code raised is the user's wish to end, not the plugin's fault."""
-    return isinstance(error, Interrupted) or (isinstance(error, KeyboardInterrupt) and not signals.handling())
+    if signals.handling():  # then a signal raises Interrupted, and nothing else does
+        return isinstance(error, Interrupted) and signals.received()
+    return isinstance(error, Interrupted | KeyboardInterrupt)
 
 
 def reason(error: BaseException) -> str:
