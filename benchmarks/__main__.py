@@ -20,7 +20,7 @@ from nfcore.io.atomic import write_atomic, write_json
 QUICK = ("startup", "plugins_startup", "training_step", "call_overhead", "inference")
 LONG = (
     "distillation",
-    "time_to_quality",
+    "quality_over_time",
     "exports",
     "scenes",
     "teachers",
@@ -28,7 +28,6 @@ LONG = (
     "paper_protocol",
     "distillation_options",
     "step_options",
-    "fields",
     "fused",
     "export_cost",
     "web",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import tempfile
 from typing import Any
 
@@ -18,12 +17,11 @@ def measure() -> list[dict[str, Any]]:
     changes = [part for setting in SETTINGS for part in ("--set", setting)]
     command = ["nfcore", "run", "mobiler2l", "--scene", f"blender:{scene()}", *changes]
     with tempfile.TemporaryDirectory() as folder:
-        summary, seconds, _ = run_json([*command, "--runs", folder, "--name", "run"])
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / (1 << 20)
+        ran = run_json([*command, "--runs", folder, "--name", "run"])
     figures = {
         "command": " ".join(command).replace(str(DATA), "../shared/data"),
-        "wall s": round(seconds),
-        "peak memory, GiB": round(peak, 2),
-        **{name: value for name, value in summary.items() if name.startswith(FIGURES)},
+        "wall s": round(ran.wall),
+        "peak memory, GiB": round(ran.peak, 2),
+        **{name: value for name, value in ran.output.items() if name.startswith(FIGURES)},
     }
     return [{"figure": name, "value": value} for name, value in figures.items()]

@@ -55,7 +55,8 @@ def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...])
     command = ["nfcore", "run", recipe, "--scene", f"{kind}:{scene(path)}", *sets]
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
-        summary, seconds, cpu_seconds = run_json([*command, "--runs", folder, "--name", "run"])
+        ran = run_json([*command, "--runs", folder, "--name", "run"])
+        summary = ran.output
         PICTURES.mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(folder) / "run/previews/comparison.png", PICTURES / f"{name.replace(' ', '-')}.png")
     return {
@@ -68,8 +69,8 @@ def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...])
         "GMAC": round(summary["student.macs"] / 1e9, 3),
         "ONNX fp32 max error": f"{summary['export.onnx.max_error']:.1e}",
         "Core ML dB": round(summary["export.coreml.psnr_vs_torch"], 1),
-        "wall s": round(seconds),
-        "CPU s": round(cpu_seconds),
+        "wall s": round(ran.wall),
+        "CPU s": round(ran.cpu),
         "load before": round(load, 1),
         "command": " ".join(command).replace(str(DATA), "../shared/data"),
     }

@@ -98,6 +98,22 @@ def test_machine_code_is_kept_under_a_name_that_changes_with_the_source(monkeypa
     assert len(said) == 2
 
 
+@needs_numba
+@pytest.mark.slow
+def test_a_machine_without_wide_vectors_computes_the_same(tmp_path):
+    """The tests of rows and of the network, compiled for any processor of this architecture."""
+    any_processor = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NFCORE_KERNELS": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*command, "-k", "touched or bounds or network_and"],
+        capture_output=True,
+        text=True,
+        env=os.environ | any_processor,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "5 passed" in done.stdout
+
+
 def test_parts_run_at_once_and_an_error_in_one_is_raised():
     assert in_parts(lambda part: 2 * part, 5) == [0, 2, 4, 6, 8]
     for wrong in (0, 2):

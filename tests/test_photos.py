@@ -31,6 +31,16 @@ def test_the_longer_side_becomes_image_size_and_the_other_is_rounded():
     assert scaled_size(2, 1000, 10) == (1, 10)
 
 
+def test_a_photo_of_40_megapixels_is_read_at_a_small_size(tmp_path):
+    photo = Image.new("RGB", (8000, 5000), (200, 40, 90))
+    photo.paste((20, 220, 90), (0, 0, 4000, 5000))
+    photo.save(tmp_path / "large.jpg")
+    small = read_photo(tmp_path / "large.jpg", (5000, 8000), (50, 80)).astype(int)
+    assert small.shape == (50, 80, 3)
+    assert np.abs(small[:, :38] - (20, 220, 90)).max() <= 3
+    assert np.abs(small[:, 42:] - (200, 40, 90)).max() <= 3
+
+
 def test_asking_for_more_pixels_than_the_photos_have_says_the_largest():
     with pytest.raises(UserError, match=r"image_size 801 .* 800x600 .* choose 1 to 800"):
         scaled_size(600, 800, 801)

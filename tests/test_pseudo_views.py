@@ -212,17 +212,15 @@ def test_memory_for_less_than_one_view_is_an_error_that_names_the_setting():
         allocate_views(9, 16, 16, memory=0.9 * VIEW_GIB)
 
 
-def test_more_than_the_free_memory_is_an_error_that_says_how_much_there_is(tmp_path, monkeypatch):
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemTotal:       16384 kB\nMemAvailable:    1024 kB\n")
-    monkeypatch.setattr(storage, "_MEMINFO", meminfo)
+def test_more_than_the_free_memory_is_an_error_that_says_how_much_there_is(monkeypatch):
+    monkeypatch.setattr(storage, "free_memory", lambda device: 1 << 20)
     with pytest.raises(NfcoreError, match=r"only 0\.00 GiB of memory are free: lower distill\.view_memory"):
         allocate_views(10_000, 16, 16, memory=1.0)
     assert len(allocate_views(10, 16, 16, memory=1.0)) == 10
 
 
-def test_memory_that_the_system_refuses_is_an_error_of_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_MEMINFO", tmp_path / "absent")  # as on a system that does not tell
+def test_memory_that_the_system_refuses_is_an_error_of_one_line(monkeypatch):
+    monkeypatch.setattr(storage, "free_memory", lambda device: None)  # as on a system that does not tell
     with pytest.raises(NfcoreError, match=r"lower distill\.view_memory") as error:
         allocate_views(10**12, 800, 800, memory=1e9)
     assert "\n" not in str(error.value)

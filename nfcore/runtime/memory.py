@@ -1,10 +1,55 @@
-"""The memory that this process uses."""
+"""The memory that this process uses, and what is free."""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import psutil
+
+from nfcore.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+_GIB = 1 << 30
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that can be used on ``device`` without swapping, or None where the system doesn't say.
+
+    >>> free_memory(torch.device("cpu")) > 0
+    True
+    """
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available) if device.type == "cpu" else None
+
+
+def require_memory(size: int, device: torch.device, what: str, advice: str) -> None:
+    """Refuse to begin what the system would kill later for its memory.
+
+    Args:
+        size: bytes that it will take.
+        device: where.
+        what: takes them, such as "a grid of 512 voxels".
+        advice: what would help, such as "lower teacher.resolution".
+
+    Raises:
+        UserError: less is free.
+
+    >>> require_memory(1 << 60, torch.device("cpu"), "a grid of 9000 voxels", "lower teacher.resolution")
+    Traceback (most recent call last):
+    nfcore.errors.UserError: a grid of 9000 voxels takes about 1073741824.0 GiB...: lower teacher.resolution
+
+    """
+    free = free_memory(device)
+    if free is not None and size > free:
+        raise UserError(
+            f"{what} takes about {size / _GIB:.1f} GiB of memory, and {free / _GIB:.1f} are free: {advice}"
+        )
 
 
 def resident() -> int:

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from nfcore.errors import NfcoreError
 from nfcore.io.mapped import mapped_bytes
+from nfcore.runtime.memory import free_memory
 from nfcore.views.training_views import COLOUR_BYTES
 
 _GIB = 1 << 30
-_MEMINFO = Path("/proc/meminfo")
 
 
 def allocate_views(
@@ -60,7 +60,7 @@ def allocate_views(
 
 
 def _in_memory(size: int, device: torch.device) -> Tensor:
-    free = _free_memory(device)
+    free = free_memory(device)
     if free is not None and size > free:
         raise _too_little(size, f"only {free / _GIB:.2f} GiB of memory are free")
     try:
@@ -74,16 +74,6 @@ def _too_little(size: int, reason: str) -> NfcoreError:
         f"the pseudo views take {size / _GIB:.2f} GiB, but {reason}: lower distill.view_memory "
         "(new views then replace the oldest) or set distill.view_disk"
     )
-
-
-def _free_memory(device: torch.device) -> int | None:
-    """Return the bytes that can be used without swapping, or None where the system doesn't say."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if device.type != "cpu" or not _MEMINFO.exists():
-        return None
-    fields = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
-    return int(fields["MemAvailable"].split()[0]) << 10 if "MemAvailable" in fields else None
 
 
 def _on_disk(size: int, folder: Path) -> Tensor:

@@ -30,6 +30,7 @@ class Fit(ABC):
         generator: seeded with the budget's seed; draws everything random.
         pixels: (m,) int64, the pixels to train on, as linear indices into (n, height, width); None for all.
         block: pixels are drawn in squares of so many along each side.
+        threads: so many read them.
 
     Attributes:
         optimizer: set by the fit itself, and replaced where parameters are.
@@ -46,11 +47,12 @@ class Fit(ABC):
         generator: torch.Generator,
         pixels: Tensor | None = None,
         block: int = 1,
+        threads: int = 1,
     ) -> None:
         self.teacher, self.views, self.budget = teacher, views, budget
         self.generator = generator
         self.device = next(teacher.parameters()).device
-        self.pixels = PixelBatches(views, pixels, generator, self.device, block)
+        self.pixels = PixelBatches(views, pixels, generator, self.device, block, threads)
         self.error: float | None = None
 
     @abstractmethod

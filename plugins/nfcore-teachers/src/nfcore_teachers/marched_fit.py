@@ -70,6 +70,7 @@ class MarchedFit(Fit):
         prune_threshold: opacity of one march step below which a cell counts as empty.
         descent: how the field's parameters of now are optimised: called after each growth.
         block: pixels are drawn in squares of so many along each side.
+        threads: so many read them.
 
     Raises:
         UserError: the photos' silhouettes have nothing in common.
@@ -87,6 +88,7 @@ class MarchedFit(Fit):
         prune_threshold: float,
         descent: Callable[[], Descent],
         block: int = 1,
+        threads: int = 1,
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, field.domain
         # A hull is carved in the world: only where that is the domain itself.
@@ -97,7 +99,7 @@ class MarchedFit(Fit):
             size = views.cameras.height, views.cameras.width
             field.occupancy.carve(cameras, alpha)
             pixels = silhouette_pixels(field.occupancy, cameras, alpha, size).cpu()
-        super().__init__(teacher, views, budget, generator, pixels, block)
+        super().__init__(teacher, views, budget, generator, pixels, block, threads)
         self.field = field
         self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
         self.make_descent = descent

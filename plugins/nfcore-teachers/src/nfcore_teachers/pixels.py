@@ -9,8 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Rays, Views
+from nfcore.kernels import in_parts
+from nfcore.runtime import require_memory
 
-SEED_RANGE = 2**62
+SEED_RANGE, LARGEST_INT32 = 2**62, 2**31 - 1
+#: Bytes of memory that a training pixel takes at most while the pixels' order is made.
+ORDER_BYTES = 12
 #: Pixels that are read at once, for some batches: small tensors take as long as large ones.
 DRAWN_AHEAD = 1 << 15
 
@@ -34,6 +38,17 @@ class Pixels(NamedTuple):
         some = slice(start, start + n)
         return Pixels(self.rays[some], self.colours[some], None if self.alpha is None else self.alpha[some])
 
+    @classmethod
+    def joined(cls, parts: list[Pixels]) -> Pixels:
+        """Return the pixels of all ``parts``, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        rays = [part.rays for part in parts]
+        origins, directions = torch.cat([ray.origins for ray in rays]), torch.cat([ray.directions for ray in rays])
+        joined = Rays(origins, directions, _joined([ray.footprint for ray in rays]))
+        colours = torch.cat([part.colours for part in parts])
+        return cls(joined, colours, _joined([part.alpha for part in parts]))
+
 
 class PixelBatches:
     """Batches of pixels from posed photos, in an order that is shuffled again for each pass.
@@ -48,6 +63,7 @@ class PixelBatches:
         device: where photos are kept and rays are made.
         block: pixels are drawn in squares of so many along each side: rays near each other look the same values
             up. At a border some are drawn twice.
+        threads: so many read them.
 
     Attributes:
         total: number of pixels that are not ignored, drawn or not.
@@ -64,21 +80,32 @@ class PixelBatches:
         generator: torch.Generator,
         device: torch.device | str = "cpu",
         block: int = 1,
+        threads: int = 1,
     ) -> None:
-        self.views = views.to(device)
+        self.threads = threads
         self.total = views.images.shape[:3].numel()
+        what = f"the order of {self.total / 1e6:.1f} million training pixels"
+        require_memory(ORDER_BYTES * self.total, torch.device("cpu"), what, "set a smaller image_size")
+        self.views = views.to(device)
         self.counted = None if views.masks is None else ~views.masks.flatten()
         if self.counted is not None:
             self.total = int(self.counted.sum())
             pixels = self.counted.nonzero()[:, 0] if pixels is None else pixels[self.counted[pixels]]
         self.block = block
-        self.firsts = self._blocks_of(pixels) if block > 1 else None if pixels is None else pixels.int()
+        self.firsts = (
+            self._blocks_of(pixels) if block > 1 else None if pixels is None else pixels.to(self._numbers)
+        )
         self.generator = generator
         self._shuffle(self._seed())
 
     def __len__(self) -> int:
         """About how many pixels there are to draw."""
         return self._blocks * self.block**2
+
+    @property
+    def _numbers(self) -> torch.dtype:
+        """The type of pixels' linear indices: as small as it can be."""
+        return torch.int32 if self.views.images.shape[:3].numel() <= LARGEST_INT32 else torch.int64
 
     @property
     def _blocks(self) -> int:
@@ -106,7 +133,10 @@ class PixelBatches:
         drawn = self.order[position : position + n]
         drawn = drawn.long() if self.firsts is None else self.firsts[drawn].long()
         pixels = drawn if self.block == 1 else self._pixels_of(drawn)
-        pixels = pixels.to(self.views.cameras.poses.device)
+        parts = pixels.to(self.views.cameras.poses.device).tensor_split(self.threads)
+        return Pixels.joined(in_parts(lambda part: self._read(parts[part]), self.threads))
+
+    def _read(self, pixels: Tensor) -> Pixels:
         rays = self.views.cameras.pixel_rays(pixels)
         return Pixels(rays, self.views.pixels(pixels), self.views.pixel_alpha(pixels))
 
@@ -128,7 +158,7 @@ class PixelBatches:
         margin = (0, -width % self.block, 0, -height % self.block)
         squares = F.pad(wanted, margin).unfold(1, self.block, self.block).unfold(2, self.block, self.block)
         view, y, x = squares.flatten(3).any(3).nonzero(as_tuple=True)
-        return ((view * height + y * self.block) * width + x * self.block).int()
+        return ((view * height + y * self.block) * width + x * self.block).to(self._numbers)
 
     def _pixels_of(self, firsts: Tensor) -> Tensor:
         """Return the pixels of blocks with these first ones, one block after the other."""
@@ -146,4 +176,11 @@ class PixelBatches:
     def _shuffle(self, seed: int) -> None:
         self.seed, self.position = seed, 0
         self.ahead, self.ahead_from = None, 0
-        self.order = torch.randperm(self._blocks, generator=torch.Generator().manual_seed(seed), dtype=torch.int32)
+        self.order = torch.randperm(
+            self._blocks, generator=torch.Generator().manual_seed(seed), dtype=self._numbers
+        )
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    tensors = [part for part in parts if part is not None]
+    return torch.cat(tensors) if tensors else None

@@ -53,6 +53,7 @@ def fit_field(teacher: Teacher, field: SparseField, source: RaySource, budget: B
             options.prune_threshold,
             lambda: descent(field, parts),
             BLOCK,
+            parts if isinstance(fused, FusedField) else 1,
         ).run(reporter)
     fused = field.fused()
     if isinstance(fused, FusedField):

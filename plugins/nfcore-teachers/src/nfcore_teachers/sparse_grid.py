@@ -15,12 +15,16 @@ from torch import Tensor, nn
 from nfcore import Scene
 from nfcore.geometry import corner_offsets, domain_box, interpolate, locate
 from nfcore.kernels import BLOCK, block_shape
+from nfcore.runtime import require_memory
 from nfcore_teachers.occupancy import OccupancyGrid, Shape, dilated, proportional_shape
 
 #: Greatest number of voxels along the domain's longest side.
 FINEST = 1024
 #: Cells in a row whose roughness is looked at: those of a block.
 RUN = BLOCK**3
+#: What a table takes while it is fitted: itself, Adam's two moments and the gradients of two threads. An index
+#: of 8 corners in 32 bits belongs to about each vertex.
+COPIES, INDEX_BYTES = 5, 48
 #: Vertices whose values are interpolated at once.
 CHUNK = 65536
 # A cell's lowest corner and its neighbours along z, y and x, in the order of ``corner_offsets``.
@@ -113,11 +117,18 @@ class SparseGrid(nn.Module):
             occupancy: what is occupied; one cell around it is stored too, so that surfaces can still move.
             first: values (n, c) of a grid that had no vertices, for a table's name and n.
 
+        Raises:
+            UserError: it would not fit into memory together with what optimises it.
+
         """
         shape = vertex_shape(self.scene, resolution)
         vertices = by_block(
             vertices_around(dilated(occupancy.occupied, 1), shape).flatten().nonzero()[:, 0], shape
         )
+        rows, numbers = len(vertices), sum(len(row) for row in self.tables.values())
+        size = rows * (COPIES * 4 * numbers + INDEX_BYTES)
+        what = f"a grid of {resolution} voxels with {rows / 1e6:.1f} million vertices"
+        require_memory(size, vertices.device, what, "lower teacher.resolution")
         new = {}
         for name, row in self.tables.items():
             old: Tensor = getattr(self, name)
