@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ def load(module: str, say: Callable[[str], None] | None = None) -> ModuleType | 
     that fails makes the module unavailable instead of ending a fit.
 
     Args:
-        module: full name, such as ``nfcore.kernels.marching``.
+        module: full name, such as ``nfcore.kernels.marching``; of a package, its modules are loaded with it.
         say: is told in one line that compiling begins, or that nothing can be kept. None writes it to stderr.
 
     """
@@ -110,7 +110,7 @@ def _load(module: str, say: Callable[[str], None]) -> ModuleType | Unavailable:
     if importlib.util.find_spec("numba") is None:
         return Unavailable(f"numba is not installed: '{_INSTALL}' makes this several times as fast")
     try:
-        sources = sorted({*_HERE.glob("*.py"), _source(module)})
+        sources = sorted({*_HERE.glob("*.py"), *_sources(module)})
         folder = _folder(sources, say)
         fresh = folder is None or not any(folder.glob("**/*.nbc"))
         with _cached_in(folder):
@@ -127,11 +127,13 @@ def _load(module: str, say: Callable[[str], None]) -> ModuleType | Unavailable:
     return loaded
 
 
-def _source(module: str) -> Path:
+def _sources(module: str) -> Iterable[Path]:
+    """Return the files that a module is made of: of a package, all in its folder."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {module}")
-    return Path(spec.origin)
+    origin = Path(spec.origin)
+    return origin.parent.glob("*.py") if spec.submodule_search_locations else (origin,)
 
 
 def _folder(sources: list[Path], say: Callable[[str], None]) -> Path | None:
