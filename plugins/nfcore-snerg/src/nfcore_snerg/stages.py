@@ -1,0 +1,93 @@
+"""Stages of one fit that share its budget, its reports and its checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nfcore import Budget, Reporter
+from nfcore.io import State
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A fit's budget in parts.
+
+    Args:
+        field: of the field that voxels begin as.
+        voxels: of voxels and network.
+        network: of the network alone, on rounded voxels.
+
+    """
+
+    field: Budget
+    voxels: Budget
+    network: Budget
+
+    @classmethod
+    def of(cls, budget: Budget, field: float, network: float) -> Shares:
+        """Divide ``budget`` by these shares of it.
+
+        >>> shares = Shares.of(Budget(steps=1000, seconds=60), field=0.4, network=0.1)
+        >>> shares.field.steps, shares.voxels.seconds, shares.network.steps
+        (400, 30.0, 100)
+        """
+        steps = round(budget.steps * field), round(budget.steps * network)
+        counts = (steps[0], budget.steps - sum(steps), steps[1])
+        parts = (field, 1 - field - network, network)
+        first, second, third = (
+            Budget(count, None if budget.seconds is None or part <= 0 else budget.seconds * part, budget.seed)
+            for count, part in zip(counts, parts, strict=True)
+        )
+        return cls(first, second, third)
+
+
+class StageReporter(Reporter):
+    """Reports one stage of a fit as part of the whole.
+
+    Args:
+        reporter: of the whole fit.
+        stage: its name, in checkpoints.
+        before: steps of the stages before it.
+        state: of the fit's last checkpoint, or None.
+
+    Attributes:
+        kept: what stays the same through the stage, saved with its state; None until the stage sets it.
+
+    """
+
+    def __init__(self, reporter: Reporter, stage: str, before: int, state: State | None) -> None:
+        self.reporter, self.stage, self.before = reporter, stage, before
+        mine = state is not None and state["stage"] == stage
+        self.saved, self.kept = (state["state"], state["kept"]) if mine and state is not None else (None, None)
+
+    def start(self, total: int, unit: str = "step") -> None:
+        """Do nothing: the whole fit has announced itself."""
+
+    def step(self, step: int, **scalars: float) -> None:
+        """Report the step of the whole fit."""
+        self.reporter.step(self.before + step, **scalars)
+
+    def image(self, name: str, image: Tensor) -> None:
+        """Show a picture."""
+        self.reporter.image(name, image)
+
+    def note(self, text: str) -> None:
+        """Show a message."""
+        self.reporter.note(text)
+
+    def image_due(self) -> bool:
+        """Whether a preview is due."""
+        return self.reporter.image_due()
+
+    def restore(self) -> State | None:
+        """Return the stage's own state, or None."""
+        return self.saved
+
+    def checkpoint(self, step: int, state: Callable[[], State]) -> None:
+        """Offer the stage's state as that of the fit."""
+        self.reporter.checkpoint(
+            self.before + step, lambda: {"stage": self.stage, "state": state(), "kept": self.kept}
+        )
