@@ -52,7 +52,7 @@ def finetune(renderer: Renderer, views: Views, budget: Budget, reporter: Reporte
         rgb = shade(network, sums[chosen], directions[chosen], renderer.background)
         error = F.mse_loss(rgb, colours[chosen])
         optimizer.zero_grad()
-        error.backward()  # type: ignore[no-untyped-call]
+        error.backward()
         optimizer.step()
         step += 1
         if step % _REPORT_PERIOD == 0:

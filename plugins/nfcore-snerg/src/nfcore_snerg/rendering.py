@@ -126,7 +126,7 @@ class Renderer:
             return samples
 
         samples = sum(in_parts(render, parts))
-        return Seen(*(torch.from_numpy(array) for array in (colours, sums, distances)), samples)
+        return Seen(torch.from_numpy(colours), torch.from_numpy(sums), torch.from_numpy(distances), samples)
 
     def differentiable(self, rays: GridRays, table: Tensor, jitter: Tensor | float = 0.5) -> Seen:
         """Return what torch sees of ``table``; ``t`` is summed by weight, in voxels."""

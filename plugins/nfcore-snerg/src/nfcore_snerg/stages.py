@@ -60,8 +60,9 @@ class StageReporter(Reporter):
 
     def __init__(self, reporter: Reporter, stage: str, before: int, state: State | None) -> None:
         self.reporter, self.stage, self.before = reporter, stage, before
-        mine = state is not None and state["stage"] == stage
-        self.saved, self.kept = (state["state"], state["kept"]) if mine and state is not None else (None, None)
+        mine = state if state is not None and state["stage"] == stage else None
+        self.saved: State | None = None if mine is None else mine["state"]
+        self.kept: State | None = None if mine is None else mine["kept"]
 
     def start(self, total: int, unit: str = "step") -> None:
         """Do nothing: the whole fit has announced itself."""

@@ -35,9 +35,9 @@ def warm_up() -> None:
     )  # fmt: skip
     look(0, 1, ray, ray, one, atlas, one.copy(), byte.copy())
     premultiply(absorption, row, 0, 1, row.copy())
-    rows_of = [row.copy() for _ in range(5)]
+    rates, lowest, highest = (row.copy() for _ in range(3))
+    fitted, table, mean, square = (np.zeros(64, np.float32) for _ in range(4))
     step_rows(
-        lanes, 0, 8, absorption, np.zeros(64, np.float32), np.zeros(64, np.float32),
-        np.zeros((1, 64), np.float32), byte[None].copy(), np.zeros(64, np.float32), np.zeros(64, np.float32),
-        *rows_of[:3], number, number, number, np.zeros(8, np.int32),
+        lanes, 0, 8, absorption, fitted, table, table[None].copy(), byte[None].copy(), mean, square,
+        rates, lowest, highest, number, number, number, np.zeros(8, np.int32),
     )  # fmt: skip

@@ -170,7 +170,7 @@ def find_corners(rows: Ints, cell: Number, size: Number, corners: Ints, at: Numb
         corners[at + 2 * i] = rows[place]
         corners[at + 2 * i + 1] = rows[place + 1]
         found |= rows[place] | rows[place + 1]
-    return found != 0
+    return bool(found != 0)
 
 
 @kernel

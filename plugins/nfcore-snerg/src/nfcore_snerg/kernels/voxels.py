@@ -72,7 +72,8 @@ def step_rows(
         keep, keep_square, correction, found,
     )  # fmt: skip
     for at in range(first, first + moved):
-        premultiply(absorption, fitted, np.int64(found[at]), np.int64(found[at]) + 1, table)
+        row: Number = np.int64(found[at])
+        premultiply(absorption, fitted, row, row + 1, table)
 
 
 @kernel
