@@ -32,6 +32,7 @@ LONG = (
     "export_cost",
     "web",
     "baked",
+    "snerg",
     "big_captures",
 )
 Row = dict[str, Any]
