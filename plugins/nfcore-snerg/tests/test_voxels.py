@@ -59,7 +59,9 @@ def test_a_block_next_to_a_stored_voxel_is_stored_too():
 
 def test_what_is_stored_comes_from_what_is_fitted_and_back():
     fine = VoxelGrid((0.0, 0.0, 0.0), 0.03, (24, 6, 6), 6)
-    fitted = torch.cat([torch.linspace(-0.3, 0.8, 40)[:, None], torch.rand(40, 7, generator=torch.Generator().manual_seed(0))], 1)
+    fitted = torch.cat(
+        [torch.linspace(-0.3, 0.8, 40)[:, None], torch.rand(40, 7, generator=torch.Generator().manual_seed(0))], 1
+    )
     assert torch.allclose(fitted_of(premultiplied(fitted, fine), fine), fitted, atol=2e-3)
     stored = rounded(premultiplied(fitted, fine))
     assert torch.equal(rounded(stored), stored)

@@ -158,10 +158,11 @@ class Snerg(Teacher):
         """Return colour, opacity and depth along ``rays`` (n, 3)."""
         renderer = self.renderer()
         seen = [renderer.render(chunk) for chunk in rays.split(_CHUNK)]
-        opacity = torch.cat([part.sums[:, 0] for part in seen]).clamp(0, 1)
-        return Rendering(
-            torch.cat([part.rgb for part in seen]).clamp(0, 1), opacity, torch.cat([part.t for part in seen])
-        )
+        rgb = torch.cat([part.rgb for part in seen]).clamp(0, 1)
+        # The network may brighten a ray that is nearly clear by more than its opacity: it counts as what it shows.
+        changed = (rgb - renderer.background).abs().amax(1)
+        opacity = torch.cat([part.sums[:, 0] for part in seen]).clamp(0, 1).maximum(changed)
+        return Rendering(rgb, opacity, torch.cat([part.t for part in seen]))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what ``state_dict`` gave; the number of voxels is taken from it first."""

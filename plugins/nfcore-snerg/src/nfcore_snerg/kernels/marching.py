@@ -15,6 +15,8 @@ _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _PARALLEL = np.float32(1e-9)
 _LEAST_ALPHA, _LEAST_LIGHT = np.float32(0.5 / 255), np.float32(1 / 255)
 _DENSEST = np.float32(0.999)
+# No infinity: arithmetic that may be reordered has none.
+_BEFORE_ALL = np.float32(-1e30)
 
 
 class AtlasRecord(NamedTuple):
@@ -111,7 +113,7 @@ def march(atlas: AtlasRecord, origin: Floats, direction: Floats, near: Number, j
     if entry > leave:
         return count
     t = max(near, entry) + jitter
-    light, exit_ = _ONE, np.float32(-np.inf)
+    light, exit_ = _ONE, _BEFORE_ALL
     bx, by, bz = _ZERO, _ZERO, _ZERO
     slot: Number = np.int64(-1)
     steps = math.ceil(math.sqrt(nx * nx + ny * ny + nz * nz))
