@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Cameras, Exported, ExportedFile, FittedTeacher, Port, Runner, Tolerance, UserError
+from nfcore import Cameras, Exported, ExportedFile, FittedTeacher, Runner, Tolerance, UserError
 from nfcore_snerg.evaluator import Evaluator
-from nfcore_snerg.files import INDICES, PARAMETERS, SLICES, Origin, SceneParams, read_files, write_files
+from nfcore_snerg.files import PARAMETERS, SLICES, Origin, SceneParams, read_files, write_files
 from nfcore_snerg.frame import ROTATION
 from nfcore_snerg.layout import Layout, check_room
 from nfcore_snerg.network import ENCODING, VALUES
@@ -56,7 +56,7 @@ class SnergFiles(nfcore.Exporter[FittedTeacher]):
         write_files(folder, parameters, layout.texels(atlas, teacher.table), layout.indices(atlas))
         sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
         return Exported(
-            _files(parameters, model.cameras),
+            (ExportedFile.camera_to_image(PARAMETERS, model.cameras),),
             precision="8 bits a value, fp32 arithmetic",
             target="SNeRG's official viewer (WebGL2)",
             unverified=("the viewer itself: it refuses a graphics card in software",),
@@ -142,16 +142,3 @@ def _parameters(model: FittedTeacher, teacher: Snerg, layout: Layout) -> ScenePa
         **{f"weights_{i}": weight.t().tolist() for i, (weight, _) in enumerate(layers)},
         **{f"bias_{i}": bias.tolist() for i, (_, bias) in enumerate(layers)},
     )
-
-
-def _files(parameters: SceneParams, cameras: Cameras) -> tuple[ExportedFile, ...]:
-    """Describe the files; the last one is where the image comes from."""
-    width, height, _ = parameters.texels
-    x, y, z = parameters.grid.blocks
-    names = [f"{kind}_{i:03d}.png" for kind in ("rgba", "feature") for i in range(parameters.num_slices)]
-    meaning = "four slices of the atlas below each other, premultiplied by opacity"
-    textures = [
-        ExportedFile(name, (), (Port("texels", (SLICES * height, width, 4), "uint8", meaning),)) for name in names
-    ]
-    place = Port("blocks", (z * y, x, 3), "uint8", "place of each block in the atlas, in blocks; 255: empty")
-    return (*textures, ExportedFile(INDICES, (), (place,)), ExportedFile.camera_to_image(PARAMETERS, cameras))

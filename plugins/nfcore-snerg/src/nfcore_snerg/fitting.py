@@ -10,7 +10,7 @@ from torch import Tensor
 from nfcore import Budget, Cameras, FittedTeacher, RaySource, Rendering, Reporter, Scene, Views, plugins
 from nfcore_snerg.baking import bake
 from nfcore_snerg.finetuning import finetune
-from nfcore_snerg.frame import Frame, VoxelGrid
+from nfcore_snerg.frame import MOST_RESOLUTION, Frame, VoxelGrid
 from nfcore_snerg.network import ViewNetwork
 from nfcore_snerg.rendering import Renderer
 from nfcore_snerg.stages import Shares, StageReporter
@@ -72,7 +72,8 @@ def begin(teacher: Fitted, source: RaySource, views: Views, budget: Budget, repo
     field = plugins().build("teacher", options.field, dict(options.field_options), teacher.scene)
     field.fit(source, budget, reporter)
     baked = FittedTeacher(field.eval(), views.cameras).baked()
-    grid = teacher.grid(options.resolution or round(options.refinement * (max(baked.shape) - 1)))
+    refined = min(MOST_RESOLUTION, round(options.refinement * (max(baked.shape) - 1)))
+    grid = teacher.grid(options.resolution or refined)
     teacher.network.begin(torch.Generator().manual_seed(budget.seed))
     teacher.store(grid, *bake(baked, teacher.frame, grid, options.least_opacity))
     prune(teacher, views, 0.0)

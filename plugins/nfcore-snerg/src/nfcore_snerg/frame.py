@@ -16,6 +16,8 @@ Shape = tuple[int, int, int]
 #: Longest side of the box in the viewer's world: its camera starts 4.1 units from the origin. Twice the
 #: ``snerg_box_scale`` of the official code.
 LONGEST = 3.0
+#: Voxels along the longest side, at most: more would take gigabytes to index.
+MOST_RESOLUTION = 512
 #: Rotates directions of the viewer's world to those of ours, and back: ``worldspace_T_opengl`` for z up.
 ROTATION = ((-1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0))
 

@@ -7,6 +7,8 @@ blends them, so that nothing is lost on the way to the files but 8 bits.
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -16,10 +18,10 @@ from torch import Tensor
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher, UserError
-from nfcore.kernels import Unavailable, load
+from nfcore.kernels import load
 from nfcore_snerg.atlas import Atlas, block_order
 from nfcore_snerg.fitting import fit_snerg
-from nfcore_snerg.frame import Frame, VoxelGrid
+from nfcore_snerg.frame import MOST_RESOLUTION, Frame, VoxelGrid
 from nfcore_snerg.network import VALUES, ViewNetwork
 from nfcore_snerg.rendering import Renderer
 
@@ -45,7 +47,7 @@ class Snerg(Teacher):
         resolution: int | None = Field(
             None,
             ge=8,
-            le=512,
+            le=MOST_RESOLUTION,
             description="Voxels along the box's longest side. None: ``refinement`` times those of the field that "
             "they begin as",
         )
@@ -117,6 +119,7 @@ class Snerg(Teacher):
         self.register_buffer("voxels", torch.zeros(0, dtype=torch.int64))
         self.register_buffer("table", torch.zeros(1, 1 + VALUES))
         self._renderer: Renderer | None = None
+        self._rendered = self.table
 
     def grid(self, resolution: int) -> VoxelGrid:
         """Return the grid with so many voxels along the longest side."""
@@ -131,17 +134,15 @@ class Snerg(Teacher):
         self._renderer = None
 
     def renderer(self, reporter: Reporter | None = None) -> Renderer:
-        """Return what renders the voxels of now."""
-        renderer = self._renderer
-        if renderer is None or renderer.table is not self.table:
+        """Return what renders the voxels of now, on the CPU: of a teacher on another device it has a copy."""
+        if self._renderer is None or self._rendered is not self.table:
             loaded = load("nfcore_snerg.kernels", reporter.note if reporter else None)
-            if self.table.device.type != "cpu":
-                loaded = Unavailable("kernels run on a CPU")
-            atlas = Atlas.of(self.grid(int(self.resolution)), self.voxels)
-            scene = self.scene
-            renderer = Renderer(atlas, self.table, self.network, self.frame, scene.background, scene.near, loaded)
-            self._renderer = renderer
-        return renderer
+            network = self.network if self.table.device.type == "cpu" else copy.deepcopy(self.network).cpu()
+            atlas = Atlas.of(self.grid(int(self.resolution)), self.voxels.cpu())
+            scene, table = self.scene, self.table.cpu()
+            self._renderer = Renderer(atlas, table, network, self.frame, scene.background, scene.near, loaded)
+            self._rendered = self.table
+        return self._renderer
 
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
         """Fit a field, then the voxels that it is baked to, then the network on rounded voxels.
@@ -151,24 +152,42 @@ class Snerg(Teacher):
             NfcoreError: the loss is no longer a number.
 
         """
-        fit_snerg(self, source, budget, reporter)
+        device = self.table.device
+        fit_snerg(self.cpu(), source, budget, reporter)
+        self.to(device)
 
     @torch.no_grad()
     def render(self, rays: Rays) -> Rendering:
         """Return colour, opacity and depth along ``rays`` (n, 3)."""
-        renderer = self.renderer()
+        renderer, device = self.renderer(), rays.origins.device
+        rays = Rays(rays.origins.cpu(), rays.directions.cpu())
         seen = [renderer.render(chunk) for chunk in rays.split(_CHUNK)]
         rgb = torch.cat([part.rgb for part in seen]).clamp(0, 1)
         # The network may brighten a ray that is nearly clear by more than its opacity: it counts as what it shows.
         changed = (rgb - renderer.background).abs().amax(1)
         opacity = torch.cat([part.sums[:, 0] for part in seen]).clamp(0, 1).maximum(changed)
-        return Rendering(rgb, opacity, torch.cat([part.t for part in seen]))
+        depth = torch.cat([part.t for part in seen])
+        return Rendering(rgb.to(device), opacity.to(device), depth.to(device))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load what ``state_dict`` gave; the number of voxels is taken from it first."""
-        if "voxels" in state_dict:
+        if "voxels" in state_dict and "table" in state_dict:
             self.voxels = torch.zeros_like(state_dict["voxels"], device=self.voxels.device)
             self.table = torch.zeros_like(state_dict["table"], device=self.table.device)
         result = super().load_state_dict(state_dict, strict, assign)
         self._renderer = None
+        self._check_voxels()
         return result
+
+    def _check_voxels(self) -> None:
+        """Raise a ValueError if a file's voxels are none of a grid that an option could have asked for."""
+        resolution, most = int(self.resolution), MOST_RESOLUTION
+        if not 1 <= resolution <= most:
+            raise ValueError(f"resolution is {resolution}, not 1 to {most}")
+        count, rows = math.prod(self.grid(resolution).shape), (len(self.voxels) + 1, 1 + VALUES)
+        if self.voxels.ndim != 1 or tuple(self.table.shape) != rows:
+            raise ValueError(
+                f"table is {tuple(self.table.shape)} for {tuple(self.voxels.shape)} voxels, not {rows}"
+            )
+        if len(self.voxels) and not 0 <= int(self.voxels.min()) <= int(self.voxels.max()) < count:
+            raise ValueError(f"voxels are not numbers of voxels, 0 to {count - 1}")
