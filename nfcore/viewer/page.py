@@ -16,7 +16,7 @@ from nfcore.viewer.region import camera_region
 
 _FRONT = files("nfcore.viewer") / "front"
 # Imported by name, as "nfcore/camera": an import map has their text, so that the page is self-contained.
-_MODULES = ("camera", "data", "input", "sliders", "viewer")
+_MODULES = ("camera", "data", "input", "screen", "sliders", "viewer")
 # Colour around images that fill their frame; an object without surroundings has its own background.
 _SURROUNDINGS = (0.075, 0.08, 0.095)
 

@@ -10,3 +10,33 @@ export function bytes(id) {
   for (let i = 0; i < text.length; i++) data[i] = text.charCodeAt(i);
   return data;
 }
+
+// The deflated block `id`, as it was before; `record` says how many bytes it has, and their CRC-32.
+export async function inflate(id, record) {
+  if (!("DecompressionStream" in globalThis)) {
+    throw new Error("This browser is too old to unpack the page's data. Use Chrome or Edge 80, Firefox 113, Safari 16.4, or a later one.");
+  }
+  const again = "Download the page, or export it, again.";
+  let data;
+  try {
+    const stream = new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    data = new Uint8Array(await new Response(stream).arrayBuffer());
+  } catch {
+    throw new Error(`The page's data block "${id}" is damaged or cut short. ${again}`);
+  }
+  if (data.length !== record.bytes || crc32(data) !== record.crc32) {
+    throw new Error(`The page's data block "${id}" is not the one that was exported. ${again}`);
+  }
+  return data;
+}
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+  return n;
+});
+
+function crc32(data) {
+  let crc = ~0;
+  for (let i = 0; i < data.length; i++) crc = (crc >>> 8) ^ TABLE[(crc ^ data[i]) & 255];
+  return ~crc >>> 0;
+}
