@@ -33,6 +33,7 @@ LONG = (
     "web",
     "baked",
     "snerg",
+    "mobilenerf",
     "big_captures",
 )
 Row = dict[str, Any]

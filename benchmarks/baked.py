@@ -63,7 +63,7 @@ def _row(model: FittedTeacher, images: Any, views: Views, rounding: float, folde
     runner = exporter.load(folder)
     cameras, photos = views.cameras, [image.permute(2, 0, 1) for image in views.images]
     shown = torch.cat([runner.render(cameras[i].poses, cameras[i].intrinsics) for i in range(len(cameras))])
-    to_torch = [_psnr(a, b) for a, b in zip(shown, images, strict=True)]
+    to_torch = [psnr(a, b) for a, b in zip(shown, images, strict=True)]
     page = folder / "baked_field.html"
     row = {
         "scene": f"lego {SIZE}",
@@ -71,14 +71,14 @@ def _row(model: FittedTeacher, images: Any, views: Views, rounding: float, folde
         "rounding": rounding,
         "page, MB": round(page.stat().st_size / 1e6, 2),
         "data, MB": round(sum(path.stat().st_size for path in (folder / "field").glob("*.bin")) / 1e6, 2),
-        "photos, dB": round(sum(map(_psnr, shown, photos)) / len(photos), 2),
-        "float field, dB": round(sum(map(_psnr, images, photos)) / len(photos), 2),
+        "photos, dB": round(sum(map(psnr, shown, photos)) / len(photos), 2),
+        "float field, dB": round(sum(map(psnr, images, photos)) / len(photos), 2),
         "to torch, least dB": round(min(to_torch), 1),
     }
-    return row | _in_chromium(page, cameras[0], shown[:1], timed=rounding == ROUNDINGS[1])
+    return row | in_chromium(page, cameras[0], shown[:1], timed=rounding == ROUNDINGS[1])
 
 
-def _in_chromium(page_file: Path, camera: Cameras, expected: Any, *, timed: bool) -> dict[str, Any]:
+def in_chromium(page_file: Path, camera: Cameras, expected: Any, *, timed: bool) -> dict[str, Any]:
     """Return how close the page's pixels are to the data, and the CPU time of a large image."""
     import torch
     from playwright.sync_api import sync_playwright
@@ -94,7 +94,7 @@ def _in_chromium(page_file: Path, camera: Cameras, expected: Any, *, timed: bool
         page.locator("#frame.shown").wait_for()
         data = base64.b64decode(page.evaluate(_PIXELS, _question(camera)))
         pixels = torch.frombuffer(bytearray(data), dtype=torch.uint8).view(1, camera.height, camera.width, 4)
-        close = _psnr(pixels[..., :3].permute(0, 3, 1, 2) / 255, expected)
+        close = psnr(pixels[..., :3].permute(0, 3, 1, 2) / 255, expected)
         row: dict[str, Any] = {
             "pixels to data, dB": round(close, 1),
             "drawn by": "SwiftShader" if page.evaluate("lightField.renderer.gpu.software") else "a GPU",
@@ -158,5 +158,5 @@ def _question(camera: Cameras) -> dict[str, Any]:
     }
 
 
-def _psnr(a: Any, b: Any) -> float:
+def psnr(a: Any, b: Any) -> float:
     return float(-10 * (a - b).square().mean().log10())
