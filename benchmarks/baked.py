@@ -159,4 +159,5 @@ def _question(camera: Cameras) -> dict[str, Any]:
 
 
 def psnr(a: Any, b: Any) -> float:
+    """Return the PSNR of two images, dB."""
     return float(-10 * (a - b).square().mean().log10())

@@ -1,4 +1,4 @@
-"""MobileNeRF on lego 200x200 by its recipe's steps, all on the CPU: time, quality, bytes, and how close its files are."""
+"""MobileNeRF on lego 200x200 by its recipe's steps, on the CPU: time, quality, bytes, how close its files are."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _cpu_seconds() -> float:
 def _exported(model: FittedTeacher, images: Any, name: str) -> dict[str, Any]:
     import torch
 
-    exporter, cameras = plugins().build("exporter", name), model.cameras
+    exporter, cameras = plugins().build("exporter", name, {}), model.cameras
     with tempfile.TemporaryDirectory() as folder:
         exporter.export(model, Path(folder))
         runner = exporter.load(Path(folder))

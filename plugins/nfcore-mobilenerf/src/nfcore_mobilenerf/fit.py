@@ -179,8 +179,8 @@ class _TexelFit:
         self.keep(self._seen())
         if not len(self.quads):
             raise UserError(
-                f"no photo shows any of the field's {found} polygons: fit the field for more steps, and check that "
-                "the cameras see the scene's bounds"
+                f"no photo shows any of the field's {found} polygons: fit the field for more steps, and check "
+                "that the cameras see the scene's bounds"
             )
         check_size(len(self.quads), self.per_side, cells)
         self.look()

@@ -78,6 +78,7 @@ def check_size(quads: int, texels: int, cells: int) -> None:
         # Quads cover surfaces: their number grows with the square of the grid's.
         coarser = math.floor(cells * TEXTURE_SIDE / side)
         raise UserError(
-            f"{quads} polygons of {texels} x {texels} texels need a texture of {side} texels a side, and "
-            f"phones have {TEXTURE_SIDE}: fit with texels = {max(fewer, 1)} or cells = {coarser} (now {texels} and {cells})"
+            f"{quads} polygons of {texels} x {texels} texels need {side} texels along a texture's side, and "
+            f"phones have {TEXTURE_SIDE}: fit with texels = {max(fewer, 1)} or cells = {coarser}; now "
+            f"{texels} and {cells}"
         )
