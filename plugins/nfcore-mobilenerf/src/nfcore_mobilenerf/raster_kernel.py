@@ -50,6 +50,14 @@ def rasterize(
 
 
 @kernel
+def _has(texels: Ints, number: int) -> bool:
+    for layer in range(len(texels)):  # noqa: SIM110 - kernels have no generators
+        if texels[layer] == number:
+            return True
+    return False
+
+
+@kernel
 def _triangle(
     vertices: Floats,
     i: Number,
@@ -108,6 +116,9 @@ def _triangle(
             row = first * coordinates[0, 1] + next_ * coordinates[1, 1] + last * coordinates[2, 1]
             number = int(row) * stride + int(column)
             if len(opaque) > 0 and opaque[number] == 0:
+                continue
+            # A sample on the side that triangles share is in both of them.
+            if _has(texel[y, x], number):
                 continue
             place = layers - 1
             while place > 0 and depth[y, x, place - 1] > t:
