@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from nfcore import Budget, Cameras, RaySource, Reporter, Scene, Teacher, UserErr
 from nfcore.io import State
 from nfcore_mobilenerf.drawing import draw_polygons, features_in_bytes
 from nfcore_mobilenerf.mesh import Quads, quads_of
+from nfcore_mobilenerf.options import PolygonOptions
 from nfcore_mobilenerf.pixels import Pixels, pixels_of, share_in_memory
 from nfcore_mobilenerf.polygons import FEATURES, Polygons, check_size, texels_of
 from nfcore_mobilenerf.rasterizer import Triangles, prepared
@@ -25,20 +25,6 @@ _STAGES: tuple[tuple[Kind, float], ...] = ((SOFT, 0.2), (BOTH, 0.4), (HARD, 0.5)
 _REPORT, _MEMORY, _PREVIEW = 10, 0.95, 200
 #: Photos larger than that show no more of a grid that is at its finest.
 _MOST_CELLS = 256
-
-
-class PolygonOptions(Protocol):
-    """The options of the teacher: see ``MobileNeRF.Options``."""
-
-    field: str
-    field_options: dict[str, Any]
-    field_share: float
-    cells: int | None
-    levels: tuple[float, ...]
-    texels: int | None
-    layers: int
-    pseudo_views: int
-    pixels_per_step: int
 
 
 class _FieldReporter(Reporter):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 import nfcore
@@ -15,6 +14,7 @@ from nfcore import Budget, Cameras, RaySource, Rendering, Reporter, Scene, Teach
 from nfcore_mobilenerf.drawing import draw_polygons
 from nfcore_mobilenerf.fit import fit_polygons
 from nfcore_mobilenerf.mesh import Quads
+from nfcore_mobilenerf.options import PolygonOptions
 from nfcore_mobilenerf.polygons import FEATURES, HIDDEN, Polygons
 
 #: Layers of the network.
@@ -29,53 +29,13 @@ class MobileNeRF(Teacher):
     are looked up once. What is fitted is opacities, features and the network: minutes on a CPU.
 
     Args:
-        options: see ``Options``.
+        options: see ``PolygonOptions``.
         scene: the bounds of the scene.
 
     """
 
-    class Options(nfcore.Options):
-        """What the polygons start from, how fine they are, and how they are fitted."""
-
-        field: str = Field(
-            "nfcore-teachers/deferred",
-            min_length=1,
-            description="The teacher that is fitted first: its name, or distribution/name. It must be a volume",
-        )
-        field_options: dict[str, Any] = Field({}, description="That teacher's options")
-        field_share: float = Field(
-            0.4, gt=0, lt=1, description="Share of the steps, or seconds, in which it is fitted"
-        )
-        cells: int | None = Field(
-            None,
-            ge=8,
-            le=512,
-            description="Cells along the longest side of the grid that surfaces are found in. None: what photos "
-            "of that size show, such as 127 for 200 pixels and 255 for 800",
-        )
-        levels: tuple[float, ...] = Field(
-            (0.1,),
-            min_length=1,
-            max_length=4,
-            description="Opacities of a cell at which there is a surface; each makes a shell of its own, of which "
-            "the fit keeps what photos show",
-        )
-        texels: int | None = Field(
-            None, ge=1, le=32, description="Texels along a polygon's side. None: 1.5 for each pixel of the photos"
-        )
-        layers: int = Field(
-            3, ge=1, le=8, description="Surfaces, one behind the other, between which opacities choose in the fit"
-        )
-        pseudo_views: int = Field(
-            100,
-            ge=0,
-            le=10_000,
-            description="Images of the other teacher that are fitted next to the photos: they show what photos "
-            "don't, and few photos alone leave holes",
-        )
-        pixels_per_step: int = Field(8192, ge=64, le=2**20, description="Pixels in a training step")
-
-    options: Options
+    Options = PolygonOptions
+    options: PolygonOptions
     vertices: Tensor
     corners: Tensor
     features: Tensor

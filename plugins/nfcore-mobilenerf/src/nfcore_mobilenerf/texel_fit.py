@@ -136,6 +136,8 @@ def step(texels: Texels, pixels: Pixels, batch: Tensor, kind: Kind, background: 
     network = [part.detach().requires_grad_() for part in texels.network]
     layers: Layers = tuple(zip(network[::2], network[1::2], strict=True))
     looked_up = rows.view(*numbers.shape, FEATURES + 1)
+    alpha = pixels.alpha[batch]
+    known = ~alpha.isnan()
     with torch.enable_grad():
         cost, error = torch.zeros(()), torch.zeros(())
         for opacity in _opacities(looked_up[..., FEATURES], kind):
@@ -144,7 +146,7 @@ def step(texels: Texels, pixels: Pixels, batch: Tensor, kind: Kind, background: 
             cost = cost + error
             if kind is not FROZEN:
                 cost = cost + HOLE_WEIGHT * (1 - opacity[..., 0]).mean()
-                cost = cost + ALPHA_WEIGHT * (seen - pixels.alpha[batch]).square().nan_to_num(0).mean()
+                cost = cost + ALPHA_WEIGHT * (seen - torch.where(known, alpha, seen)).square().mean()
         cost.backward()
     assert rows.grad is not None
     _move(texels, flat, rows.grad, [part.grad for part in network], scale)
