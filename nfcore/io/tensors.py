@@ -50,10 +50,15 @@ def load_state(path: Path) -> State:
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Write tensors and text to a safetensors file, atomically; views and tensors on a GPU are copied."""
-    own = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
+    own: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        here = tensor.detach().cpu()
+        storage = here.untyped_storage()
+        # Checkpoints are large: what is the only one in its memory is not copied.
+        alone = here.is_contiguous() and storage.nbytes() == here.nbytes and storage.data_ptr() not in seen
+        own[name] = here if alone else here.clone(memory_format=torch.contiguous_format)
+        seen.add(storage.data_ptr())
     write_atomic(path, safetensors.torch.save(own, metadata or None))
 
 

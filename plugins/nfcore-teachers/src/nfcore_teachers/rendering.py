@@ -104,7 +104,8 @@ def weigh(density: Tensor, marcher: Marcher, paths: Paths, samples: Samples) -> 
 def rendering(parts: Iterable[RayColours]) -> Rendering:
     """Return what consecutive bundles of rays see, as one and within bounds."""
     seen = list(parts)
-    rgb, opacity = (torch.cat([getattr(part, what) for part in seen]).clamp(0, 1) for what in ("rgb", "opacity"))
+    # Of single bundles torch does this on one thread: others would have to be waited for.
+    rgb, opacity = (torch.cat([getattr(part, what).clamp(0, 1) for part in seen]) for what in ("rgb", "opacity"))
     return Rendering(rgb, opacity, torch.cat([part.depth for part in seen]))
 
 
