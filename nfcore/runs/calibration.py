@@ -1,4 +1,4 @@
-"""How many steps a second a run's stages take here, measured in about a second each; steps from minutes."""
+"""How many steps a second a run's stages take here, measured in some seconds each; steps from minutes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, median
 
 import torch
 
@@ -25,8 +27,13 @@ from nfcore.runtime.devices import choose_device
 
 #: Runs of fewer steps are not estimated: that would take about as long as they do.
 FEW_STEPS = 500
-# Seconds of training that a stage is tried for; one that does not follow its clock is stopped after the second.
-_SECONDS, _MOST_SECONDS = 1.0, 2.0
+# Seconds of training that a stage is tried for where the steps follow from minutes, and where they are only
+# estimated; one that does not follow its clock is stopped after as long again.
+_SECONDS, _SECONDS_TO_KNOW = 3.0, 1.0
+# A step that takes this many times the median does what few steps do, such as dividing a grid.
+_RARE = 4.0
+# Parts that a trial is looked at in: a schedule has fewer.
+_PARTS = 10
 # Seconds that the teacher may take, with its preparation, for the student to be tried as well.
 _PATIENCE = 3.0
 # Pseudo views that are rendered before the student's first step of a trial.
@@ -80,17 +87,17 @@ def calibrate(config: PipelineConfig, source: RaySource, components: PluginManag
     device = choose_device(config.device)
     devices = [device] if device.type == "cuda" else []
     speeds: dict[Stage, float] = {}
-    began = time.monotonic()
+    began, seconds = time.monotonic(), _SECONDS_TO_KNOW if config.minutes is None else _SECONDS
     with torch.random.fork_rng(devices=devices):
         teacher: Teacher = components.build("teacher", config.teacher.name, config.teacher.options, source.scene)
         teacher.to(device)
-        budget = _Moment(config.teach.steps, None, config.seed)
-        _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds)
+        budget = _Moment(config.teach.steps, None, config.seed, moment=seconds)
+        _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds, seconds)
         # Without minutes it is only to know: where even the teacher took long, the student stays unknown.
         patient = config.minutes is not None or time.monotonic() - began < _PATIENCE
         if config.student is not None and "teach" in speeds and patient:
             distill, student = config.student_training().distill, new_student(config, source, components)
-            brief = distill.model_copy(update={"seconds": _SECONDS, "first_views": _FIRST_VIEWS})
+            brief = distill.model_copy(update={"seconds": seconds, "first_views": _FIRST_VIEWS})
             loss = build_loss(distill, components)
             with suppress(NfcoreError):  # such as a teacher that shows nothing yet
                 _try(
@@ -99,6 +106,7 @@ def calibrate(config: PipelineConfig, source: RaySource, components: PluginManag
                         student.to(device), teacher.eval(), source, brief, loss=loss, reporter=reporter
                     ),
                     speeds,
+                    seconds,
                 )
         if "distill" in speeds:  # the same network on the same crops
             speeds["finetune"] = speeds["distill"]
@@ -111,7 +119,7 @@ def estimate(config: PipelineConfig, speeds: Speeds) -> str:
     for stage in _training(config):
         steps = _settings(config, stage).steps
         parts.append(f"{stage} {_about(steps / speeds[stage])}" if stage in speeds else f"{stage} unknown")
-    return f"estimate from a second of training here: {', '.join(parts)}"
+    return f"estimate from a moment of training here: {', '.join(parts)}"
 
 
 def with_minutes(config: PipelineConfig, speeds: Speeds) -> PipelineConfig:
@@ -184,14 +192,17 @@ class _EnoughError(BaseException):
 class _Moment(Budget):
     """All steps of a stage, whose schedules run through in a moment: coarse and fine grids have their share."""
 
+    moment: float = _SECONDS
+
     def clock(self, spent: float = 0.0) -> Clock:
-        return Budget(self.steps, _SECONDS, self.seed).clock(spent)
+        return Budget(self.steps, self.moment, self.seed).clock(spent)
 
 
 class _Stopwatch(Reporter):
-    """Notes when which step was done, and ends what takes too long."""
+    """Notes when which step was done, and ends what takes more than ``seconds`` after its first step."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.marks: list[tuple[int, float]] = []
 
     def start(self, total: int, unit: str = "step") -> None:
@@ -205,20 +216,32 @@ class _Stopwatch(Reporter):
 
     def _mark(self, step: int) -> None:
         self.marks.append((step, time.monotonic()))
-        if self.marks[-1][1] - self.marks[0][1] > _MOST_SECONDS:
+        if self.marks[-1][1] - self.marks[:2][-1][1] > self.seconds:
             raise _EnoughError
 
     def speed(self) -> float | None:
-        """Return steps per second, without the first ones where there are others: those may compile."""
-        if not self.marks:
-            return None
-        (last, ended), later = self.marks[-1], [mark for mark in self.marks if mark[0] > 0]
-        first, began = later[0] if later and later[0][0] < last else self.marks[0]
-        return (last - first) / (ended - began) if last > first and ended > began else None
+        """Return the steps per second of the whole stage; None if no step was done.
+
+        The first step is left out where there are others, as it may compile, and so are rare ones: a whole stage
+        has no more of them, but far more of the others. The moment's clock gives each part of a schedule its share
+        of the time, where the stage gives it that share of the steps: so a step counts by how long those around it
+        take.
+        """
+        times = [
+            (later - earlier) / (step - before)
+            for (before, earlier), (step, later) in pairwise(self.marks)
+            if step > before
+        ]
+        later_ones = times[1:] or times
+        usual = [each for each in later_ones if each < _RARE * median(later_ones)]
+        size = max(1, len(usual) // _PARTS)
+        parts = [usual[first : first + size] for first in range(0, len(usual), size)]
+        weighted = sum(sum(part) * fmean(part) for part in parts)
+        return sum(usual) / weighted if weighted else None
 
 
-def _try(stage: Stage, work: Callable[[Reporter], object], speeds: dict[Stage, float]) -> None:
-    stopwatch = _Stopwatch()
+def _try(stage: Stage, work: Callable[[Reporter], object], speeds: dict[Stage, float], seconds: float) -> None:
+    stopwatch = _Stopwatch(2 * seconds)
     with suppress(_EnoughError):
         work(stopwatch)
     speed = stopwatch.speed()
