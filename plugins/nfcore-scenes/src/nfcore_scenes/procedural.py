@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import torch
@@ -122,11 +123,16 @@ class Procedural(nfcore.RaySource):
         fine = Cameras(cameras.poses, 2 * cameras.intrinsics, side, side)
         rgba = torch.empty(n, 4, self._side, self._side)
         at_once = max(1, _CHUNK // side**2)
-        for first in range(0, n, at_once):
+
+        def render_from(first: int) -> None:
             part = slice(first, first + at_once)
             seen = self.render(fine[part].rays().flat())
             samples = torch.cat([seen.rgb, seen.opacity[:, None]], 1).reshape(-1, side, side, 4)
             rgba[part] = F.avg_pool2d(samples.permute(0, 3, 1, 2), 2)
+
+        # Several views at once, each on one core: torch's own threads would wait for each other all the time.
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool, single_thread():
+            list(pool.map(render_from, range(0, n, at_once)))
         images, alpha = rgba[:, :3].permute(0, 2, 3, 1).contiguous(), rgba[:, 3].contiguous()
         return Views(cameras, images, alpha, tuple(f"{split}/r_{view}" for view in range(n)))
 
