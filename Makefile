@@ -9,13 +9,17 @@ EXTRAS := plugins/nfcore-executorch plugins/nfcore-openvino plugins/nfcore-ray p
 EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
 EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What the quickstart learns: make quickstart SCENE=path/to/photos. By default the lego of the real scenes that the
+# benchmarks use (benchmarks/data.py) where they are there, else a procedural still life.
+NFCORE_DATA ?= ../shared/data
+SCENE ?= $(wildcard $(NFCORE_DATA)/nerf_synthetic/lego)
 # Each file's tests in one process: what a file prepares is prepared once.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: quickstart test test-fast check docs pictures bench release format clean
 
 quickstart: .venv/users
-	$(BIN)/nfcore run quickstart --resume
+	$(BIN)/nfcore run quickstart --resume $(if $(SCENE),--scene $(SCENE))
 
 test: .venv/developers
 	$(PYTEST)

@@ -14,23 +14,20 @@ from benchmarks.earlier import RESULTS, earlier
 
 PICTURES = RESULTS / "pictures"
 
-# Settings for twelve minutes on two cores, and for half an hour.
-_LONG = ("teach.steps=4000", "distill.steps=20000", "distill.views=1300")
-_LARGE = ("image_size=400", "teach.steps=8000", "distill.steps=40000", "distill.views=1500")
-_CAPTURES = {
-    "fern-252": ("llff", "nerf_llff_data/fern", ("image_size=252", "student.scale=3")),
-    "beer-160": ("colmap", "colmap/beer", ("image_size=160", "student.scale=2")),
-}
-_SYNTHETIC = {
-    f"{scene}-{size}": ("blender", f"nerf_synthetic/{scene}", (f"image_size={size}",))
-    for size in (100, 200)
-    for scene in ("lego", "chair")
-}
-#: Scenes with the settings that their size needs; the quick ones first.
-SCENES = _SYNTHETIC | _CAPTURES
-LONGER = {
-    "lego-200-long": ("blender", "nerf_synthetic/lego", ("image_size=200", *_LONG)),
-    "lego-400": ("blender", "nerf_synthetic/lego", _LARGE),
+_LEGO, _CHAIR = ("blender", "nerf_synthetic/lego"), ("blender", "nerf_synthetic/chair")
+_FERN, _BEER = ("llff", "nerf_llff_data/fern"), ("colmap", "colmap/beer")
+#: Ray source, path and settings of each run, by recipe; the quick ones first.
+CASES: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
+    "quickstart": {"lego-400": (*_LEGO, ()), "chair-400": (*_CHAIR, ())},
+    **{
+        recipe: {
+            "lego-200": (*_LEGO, ("image_size=200",)),
+            "chair-200": (*_CHAIR, ("image_size=200",)),
+            "fern-252": (*_FERN, ("image_size=252", "student.scale=3")),
+            "beer-160": (*_BEER, ("image_size=160", "student.scale=2")),
+        }
+        for recipe in ("guided", "mobiler2l-small")
+    },
 }
 
 
@@ -40,9 +37,7 @@ def measure(only: str = "") -> list[dict[str, Any]]:
     The comparisons go to ``results/pictures``, which git ignores.
     """
     cases = {
-        f"{recipe} {name}": (recipe, *case)
-        for recipe, scenes in (("quickstart", SCENES | LONGER), ("mobiler2l-small", SCENES))
-        for name, case in scenes.items()
+        f"{recipe} {name}": (recipe, *case) for recipe, scenes in CASES.items() for name, case in scenes.items()
     }
     before = earlier("scenes", "run")
     again = {only} if only in cases else {name for name in cases if only in name}
@@ -71,6 +66,17 @@ def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...])
         "Core ML dB": round(summary["export.coreml.psnr_vs_torch"], 1),
         "wall s": round(ran.wall),
         "CPU s": round(ran.cpu),
+        **_page(summary),
         "load before": round(load, 1),
         "command": " ".join(command).replace(str(DATA), "../shared/data"),
+    }
+
+
+def _page(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page of the fitted field weighs and shows, where the recipe makes one."""
+    if "export.webgl.bytes" not in summary:
+        return {}
+    return {
+        "page MB": round(summary["export.webgl.bytes"] / 1e6, 2),
+        "page, dB to the photos": round(summary["export.webgl.psnr_vs_photos"], 2),
     }

@@ -78,6 +78,7 @@ def test_the_run_folder_holds_what_the_design_promises(job):
         "teacher.safetensors",
         "previews/comparison.png",
         "previews/orbit.mp4",
+        "exports/webgl/baked_field.html",
         "exports/coreml/light_field.mlpackage/Manifest.json",
         "exports/onnx/light_field.onnx",
         "exports/onnx-fp16/light_field.onnx",
@@ -98,11 +99,12 @@ def test_the_summary_holds_what_the_design_promises_with_sane_values(summary):
 
 
 def test_every_export_was_run_and_is_close_to_torch(job, summary):
-    # The floors are the facts measured for these formats: float32 to rounding, float16 above 50 dB.
-    for label, floor in {"onnx": 100, "onnx-fp16": 50, "coreml": 50}.items():
+    # The floors are the facts measured for these formats: float32 to rounding, float16 above 50 dB, and what
+    # a page of 8 bits is required to have.
+    for label, floor in {"onnx": 100, "onnx-fp16": 50, "coreml": 50, "webgl": 40}.items():
         assert summary[f"export.{label}.verified_by"]
         assert summary[f"export.{label}.psnr_vs_torch"] > floor
-        assert summary[f"export.{label}.max_error"] < 0.05
+        assert summary[f"export.{label}.max_error"] < (0.3 if label == "webgl" else 0.05)
         files = [path for path in (job / "exports" / label).rglob("*") if path.is_file()]
         written = [path for path in files if path.name not in OF_THE_CORE]
         assert summary[f"export.{label}.bytes"] == sum(path.stat().st_size for path in written)
