@@ -151,6 +151,8 @@ def _closeness(manifest: Manifest) -> str:
 
 def _required(tolerance: Tolerance) -> str:
     error = "" if tolerance.max_error >= 1 else f", differences of at most {tolerance.max_error:.0e}"
+    if tolerance.typical_error < 1:
+        error += f", of 99.99% of the values at most {tolerance.typical_error:.0e}"
     return f"at least {tolerance.psnr:g} dB{error}"
 
 

@@ -78,6 +78,9 @@ class Parity(_Record):
     least_psnr: Number = Field(description="Least PSNR of an image, dB; 140 means bit-equal")
     mean_psnr: Number = Field(description="Mean over the images, dB")
     max_error: Number = Field(description="Maximum difference of a colour value in [0, 1]")
+    typical_error: Number | None = Field(
+        default=None, description="Maximum difference but for one in 10,000 of an image's values"
+    )
 
 
 class PhotoQuality(_Record):

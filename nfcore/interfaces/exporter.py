@@ -46,14 +46,17 @@ class Tolerance:
     Args:
         psnr: least PSNR over all compared images, dB.
         max_error: greatest absolute difference of a colour value in [0, 1].
+        typical_error: greatest difference but for one in 10,000 of an image's values. For models that amplify
+            rounding at a few pixels, where ``max_error`` would say nothing of the others.
 
     >>> nfcore.Tolerance(psnr=40.0)
-    Tolerance(psnr=40.0, max_error=1.0)
+    Tolerance(psnr=40.0, max_error=1.0, typical_error=1.0)
 
     """
 
     psnr: float = 0.0
     max_error: float = 1.0
+    typical_error: float = 1.0
 
 
 class Exporter(ABC, Generic[Model]):

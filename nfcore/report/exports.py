@@ -83,4 +83,8 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 def _required(tolerance: Tolerance) -> str:
     parts = [f"{tolerance.psnr:.1f} dB"] if tolerance.psnr > 0 else []
-    return ", ".join([*parts, f"off by {tolerance.max_error:.1e} at most"] if tolerance.max_error < 1 else parts)
+    if tolerance.max_error < 1:
+        parts.append(f"off by {tolerance.max_error:.1e} at most")
+    if tolerance.typical_error < 1:
+        parts.append(f"99.99% off by {tolerance.typical_error:.1e} at most")
+    return ", ".join(parts)

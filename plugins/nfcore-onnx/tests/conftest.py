@@ -8,6 +8,8 @@ from torch import nn
 
 import nfcore
 from nfcore import Cameras, LightField, Scene
+from nfcore.exports.parity import compare, shortfall
+from nfcore.pipeline import Reference
 
 VARIANTS = {
     "paper": {"upsampler": "transposed-conv"},
@@ -136,10 +138,8 @@ def misses_floor(exporter):
     """Say whether the file in a folder misses the parity floor against torch, from all cameras of the student."""
 
     def misses(student, folder, **options) -> bool:
-        floor = exporter(**options).tolerance
-        image = exporter(**options).load(folder).render(student.cameras.poses, student.cameras.intrinsics)
-        error = image - student.render(student.cameras)
-        psnr = -10 * error.square().mean().log10()
-        return bool(error.abs().max() > floor.max_error or psnr < floor.psnr)
+        chosen = exporter(**options)
+        parity = compare(Reference(student), chosen.load(folder)).parity
+        return shortfall(parity, chosen.tolerance) is not None
 
     return misses

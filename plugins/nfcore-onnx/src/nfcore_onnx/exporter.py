@@ -124,11 +124,13 @@ class ONNX(nfcore.Exporter[LightField]):
     def tolerance(self) -> Tolerance:
         """What rounding permits, and a wrong graph fails.
 
-        fp32: 1e-4 and 80 dB. fp16: 70 dB, ten bits of mantissa through 60 layers. int8: 50 dB. w8a8: 30 dB;
+        fp32: 100 dB, and 1e-4 but for one value in 10,000: a student whose points fall between surfaces amplifies
+        rounding there (2e-4 on lego at 400x400, where all images have 119 dB). fp16: 70 dB, ten bits of mantissa
+        through 60 layers. int8: 50 dB. w8a8: 30 dB;
         students reach 31 to 45.
         """
         if self.options.precision == "fp32":
-            return Tolerance(psnr=80, max_error=1e-4)
+            return Tolerance(psnr=100, typical_error=1e-4)
         return Tolerance(psnr={"fp16": 70, "int8": 50, "w8a8": 30}[self.options.precision])
 
     def export(self, student: LightField, folder: Path) -> Exported:
