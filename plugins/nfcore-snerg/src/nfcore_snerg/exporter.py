@@ -38,7 +38,7 @@ class SnergFiles(nfcore.Exporter[FittedTeacher]):
 
     @property
     def tolerance(self) -> Tolerance:
-        """Rounded voxels leave 43 dB on lego, as the viewer skips what its small image of opacities rounds to 0."""
+        """Rounded voxels leave 43 dB on lego, as the viewer skips what rounds to 0 in its small image."""
         return Tolerance(psnr=33.0)
 
     def export(self, model: FittedTeacher, folder: Path) -> Exported:
