@@ -1,15 +1,21 @@
-"""A device that is not there: its tensors hold their values in main memory, and refuse what a GPU would refuse."""
+"""A device that is not there: its tensors hold their values in main memory, and refuse what a GPU would refuse.
+
+It is called ``meta``, since torch asks the driver of any other before it lets Python decide.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
+
+DEVICE = torch.device("meta")
 
 aten = torch.ops.aten
 #: Copies between devices; and indices, which may be in main memory.
@@ -29,64 +35,61 @@ class Remote(Tensor):
     held: Tensor
 
     @staticmethod
-    def __new__(cls, held: Tensor, device: torch.device) -> Remote:
+    def __new__(cls, held: Tensor) -> Remote:
+        strides, offset = held.stride(), held.storage_offset()
         return torch.Tensor._make_wrapper_subclass(
-            cls,
-            held.shape,
-            strides=held.stride(),
-            storage_offset=held.storage_offset(),
-            dtype=held.dtype,
-            device=device,
+            cls, held.shape, strides=strides, storage_offset=offset, dtype=held.dtype, device=DEVICE
         )
 
-    def __init__(self, held: Tensor, device: torch.device) -> None:
+    def __init__(self, held: Tensor) -> None:
         self.held = held
 
-    def __tensor_flatten__(self):
-        return ["held"], self.device
+    def __tensor_flatten__(self):  # with these two, nn.Module.to() swaps parameters for those that are moved
+        return ["held"], None
 
     @staticmethod
-    def __tensor_unflatten__(inner, device, size, stride):
-        return Remote(inner["held"], device)
+    def __tensor_unflatten__(inner, context, size, stride):
+        return Remote(inner["held"])
 
     def __repr__(self, *, tensor_contents=None) -> str:
         return f"Remote({self.held!r})"
 
+    def tolist(self) -> list[Any]:
+        return self.cpu().tolist()
+
+    def new_tensor(self, data: Any, *, dtype: torch.dtype | None = None, **kwargs: Any) -> Tensor:
+        return torch.tensor(data, dtype=dtype or self.dtype, **{"device": DEVICE} | kwargs)
+
     @classmethod
     def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
-        (device,) = {t.device for t in tree_leaves((args, kwargs)) if isinstance(t, Remote)}
-        return run(device, func, args, kwargs or {})
+        return computed(func, args, kwargs or {})
 
 
-class RemoteMode(TorchDispatchMode):
-    """Makes what is asked for on the device."""
+class OnDevice(TorchDispatchMode):
+    """Makes there what is asked for there; ``refused`` is the dtype that the device does not have."""
 
-    def __init__(self, device: torch.device) -> None:
-        super().__init__()
-        self.there = device
+    refused: torch.dtype | None = None
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        return run(self.there, func, args, kwargs or {})
+        return computed(func, args, kwargs or {})
 
 
-def run(device: torch.device, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+def computed(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Compute ``func`` in main memory, and return what it gives on the device where that is its place."""
     tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
     remote = [t for t in tensors if isinstance(t, Remote)]
-    local = [t for t in tensors if not isinstance(t, Remote) and t.dim()]
-    if remote and local and func not in MAY_MIX:
-        raise RuntimeError(f"{func}: tensors on {device} and in main memory")
+    if remote and func not in MAY_MIX and any(t.dim() and not isinstance(t, Remote) for t in tensors):
+        raise RuntimeError(f"{func}: tensors on the device and in main memory")
     asked = kwargs.get("device")
-    there = torch.device(asked).type == device.type if asked is not None else bool(remote)
-    here = kwargs | ({"device": torch.device("cpu")} if asked is not None else {})
+    here = kwargs if asked is None else kwargs | {"device": torch.device("cpu")}
     out = func(*tree_map(_held, args), **tree_map(_held, here))
     if func is aten.copy_.default:
         return args[0]
-    if not there:
+    if not (remote if asked is None else torch.device(asked) == DEVICE):
         return out
-    for tensor in tree_leaves(out):
-        if isinstance(tensor, Tensor) and tensor.dtype is torch.float64 and device.type in ("mps", "meta"):
-            raise TypeError(f"{func}: float64 on {device}")
-    wrapped = tree_map(lambda t: Remote(t, device) if isinstance(t, Tensor) else t, out)
+    if any(isinstance(t, Tensor) and t.dtype is OnDevice.refused for t in tree_leaves(out)):
+        raise TypeError(f"{func}: {OnDevice.refused} on a device that does not have it")
+    wrapped = tree_map(lambda t: Remote(t) if isinstance(t, Tensor) else t, out)
     return return_and_correct_aliasing(func, args, kwargs, wrapped)
 
 
@@ -95,7 +98,14 @@ def _held(value: Any) -> Any:
 
 
 @contextmanager
-def remote(name: str) -> Iterator[torch.device]:
-    device = torch.device(name)
-    with RemoteMode(device):
-        yield device
+def remote(*, double_precision: bool = True) -> Iterator[torch.device]:
+    """Make the device available, with or without numbers in double precision."""
+    OnDevice.refused = None if double_precision else torch.float64
+    with patch.object(torch, "tensor", _tensor), OnDevice():
+        yield DEVICE
+
+
+def _tensor(*args: Any, device: Any = None, make: Any = torch.tensor, **kwargs: Any) -> Tensor:
+    """Return what torch.tensor does, which fills a tensor in main memory before it moves it."""
+    there = torch.device(device or "cpu") == DEVICE
+    return make(*args, **kwargs).to(DEVICE) if there else make(*args, device=device, **kwargs)

@@ -102,6 +102,8 @@ def _main() -> None:
     # Threads that spin while waiting for each other make work up to 30 times slower on a machine that has other
     # work, and gain almost nothing on an idle one. OpenMP reads this when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What the GPU of a Mac can't do, torch then does on the CPU; it reads this when it is imported, too.
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file may be what the terminal can't show
             stream.reconfigure(errors="backslashreplace")

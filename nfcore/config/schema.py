@@ -183,7 +183,8 @@ class PipelineConfig(Options):
     summary: str = Field("", description="What the recipe is for, in one line")
     seed: int = Field(0, description="Seed of every random number of the run")
     device: str = Field(
-        "auto", description="Device to compute on: cpu, cuda, cuda:1; auto uses CUDA where available"
+        "auto",
+        description="Device to compute on: cpu, cuda, cuda:1 or mps; auto uses a GPU where available",
     )
     image_size: int | None = Field(
         None, ge=1, description="Longer side in pixels that the photos are scaled to; none keeps their size"

@@ -133,12 +133,13 @@ def nearest_point_to_axes(poses: Tensor) -> Tensor:
     >>> bool(nearest_point_to_axes(poses).norm() < 1e-6)
     True
     """
-    direction = F.normalize(poses[:, :, 2], dim=-1).double()
+    exact = poses.cpu().double()  # not every device has double precision
+    direction = F.normalize(exact[:, :, 2], dim=-1)
     projector = torch.eye(3, dtype=torch.double) - direction[:, :, None] * direction[:, None, :]
-    centres = poses[:, :, 3].double()
+    centres = exact[:, :, 3]
     matrix, vector = projector.sum(0), (projector @ centres[..., None]).sum(0)
     point: Tensor = torch.linalg.lstsq(matrix, vector).solution[:, 0]
-    return point.to(poses.dtype)
+    return point.to(poses)
 
 
 def _plane(up: Tensor) -> tuple[Tensor, Tensor]:

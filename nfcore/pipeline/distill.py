@@ -132,4 +132,4 @@ def _pseudo_views(
 
 def _workers(device: torch.device) -> int:
     """Return the number of rendering threads: those that training leaves free; one on a GPU."""
-    return 1 if device.type == "cuda" else torch.get_num_threads() - 1
+    return torch.get_num_threads() - 1 if device.type == "cpu" else 1

@@ -9,6 +9,7 @@ from nfcore.runtime.lazy_imports import lazy_names
 if TYPE_CHECKING:
     from nfcore.runtime.devices import choose_device as choose_device
     from nfcore.runtime.devices import device_of as device_of
+    from nfcore.runtime.devices import has_double_precision as has_double_precision
     from nfcore.runtime.memory import require_memory as require_memory
     from nfcore.runtime.plain_text import markdown as markdown
     from nfcore.runtime.plain_text import plain as plain
@@ -18,7 +19,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
-            "nfcore.runtime.devices": ("choose_device", "device_of"),
+            "nfcore.runtime.devices": ("choose_device", "device_of", "has_double_precision"),
             "nfcore.runtime.memory": ("require_memory",),
             "nfcore.runtime.plain_text": ("markdown", "plain"),
             "nfcore.runtime.threads": ("limited_threads", "single_thread"),

@@ -77,7 +77,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
-    if x.shape[1] >= _SMALL and (x.is_cuda or gains_from_bf16()):
+    if x.shape[1] >= _SMALL and (x.is_cuda or (x.device.type == "cpu" and gains_from_bf16())):
         x = x.bfloat16()
     x = x / x.flatten(1).norm(dim=1).clamp_min(1e-7)[:, None, None]
     for _ in range(_ITERATIONS):

@@ -22,9 +22,10 @@ def network_dtype(precision: str, device: torch.device) -> torch.dtype:
 
     """
     if precision == "fp16" and device.type != "cuda":
-        raise UserError("precision = fp16 needs a CUDA device: on a CPU set bf16, fp32 or auto")
+        raise UserError("precision = fp16 needs a CUDA device: elsewhere set bf16, fp32 or auto")
     if precision == "auto":
-        fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else gains_from_bf16()
+        on_cuda = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        fast = on_cuda or (device.type == "cpu" and gains_from_bf16())
         precision = "bf16" if fast else "fp32"
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Cameras, NfcoreError, Space, Teacher
+from nfcore.runtime import device_of
 from nfcore.views import render_view
 from nfcore_guided.lattice import vertices
 
@@ -82,9 +83,10 @@ def _from_field(
     teacher: Teacher, space: Space, places: Tensor, cell: Tensor, resolution: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor | None] | None:
     """Return the mean density over each vertex's cell, and the features at the vertex; None without a field."""
+    device = device_of(teacher)
     densities, features = [], []
     for part, sides in zip(places.split(CHUNK), cell.split(CHUNK), strict=True):
-        field = teacher.field(space.unwarp(part))
+        field = teacher.field(space.unwarp(part).to(device))
         if field is None:
             return None
         if field.features is not None:
@@ -92,7 +94,7 @@ def _from_field(
         total = torch.zeros(len(part))
         for _ in range(SAMPLES):
             shift = (torch.rand(part.shape, generator=generator) - 0.5) * (2 / (resolution - 1))
-            jittered = teacher.field(space.unwarp((part + shift).clamp(-1, 1)))
+            jittered = teacher.field(space.unwarp((part + shift).clamp(-1, 1)).to(device))
             assert jittered is not None
             total += torch.minimum(jittered.density.float().cpu(), 2 * OPAQUE / sides)
         densities.append(total / SAMPLES)

@@ -23,7 +23,7 @@ from nfcore.geometry import Domain, spherical_harmonics
 from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.hash_encoding import HashEncoding
 from nfcore_teachers.marched_fit import MarchedFit
-from nfcore_teachers.marching import Marcher, check_march_step
+from nfcore_teachers.marching import Marcher, WithMarchStep, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.options import MarchedOptions
 from nfcore_teachers.rendering import render_rays, rendering, require_flat
@@ -41,7 +41,7 @@ CELLS_PER_PIXEL = 2.56
 CHUNK = 8192
 
 
-class HashGrid(Teacher):
+class HashGrid(WithMarchStep, Teacher):
     """A hash-encoded radiance field.
 
     Args:
@@ -93,7 +93,6 @@ class HashGrid(Teacher):
     encoding: HashEncoding
     occupancy: OccupancyGrid
     finest: Tensor
-    march_step: Tensor
     low: Tensor
     size: Tensor
 
@@ -104,7 +103,6 @@ class HashGrid(Teacher):
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("size", high - low, persistent=False)
         self.register_buffer("finest", torch.tensor(self.options.coarsest))
-        self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         width, features = self.options.hidden, self.options.levels * self.options.features
         self.density_network = nn.ModuleList([_linear(features, width), _linear(width, GEOMETRY)])
         self.colour_network = nn.ModuleList(
@@ -114,7 +112,7 @@ class HashGrid(Teacher):
 
     def begin(self, image_size: int, generator: torch.Generator) -> None:
         """Forget all that was learned: a thin fog, to be fitted to photos of ``image_size`` pixels."""
-        options, device = self.options, self.march_step.device
+        options, device = self.options, self.low.device
         samples = options.march_samples or round(default_resolution(image_size) / 0.9)
         self.finest.fill_(options.finest or max(options.coarsest, round(CELLS_PER_PIXEL * image_size)))
         self.march_step.fill_(self.domain.longest / samples)
@@ -132,7 +130,7 @@ class HashGrid(Teacher):
         options = self.options
         self.encoding = HashEncoding(
             options.levels, options.features, options.log2_table, options.coarsest, int(self.finest)
-        ).to(self.march_step.device)
+        ).to(self.low.device)
 
     def density(self, points: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return density (m,) per unit of the domain at its ``points`` (m, 3), and features for the colour."""

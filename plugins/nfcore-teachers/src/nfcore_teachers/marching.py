@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nfcore.geometry import Domain, Paths
 from nfcore_teachers.occupancy import OccupancyGrid, dilated
@@ -90,6 +91,27 @@ class Marcher:
         for place, side in zip(places, self.shape, strict=True):
             index = index * side + place.int().clamp_(0, side - 1)
         return cells.index_select(0, index.flatten()).view(distance.shape)
+
+
+class WithMarchStep(nn.Module):
+    """A module with the length of its steps, which stays in main memory wherever the module is moved.
+
+    It is in double precision, which the GPU of a Mac does not have.
+    """
+
+    march_step: Tensor
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        step = self._buffers["march_step"]
+        self._buffers["march_step"] = None  # what is None is not moved
+        try:
+            return super()._apply(fn, recurse)
+        finally:
+            self._buffers["march_step"] = step
 
 
 def check_march_step(step: Tensor, domain: Domain) -> None:

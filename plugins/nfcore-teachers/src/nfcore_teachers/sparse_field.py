@@ -12,15 +12,16 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 import nfcore
 from nfcore import Rays, Rendering, Reporter, Scene
 from nfcore.geometry import Domain, interpolate
 from nfcore.kernels import Unavailable, load
+from nfcore.runtime import device_of
 from nfcore_teachers.colour_network import ColourNetwork
 from nfcore_teachers.fused_field import FusedField
-from nfcore_teachers.marching import Marcher, check_march_step
+from nfcore_teachers.marching import Marcher, WithMarchStep, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
 from nfcore_teachers.options import VoxelOptions
 from nfcore_teachers.rendering import Renderer, rendering, require_flat
@@ -59,7 +60,7 @@ class Shading:
     last_gain: float
 
 
-class SparseField(nn.Module):
+class SparseField(WithMarchStep):
     """Density, values and network of a teacher, empty until ``begin`` and ``grow``; a ``MarchedField``.
 
     Args:
@@ -80,7 +81,6 @@ class SparseField(nn.Module):
 
     grid: SparseGrid
     occupancy: OccupancyGrid
-    march_step: Tensor
 
     def __init__(self, scene: Scene, options: VoxelOptions, shading: Shading) -> None:
         super().__init__()
@@ -90,7 +90,6 @@ class SparseField(nn.Module):
         self.contracted, self.boxed = scene.unbounded, not (scene.forward_facing or scene.unbounded)
         self.density_scale = DENSITY_SCALE / self.domain.longest
         self._fused: FusedField | None = None
-        self.register_buffer("march_step", torch.tensor(1.0, dtype=torch.float64))
         self.network = ColourNetwork(options.values, options.hidden)
         self.begin(8, torch.Generator().manual_seed(0))
 
@@ -104,7 +103,7 @@ class SparseField(nn.Module):
 
     def begin(self, resolution: int, generator: torch.Generator) -> None:
         """Forget all that was learned: an empty scene, to be fitted with ``resolution`` voxels in the end."""
-        device = self.march_step.device
+        device = device_of(self.network)
         self.final_resolution = resolution
         row = (EMPTY,) + (0.0,) * self.options.values
         self.grid = SparseGrid(self.scene, {"table": row}).to(device)
@@ -125,7 +124,7 @@ class SparseField(nn.Module):
             return torch.cat([torch.zeros(rows, 1), noise.clamp(self.shading.lowest, self.shading.highest)], 1)
 
         self.grid.rebuild(resolution, self.occupancy, first_values)
-        self.occupancy = OccupancyGrid(self.scene, resolution).to(self.march_step.device)
+        self.occupancy = OccupancyGrid(self.scene, resolution).to(device_of(self.network))
         self.occupancy.restrict(stored_cells(self.grid))
         # All rays run along NDC's z, which is divided less finely than x and y.
         side = self.grid.spacing[2] if self.scene.forward_facing else self.grid.spacing.min()
@@ -150,7 +149,7 @@ class SparseField(nn.Module):
 
     def fused(self, reporter: Reporter | None = None) -> FusedField | Unavailable:
         """Return what kernels know of the field as it is, or why they don't run."""
-        if self.march_step.device.type != "cpu":
+        if device_of(self.network).type != "cpu":
             return Unavailable("kernels run on a CPU")
         loaded = load(self.shading.kernels, reporter.note if reporter else None)
         if isinstance(loaded, Unavailable):
@@ -203,7 +202,7 @@ class SparseField(nn.Module):
         if f"{prefix}grid.vertices" in state:
             self.grid.take_shape(len(state[f"{prefix}grid.vertices"]))
         if f"{prefix}occupancy.occupied" in state:
-            cells = torch.ones_like(state[f"{prefix}occupancy.occupied"], device=self.march_step.device)
+            cells = torch.ones_like(state[f"{prefix}occupancy.occupied"], device=device_of(self.network))
             self.occupancy.restrict(cells)
 
     def loaded(self) -> None:
