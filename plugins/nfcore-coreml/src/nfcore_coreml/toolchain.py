@@ -69,8 +69,8 @@ try:
         from coremltools.proto import MIL_pb2, Model_pb2
 except ModuleNotFoundError as error:
     raise ImportError(
-        "coremltools is missing: on Linux and macOS pip install 'coremltools>=9,<10'; it does not exist for "
-        "Windows: choose other exports, such as --export onnx"
+        "coremltools is missing: on Linux x86-64 and macOS pip install 'coremltools>=9,<10'; it does not exist "
+        "elsewhere: choose other exports, such as --export onnx"
     ) from error
 
 __all__ = ["MIL_pb2", "Model_pb2", "coremltools", "kmeans1d", "optimize", "quiet"]
