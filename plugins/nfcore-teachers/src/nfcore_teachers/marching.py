@@ -109,7 +109,8 @@ class WithMarchStep(nn.Module):
         step = self._buffers["march_step"]
         self._buffers["march_step"] = None  # what is None is not moved
         try:
-            return super()._apply(fn, recurse)
+            super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+            return self
         finally:
             self._buffers["march_step"] = step
 
