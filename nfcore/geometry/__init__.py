@@ -9,6 +9,7 @@ from nfcore.geometry.ndc import far_face_ratios, slope, to_ndc, to_near_plane
 from nfcore.geometry.nearby_region import NearbyRegion
 from nfcore.geometry.orbits import look_at, nearest_point_to_axes
 from nfcore.geometry.paths import Paths, StraightPaths
+from nfcore.geometry.rasterisation import Hits, rasterise
 from nfcore.geometry.trilinear import corner_offsets, interpolate, locate
 from nfcore.geometry.uprightness import upright
 
@@ -17,6 +18,7 @@ __all__ = [
     "SILHOUETTE_ALPHA",
     "Domain",
     "ForwardRegion",
+    "Hits",
     "NearbyRegion",
     "Paths",
     "StraightPaths",
@@ -30,6 +32,7 @@ __all__ = [
     "locate",
     "look_at",
     "nearest_point_to_axes",
+    "rasterise",
     "shrunk_silhouettes",
     "slope",
     "spherical_harmonics",
