@@ -5,7 +5,7 @@ BIN := .venv/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS)) plugins/nfcore-web/package-lock.json
 # Plugins that bring heavy libraries of their own: developers get them, users choose.
-EXTRAS := plugins/nfcore-executorch plugins/nfcore-openvino plugins/nfcore-ray plugins/nfcore-tensorboard
+EXTRAS := plugins/nfcore-executorch plugins/nfcore-mesh plugins/nfcore-openvino plugins/nfcore-ray plugins/nfcore-tensorboard
 EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
 EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -66,8 +66,9 @@ clean:
 	$(INSTALL) --no-build-isolation -e '.[fast]' $(EDITABLE)
 	@touch $@
 
-.venv/developers: .venv/users
+.venv/developers: .venv/users plugins/nfcore-mesh/tests/package-lock.json
 	$(INSTALL) --no-build-isolation -e '.[dev]' $(EDITABLE_EXTRAS)
+	npm ci --prefix plugins/nfcore-mesh/tests --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 .venv/release: .venv/developers

@@ -34,6 +34,7 @@ LONG = (
     "baked",
     "snerg",
     "mobilenerf",
+    "meshes",
     "big_captures",
 )
 Row = dict[str, Any]
