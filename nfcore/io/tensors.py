@@ -13,11 +13,19 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import write_atomic
+from nfcore.io.atomic import atomic_path, naming
 from nfcore.io.files import check_file
 
 #: Nested dicts (keys: str or int), lists, tensors, numbers, strings, booleans and None.
 State: TypeAlias = Any
+
+_KINDS = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.int64: "I64", torch.int32: "I32", torch.int16: "I16", torch.int8: "I8",
+    torch.uint8: "U8", torch.bool: "BOOL", torch.complex64: "C64",
+    torch.uint16: "U16", torch.uint32: "U32", torch.uint64: "U64",
+    torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2",
+}  # fmt: skip
 
 
 def save_state(path: Path, state: State) -> None:
@@ -49,17 +57,25 @@ def load_state(path: Path) -> State:
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
-    """Write tensors and text to a safetensors file, atomically; views and tensors on a GPU are copied."""
-    own: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, tensor in tensors.items():
-        here = tensor.detach().cpu()
-        storage = here.untyped_storage()
-        # Checkpoints are large: what is the only one in its memory is not copied.
-        alone = here.is_contiguous() and storage.nbytes() == here.nbytes and storage.data_ptr() not in seen
-        own[name] = here if alone else here.clone(memory_format=torch.contiguous_format)
-        seen.add(storage.data_ptr())
-    write_atomic(path, safetensors.torch.save(own, metadata or None))
+    """Write tensors and text to a safetensors file, atomically.
+
+    Tensors go to the file one by one, as checkpoints are large: the library would make two copies of all of them.
+    """
+    # The library's order: large types first, so that each tensor is aligned.
+    order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
+    header: dict[str, Any] = {"__metadata__": metadata} if metadata else {}
+    end = 0
+    for name in order:
+        begin, end = end, end + tensors[name].nbytes
+        kind, shape = _KINDS[tensors[name].dtype], list(tensors[name].shape)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with naming(path), atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            plain = tensors[name].detach().cpu().contiguous().flatten()
+            file.write(plain.view(torch.uint8).numpy().data)
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
