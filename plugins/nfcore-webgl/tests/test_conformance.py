@@ -14,7 +14,7 @@ class TestWebGL(ExporterConformance):
 
 class TestWebGLWithAllBits(ExporterConformance):
     component = "nfcore-webgl/webgl"
-    options = {"rounding": 0.0}
+    options = {"psnr": None}
 
     def model(self):
         return bakeable.model("contracted")

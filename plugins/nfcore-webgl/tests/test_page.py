@@ -85,7 +85,7 @@ def in_blocks(page):
 @pytest.mark.parametrize("kind", bakeable.SCENES)
 @pytest.mark.parametrize("layout", ["dense", "blocks"])
 def test_its_pixels_are_those_of_torch_and_of_the_8_bit_data(exported, shown, tampered, kind, layout):
-    export = exported(kind, rounding=0.0)
+    export = exported(kind, psnr=None)
     page = shown(export.page if layout == "dense" else tampered(export.page, in_blocks))
     assert page.evaluate("lightField.renderer.scene.layout.blocks === null") == (layout == "dense")
     runner = export.exporter.load(export.folder)
@@ -99,7 +99,7 @@ def test_its_pixels_are_those_of_torch_and_of_the_8_bit_data(exported, shown, ta
 @pytest.mark.parametrize("kind", bakeable.SCENES)
 @pytest.mark.parametrize("layout", ["dense", "blocks"])
 def test_the_shader_for_webgpu_draws_the_same(exported, opened, tampered, kind, layout):
-    export = exported(kind, rounding=0.0)
+    export = exported(kind, psnr=None)
     page = opened(export.page if layout == "dense" else tampered(export.page, in_blocks), *WEBGPU)
     page.locator("#frame.shown").wait_for(timeout=60_000)
     if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):
@@ -112,7 +112,7 @@ def test_the_shader_for_webgpu_draws_the_same(exported, opened, tampered, kind, 
 
 
 def test_fifteen_values_are_four_textures(exported, shown):
-    export = exported("box", 15, rounding=0.0)
+    export = exported("box", 15, psnr=None)
     camera = export.model.cameras[0]
     assert psnr(rendered(shown(export.page), camera), export.model.render(camera)) > 50
 
@@ -128,7 +128,7 @@ def test_it_draws_every_pixel_of_the_window(exported, shown, viewport, ratio):
 
 
 def test_a_scene_with_surroundings_keeps_the_sides_of_its_photos(exported, shown):
-    page = shown(exported("ndc", rounding=0.0).page, viewport={"width": 640, "height": 400})
+    page = shown(exported("ndc", psnr=None).page, viewport={"width": 640, "height": 400})
     canvas = page.locator("#picture").bounding_box()
     assert canvas["width"] / canvas["height"] == pytest.approx(bakeable.WIDTH / bakeable.HEIGHT, rel=0.02)
 
@@ -197,7 +197,7 @@ def test_a_browser_that_cannot_inflate_is_told_which_can(exported, failed, tampe
     assert "Safari 16.4" in reason
 
 
-@pytest.mark.parametrize("block", ["codes", "stored", "distances"])
+@pytest.mark.parametrize("block", ["codes", "occupied", "distances"])
 def test_data_that_is_cut_short_is_named(exported, failed, tampered, block):
     pattern = re.compile(f'id="{block}">([^<]*)<')
 

@@ -23,6 +23,7 @@ async ({ wgsl, pose, intrinsics, width, height }) => {
     device.createSampler({ magFilter: "linear", minFilter: "linear" }),
     volume(scene.cells, "r8uint", 1, scene.distances),
     volume(blocks.count, "rgba8uint", 4, blocks.index),
+    volume(scene.cells, "rg32uint", 8, scene.occupied),
     ...scene.values.map((texels) => volume(layout.size, "rgba8unorm", 4, texels)),
   ];
   const module = device.createShaderModule({ code: wgsl });

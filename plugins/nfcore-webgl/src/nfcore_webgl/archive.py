@@ -6,7 +6,7 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nfcore import BakedField, UserError
+from nfcore import UserError
 from nfcore.io import read_file, read_text, write_atomic
 from nfcore.viewer import read_element
-from nfcore_webgl.cells import corners_of_cells, distances
+from nfcore_webgl.cells import corners_of_voxels, distances, occupied_cells
 from nfcore_webgl.coding import CodedField
-from nfcore_webgl.header import BlockRecord, Blocks, Header, describe
-from nfcore_webgl.vertices import decode, encode
+from nfcore_webgl.header import BlockRecord, Blocks, Header
+from nfcore_webgl.vertices import Bytes, decode, encode
 
 #: The header's file, and its name in a page's card.
 HEADER = "field"
 #: Bytes of a page or a block, at most.
 MOST_PAGE = 1 << 30
-_NAMES = ("distances", "stored", "codes")
+_NAMES = ("distances", "occupied", "codes")
 
 
 @dataclass(frozen=True)
@@ -79,27 +79,30 @@ class Archive:
             raise UserError(f"{folder}: not a whole baked field: {error}") from None
 
     def decoded(self, name: str) -> tuple[CodedField, Tensor]:
-        """Return the field, and its occupied macro cells (X, Y, Z) bool; ``name`` is the file's, for errors.
+        """Return the field, and its occupied voxels (x - 1, y - 1, z - 1) bool; ``name`` is the file's, for errors.
 
         Raises:
             UserError: a block is damaged.
 
         """
         grid, density = self.header.grid, self.header.density
-        shape = grid.shape[::-1]
-        bits = self._inflated("stored", name)
+        shape = [n - 1 for n in grid.shape[::-1]]
+        bits = self._inflated("occupied", name)
         if len(bits) != -(-math.prod(shape) // 8):
-            raise UserError(f"{name}: damaged: its grid has {math.prod(shape)} vertices, not {8 * len(bits)}")
-        away = self._inflated("distances", name).reshape(grid.cells[::-1])
-        stored = np.unpackbits(bits, count=int(np.prod(shape))).astype(bool).reshape(shape)
+            raise UserError(f"{name}: damaged: its grid has {math.prod(shape)} voxels, not {8 * len(bits)}")
+        unpacked = np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
+        voxels = torch.from_numpy(unpacked).permute(2, 1, 0)
+        stored = corners_of_voxels(voxels).permute(2, 1, 0)
+        away = distances(occupied_cells(voxels)).permute(2, 1, 0).flatten()
+        if not np.array_equal(self._inflated("distances", name), away):
+            raise UserError(f"{name}: damaged: the distances are not those to its occupied voxels")
         differences = self._inflated("codes", name).reshape(1 + self.header.values, -1)
         if differences.shape[1] != stored.sum():
             raise UserError(f"{name}: damaged: {differences.shape[1]} codes for {stored.sum()} stored vertices")
-        codes = np.concatenate([np.zeros((1, len(differences)), np.uint8), decode(differences, stored)])
-        rows = torch.zeros(shape, dtype=torch.int32)
-        rows[torch.from_numpy(stored)] = torch.arange(1, len(codes), dtype=torch.int32)
-        field = CodedField(rows.permute(2, 1, 0), torch.from_numpy(codes), density.low, density.high)
-        return field, torch.from_numpy(away == 0).permute(2, 1, 0)
+        codes = np.concatenate([np.zeros((1, len(differences)), np.uint8), decode(differences, stored.numpy())])
+        rows = torch.zeros(stored.shape, dtype=torch.int32)
+        rows[stored] = torch.arange(1, len(codes), dtype=torch.int32)
+        return CodedField(rows.permute(2, 1, 0), torch.from_numpy(codes), density.low, density.high), voxels
 
     def _inflated(self, block: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
         record: BlockRecord = getattr(self.header.blocks, block)
@@ -115,39 +118,45 @@ class Archive:
         return np.frombuffer(data, np.uint8)
 
 
-def archive(
-    baked: BakedField,
-    field: CodedField,
-    cells: Tensor,
-    tolerance: Callable[[Tensor], Tensor],
-    width: int,
-    height: int,
-) -> Archive:
-    """Return ``baked``, coded as ``field``, as an archive.
+def archive(header: Header, field: CodedField, voxels: Tensor, tolerance: Tensor) -> Archive:
+    """Return ``field`` as an archive.
 
     Args:
-        baked: all that is not in ``field``.
-        field: codes of all vertices; those that no occupied cell touches are left out.
-        cells: (X, Y, Z) bool, the occupied macro cells.
-        tolerance: by how much values of vertices may be off: (m,) for their linear indices (m,), x slowest.
-        width: of the reference image, pixels.
-        height: of the reference image, pixels.
+        header: all of it but the blocks' records.
+        field: codes of all vertices; those that no occupied voxel touches are left out.
+        voxels: (x - 1, y - 1, z - 1) bool, the occupied ones.
+        tolerance: (v + 1, 1 + c) int64, by how much the codes may be off.
 
     """
-    shape = baked.shape
-    stored = (corners_of_cells(cells, shape) & (field.rows > 0)).permute(2, 1, 0)
-    z, y, x = stored.nonzero(as_tuple=True)
-    codes = field.codes[field.rows[x, y, z].long()]
-    off = tolerance((x * shape[1] + y) * shape[2] + z)
-    differences, _ = encode(codes.numpy(), stored.numpy(), off.long().numpy())
+    differences, _ = _encoded(field, voxels, tolerance)
     data = {
-        "distances": distances(cells).permute(2, 1, 0).contiguous().numpy().tobytes(),
-        "stored": np.packbits(stored.numpy()).tobytes(),
+        "distances": distances(occupied_cells(voxels)).permute(2, 1, 0).contiguous().numpy().tobytes(),
+        "occupied": np.packbits(voxels.permute(2, 1, 0).numpy()).tobytes(),
         "codes": differences.tobytes(),
     }
     records = {name: BlockRecord(bytes=len(block), crc32=zlib.crc32(block)) for name, block in data.items()}
-    header = describe(baked, field, Blocks(**records), width, height)
-    return Archive(header, {name: _deflated(block) for name, block in data.items()})
+    described = header.model_copy(update={"blocks": Blocks(**records)})
+    return Archive(described, {name: _deflated(block) for name, block in data.items()})
+
+
+def rounded(field: CodedField, voxels: Tensor, tolerance: Tensor) -> Tensor:
+    """Return the codes (v + 1, 1 + c) of ``field`` as they are decoded again; see ``archive``."""
+    _, found = _encoded(field, voxels, tolerance)
+    codes = torch.zeros_like(field.codes)
+    codes[_stored_rows(field, voxels)] = torch.from_numpy(found)
+    return codes
+
+
+def _encoded(field: CodedField, voxels: Tensor, tolerance: Tensor) -> tuple[Bytes, Bytes]:
+    rows = _stored_rows(field, voxels)
+    stored = corners_of_voxels(voxels).permute(2, 1, 0)
+    return encode(field.codes[rows].numpy(), stored.numpy(), tolerance[rows].numpy())
+
+
+def _stored_rows(field: CodedField, voxels: Tensor) -> Tensor:
+    """Return (m,) int64: rows of the stored vertices, x fastest."""
+    stored = corners_of_voxels(voxels).permute(2, 1, 0)
+    return field.rows.permute(2, 1, 0)[stored].long()
 
 
 def _deflated(data: bytes) -> bytes:

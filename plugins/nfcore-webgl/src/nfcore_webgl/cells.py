@@ -1,4 +1,4 @@
-"""Macro cells of 4 x 4 x 4 voxels: which may hold something, and how far the others are from those."""
+"""Macro cells of 4 x 4 x 4 voxels: which may hold something, how far the others are from those; and voxels."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ def any_of(cells: Tensor, side: int) -> Tensor:
     return F.max_pool3d(F.pad(cells.float(), padding)[None, None], side)[0, 0] > 0
 
 
-def corners_of_cells(cells: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Return ``shape`` bool: which vertices are in or on the border of one of ``cells`` (X, Y, Z) bool."""
+def voxels_of(cells: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Return (x - 1, y - 1, z - 1) bool: which voxels between ``shape`` vertices are in ``cells`` (X, Y, Z) bool."""
     found = cells
     for axis, size in enumerate(shape):
-        index = torch.arange(size)
-        last = found.shape[axis] - 1
-        below, above = ((index - side) // CELL for side in (1, 0))
-        found = found.index_select(axis, below.clamp(0, last)) | found.index_select(axis, above.clamp(0, last))
+        found = found.index_select(axis, torch.arange(size - 1) // CELL)
     return found
+
+
+def corners_of_voxels(voxels: Tensor) -> Tensor:
+    """Return (x, y, z) bool: which vertices are corners of one of ``voxels`` (x - 1, y - 1, z - 1) bool."""
+    return F.max_pool3d(F.pad(voxels.float(), [1] * 6)[None, None], 2, stride=1)[0, 0] > 0
 
 
 def distances(cells: Tensor) -> Tensor:

@@ -1,7 +1,11 @@
-"""What the shaders compute, in torch, from what an export's files hold: verifies it where there is no browser."""
+"""What the shaders compute, in torch, from what an export's files hold: verifies it where there is no browser.
+
+Gradients flow to the codes: see ``importance``.
+"""
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +14,7 @@ from torch import Tensor
 
 from nfcore import Cameras, Rays
 from nfcore.geometry import Domain, spherical_harmonics
+from nfcore_webgl.cells import CELL, occupied_cells
 from nfcore_webgl.coding import CodedField
 from nfcore_webgl.header import Header
 
@@ -19,7 +24,7 @@ _RAYS, _SAMPLES = 4096, 1 << 18
 
 @dataclass(frozen=True)
 class Samples:
-    """The m samples of some rays in occupied cells, as far as light is left; ray by ray from front to back.
+    """The m samples of some rays in occupied voxels, as far as light is left; ray by ray from front to back.
 
     Args:
         ray: (m,) int64.
@@ -39,18 +44,24 @@ class Evaluator:
     Args:
         header: all numbers.
         field: the vertices.
-        cells: (X, Y, Z) bool, the occupied macro cells.
+        voxels: (x - 1, y - 1, z - 1) bool, the occupied ones.
 
     """
 
-    def __init__(self, header: Header, field: CodedField, cells: Tensor) -> None:
+    def __init__(self, header: Header, field: CodedField, voxels: Tensor) -> None:
         self.header = header
         self.domain = Domain.of(header.scene)
-        self.cells = cells
+        self.voxels, self.cells = voxels, occupied_cells(voxels)
         self.rows, self.codes = field.rows.contiguous().view(-1), field.codes
         self.low, self.spacing = torch.tensor(header.grid.low), torch.tensor(header.grid.spacing)
         self.layers = [(torch.tensor(layer.weight), torch.tensor(layer.bias)) for layer in header.network]
         self.background = torch.tensor(header.scene.background)
+
+    def with_codes(self, codes: Tensor) -> Evaluator:
+        """Return one that draws other ``codes`` (v + 1, 1 + c), of any type, of the same vertices."""
+        other = copy(self)
+        other.codes = codes
+        return other
 
     @torch.no_grad()
     def images(self, cameras: Cameras) -> Tensor:
@@ -62,7 +73,11 @@ class Evaluator:
 
     def colours(self, rays: Rays) -> Tensor:
         """Return (n, 3) what ``rays`` (n, 3) see."""
-        samples, n = self.samples(rays), len(rays)
+        return self.shaded(rays, self.samples(rays))
+
+    def shaded(self, rays: Rays, samples: Samples) -> Tensor:
+        """Return (n, 3) what ``rays`` (n, 3) see, whose samples are known."""
+        n = len(rays)
         opacity = torch.zeros(n).index_add(0, samples.ray, samples.weight)
         sums = torch.zeros(n, self.header.values)
         shown = (samples.weight > self.header.march.least).nonzero()[:, 0]
@@ -78,14 +93,14 @@ class Evaluator:
         return colours.clamp(0, 1)
 
     def samples(self, rays: Rays) -> Samples:
-        """Return the samples of ``rays`` (n, 3) in occupied cells, as far as light is left."""
+        """Return the samples of ``rays`` (n, 3) in occupied voxels, as far as light is left."""
         march, paths = self.header.march, self.domain.paths(rays)
         near, far = paths.clipped(torch.tensor(march.low), torch.tensor(march.high))
         steps = int(((far - near).clamp_min(0).amax() / march.step).ceil()) if len(rays) else 0
         in_voxels = paths.in_units(self.low, self.spacing)
         distance = near[:, None] + (torch.arange(steps) + 0.5) * march.step
         inside = distance < far[:, None]
-        occupied = self._in_cells(torch.stack(list(in_voxels.along(distance)), -1)) & inside
+        occupied = self._in_voxels(torch.stack(list(in_voxels.along(distance)), -1)) & inside
         ray, step = occupied.nonzero(as_tuple=True)
         at = distance[ray, step][:, None]
         place = torch.cat(list(in_voxels.along(at, ray)), 1)
@@ -105,15 +120,15 @@ class Evaluator:
         coded = self.header.density
         return coded.scale * F.softplus(coded.gain * (coded.low + raw * (coded.high - coded.low)) + coded.shift)
 
-    def cell_of(self, place: Tensor) -> Tensor:
-        """Return (.., 3) int64: the macro cell of places (.., 3) in voxels."""
-        last = torch.tensor(self.header.grid.cells) - 1
-        return (place / self.header.grid.cell).floor().long().clamp_min(0).minimum(last)
+    def cell_index(self, place: Tensor) -> Tensor:
+        """Return (..) int64: linear indices, x slowest, of the macro cells of places (.., 3) in voxels."""
+        x, y, z = (self._voxel_of(place) // CELL).unbind(-1)
+        return (x * self.cells.shape[1] + y) * self.cells.shape[2] + z
 
     def look_up(self, place: Tensor, channels: slice) -> Tensor:
         """Return (m, c) in [0, 1]: some channels of the codes at places (m, 3) in voxels, interpolated."""
-        shape = torch.tensor(self.header.grid.shape)
-        low = place.floor().long().clamp_min(0).minimum(shape - 2)
+        shape = self.header.grid.shape
+        low = self._voxel_of(place)
         share = (place - low).clamp(0, 1)
         codes = self.codes[:, channels].contiguous()
         found = torch.zeros(len(place), codes.shape[1])
@@ -121,13 +136,17 @@ class Evaluator:
             offset = torch.tensor([corner >> axis & 1 for axis in range(3)])
             x, y, z = (low + offset).unbind(1)
             row = self.rows[(x * shape[1] + y) * shape[2] + z]
-            found += torch.where(offset > 0, share, 1 - share).prod(1)[:, None] / 255 * codes[row.long()]
+            found = found + torch.where(offset > 0, share, 1 - share).prod(1)[:, None] / 255 * codes[row.long()]
         return found
 
-    def _in_cells(self, place: Tensor) -> Tensor:
-        """Return (..) bool: which places (.., 3) in voxels are in occupied macro cells."""
-        x, y, z = self.cell_of(place).unbind(-1)
-        return self.cells[x, y, z]
+    def _in_voxels(self, place: Tensor) -> Tensor:
+        """Return (..) bool: which places (.., 3) in voxels are in occupied ones."""
+        x, y, z = self._voxel_of(place).unbind(-1)
+        return self.voxels[x, y, z]
+
+    def _voxel_of(self, place: Tensor) -> Tensor:
+        last = torch.tensor(self.voxels.shape) - 1
+        return place.floor().long().clamp_min(0).minimum(last)
 
 
 def _depth_before(absorbed: Tensor, ray: Tensor, rays: int) -> Tensor:

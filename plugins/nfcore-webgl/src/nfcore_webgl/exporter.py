@@ -28,7 +28,8 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
     """One HTML file that draws a fitted teacher at the screen's resolution with WebGL2; no network is needed.
 
     It takes a teacher that can be baked (``Teacher.baked``): ``deferred``. Vertices are stored in 8 bits; what no
-    view from the region of the reference cameras shows is left out, and what views hardly show is rounded. The
+    view from the region of the reference cameras shows is left out, and codes are rounded by how much views depend
+    on them, as far as the option ``psnr`` allows. The
     folder ``field`` has the same data and the shaders for native apps and engines.
     """
 
@@ -37,18 +38,19 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
     class Options(nfcore.Options):
         """Options of the WebGL exporter."""
 
-        rounding: float = Field(
-            4.0,
-            ge=0,
-            le=256,
-            description="By about how much the rounding of vertices may change a pixel at most, in steps of 8 "
-            "bits; 0 keeps all 8 bits and takes half as many bytes again",
+        psnr: float | None = Field(
+            62.0,
+            ge=30,
+            le=90,
+            description="PSNR to the teacher in views like the reference views that is to be kept, dB: vertices are "
+            "rounded as far as that allows. None keeps all 8 bits, and takes twice the bytes",
         )
         prune: float = Field(
-            0.12,
+            0.0,
             ge=0,
             le=1,
-            description="About what the cells of 4 x 4 x 4 voxels that are left out may add to a ray at most",
+            description="About what the cells of 4 x 4 x 4 voxels that are left out may add to a ray at most. "
+            "0 leaves out nothing",
         )
         views: int = Field(
             40, ge=0, le=1000, description="Views, next to the reference cameras', that tell what images show"
@@ -62,9 +64,8 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
 
     @property
     def tolerance(self) -> Tolerance:
-        """8 bits leave 60 dB on lego and 50 on fern, whose rays have more samples; the default 51 and 46."""
-        rounding = self.options.rounding
-        return Tolerance(psnr=45 if rounding == 0 else 40 if rounding <= 4 else 30)
+        """The least of views that were not compared is up to 6 dB below the mean of those that were."""
+        return Tolerance(psnr=min(50.0, (self.options.psnr or 90.0) - 6))
 
     def export(self, model: FittedTeacher, folder: Path) -> Exported:
         """Write the page and the folder ``field`` for ``model`` into ``folder``.
@@ -73,9 +74,9 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
             UserError: the teacher can't be baked, or the field is too large for textures.
 
         """
-        baked = bake(model, self.options.prune, self.options.rounding, self.options.views)
+        baked = bake(model, self.options.prune, self.options.psnr, self.options.views)
         header = baked.archive.header
-        texture_bytes = check_textures(header, baked.visible, self.options.texture_megabytes)
+        texture_bytes = check_textures(header, baked.voxels, self.options.texture_megabytes)
         card = {"format": 1, **viewer_card(model, self.options.title, [model.cameras])}
         write_atomic(folder / PAGE, build_page(card, baked.archive))
         files = folder / FILES
@@ -86,7 +87,7 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
         write_atomic(files / "field.wgsl", webgpu_shader(header))
         return Exported(
             (ExportedFile.camera_to_image(PAGE, model.cameras),),
-            precision="8 bits a value, fp32 arithmetic",
+            precision=f"8 bits a value, {baked.psnr:.1f} dB to the teacher; fp32 arithmetic",
             target="browsers with WebGL2; apps and engines with GLSL ES 3.0 or WGSL",
             unverified=("frame rate on a phone: none was used",),
             report=_report(baked, texture_bytes, model.cameras[0]),
@@ -94,8 +95,8 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
 
     @classmethod
     def variants(cls) -> Sequence[Mapping[str, object]]:
-        """More rounding takes fewer bytes."""
-        return tuple({"rounding": rounding} for rounding in (0.0, 4.0, 16.0))
+        """What is less close to the teacher takes fewer bytes."""
+        return tuple({"psnr": psnr} for psnr in (None, 62.0, 52.0, 44.0))
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
         """Load the field from the page, to be evaluated in torch.
@@ -125,5 +126,9 @@ def _report(baked: Baked, texture_bytes: int, camera: Cameras) -> dict[str, obje
         "texture bytes": texture_bytes,
         "vertices": baked.archive.header.blocks.codes.bytes // (1 + baked.archive.header.values),
         "values of a vertex": baked.archive.header.values,
-        "macro cells": {"occupied": int(baked.cells.sum()), "seen": int(baked.visible.sum())},
+        "macro cells": {"occupied": baked.cells, "kept": int(evaluator.cells.sum())},
+        "PSNR to the teacher in reference views, dB": {
+            "with all 8 bits": round(baked.unrounded, 2),
+            "as written": round(baked.psnr, 2),
+        },
     }

@@ -10,8 +10,8 @@ from nfcore import BakedField, Scene, UserError
 from nfcore_webgl.cells import CELL
 from nfcore_webgl.coding import CodedField
 
-#: Weight of a sample below which its values are not looked up.
-LEAST_WEIGHT = 2e-4
+#: Weight of a sample below which its values are not looked up, until it is known how many samples rays show.
+LEAST_WEIGHT = 2e-5
 
 Vector = tuple[float, float, float]
 Count = Annotated[int, Field(ge=1, le=1 << 16)]
@@ -64,19 +64,25 @@ class Layer(_Part):
 class BlockRecord(_Part):
     """One block of data, deflated (zlib)."""
 
-    bytes: int = Field(ge=0, le=1 << 31, description="Size when inflated")
-    crc32: int = Field(ge=0, description="CRC-32 of the inflated bytes")
+    bytes: int = Field(0, ge=0, le=1 << 31, description="Size when inflated")
+    crc32: int = Field(0, ge=0, description="CRC-32 of the inflated bytes")
 
 
 class Blocks(_Part):
     """The blocks of data; each is a file NAME.bin, and in a page the element NAME."""
 
     distances: BlockRecord = Field(
-        description="A byte for each macro cell, x fastest: cells to the nearest occupied one, at most 15"
+        BlockRecord(),
+        description="A byte for each macro cell, x fastest: cells to the nearest occupied one, at most 15",
     )
-    stored: BlockRecord = Field(description="A bit for each vertex, x fastest, highest bit first: is it stored?")
+    occupied: BlockRecord = Field(
+        BlockRecord(),
+        description="A bit for each voxel, x fastest, highest bit first: may anything be there? The corners of those "
+        "with a bit are the stored vertices",
+    )
     codes: BlockRecord = Field(
-        description="For density and each value, a byte for each stored vertex: its difference from its prediction"
+        BlockRecord(),
+        description="For density and each value, a byte for each stored vertex: its difference from its prediction",
     )
 
 
@@ -84,7 +90,7 @@ class Header(_Part):
     """A baked field without its blocks of data; see the page on the format in nfcore's documentation."""
 
     format: Literal["nfcore-webgl"] = "nfcore-webgl"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     scene: Scene
     width: int = Field(ge=1, description="Pixels of the reference image")
     height: int = Field(ge=1, description="Pixels of the reference image")
@@ -94,7 +100,11 @@ class Header(_Part):
     values: int = Field(ge=3, description="Values of a vertex next to its density; the first three are colour")
     harmonics: Literal[2, 3] = Field(description="Highest degree of the direction's spherical harmonics")
     network: tuple[Layer, ...]
-    blocks: Blocks
+    blocks: Blocks = Blocks()
+
+    def with_least_weight(self, least: float) -> Header:
+        """Return the header with another weight below which the values of a sample are not looked up."""
+        return self.model_copy(update={"march": self.march.model_copy(update={"least": least})})
 
     @classmethod
     def read(cls, text: str, name: str) -> Header:
@@ -112,8 +122,8 @@ class Header(_Part):
             raise UserError(f"{name}: not a baked field, or damaged: {where}: {issue['msg']}") from None
 
 
-def describe(baked: BakedField, field: CodedField, blocks: Blocks, width: int, height: int) -> Header:
-    """Return the header of ``baked``, coded as ``field``, with a reference image of that size."""
+def describe(baked: BakedField, field: CodedField, width: int, height: int) -> Header:
+    """Return the header of ``baked``, coded as ``field``, with a reference image of that size; without blocks."""
     x, y, z = (-(-(n - 1) // CELL) for n in baked.shape)
     return Header(
         scene=baked.scene,
@@ -140,5 +150,4 @@ def describe(baked: BakedField, field: CodedField, blocks: Blocks, width: int, h
             Layer(weight=tuple(map(tuple, weight.tolist())), bias=tuple(bias.tolist()))
             for weight, bias in baked.layers
         ),
-        blocks=blocks,
     )

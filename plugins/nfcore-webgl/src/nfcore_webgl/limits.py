@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 
 from nfcore import UserError
-from nfcore_webgl.cells import CELL, any_of
+from nfcore_webgl.cells import CELL, any_of, occupied_cells
 from nfcore_webgl.header import Header
 
 #: Side of a volume in texels that WebGL2 promises on every device.
@@ -15,10 +15,12 @@ _SIDE = 256
 #: Macro cells along the side of a block, and vertices along it.
 _BLOCK_CELLS, _BLOCK_VERTICES = 2, 9
 _DENSE_BYTES = 64 << 20
+#: Bytes of a macro cell: its distance, and a bit for each of its voxels.
+_CELL_BYTES = 9
 
 
-def check_textures(header: Header, cells: Tensor, most_megabytes: int) -> int:
-    """Return the bytes of the textures of a field with occupied ``cells`` (X, Y, Z) bool.
+def check_textures(header: Header, voxels: Tensor, most_megabytes: int) -> int:
+    """Return the bytes of the textures of a field with occupied ``voxels`` (x - 1, y - 1, z - 1) bool.
 
     They are arranged as the page does, ``front/unpack.js``.
 
@@ -26,10 +28,12 @@ def check_textures(header: Header, cells: Tensor, most_megabytes: int) -> int:
         UserError: they are larger than WebGL2 promises, or than ``most_megabytes``.
 
     """
+    cells = occupied_cells(voxels)
+    of_cells = _CELL_BYTES * cells.numel()
     per_vertex = 4 * math.ceil((1 + header.values) / 4)
     dense = _dense_size(cells)
     if max(dense) <= _SIDE and math.prod(dense) * per_vertex <= _DENSE_BYTES:
-        return math.prod(dense) * per_vertex
+        return math.prod(dense) * per_vertex + of_cells
     blocks = int(any_of(cells, _BLOCK_CELLS).sum())
     along = _SIDE // _BLOCK_VERTICES
     room = min(along**3, most_megabytes * 10**6 // (per_vertex * _BLOCK_VERTICES**3))
@@ -42,7 +46,7 @@ def check_textures(header: Header, cells: Tensor, most_megabytes: int) -> int:
             f"{most_megabytes} MB of {_SIDE} texels a side: fit the teacher with resolution = {fits} "
             f"(now {longest}), raise prune, or raise texture_megabytes"
         )
-    return blocks * per_vertex * _BLOCK_VERTICES**3
+    return blocks * per_vertex * _BLOCK_VERTICES**3 + of_cells
 
 
 def _dense_size(cells: Tensor) -> list[int]:

@@ -95,7 +95,7 @@ def webgpu_shader(header: Header) -> str:
         *_network(header, WGSL),
         "}",
     ]
-    textures = [f"@group(0) @binding({5 + i}) var values{i}: texture_3d<f32>;" for i in range(count)]
+    textures = [f"@group(0) @binding({6 + i}) var values{i}: texture_3d<f32>;" for i in range(count)]
     return _filled("field.wgsl", textures, _constants(header, WGSL), network)
 
 

@@ -4,7 +4,7 @@ Vertices follow each other with x fastest and z slowest. A vertex is predicted b
 neighbours along x, y and z that are stored too, channel by channel; the second and third value, green and blue,
 also follow the first one's difference from its prediction. What is stored is the difference modulo 256.
 
-A code may be off by its vertex's ``tolerance``: differences are then rounded to multiples of 2 tolerance + 1, as
+A code may be off by its ``tolerance``: differences are then rounded to multiples of 2 tolerance + 1, as
 near-lossless JPEG-LS does (Weinberger et al. 2000); the decoder need not know it.
 """
 
@@ -46,7 +46,7 @@ def encode(codes: Bytes, stored: NDArray[np.bool_], tolerance: Ints) -> tuple[By
     Args:
         codes: (m, c) of the stored vertices, in the order of ``stored``.
         stored: (z, y, x) which vertices they are of.
-        tolerance: (m,) by how much their values may be off; densities are exact.
+        tolerance: (m, c) by how much they may be off.
 
     """
     found = np.zeros((len(codes) + 1, codes.shape[1]), np.int64)
@@ -60,7 +60,7 @@ def encode(codes: Bytes, stored: NDArray[np.bool_], tolerance: Ints) -> tuple[By
             if channel in _FOLLOWERS:
                 guess = np.clip(guess + lead, 0, 255)
             wanted = codes[wave.own, channel].astype(np.int64)
-            step = steps[wave.own] if channel else 1
+            step = steps[wave.own, channel]
             off = wanted - guess
             near = guess + np.sign(off) * ((np.abs(off) + step // 2) // step) * step
             value = np.where((near < 0) | (near > 255), wanted, near)

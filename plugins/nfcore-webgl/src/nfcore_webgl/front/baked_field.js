@@ -2,7 +2,7 @@
 
 import { bytes } from "nfcore/data";
 import { Gpu } from "nfcore/gpu";
-import { arrange, decodeVertices, inflate } from "nfcore/unpack";
+import { arrange, decodeVertices, inflate, occupiedBits } from "nfcore/unpack";
 import { readCard, view } from "nfcore/viewer";
 
 // Shares of the screen's resolution that are used while the camera moves.
@@ -26,8 +26,9 @@ class BakedField {
     const data = {};
     for (const [name, record] of Object.entries(this.header.blocks)) data[name] = await inflate(name, record);
     const layout = arrange(this.header, data.distances, this.gpu.mostTexels);
-    const values = decodeVertices(this.header, layout, data.stored, data.codes);
-    this.scene = { cells: this.header.grid.cells, distances: data.distances, layout, values };
+    const values = decodeVertices(this.header, layout, data.occupied, data.codes);
+    const occupied = occupiedBits(this.header.grid, data.occupied);
+    this.scene = { cells: this.header.grid.cells, distances: data.distances, occupied, layout, values };
     this.gpu.load(this.scene, this.source("vertex"), this.source("fragment"));
     this.canvas.addEventListener("webglcontextlost", (event) => {
       event.preventDefault(); // otherwise it is never restored

@@ -11,9 +11,11 @@ uniform vec3 position;
 uniform vec4 intrinsics;
 uniform float height;
 
-// Textures. `size`, `origin` and `blocks` say how the vertices are stored: as a box that starts at the vertex
+// Textures. `distances` and `occupied` have a texel for each macro cell: how far the nearest occupied one is, and a
+// bit for each of its voxels. `size`, `origin` and `blocks` say how the vertices are stored: as a box that starts at the vertex
 // `origin`, or, if blocks is 1, as 9 x 9 x 9 vertices for each block of 8 x 8 x 8 voxels, where `atlas` says.
 uniform usampler3D distances;
+uniform usampler3D occupied;
 uniform usampler3D atlas;
 uniform vec3 size;
 uniform vec3 origin;
@@ -126,6 +128,14 @@ int skip(Path path, vec3 place, ivec3 cell, int away) {
   return max(1, int(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
 }
 
+// Whether anything may be in the voxel of a place: a bit of its macro cell's 64.
+bool isOccupied(vec3 place, ivec3 cell) {
+  ivec3 voxel = clamp(ivec3(floor(place)), ivec3(0), ivec3(GRID_SHAPE) - 2) - cell * int(CELL);
+  int bit = (voxel.z * int(CELL) + voxel.y) * int(CELL) + voxel.x;
+  uvec2 bits = texelFetch(occupied, cell, 0).rg;
+  return (((bit < 32 ? bits.x : bits.y) >> uint(bit & 31)) & 1u) == 1u;
+}
+
 // Where a place in voxels is in the textures, from 0 to 1.
 vec3 texelAt(vec3 place, ivec3 cell) {
   if (blocks == 0) return (place - origin + 0.5) / size;
@@ -159,6 +169,7 @@ void main() {
       continue;
     }
     k++;
+    if (!isOccupied(place.xyz, cell)) continue;
     vec3 texel = texelAt(place.xyz, cell);
     vec4 first = texture(values0, texel);
     float left = exp(-densityOf(first.r) * STEP * place.w);

@@ -19,6 +19,7 @@ struct Storage {
 @group(0) @binding(2) var linear: sampler;
 @group(0) @binding(3) var distances: texture_3d<u32>;
 @group(0) @binding(4) var atlas: texture_3d<u32>;
+@group(0) @binding(5) var occupied: texture_3d<u32>;
 //: textures
 
 //: constants
@@ -132,6 +133,14 @@ fn skip(path: Path, place: vec3f, cell: vec3i, away: i32) -> i32 {
   return max(1, i32(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
 }
 
+// Whether anything may be in the voxel of a place: a bit of its macro cell's 64.
+fn isOccupied(place: vec3f, cell: vec3i) -> bool {
+  let voxel = clamp(vec3i(floor(place)), vec3i(0), vec3i(GRID_SHAPE) - 2) - cell * i32(CELL);
+  let bit = (voxel.z * i32(CELL) + voxel.y) * i32(CELL) + voxel.x;
+  let bits = textureLoad(occupied, cell, 0).rg;
+  return ((select(bits.y, bits.x, bit < 32) >> u32(bit & 31)) & 1u) == 1u;
+}
+
 // Where a place in voxels is in the textures, from 0 to 1.
 fn texelAt(place: vec3f, cell: vec3i) -> vec3f {
   if (storage.blocks == 0u) { return (place - storage.origin + 0.5) / storage.size; }
@@ -171,6 +180,7 @@ fn fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
       continue;
     }
     step++;
+    if (!isOccupied(place.xyz, cell)) { continue; }
     let texel = texelAt(place.xyz, cell);
     let first = textureSampleLevel(values0, linear, texel, 0.0);
     let left = exp(-densityOf(first.r) * STEP * place.w);

@@ -1,6 +1,6 @@
 // WebGL2: the textures and the program of a baked field, and images of it, of any size, in a texture of their own.
 
-const UNIT = { distances: 0, atlas: 1, values0: 2 };
+const UNIT = { distances: 0, occupied: 1, atlas: 2, values0: 3 };
 
 export class Gpu {
   constructor(canvas) {
@@ -24,12 +24,13 @@ export class Gpu {
   }
 
   // Make all that the graphics processor holds; again after its context was lost.
-  load({ cells, distances, layout, values }, vertex, fragment) {
+  load({ cells, distances, occupied, layout, values }, vertex, fragment) {
     const { gl } = this;
     this.program = this.compile(vertex, fragment);
     gl.useProgram(this.program);
     const { blocks } = layout;
     this.volume("distances", cells, distances, gl.R8UI, gl.RED_INTEGER);
+    this.volume("occupied", cells, occupied, gl.RG32UI, gl.RG_INTEGER);
     this.volume("atlas", blocks ? blocks.count : [1, 1, 1], blocks ? blocks.index : new Uint8Array(4), gl.RGBA8UI, gl.RGBA_INTEGER);
     values.forEach((texels, i) => this.volume(`values${i}`, layout.size, texels, gl.RGBA8, gl.RGBA, UNIT.values0 + i));
     if (gl.getError() === gl.OUT_OF_MEMORY) {
@@ -70,7 +71,7 @@ export class Gpu {
     gl.activeTexture(gl.TEXTURE0 + unit);
     gl.bindTexture(gl.TEXTURE_3D, gl.createTexture());
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    gl.texImage3D(gl.TEXTURE_3D, 0, internal, width, height, depth, 0, format, gl.UNSIGNED_BYTE, data);
+    gl.texImage3D(gl.TEXTURE_3D, 0, internal, width, height, depth, 0, format, internal === gl.RG32UI ? gl.UNSIGNED_INT : gl.UNSIGNED_BYTE, data);
     for (const axis of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T, gl.TEXTURE_WRAP_R]) gl.texParameteri(gl.TEXTURE_3D, axis, gl.CLAMP_TO_EDGE);
     const filter = internal === gl.RGBA8 ? gl.LINEAR : gl.NEAREST;
     for (const kind of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_3D, kind, filter);

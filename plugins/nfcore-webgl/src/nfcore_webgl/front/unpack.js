@@ -88,8 +88,39 @@ function atlas({ cells, shape }, distances, most) {
   return { size, blocks: { count, index } };
 }
 
+// The bits of all voxels as a texture: 64 of each macro cell, x fastest, lowest bit first.
+export function occupiedBits({ shape, cells }, voxels) {
+  const bits = new Uint32Array(2 * cells[0] * cells[1] * cells[2]);
+  eachVoxel(shape, voxels, (x, y, z) => {
+    const [cx, cy, cz] = [x, y, z].map((place) => Math.floor(place / CELL));
+    const bit = ((z % CELL) * CELL + (y % CELL)) * CELL + (x % CELL);
+    bits[2 * ((cz * cells[1] + cy) * cells[0] + cx) + (bit >> 5)] |= 1 << (bit & 31);
+  });
+  return bits;
+}
+
+// The stored vertices: 1 for each corner of an occupied voxel.
+function cornersOf(shape, voxels) {
+  const [nx, ny, nz] = shape;
+  const corners = new Uint8Array(nx * ny * nz);
+  eachVoxel(shape, voxels, (x, y, z) => {
+    const first = (z * ny + y) * nx + x;
+    for (const row of [first, first + nx, first + nx * ny, first + nx * ny + nx]) corners[row] = corners[row + 1] = 1;
+  });
+  return corners;
+}
+
+function eachVoxel([nx, ny], voxels, visit) {
+  eachBit(voxels, (index) => {
+    const x = index % (nx - 1);
+    const line = (index - x) / (nx - 1);
+    const y = line % (ny - 1);
+    visit(x, y, (line - y) / (ny - 1));
+  });
+}
+
 // Decode the vertices and write them where `layout` has them; return the RGBA textures.
-export function decodeVertices(header, layout, stored, differences) {
+export function decodeVertices(header, layout, voxels, differences) {
   const [nx, ny] = header.grid.shape;
   const channels = 1 + header.values;
   const count = differences.length / channels;
@@ -99,7 +130,8 @@ export function decodeVertices(header, layout, stored, differences) {
   let [slice, before] = [new Int32Array(nx * ny), new Int32Array(nx * ny)]; // rows of a slice's vertices, and of the one below
   let depth = 0;
   let row = 0;
-  eachStored(stored, (index) => {
+  cornersOf(header.grid.shape, voxels).forEach((stored, index) => {
+    if (!stored) return;
     const x = index % nx;
     const line = (index - x) / nx;
     const y = line % ny;
@@ -118,9 +150,9 @@ export function decodeVertices(header, layout, stored, differences) {
   return values;
 }
 
-function eachStored(stored, visit) {
-  for (let i = 0; i < stored.length; i++) {
-    const byte = stored[i];
+function eachBit(data, visit) {
+  for (let i = 0; i < data.length; i++) {
+    const byte = data[i];
     for (let bit = 0; byte && bit < 8; bit++) if (byte & (128 >> bit)) visit(8 * i + bit);
   }
 }

@@ -1,0 +1,102 @@
+"""How much images depend on each code: what may be left out, and how far the rest may be rounded.
+
+The sensitivity of a code is its entry of the diagonal of J^T J, where J are the derivatives of all colours with
+respect to all codes. It is estimated without J by random projections: the square of J^T r, for random signs r, has
+that diagonal as its mean (Hutchinson 1990; Bekas, Kokiopoulou and Saad 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nfcore import Cameras, OrbitRegion, Rays, SceneModel
+from nfcore.geometry import ForwardRegion, NearbyRegion
+from nfcore.viewer import camera_region
+from nfcore_webgl.evaluator import Evaluator
+
+#: Samples that are looked at, about; fewer rays of each view where rays have more of them.
+_SAMPLES = 2_500_000
+#: Rays of a view, at least and at most, and rays at once.
+_RAYS, _AT_ONCE = (64, 1600), 4096
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What views show of a field.
+
+    Args:
+        cells: (X, Y, Z) the largest weight of a sample in each macro cell, 0 where nothing is seen.
+        codes: (v + 1, 1 + c) root mean square, over colour values of pixels, of a code's derivative: by how much
+            they change if it is changed by one.
+        depth: how many samples a ray shows that hits anything, in the mean.
+
+    """
+
+    cells: Tensor
+    codes: Tensor
+    depth: float
+
+
+def importance(evaluator: Evaluator, cameras: Cameras) -> Importance:
+    """Return how much what ``cameras`` see depends on the codes of the field that ``evaluator`` draws."""
+    generator = torch.Generator().manual_seed(0)
+    codes = evaluator.codes.float().requires_grad_()
+    differentiable = evaluator.with_codes(codes)
+    cells, squares = torch.zeros(evaluator.cells.numel()), torch.zeros_like(codes)
+    shown = hit = colours = 0
+    for rays in some_rays(evaluator, cameras, generator):
+        samples = differentiable.samples(rays)
+        rgb = differentiable.shaded(rays, samples)
+        signs = 1.0 - 2.0 * torch.randint(0, 2, rgb.shape, generator=generator)
+        (gradient,) = torch.autograd.grad((rgb * signs).sum(), codes)
+        squares += gradient.square()
+        colours += rgb.numel()
+        weight = samples.weight.detach()
+        cells.scatter_reduce_(0, evaluator.cell_index(samples.place), weight, "amax")
+        seen = samples.ray[weight > evaluator.header.march.least]
+        shown, hit = shown + len(seen), hit + len(seen.unique())
+    sensitivity = (squares / max(1, colours)).sqrt()
+    return Importance(cells.view(evaluator.cells.shape), sensitivity, max(1.0, shown / max(1, hit)))
+
+
+def some_rays(evaluator: Evaluator, cameras: Cameras, generator: torch.Generator) -> Iterator[Rays]:
+    """Yield rays through random pixels of all ``cameras``, so many that they have about 2.5 million samples."""
+    first = _pixels(cameras[0], _RAYS[0], generator)
+    along = max(1.0, len(evaluator.samples(first).ray) / len(first))
+    least, most = _RAYS
+    count = min(most, max(least, int(_SAMPLES / along / len(cameras))))
+    for index in range(len(cameras)):
+        yield from _pixels(cameras[index], count, generator).split(_AT_ONCE)
+
+
+def _pixels(camera: Cameras, count: int, generator: torch.Generator) -> Rays:
+    rays = camera.rays().flat()
+    return rays[torch.randperm(len(rays), generator=generator)[:count]]
+
+
+def visited(model: SceneModel, count: int) -> Cameras:
+    """Return the reference cameras of ``model``, and ``count`` more from where a viewer's camera may go."""
+    cameras = model.cameras.to("cpu")
+    generator = torch.Generator().manual_seed(0)
+    more = list(_more(model, cameras, count, generator))
+    if not more:
+        return cameras
+    poses = torch.cat([cameras.poses, *more])
+    extra = len(poses) - len(cameras)
+    intrinsics = torch.cat([cameras.intrinsics, cameras.intrinsics[:1].expand(extra, -1)])
+    return Cameras(poses, intrinsics, cameras.height, cameras.width)
+
+
+def _more(model: SceneModel, cameras: Cameras, count: int, generator: torch.Generator) -> Iterator[Tensor]:
+    if count == 0:
+        return
+    if model.scene.forward_facing:
+        yield ForwardRegion.around(cameras).sample(count, generator)
+    elif camera_region(model)["kind"] == "orbit":
+        yield OrbitRegion.around(cameras).sample(count, generator)
+    elif len(cameras) > 1:
+        yield NearbyRegion.around(cameras).sample(count, generator).poses
