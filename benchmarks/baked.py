@@ -1,4 +1,4 @@
-"""A baked field (2400 steps) as a page: bytes and quality by values and rounding; 800x800 against MobileR2L."""
+"""A baked field (2400 steps) as a page: bytes and quality by values and PSNR kept; 800x800 against MobileR2L."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from benchmarks.data import scene
 from benchmarks.students import build
 from nfcore import Budget, Cameras, FittedTeacher, Reporter, Teacher, Views, plugins
 
-#: Photos' size, steps of the fit, roundings, and side and rounds of the timed image.
-SIZE, STEPS, ROUNDINGS, SIDE, ROUNDS = 200, 2400, (0.0, 4.0, 16.0), 800, 3
+#: Photos' size, steps of the fit, PSNR that is kept, and side and rounds of the timed image.
+SIZE, STEPS, QUALITIES, SIDE, ROUNDS = 200, 2400, (None, 60.0, 50.0), 800, 3
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
   let text = "";
@@ -27,7 +27,7 @@ _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
 
 
 def measure(teachers: str = "") -> list[dict[str, Any]]:
-    """Return a row for each field and rounding; ``teachers`` names files of fitted ones, separated by commas."""
+    """Return a row for each field and PSNR; ``teachers`` names files of fitted ones, separated by commas."""
     import torch
 
     torch.set_num_threads(2)
@@ -37,9 +37,9 @@ def measure(teachers: str = "") -> list[dict[str, Any]]:
     for teacher in _teachers(teachers, source):
         model = FittedTeacher(teacher, views.cameras)
         images = model.render(views.cameras)
-        for rounding in ROUNDINGS:
+        for wanted in QUALITIES:
             with tempfile.TemporaryDirectory() as folder:
-                rows.append(_row(model, images, views, rounding, Path(folder)))
+                rows.append(_row(model, images, views, wanted, Path(folder)))
     return rows
 
 
@@ -55,10 +55,10 @@ def _teachers(files: str, source: Any) -> Iterator[Teacher]:
         yield teacher.eval()
 
 
-def _row(model: FittedTeacher, images: Any, views: Views, rounding: float, folder: Path) -> dict[str, Any]:
+def _row(model: FittedTeacher, images: Any, views: Views, wanted: float | None, folder: Path) -> dict[str, Any]:
     import torch
 
-    exporter = plugins().build("exporter", "nfcore-webgl/webgl", {"rounding": rounding})
+    exporter = plugins().build("exporter", "nfcore-webgl/webgl", {"psnr": wanted})
     described = exporter.export(model, folder)
     runner = exporter.load(folder)
     cameras, photos = views.cameras, [image.permute(2, 0, 1) for image in views.images]
@@ -68,14 +68,14 @@ def _row(model: FittedTeacher, images: Any, views: Views, rounding: float, folde
     row = {
         "scene": f"lego {SIZE}",
         "values": described.report["values of a vertex"],
-        "rounding": rounding,
+        "psnr kept": wanted,
         "page, MB": round(page.stat().st_size / 1e6, 2),
         "data, MB": round(sum(path.stat().st_size for path in (folder / "field").glob("*.bin")) / 1e6, 2),
         "photos, dB": round(sum(map(psnr, shown, photos)) / len(photos), 2),
         "float field, dB": round(sum(map(psnr, images, photos)) / len(photos), 2),
         "to torch, least dB": round(min(to_torch), 1),
     }
-    return row | in_chromium(page, cameras[0], shown[:1], timed=rounding == ROUNDINGS[1])
+    return row | in_chromium(page, cameras[0], shown[:1], timed=wanted == QUALITIES[1])
 
 
 def in_chromium(page_file: Path, camera: Cameras, expected: Any, *, timed: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from nfcore import DeployedLightField, camera_render, ray_grid
 from nfcore.exports.deploy import fold_norms
-from nfcore.student.complexity import macs, parameters
+from nfcore.student.complexity import LookUps, look_ups, macs, parameters
 
 
 def unsettled(module: nn.Module) -> nn.Module:
@@ -111,6 +111,22 @@ def test_parameters_and_macs_are_those_counted_by_hand():
     student = tiny.student()  # 4 x 4 rays; 1x1 convolutions 3 -> 8 -> 8, then 3x3 to 3 * 4 * 4 channels
     assert parameters(student) == (3 * 8 + 8) + (8 * 8 + 8) + (9 * 8 * 48 + 48)
     assert macs(student) == 4 * 4 * (3 * 8 + 8 * 8 + 9 * 8 * 48)
+
+
+def test_look_ups_are_the_rows_that_are_read_and_their_bytes():
+    student = tiny.student()
+    assert look_ups(student) == LookUps(0, 0)
+
+    class Planes(torch.nn.Module):
+        """Eight channels, looked up at 4 x 4 places in a plane."""
+
+        def forward(self, features):
+            grid = features.new_zeros(1, 4, 4, 2)
+            plane = features.new_zeros(1, 8, 16, 16)
+            return torch.nn.functional.grid_sample(plane, grid, align_corners=True)
+
+    student.backbone = Planes()
+    assert look_ups(student) == LookUps(rows=4 * 4 * 4, bytes=4 * 4 * 4 * 8 * 4)
 
 
 def test_from_rays_of_any_grid_it_gives_what_the_student_shows_a_camera_of_that_size():

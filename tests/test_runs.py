@@ -39,6 +39,8 @@ SUMMARY = {
     "student.finetuning_best_step",
     "student.parameters",
     "student.macs",
+    "student.look_ups",
+    "student.look_up_bytes",
     "export.exact.bytes",
     "export.exact.precision",
     "export.exact.mean_psnr_vs_torch",

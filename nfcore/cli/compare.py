@@ -28,6 +28,7 @@ _COLUMNS = [
     ("LPIPS", "student.test.lpips", 1, ".4f"),
     ("M parameters", "student.parameters", 1e-6, ".3f"),
     ("GMAC", "student.macs", 1e-9, ".3g"),
+    ("MB of look-ups", "student.look_up_bytes", 1e-6, ".3g"),
     ("s", "seconds.total", 1, ".0f"),
 ]
 

@@ -31,7 +31,10 @@ ImageOption = Annotated[
 def list_recipes(
     sizes: Annotated[
         bool,
-        typer.Option("--sizes", help="Show the size of each recipe's student and its multiply-adds per image."),
+        typer.Option(
+            "--sizes",
+            help="Show the size of each recipe's student, and the work of an image: multiply-adds and look-ups.",
+        ),
     ] = False,
     image: ImageOption = None,
     as_json: JsonOption = False,
@@ -51,8 +54,17 @@ def list_recipes(
     elif not sizes:
         print_table(["recipe", "from", "what it is"], [list(row.values()) for row in rows])
     else:
-        columns = ["recipe", "rays", "pixels", "parameters", "without upsampler", "GMAC"]
-        keys = ["name", "rays", "image", "parameters", "without_upsampler", "gmac"]
+        columns = ["recipe", "rays", "pixels", "parameters", "without upsampler", "GMAC", "look-ups", "MB read"]
+        keys = [
+            "name",
+            "rays",
+            "image",
+            "parameters",
+            "without_upsampler",
+            "gmac",
+            "look_ups",
+            "look_up_megabytes",
+        ]
         print_table(columns, [[_with_commas(row.get(key)) for key in keys] for row in rows])
         for row in rows:
             if "problem" in row:
@@ -102,6 +114,8 @@ def _size(recipe: str, sides: tuple[int, int] | None) -> dict[str, Any]:
         "parameters": size.parameters,
         "without_upsampler": size.without_upsampler,
         "gmac": round(size.macs / 1e9, 3),
+        "look_ups": size.look_ups.rows,
+        "look_up_megabytes": round(size.look_ups.bytes / 1e6, 1),
     }
 
 

@@ -57,7 +57,9 @@ def _quality(name: str, summary: dict[str, Any], scores: str, size: str) -> list
 def _parameters(summary: dict[str, Any], part: str) -> str:
     text = _number(summary, f"{part}.parameters", ",", " parameters")
     macs = summary.get(f"{part}.macs")
-    return text if macs is None else f"{text}, {macs / 1e9:.3g} GMAC"
+    read = summary.get(f"{part}.look_up_bytes")
+    text += "" if macs is None else f", {macs / 1e9:.3g} GMAC"
+    return text + (f", {read / 1e6:.3g} MB of look-ups" if read else "")
 
 
 def _export(label: str, summary: dict[str, Any], folder: Path) -> list[str]:

@@ -27,7 +27,7 @@ from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.runs.artifacts import MADE_BY, Artifacts
 from nfcore.runs.untrained import reference_cameras
 from nfcore.runtime import distributed
-from nfcore.student.complexity import macs, parameters
+from nfcore.student.complexity import look_ups, macs, parameters
 
 Figures = dict[str, Any]
 
@@ -96,7 +96,13 @@ def distill(artifacts: Artifacts, reporter: Reporter) -> Figures:
     )
     if distributed.first():
         student.save(artifacts.run.distilled_file, artifacts.components)
-    return {"student.parameters": parameters(student), "student.macs": macs(student)}
+    reads = look_ups(student)
+    return {
+        "student.parameters": parameters(student),
+        "student.macs": macs(student),
+        "student.look_ups": reads.rows,
+        "student.look_up_bytes": reads.bytes,
+    }
 
 
 def finetune(artifacts: Artifacts, reporter: Reporter) -> Figures:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from nfcore.student.light_field import LightField
@@ -20,9 +25,75 @@ def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+@dataclass(frozen=True)
+class LookUps:
+    """Rows that are read from tables, volumes or planes where a ray comes by: work without multiply-adds.
+
+    Args:
+        rows: how many are read for one image.
+        bytes: of these, in the student's own precision.
+
+    """
+
+    rows: int
+    bytes: int
+
+
 def macs(student: LightField) -> int:
     """Return the multiply-accumulate operations for one image, counting convolutions and matrix products."""
-    on_meta = copy.deepcopy(student).to("meta").eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        on_meta(student.cameras[:1].to("meta"))
+    with FlopCounterMode(display=False) as counter:
+        _run_on_meta(student)
     return int(counter.get_total_flops()) // 2
+
+
+def look_ups(student: LightField) -> LookUps:
+    """Return what one image reads from tables, volumes and planes; no processor for networks does that quickly."""
+    with _LookUpCounter() as counter:
+        _run_on_meta(student)
+    return LookUps(counter.rows, counter.bytes)
+
+
+@torch.no_grad()
+def _run_on_meta(student: LightField) -> None:
+    on_meta = copy.deepcopy(student).to("meta").eval()
+    on_meta(student.cameras[:1].to("meta"))
+
+
+def _selected(args: Sequence[Any]) -> tuple[int, int]:
+    table, dim, index = args
+    return index.numel(), table.numel() // max(1, table.shape[dim])
+
+
+def _bags(args: Sequence[Any]) -> tuple[int, int]:
+    table, index = args[:2]
+    return index.numel(), table.shape[1]
+
+
+def _samples(args: Sequence[Any]) -> tuple[int, int]:
+    volume, grid = args[:2]
+    return math.prod(grid.shape[:-1]) * 2 ** grid.shape[-1], volume.shape[1]
+
+
+class _LookUpCounter(TorchDispatchMode):
+    """Counts, by operator, the rows that are read and their lengths."""
+
+    counted: Mapping[Any, Callable[[Sequence[Any]], tuple[int, int]]] = {
+        torch.ops.aten.index_select: _selected,
+        torch.ops.aten._embedding_bag: _bags,
+        torch.ops.aten._embedding_bag_forward_only: _bags,
+        torch.ops.aten.embedding: _bags,
+        torch.ops.aten.grid_sampler_2d: _samples,
+        torch.ops.aten.grid_sampler_3d: _samples,
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows = self.bytes = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        count = self.counted.get(func.overloadpacket)
+        if count is not None and isinstance(args[0], Tensor):
+            rows, length = count(args)
+            self.rows += rows
+            self.bytes += rows * length * args[0].element_size()
+        return func(*args, **(kwargs or {}))

@@ -10,7 +10,7 @@ from nfcore.config.schema import Choice, StudentConfig
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape
-from nfcore.student.complexity import macs, parameters
+from nfcore.student.complexity import LookUps, look_ups, macs, parameters
 from nfcore.student.file import PartCard, StudentCard
 from nfcore.student.light_field import build_student
 
@@ -28,6 +28,7 @@ class StudentSize:
         parameters: trained parameters.
         without_upsampler: parameters without the upsampler's, as the papers' tables count them.
         macs: multiply-accumulate operations for one image.
+        look_ups: what it reads for one image at places that depend on the ray.
 
     """
 
@@ -36,6 +37,7 @@ class StudentSize:
     parameters: int
     without_upsampler: int
     macs: int
+    look_ups: LookUps
 
 
 def student_card(config: StudentConfig, scene: Scene, height: int, width: int) -> StudentCard:
@@ -70,4 +72,5 @@ def student_size(config: StudentConfig, manager: PluginManager, height: int, wid
     with torch.random.fork_rng(devices=[]):
         student = build_student(student_card(config, _SCENE, height, width), camera, manager)
     total = parameters(student)
-    return StudentSize(rays, (height, width), total, total - parameters(student.upsampler), macs(student))
+    without = total - parameters(student.upsampler)
+    return StudentSize(rays, (height, width), total, without, macs(student), look_ups(student))

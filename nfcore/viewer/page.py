@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from nfcore.interfaces import SceneModel
 from nfcore.io.templates import html_template
 from nfcore.scene.cameras import Cameras
@@ -17,6 +19,8 @@ from nfcore.viewer.region import camera_region
 _FRONT = files("nfcore.viewer") / "front"
 # Imported by name, as "nfcore/camera": an import map has their text, so that the page is self-contained.
 _MODULES = ("camera", "data", "input", "screen", "sliders", "viewer")
+# Characters that can't be in a script element as they are, and where they are instead.
+_CHANGED, _ELSEWHERE = (0, 13, 60), 256
 # Colour around images that fill their frame; an object without surroundings has its own background.
 _SURROUNDINGS = (0.075, 0.08, 0.095)
 
@@ -66,12 +70,18 @@ def viewer_page(
             ``front/viewer.js`` says what that has.
         about: a sentence for the help, on what computes the images.
         modules: text of more JavaScript modules, to be imported as ``nfcore/NAME``.
-        data: text by element id, such as base64, which ``bytes`` of ``nfcore/data`` reads.
+        data: text by element id: base64, which ``bytes`` of ``nfcore/data`` reads, or from ``pack_bytes``, which
+            ``packed`` reads.
         credits: sentences on what else the page contains, and under which licence.
         notices: the texts of these licences, which the page must carry.
         script_sources: what a content security policy must allow scripts beyond inline ones.
 
+    Raises:
+        ValueError: text in ``data`` has a "<".
+
     """
+    if marked := [name for name, text in (data or {}).items() if "<" in text]:
+        raise ValueError(f"data of a page can't have markup: {', '.join(marked)}")
     own = {name: _front(f"{name}.js") for name in _MODULES}
     imports = {f"nfcore/{name}": _module(text) for name, text in (own | dict(modules or {})).items()}
     return html_template(_FRONT, "viewer.html").render(
@@ -99,7 +109,37 @@ def read_element(page: str, name: str) -> str:
     found = re.search(rf'<script [^>]*\bid="{re.escape(name)}"[^>]*>(.*?)</script>', page, re.DOTALL)
     if found is None:
         raise LookupError(name)
-    return found[1].strip()
+    return found[1]
+
+
+def pack_bytes(data: bytes) -> str:
+    """Return ``data`` as text for a page's script element, of 1.17 bytes a byte where base64 takes 1.33.
+
+    A character has seven bits, highest first. Those that HTML changes or reads as markup (NUL, CR and "<") are 256
+    higher, which takes two bytes in UTF-8.
+
+    >>> unpack_bytes(pack_bytes(bytes(range(256)))) == bytes(range(256))
+    True
+    """
+    bits = np.unpackbits(np.frombuffer(data, np.uint8))
+    groups = np.pad(bits, (0, -len(bits) % 7)).reshape(-1, 7)
+    text = bytes(np.packbits(np.pad(groups, ((0, 0), (1, 0))), axis=1).ravel()).decode("ascii")
+    return text.translate({code: code + _ELSEWHERE for code in _CHANGED})
+
+
+def unpack_bytes(text: str) -> bytes:
+    """Return the bytes of which ``pack_bytes`` made ``text``.
+
+    Raises:
+        ValueError: it has characters that this does not write.
+
+    """
+    codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    escaped = codes >= _ELSEWHERE
+    if not np.isin(codes[escaped] - _ELSEWHERE, _CHANGED).all() or (codes[~escaped] > 127).any():
+        raise ValueError("not packed bytes")
+    bits = np.unpackbits((codes & 127).astype(np.uint8)[:, None], axis=1)[:, 1:].ravel()
+    return bytes(np.packbits(bits[: len(bits) // 8 * 8]))
 
 
 def css_colour(rgb: Sequence[float]) -> str:

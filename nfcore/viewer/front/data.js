@@ -40,3 +40,20 @@ function crc32(data) {
   for (let i = 0; i < data.length; i++) crc = (crc >>> 8) ^ TABLE[(crc ^ data[i]) & 255];
   return ~crc >>> 0;
 }
+
+// Bytes of seven bits a character, as pack_bytes of nfcore.viewer writes them.
+export function packed(id) {
+  const text = document.getElementById(id).textContent;
+  const data = new Uint8Array(Math.floor((7 * text.length) / 8));
+  let bits = 0;
+  let count = 0;
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    bits = ((bits << 7) | (text.charCodeAt(i) & 127)) & 0x7fff;
+    count += 7;
+    if (count < 8) continue;
+    count -= 8;
+    data[length++] = bits >> count;
+  }
+  return data;
+}

@@ -74,7 +74,9 @@ class Viewer {
   async start() {
     try {
       this.resize();
-      addEventListener("resize", () => this.resize());
+      addEventListener("resize", () => this.resize()); // also where only the device's pixels have changed
+      // A page that is loaded where nobody sees it has no size until it is shown.
+      new ResizeObserver(() => this.resize()).observe(element("stage"));
       this.listen();
       const events = { lost: fail, restored: () => this.restore() };
       this.engine = await this.renderer.start(events);
@@ -159,6 +161,7 @@ class Viewer {
 
   resize() {
     const stage = element("stage").getBoundingClientRect();
+    if (!stage.width || !stage.height) return;
     const margin = this.card.framed ? 24 : 0;
     this.renderer.resize({ width: stage.width - 2 * margin, height: stage.height - 2 * margin });
     this.refresh();

@@ -127,6 +127,23 @@ def test_it_draws_every_pixel_of_the_window(exported, shown, viewport, ratio):
     wait_until(page, "lightField.renderer.gpu.image.width === document.getElementById('picture').width")
 
 
+def test_a_page_that_is_loaded_hidden_fills_its_window_once_it_is_shown(exported, opened, tmp_path):
+    outside = tmp_path / "outside.html"
+    style = "width: 300px; height: 300px; display: none"
+    outside.write_text(f'<!doctype html><iframe src="{exported().page.as_uri()}" style="{style}"></iframe>')
+    page = opened(outside, *SOFTWARE)
+    inside = page.frame_locator("iframe")
+    page.wait_for_timeout(1000)
+    page.evaluate("document.querySelector('iframe').style.display = 'block'")
+    inside.locator("#frame.shown").wait_for(timeout=60_000)
+    for _ in range(200):
+        if inside.locator("#picture").bounding_box()["width"] > 250:
+            break
+        page.wait_for_timeout(50)
+    assert inside.locator("#picture").bounding_box()["width"] > 250
+    page.complaints.clear()
+
+
 def test_a_scene_with_surroundings_keeps_the_sides_of_its_photos(exported, shown):
     page = shown(exported("ndc", psnr=None).page, viewport={"width": 640, "height": 400})
     canvas = page.locator("#picture").bounding_box()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import zlib
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from nfcore import UserError
 from nfcore.io import read_file, read_text, write_atomic
-from nfcore.viewer import read_element
+from nfcore.viewer import read_element, unpack_bytes
 from nfcore_webgl.cells import corners_of_voxels, distances, occupied_cells
 from nfcore_webgl.coding import CodedField
 from nfcore_webgl.header import BlockRecord, Blocks, Header
@@ -58,7 +57,7 @@ class Archive:
         try:
             card = json.loads(read_element(page, "card"))
             header = Header.read(json.dumps(card[HEADER]), name)
-            blocks = {block: base64.b64decode(read_element(page, block), validate=True) for block in _NAMES}
+            blocks = {block: unpack_bytes(read_element(page, block)) for block in _NAMES}
         except (LookupError, TypeError, ValueError):
             raise UserError(f"{name}: not a page of the exporter webgl, or damaged; export it again") from None
         return cls(header, blocks)
@@ -79,7 +78,7 @@ class Archive:
             raise UserError(f"{folder}: not a whole baked field: {error}") from None
 
     def decoded(self, name: str) -> tuple[CodedField, Tensor]:
-        """Return the field, and its occupied voxels (x - 1, y - 1, z - 1) bool; ``name`` is the file's, for errors.
+        """Return the field and its occupied voxels (x - 1, y - 1, z - 1) bool; ``name`` is the file's, for errors.
 
         Raises:
             UserError: a block is damaged.

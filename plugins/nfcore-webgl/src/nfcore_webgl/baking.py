@@ -37,7 +37,7 @@ class Baked:
         archive: what is written.
         voxels: (x - 1, y - 1, z - 1) bool, the occupied ones.
         cells: number of macro cells that may hold something, before those were left out that no view shows.
-        psnr: to the teacher, over rays of views, dB.
+        psnr: to the teacher, in the view where it is least, dB.
         unrounded: the same with all 8 bits.
 
     """
@@ -55,8 +55,8 @@ def bake(model: FittedTeacher, prune: float, psnr: float | None, views: int) -> 
     Args:
         model: the teacher.
         prune: about what the macro cells that are left out may add to a ray.
-        psnr: to the teacher, over rays of views, that is to be kept, dB; None to round nothing. Where 8 bits alone
-            have less, rounding costs another 1.1 dB.
+        psnr: to the teacher, in each of some views, that is to be kept, dB; None to round nothing. Where 8 bits
+            alone have less, rounding costs another 1.1 dB.
         views: number of views next to the reference cameras' that tell what images show.
 
     Raises:
@@ -74,13 +74,13 @@ def bake(model: FittedTeacher, prune: float, psnr: float | None, views: int) -> 
     evaluator = Evaluator(header, field, voxels)
     some = torch.linspace(0, len(cameras) - 1, min(_COMPARED, len(cameras))).long()
     rays = list(some_rays(evaluator, cameras[some], torch.Generator().manual_seed(1)))
-    shown = torch.cat([model.teacher.render(part).rgb.cpu() for part in rays])
+    shown = [model.teacher.render(view).rgb.cpu() for view in rays]
 
     @torch.no_grad()
     def error(tolerance: Tensor) -> float:
-        codes = rounded(field, voxels, tolerance)
-        drawn = torch.cat([evaluator.with_codes(codes).colours(part) for part in rays])
-        return float((drawn - shown).square().mean())
+        coded = evaluator.with_codes(rounded(field, voxels, tolerance))
+        pairs = zip(rays, shown, strict=True)
+        return max(float((coded.colours(view) - right).square().mean()) for view, right in pairs)
 
     exact = torch.zeros_like(field.codes, dtype=torch.int64)
     without = error(exact)

@@ -24,7 +24,7 @@ def any_of(cells: Tensor, side: int) -> Tensor:
 
 
 def voxels_of(cells: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Return (x - 1, y - 1, z - 1) bool: which voxels between ``shape`` vertices are in ``cells`` (X, Y, Z) bool."""
+    """Return (x - 1, y - 1, z - 1) bool: voxels, of ``shape`` vertices, in one of ``cells`` (X, Y, Z) bool."""
     found = cells
     for axis, size in enumerate(shape):
         found = found.index_select(axis, torch.arange(size - 1) // CELL)

@@ -77,12 +77,12 @@ class Blocks(_Part):
     )
     occupied: BlockRecord = Field(
         BlockRecord(),
-        description="A bit for each voxel, x fastest, highest bit first: may anything be there? The corners of those "
-        "with a bit are the stored vertices",
+        description="A bit for each voxel, x fastest, highest bit first: may anything be there? The corners of "
+        "those with a bit are the stored vertices",
     )
     codes: BlockRecord = Field(
         BlockRecord(),
-        description="For density and each value, a byte for each stored vertex: its difference from its prediction",
+        description="For density and each value, a byte for each stored vertex: what its prediction lacks",
     )
 
 

@@ -1,8 +1,9 @@
 """How much images depend on each code: what may be left out, and how far the rest may be rounded.
 
-The sensitivity of a code is its entry of the diagonal of J^T J, where J are the derivatives of all colours with
-respect to all codes. It is estimated without J by random projections: the square of J^T r, for random signs r, has
-that diagonal as its mean (Hutchinson 1990; Bekas, Kokiopoulou and Saad 2007).
+The sensitivity of a code in one view is the root of its entry of the diagonal of J^T J, where J are the
+derivatives of the view's colours with respect to all codes. It is estimated without J by a random projection: the
+square of J^T r, for random signs r, has that diagonal as its mean (Hutchinson 1990; Bekas, Kokiopoulou and Saad
+2007). What counts is the view that depends most on the code: others do not make up for its loss.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from nfcore_webgl.evaluator import Evaluator
 
 #: Samples that are looked at, about; fewer rays of each view where rays have more of them.
 _SAMPLES = 2_500_000
-#: Rays of a view, at least and at most, and rays at once.
-_RAYS, _AT_ONCE = (64, 1600), 4096
+#: Rays of a view, at least and at most.
+_RAYS = 64, 1600
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Importance:
 
     Args:
         cells: (X, Y, Z) the largest weight of a sample in each macro cell, 0 where nothing is seen.
-        codes: (v + 1, 1 + c) root mean square, over colour values of pixels, of a code's derivative: by how much
-            they change if it is changed by one.
+        codes: (v + 1, 1 + c) root mean square, over colour values of the pixels of the view that depends most on
+            a code, of the derivative: by how much they change if it is changed by one.
         depth: how many samples a ray shows that hits anything, in the mean.
 
     """
@@ -46,31 +47,29 @@ def importance(evaluator: Evaluator, cameras: Cameras) -> Importance:
     generator = torch.Generator().manual_seed(0)
     codes = evaluator.codes.float().requires_grad_()
     differentiable = evaluator.with_codes(codes)
-    cells, squares = torch.zeros(evaluator.cells.numel()), torch.zeros_like(codes)
-    shown = hit = colours = 0
+    cells, sensitivity = torch.zeros(evaluator.cells.numel()), torch.zeros_like(codes)
+    shown = hit = 0
     for rays in some_rays(evaluator, cameras, generator):
         samples = differentiable.samples(rays)
         rgb = differentiable.shaded(rays, samples)
         signs = 1.0 - 2.0 * torch.randint(0, 2, rgb.shape, generator=generator)
         (gradient,) = torch.autograd.grad((rgb * signs).sum(), codes)
-        squares += gradient.square()
-        colours += rgb.numel()
+        sensitivity = torch.maximum(sensitivity, gradient.abs() / rgb.numel() ** 0.5)
         weight = samples.weight.detach()
         cells.scatter_reduce_(0, evaluator.cell_index(samples.place), weight, "amax")
         seen = samples.ray[weight > evaluator.header.march.least]
         shown, hit = shown + len(seen), hit + len(seen.unique())
-    sensitivity = (squares / max(1, colours)).sqrt()
-    return Importance(cells.view(evaluator.cells.shape), sensitivity, max(1.0, shown / max(1, hit)))
+    return Importance(cells.view(evaluator.cells.shape), sensitivity.detach(), max(1.0, shown / max(1, hit)))
 
 
 def some_rays(evaluator: Evaluator, cameras: Cameras, generator: torch.Generator) -> Iterator[Rays]:
-    """Yield rays through random pixels of all ``cameras``, so many that they have about 2.5 million samples."""
+    """Yield rays through random pixels of each of ``cameras``, with about 2.5 million samples in all."""
     first = _pixels(cameras[0], _RAYS[0], generator)
     along = max(1.0, len(evaluator.samples(first).ray) / len(first))
     least, most = _RAYS
     count = min(most, max(least, int(_SAMPLES / along / len(cameras))))
     for index in range(len(cameras)):
-        yield from _pixels(cameras[index], count, generator).split(_AT_ONCE)
+        yield _pixels(cameras[index], count, generator)
 
 
 def _pixels(camera: Cameras, count: int, generator: torch.Generator) -> Rays:

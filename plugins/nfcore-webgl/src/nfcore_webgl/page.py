@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from nfcore.viewer import viewer_page
+from nfcore.viewer import pack_bytes, viewer_page
 from nfcore_webgl.archive import HEADER, Archive
 from nfcore_webgl.shaders import fragment_shader, vertex_shader
 
@@ -26,7 +26,7 @@ def build_page(card: Mapping[str, Any], archive: Archive) -> str:
         modules={name: _front(f"{name}.js") for name in _MODULES},
         data={
             **{name: _base64(text.encode()) for name, text in shaders.items()},
-            **{name: _base64(data) for name, data in archive.blocks.items()},
+            **{name: pack_bytes(data) for name, data in archive.blocks.items()},
         },
         about=_ABOUT,
     )

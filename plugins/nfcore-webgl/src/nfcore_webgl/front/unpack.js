@@ -2,7 +2,7 @@
 //
 // The documentation of nfcore describes the format ("The format of a baked field").
 
-import { bytes } from "nfcore/data";
+import { packed } from "nfcore/data";
 
 const CELL = 4; // voxels along a macro cell's side
 const BLOCK = 8; // and along a block's, which is stored with 9 x 9 x 9 vertices
@@ -17,7 +17,7 @@ export async function inflate(id, record) {
   }
   let data;
   try {
-    const stream = new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([packed(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
     data = new Uint8Array(await new Response(stream).arrayBuffer());
   } catch {
     throw new Error(`The page's data block "${id}" is damaged or cut short. ${AGAIN}`);
