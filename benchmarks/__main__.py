@@ -35,6 +35,7 @@ LONG = (
     "snerg",
     "mobilenerf",
     "meshes",
+    "baked_curve",
     "big_captures",
 )
 Row = dict[str, Any]

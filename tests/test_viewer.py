@@ -11,7 +11,15 @@ import torch
 
 from nfcore import Cameras, LightField, OrbitRegion, Scene
 from nfcore.testing import tiny_student
-from nfcore.viewer import camera_region, css_colour, read_element, viewer_card, viewer_page
+from nfcore.viewer import (
+    camera_region,
+    css_colour,
+    pack_bytes,
+    read_element,
+    unpack_bytes,
+    viewer_card,
+    viewer_page,
+)
 
 
 @pytest.fixture
@@ -78,6 +86,25 @@ def test_what_is_put_into_a_page_can_be_read_from_it(student):
     assert '"nfcore/draw":"data:text/javascript' in made
     with pytest.raises(LookupError):
         read_element(made, "weights")
+
+
+@pytest.mark.parametrize("length", [0, 1, 6, 7, 8, 4096])
+def test_packed_bytes_are_those_that_a_page_holds(student, length):
+    data = bytes(7 * i % 256 for i in range(length))
+    text = pack_bytes(data)
+    assert unpack_bytes(read_element(page(student, data={"volume": text}), "volume")) == data
+    assert not set(text) & {"\0", "\r", "<"}, "HTML changes these"
+    assert len(text.encode()) < 1.2 * length + 2
+
+
+def test_damaged_packed_bytes_are_refused():
+    with pytest.raises(ValueError, match="not packed"):
+        unpack_bytes("€")
+
+
+def test_data_with_markup_is_refused(student):
+    with pytest.raises(ValueError, match="volume"):
+        page(student, data={"volume": "</script>"})
 
 
 def test_a_title_can_not_end_the_pages_data(student):
