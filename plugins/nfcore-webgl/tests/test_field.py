@@ -159,9 +159,9 @@ def test_the_sensitivity_of_a_code_is_how_much_pixels_change_with_it():
         codes = field.codes.float()
         codes[row, 1 + channel] += off
         images.append(evaluator.with_codes(codes).images(cameras))
-    change = (images[1] - images[0]).square().mean().sqrt() / 4
-    # The pixels are all of 24 x 16; random signs leave some noise.
-    assert float(found.codes[row, 1 + channel]) == pytest.approx(float(change), rel=0.5)
+    change = (images[1] - images[0]).square().mean((1, 2, 3)).sqrt().amax() / 4
+    # One projection for each view is noisy, and the largest of all codes is one of the lucky ones.
+    assert change / 3 < found.codes[row, 1 + channel] < 3 * change
 
 
 def test_the_code_of_nothing_is_clear_even_where_all_that_is_stored_is_dense():
@@ -239,7 +239,7 @@ def test_data_that_inflates_to_more_than_the_header_says_is_refused(exported):
     with pytest.raises(UserError, match="codes"):
         bomb.decoded("it")
     grid = archive.header.grid.model_copy(update={"shape": (1000, 1000, 1000)})
-    with pytest.raises(UserError, match="vertices"):
+    with pytest.raises(UserError, match="voxels"):
         dataclasses.replace(archive, header=archive.header.model_copy(update={"grid": grid})).decoded("it")
 
 
