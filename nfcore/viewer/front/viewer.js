@@ -161,7 +161,6 @@ class Viewer {
 
   resize() {
     const stage = element("stage").getBoundingClientRect();
-    if (!stage.width || !stage.height) return;
     const margin = this.card.framed ? 24 : 0;
     this.renderer.resize({ width: stage.width - 2 * margin, height: stage.height - 2 * margin });
     this.refresh();
