@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import os
 import signal
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,9 @@ def _end_fork(process: int) -> None:
 
 
 def _keep_new_threads(before: set[threading.Thread]) -> None:
-    _left.extend(set(threading.enumerate()) - before)
+    # Threads of a pool that wait for work are ended by Python itself; a process that keeps its pools is no fault.
+    pooled: Container[object] = getattr(concurrent.futures.thread, "_threads_queues", ())
+    _left.extend(thread for thread in threading.enumerate() if thread not in before and thread not in pooled)
 
 
 def _restore(read: Callable[[], Any], write: Callable[[Any], object], before: Any) -> None:
