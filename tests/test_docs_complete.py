@@ -167,7 +167,7 @@ def test_the_reference_shows_every_command_that_the_command_line_has(reference, 
     text = reference.pages()["reference/commands.md"]
     for group in ([], ["plugins"], ["recipes"]):
         printed = command(*group, "--help", cwd=tmp_path).stdout
-        names = re.findall(r"^│ ([a-z][\w-]*)", printed.partition("Commands")[2], re.MULTILINE)
+        names = re.findall(r"^  ([a-z][\w-]*) ", printed.partition("Commands:")[2], re.MULTILINE)
         assert names, printed
         for name in set(names) - {"plugins", "recipes", "coreml", "make-scene", "pose", "sweep", "view"}:
             assert f"## `{' '.join(['nfcore', *group, name])}`\n" in text
