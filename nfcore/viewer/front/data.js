@@ -11,7 +11,7 @@ export function bytes(id) {
   return data;
 }
 
-// The deflated block `id`, as it was before; `record` says how many bytes it has, and their CRC-32.
+// The block `id`, deflated and packed, as it was before; `record` says how many bytes it has, and their CRC-32.
 export async function inflate(id, record) {
   if (!("DecompressionStream" in globalThis)) {
     throw new Error("This browser is too old to unpack the page's data. Use Chrome or Edge 80, Firefox 113, Safari 16.4, or a later one.");
@@ -19,7 +19,7 @@ export async function inflate(id, record) {
   const again = "Download the page, or export it, again.";
   let data;
   try {
-    const stream = new Blob([bytes(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const stream = new Blob([packed(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
     data = new Uint8Array(await new Response(stream).arrayBuffer());
   } catch {
     throw new Error(`The page's data block "${id}" is damaged or cut short. ${again}`);

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nfcore.viewer import viewer_page
+from nfcore.viewer import pack_bytes, viewer_page
 from nfcore_mobilenerf.page_data import HEADER, Header, Layer, PageData
 
 _FRONT = files("nfcore_mobilenerf") / "front"
@@ -33,7 +33,10 @@ def build_page(card: Mapping[str, Any], data: PageData) -> str:
         {**card, HEADER: data.header.model_dump(mode="json")},
         script=_front("polygons.js"),
         modules={name: _front(f"{name}.js") for name in _MODULES},
-        data={name: base64.b64encode(block).decode() for name, block in (shaders | dict(data.blocks)).items()},
+        data={
+            **{name: base64.b64encode(text).decode() for name, text in shaders.items()},
+            **{name: pack_bytes(block) for name, block in data.blocks.items()},
+        },
         about=_ABOUT,
     )
 

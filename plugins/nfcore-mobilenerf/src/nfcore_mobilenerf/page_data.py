@@ -5,7 +5,6 @@ The documentation describes the format ("The format of a page of polygons").
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore import Scene, UserError
-from nfcore.viewer import read_element
+from nfcore.viewer import read_element, unpack_bytes
 from nfcore_mobilenerf.mesh import Quads
 from nfcore_mobilenerf.polygons import FEATURES, Polygons
 from nfcore_mobilenerf.rasterizer import INSET
@@ -107,7 +106,7 @@ class PageData:
         """
         try:
             header = Header.model_validate(json.loads(read_element(page, "card"))[HEADER])
-            blocks = {block: base64.b64decode(read_element(page, block), validate=True) for block in _BLOCKS}
+            blocks = {block: unpack_bytes(read_element(page, block)) for block in _BLOCKS}
         except (LookupError, TypeError, ValueError, ValidationError):
             raise UserError(
                 f"{name}: not a page of the exporter mobilenerf-page, or damaged; export it again"

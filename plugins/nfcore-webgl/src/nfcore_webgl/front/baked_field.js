@@ -1,8 +1,8 @@
 // The page of a baked field: a fragment shader marches through it, at the screen's own resolution.
 
-import { bytes } from "nfcore/data";
+import { bytes, inflate } from "nfcore/data";
 import { Gpu } from "nfcore/gpu";
-import { arrange, decodeVertices, inflate, occupiedBits } from "nfcore/unpack";
+import { arrange, decodeVertices, occupiedBits } from "nfcore/unpack";
 import { readCard, view } from "nfcore/viewer";
 
 // Shares of the screen's resolution that are used while the camera moves.

@@ -1,43 +1,11 @@
-// The page's data: inflated, checked, and turned into the textures that the fragment shader reads.
+// The page's data turned into the textures that the fragment shader reads.
 //
-// The documentation of nfcore describes the format ("The format of a baked field").
-
-import { packed } from "nfcore/data";
+// The documentation of nfcore describes the format ("The files of a baked field").
 
 const CELL = 4; // voxels along a macro cell's side
 const BLOCK = 8; // and along a block's, which is stored with 9 x 9 x 9 vertices
 const DENSE_BYTES = 64 * 2 ** 20; // of textures: a box of more than that is stored in blocks
 const NO_BLOCK = 255;
-const AGAIN = "Download the page, or export it, again.";
-
-// Inflate the block `id` and compare it with its record in the header.
-export async function inflate(id, record) {
-  if (!("DecompressionStream" in globalThis)) {
-    throw new Error("This browser is too old to unpack the page's data. Use Chrome or Edge 80, Firefox 113, Safari 16.4, or a later one.");
-  }
-  let data;
-  try {
-    const stream = new Blob([packed(id)]).stream().pipeThrough(new DecompressionStream("deflate"));
-    data = new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch {
-    throw new Error(`The page's data block "${id}" is damaged or cut short. ${AGAIN}`);
-  }
-  if (data.length !== record.bytes || crc32(data) !== record.crc32) {
-    throw new Error(`The page's data block "${id}" is not the one that was exported. ${AGAIN}`);
-  }
-  return data;
-}
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
-  return n;
-});
-
-function crc32(data) {
-  let crc = ~0;
-  for (let i = 0; i < data.length; i++) crc = (crc >>> 8) ^ TABLE[(crc ^ data[i]) & 255];
-  return ~crc >>> 0;
-}
 
 // How the vertices are stored in textures: a box of the grid, or an atlas of blocks. `most` is a texture's greatest side.
 export function arrange(header, distances, most) {
