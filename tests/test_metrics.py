@@ -129,7 +129,7 @@ def test_without_its_weights_lpips_is_left_out_and_one_line_says_why(monkeypatch
     notes: list[str] = []
     metrics._perceptual_network.cache_clear()
     monkeypatch.setattr(metrics, "_torchmetrics", lambda module: SimpleNamespace(**{PERCEPTUAL: unreachable}))
-    assert set(metrics.available(notes.append)) == {"psnr", "ssim", "ssim_mobiler2l"}
+    assert set(metrics.available(notes.append)) == {"psnr", "psnr_cc", "ssim", "ssim_mobiler2l"}
     (note,) = notes
     assert note == (
         "not measured: LPIPS: AlexNet's weights can't be loaded: URLError: <urlopen error name resolution failed>"

@@ -33,7 +33,7 @@ SUMMARY = {
     *(
         f"{scored}.{metric}"
         for scored in ("teacher.test", "student.distilled", "student.test")
-        for metric in ("psnr", "ssim", "ssim_mobiler2l")
+        for metric in ("psnr", "psnr_cc", "ssim", "ssim_mobiler2l")
     ),
     "student.finetuning_kept",
     "student.finetuning_best_step",

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from nfcore.errors import NfcoreError
 from nfcore.plugin.isolation import reason
+from nfcore.scene.colour_correction import ColourCorrection
 
 #: A function of images (n, 3, h, w) and truth of the same shape, both in [0, 1], and of the pixels to ignore,
 #: (n, h, w) bool or None. It returns one value per image, (n,).
@@ -47,6 +48,42 @@ def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
     ratio = _torchmetrics("functional.image").peak_signal_noise_ratio
     value: Tensor = ratio(images, truth, data_range=(0.0, 1.0), dim=(1, 2, 3), reduction="none")
     return value.clamp(max=EQUAL)
+
+
+def psnr_cc(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
+    """Return the colour-corrected PSNR of each image in dB, (n,): without exposure and white balance of its photo.
+
+    A novel view has no photo whose exposure it could show. NeRF in the Wild (Martin-Brualla et al. 2021, section
+    5) fits the appearance of a test photo to its left half and scores the right half; here each half is scored
+    with the gain and offset per channel of the other. Less than PSNR where there is nothing to correct.
+
+    Args:
+        images: (n, 3, h, w) in [0, 1].
+        truth: the same shape.
+        ignored: (n, h, w) bool, pixels that do not count, or None.
+
+    >>> truth = torch.rand(1, 3, 16, 16)
+    >>> bool(psnr_cc(0.7 * truth, truth) > psnr(0.7 * truth, truth) + 10)
+    True
+
+    """
+    shown, colours = (image.permute(0, 2, 3, 1) for image in (images, truth))
+    weights = torch.ones_like(shown[..., :1]) if ignored is None else (~ignored[..., None]).to(shown)
+    left = slice(0, shown.shape[2] // 2)
+    right = slice(left.stop, None)
+
+    def half(values: Tensor, side: slice) -> Tensor:
+        return values[:, :, side].flatten(1, 2)
+
+    total = torch.zeros_like(weights[:, 0, 0, 0])
+    for fitted, scored in ((left, right), (right, left)):
+        correction = ColourCorrection.least_squares(
+            half(shown, fitted), half(colours, fitted), half(weights, fitted)
+        )
+        corrected = correction.applied(half(shown, scored)).clamp(0, 1)
+        total += ((corrected - half(colours, scored)).square() * half(weights, scored)).sum((1, 2))
+    errors = total / (3 * weights.sum((1, 2, 3)))
+    return (-10 * errors.log10()).clamp(max=EQUAL)
 
 
 def ssim(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
@@ -177,7 +214,7 @@ def available(note: Callable[[str], None]) -> dict[str, Metric]:
         note: called with one line that says why LPIPS is missing, if it is.
 
     """
-    metrics: dict[str, Metric] = {"psnr": psnr, "ssim": ssim, "ssim_mobiler2l": ssim_mobiler2l}
+    metrics: dict[str, Metric] = {"psnr": psnr, "ssim": ssim, "ssim_mobiler2l": ssim_mobiler2l, "psnr_cc": psnr_cc}
     try:
         _perceptual_network()
     except NfcoreError as error:

@@ -79,15 +79,15 @@ def distill(
     recorder = HistoryReporter(reporter)
     with closing(_pseudo_views(student, teacher, source, config, seed, scratch, recorder, pixel)) as views:
         views.prepare(0)
-        photos = _photo_mixing(source, config, views.images.device) if config.photos else None
+        photos = _photo_mixing(source, teacher, config, views.images.device) if config.photos else None
         if photos and loss.uses_geometry:
             photos = replace(photos, views=photos.views.with_geometry(teacher))
         train(student, views, loss, config, seed, recorder, photos)
     return recorder.history
 
 
-def _photo_mixing(source: RaySource, config: DistillConfig, device: torch.device) -> PhotoMixing:
-    photos, _ = split_photos(source, device)
+def _photo_mixing(source: RaySource, teacher: Teacher, config: DistillConfig, device: torch.device) -> PhotoMixing:
+    photos, _ = split_photos(source, device, teacher)
     return PhotoMixing(photos, config.photos, 1 - config.photos_from)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from nfcore.config.schema import FinetuneConfig
 from nfcore.errors import UserError
 from nfcore.evaluation.metrics import psnr
-from nfcore.interfaces import Loss, RaySource
+from nfcore.interfaces import Loss, RaySource, Teacher
 from nfcore.interfaces.boundaries import check_source
 from nfcore.interfaces.loss import USES_GEOMETRY
 from nfcore.interfaces.reporting import Reporter
@@ -50,6 +50,7 @@ def finetune(
     source: RaySource,
     config: FinetuneConfig,
     *,
+    teacher: Teacher | None = None,
     loss: Loss | None = None,
     seed: int = 0,
     reporter: Reporter | None = None,
@@ -63,6 +64,7 @@ def finetune(
         student: the distilled student; changed in place.
         source: the scene.
         config: how it is trained.
+        teacher: the student's. If exposures differ, photos are brought to the one that it shows; None leaves them.
         loss: what is minimised; by default the installed one that ``config.loss`` names.
         seed: seed of all random numbers.
         reporter: receives the progress.
@@ -77,7 +79,7 @@ def finetune(
     if loss.uses_geometry:
         raise UserError(f"finetune.loss: {named(loss)} {USES_GEOMETRY}")
     recorder = HistoryReporter(reporter)
-    training, validation = split_photos(source, device_of(student))
+    training, validation = split_photos(source, device_of(student), teacher)
 
     def score(candidate: LightField) -> float:
         return evaluate(candidate, validation, metrics={"psnr": psnr}).mean["psnr"]

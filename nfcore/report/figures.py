@@ -22,7 +22,12 @@ ABOUT: Mapping[str, str] = {
     "render": "renders a comparison and an orbit",
     "export": "writes what was learned for its targets and compares the files with torch",
 }
-_METRICS = {"psnr": ("PSNR, dB", ".2f"), "ssim": ("SSIM", ".4f"), "lpips": ("LPIPS", ".4f")}
+_METRICS = {
+    "psnr": ("PSNR, dB", ".2f"),
+    "psnr_cc": ("PSNR, colour-corrected, dB", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "lpips": ("LPIPS", ".4f"),
+}
 _SCORED = {
     "teacher.test": "Teacher",
     "student.distilled": "Student, distilled",

@@ -112,6 +112,7 @@ def finetune(artifacts: Artifacts, reporter: Reporter) -> Figures:
         student,
         artifacts.source,
         config,
+        teacher=artifacts.teacher,
         loss=build_loss(config, artifacts.components),
         seed=artifacts.config.seed,
         reporter=reporter,

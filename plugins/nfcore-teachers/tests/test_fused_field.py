@@ -100,7 +100,7 @@ def test_kernels_have_the_gradients_of_autograd(scene, teacher, values, hidden, 
 
     rows, row = field.grid.table.shape
     gradients, touched = np.zeros((threads, rows * row), np.float32), np.zeros((threads, rows), np.uint8)
-    pixels = Pixels(rays, colours, alpha)
+    pixels = Pixels(rays, colours, torch.zeros(len(rays), dtype=torch.long), alpha)
     found, samples = field.fused().differentiate(pixels, jitter, 0.3, gradients, touched)
     table = torch.from_numpy(gradients.sum(0)).view(rows, row)
     table[0] = 0

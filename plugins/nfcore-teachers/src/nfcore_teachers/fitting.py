@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from nfcore import Budget, Cameras, NfcoreError, Reporter, Teacher, Views
+from nfcore import Budget, Cameras, NfcoreError, Reporter, Views
 from nfcore.io import State
+from nfcore_teachers.exposures import Exposures
 from nfcore_teachers.pixels import PixelBatches, Pixels
 
 #: Steps between reports, memory of the reported error, and the longer side of a preview in pixels.
@@ -24,7 +26,7 @@ class Fit(ABC):
     """One fit of one teacher to photos: everything that changes from step to step.
 
     Args:
-        teacher: what is fitted, on the device that it is fitted on.
+        teacher: what is fitted, on the device that it is fitted on; its options are ``PhotoOptions``.
         views: the photos.
         budget: steps, seconds and seed.
         generator: seeded with the budget's seed; draws everything random.
@@ -41,7 +43,7 @@ class Fit(ABC):
 
     def __init__(
         self,
-        teacher: Teacher,
+        teacher: Any,
         views: Views,
         budget: Budget,
         generator: torch.Generator,
@@ -53,6 +55,8 @@ class Fit(ABC):
         self.generator = generator
         self.device = next(teacher.parameters()).device
         self.pixels = PixelBatches(views, pixels, generator, self.device, block, threads)
+        wanted = teacher.options.per_photo_exposure
+        self.exposures = Exposures(self.pixels.views, teacher.scene.background, wanted)
         self.error: float | None = None
 
     @abstractmethod
@@ -82,6 +86,8 @@ class Fit(ABC):
         clock = self.budget.clock(spent)
         reporter.start(self.budget.steps)
         while (progress := clock.progress(step)) < 1:
+            if self.exposures.due(progress):
+                self.exposures.estimate(self.teacher)
             try:
                 error = self.step(step, progress)
             except DivergedError as diverged:
@@ -99,8 +105,8 @@ class Fit(ABC):
         self.teacher.zero_grad(set_to_none=True)
 
     def draw(self, n: int) -> Pixels:
-        """Return the next ``n`` pixels on the teacher's device."""
-        return self.pixels.draw(n)
+        """Return the next ``n`` pixels on the teacher's device, without their photos' exposure."""
+        return self.exposures.removed(self.pixels.draw(n))
 
     def random(self, *shape: int) -> Tensor:
         """Return random numbers in [0, 1), drawn on the CPU so that they are the same on every device."""
@@ -147,6 +153,7 @@ class Fit(ABC):
             "optimizer": self.optimizer.state_dict()["state"],
             "generator": self.generator.get_state(),
             "pixels": self.pixels.state(),
+            "exposures": self.exposures.state(),
             "error": self.error,
             "particulars": self.particulars(),
         }
@@ -161,5 +168,6 @@ class Fit(ABC):
         self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": groups})
         self.generator.set_state(state["generator"].cpu())
         self.pixels.restore(state["pixels"])
+        self.exposures.restore(state["exposures"])
         self.error = state["error"]
         return state["step"], state["spent"]

@@ -9,7 +9,17 @@ from pydantic import Field
 import nfcore
 
 
-class MarchedOptions(nfcore.Options):
+class PhotoOptions(nfcore.Options):
+    """Options of all fields that are fitted to photos ray by ray."""
+
+    per_photo_exposure: bool | None = Field(
+        None,
+        description="Whether exposure and white balance are estimated for each photo, and the scene gets their "
+        "mean. None: if they differ between photos",
+    )
+
+
+class MarchedOptions(PhotoOptions):
     """Options of fields that are fitted by marching rays through an occupancy grid."""
 
     prune_threshold: float = Field(
@@ -62,7 +72,7 @@ class VoxelOptions(MarchedOptions):
     value_smoothness: float = Field(0.01, ge=0, description="The same for their values")
 
 
-class SampledOptions(nfcore.Options):
+class SampledOptions(PhotoOptions):
     """Options of networks that are asked for the same number of samples on every ray."""
 
     depth: int = Field(8, ge=1, le=32, description="Hidden layers of each network")

@@ -25,18 +25,21 @@ class Pixels(NamedTuple):
     Args:
         rays: (n, 3) through their centres.
         colours: (n, 3) RGB in [0, 1].
+        photos: (n,) int64, the photo that each is of.
         alpha: (n,) in [0, 1], or None where the photos have none.
 
     """
 
     rays: Rays
     colours: Tensor
+    photos: Tensor
     alpha: Tensor | None
 
     def part(self, start: int, n: int) -> Pixels:
         """Return ``n`` of them, from ``start`` on."""
         some = slice(start, start + n)
-        return Pixels(self.rays[some], self.colours[some], None if self.alpha is None else self.alpha[some])
+        alpha = None if self.alpha is None else self.alpha[some]
+        return Pixels(self.rays[some], self.colours[some], self.photos[some], alpha)
 
     @classmethod
     def joined(cls, parts: list[Pixels]) -> Pixels:
@@ -138,7 +141,8 @@ class PixelBatches:
 
     def _read(self, pixels: Tensor) -> Pixels:
         rays = self.views.cameras.pixel_rays(pixels)
-        return Pixels(rays, self.views.pixels(pixels), self.views.pixel_alpha(pixels))
+        photos = pixels.div(self.views.images.shape[1:3].numel(), rounding_mode="floor")
+        return Pixels(rays, self.views.pixels(pixels), photos, self.views.pixel_alpha(pixels))
 
     def state(self) -> dict[str, int]:
         """Return where the batches are; the generator's own state is its owner's to save."""

@@ -48,8 +48,9 @@ class SampledFit(Fit):
 
     def step(self, step: int, progress: float) -> float:
         """Take one step: squared errors of the coarse and of the fine view (NeRF, equation 6)."""
-        rays, colours, _ = self.draw(self.rays)
-        coarse, fine = (F.mse_loss(seen.rgb, colours) for seen in self.teacher.see(rays, self.random))
+        pixels = self.draw(self.rays)
+        views = self.teacher.see(pixels.rays, self.random)
+        coarse, fine = (F.mse_loss(seen.rgb, pixels.colours) for seen in views)
         rate = self.rate * self.final_rate**progress * min(1.0, (step + 1) / WARM_UP_STEPS)
         self.descend(fine + self.teacher.coarse_weight * coarse, [rate])
         return fine.item()
