@@ -55,9 +55,12 @@ def forward_frame(poses: Tensor) -> Tensor:
     return _square(mean[0]).inverse()
 
 
-def upright_frame(poses: Tensor) -> Tensor:
-    """Return the (4, 4) transform that moves the point that ``poses`` (n, 3, 4) look at to the origin, +z up."""
-    up = upright(poses)
+def upright_frame(poses: Tensor, *, upside_down: bool = False) -> Tensor:
+    """Return the (4, 4) transform that moves the point that ``poses`` (n, 3, 4) look at to the origin, +z up.
+
+    With ``upside_down``, what the poses say is up becomes -z.
+    """
+    up = -upright(poses) if upside_down else upright(poses)
     # The x axis is the first camera's, levelled, so that the frame does not depend on rounding.
     right = poses[0, :, 0] - (poses[0, :, 0] @ up) * up
     if right.norm() < 1e-3:

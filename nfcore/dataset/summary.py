@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.orbits import nearest_point_to_axes
-from nfcore.geometry.uprightness import rolls, upright
+from nfcore.geometry.uprightness import is_up_open, rolls, upright
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
@@ -96,6 +96,11 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
     if not scene.forward_facing:
         found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
         found.append(_named(train, _upside_down(cameras), "are held upside down, unlike others"))
+        if is_up_open(cameras.poses):
+            found.append(
+                "all photos lie on their side and are level with what they show, so up may be down: if the orbit "
+                "is upside down, --set scene.upside_down=true"
+            )
         depth = _centre_depth(cameras, scene)
         found.append(
             _named(train, (depth < scene.near) | (depth > scene.far), "have the box outside of near to far")

@@ -14,6 +14,8 @@ _CLEARLY = 0.5
 _PAIRS = 400
 #: Mean squared sine of the rolls from which mixtures of upright photos and such on their side are tried too.
 _SLOPPY = 0.02
+#: Mean sine of the cameras' elevations from which these say which end is up.
+_ELEVATED = 0.02
 #: How much looking along a direction counts against it, next to the rolls' error.
 _STEEP = 0.03
 
@@ -24,8 +26,9 @@ def upright(poses: Tensor) -> Tensor:
     Photos are held upright or lie on their side (a phone held upright stores them so), so each camera's x axis or
     its y axis is level: up is orthogonal to it. It is found as the direction for which the photos' rolls are
     nearest to quarter turns. If some photos are upright, they say which end is up; if all lie on their side,
-    cameras are above what they look at. Cameras that all point the same way, as in forward-facing captures, leave
-    it open: then it is the mean of their y axes.
+    cameras are above what they look at, or if they are level, it is the end nearer to +z, as most programs write
+    it. Cameras that all point the same way, as in forward-facing captures, leave it open: then it is the mean of
+    their y axes.
 
     >>> eye = torch.eye(3)
     >>> upright(torch.stack([torch.cat([eye, torch.zeros(3, 1)], 1)] * 3))
@@ -86,10 +89,25 @@ def _normals_of_pairs(axes: Tensor) -> Tensor:
     return chosen
 
 
+def is_up_open(poses: Tensor) -> bool:
+    """Whether nothing tells up from down: all photos (n, 3, 4) lie on their side and cameras are level."""
+    axes = F.normalize(poses[:, :, :3].double(), dim=1)
+    up = _level(axes)
+    return up is not None and _evidence(up, axes) is None
+
+
 def _sign(up: Tensor, poses: Tensor) -> float:
-    """Return 1 or -1: the sign of ``up`` by upright photos or, if there are none, by the cameras' height."""
+    """Return 1 or -1: the sign of ``up`` by the evidence, or else by the z axis."""
+    evidence = _evidence(up, poses)
+    return 1.0 if (float(up[2]) if evidence is None else evidence) >= 0 else -1.0
+
+
+def _evidence(up: Tensor, poses: Tensor) -> float | None:
+    """Return a number with the sign of ``up`` by upright photos or, if there are none, by the cameras' height."""
     right, above = poses[:, :, 0] @ up, poses[:, :, 1] @ up
     held = above[above.abs() > right.abs()]
+    if len(held) > 0.1 * len(poses):
+        return float(held.sum())
     # Cameras look down on things more often than up at them.
-    says = held.sum() if len(held) > 0.1 * len(poses) else (poses[:, :, 2] @ up).sum()
-    return 1.0 if float(says) >= 0 else -1.0
+    elevation = float((poses[:, :, 2] @ up).mean())
+    return elevation if abs(elevation) > _ELEVATED else None

@@ -12,8 +12,9 @@ from PIL import Image
 from torch.nn import functional as F
 
 from nfcore import Cameras, OrbitRegion
-from nfcore.dataset import misread, outer_box
+from nfcore.dataset import misread, outer_box, upright_frame
 from nfcore.geometry import hull_box, look_at, upright
+from nfcore.geometry.uprightness import is_up_open
 from nfcore_scenes.blender import Blender
 from nfcore_scenes.blender_writer import write_blender
 from nfcore_scenes.procedural import Procedural
@@ -52,6 +53,23 @@ def test_up_is_found_if_some_photos_lie_on_their_side(elevation):
     poses = orbit(12, elevation)
     mixed = torch.where(torch.arange(12)[:, None, None] % 3 == 0, on_their_side(poses), poses)
     assert upright(mixed) @ UP > 0.99
+
+
+def test_up_is_the_end_nearer_to_z_if_all_photos_lie_on_their_side_and_are_level():
+    poses = on_their_side(orbit(12, 0.0))
+    torch.testing.assert_close(upright(poses), UP, atol=1e-4, rtol=0)
+    (half_turn,) = torch.tensor([[[1.0, 0, 0], [0, -1, 0], [0, 0, -1]]])
+    torch.testing.assert_close(upright(half_turn @ poses), UP, atol=1e-4, rtol=0)
+
+
+def test_a_level_capture_on_its_side_is_told_and_can_be_turned_upside_down():
+    poses = on_their_side(orbit(12, 0.0))
+    assert is_up_open(poses)
+    assert not is_up_open(on_their_side(orbit(12, 0.3)))
+    assert not is_up_open(orbit(12, 0.0))
+    frame, turned = upright_frame(poses), upright_frame(poses, upside_down=True)
+    torch.testing.assert_close(frame[2, :3], UP, atol=1e-4, rtol=0)
+    torch.testing.assert_close(turned[2, :3], -UP, atol=1e-4, rtol=0)
 
 
 def test_novel_cameras_of_photos_on_their_side_go_round_horizontally():

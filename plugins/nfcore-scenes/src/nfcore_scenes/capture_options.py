@@ -39,6 +39,9 @@ class CaptureOptions(nfcore.Options):
     forward_facing: bool | None = Field(
         None, description="Whether all cameras look the same way; by default detected from the poses"
     )
+    upside_down: bool = Field(
+        False, description="Turn the world upside down; only where it is turned upright, as COLMAP's is"
+    )
     near: float | None = Field(
         None, gt=0, description="Depth of the nearest surface, units of the scene as read; by default estimated"
     )

@@ -38,7 +38,7 @@ class CaptureSource(nfcore.RaySource):
         recording = _without_ignored(self.read().without_repetitions())
         if not recording.photos:
             raise UserError(f"{recording.where}: none of its photos can be read")
-        self._world = world_of(recording, options.forward_facing, options.near)
+        self._world = world_of(recording, options)
         splits, notes = divided(self._world.recording, options)
         self._capture = Capture(splits, image_size, options)
         said = misread(recording.poses)

@@ -18,6 +18,7 @@ from nfcore.dataset import (
     looks_forward,
     upright_frame,
 )
+from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.recording import Recording
 
 #: Depths of at least so many points are a depth range.
@@ -52,21 +53,15 @@ class World:
         return None if self.depths is None else self.depths.near / NEAR_ROOM
 
 
-def world_of(recording: Recording, forward_facing: bool | None, nearest: float | None) -> World:
-    """Return the recording in its world.
-
-    Args:
-        recording: as the files have it.
-        forward_facing: whether all cameras look the same way; None to find it out.
-        nearest: depth of the nearest surface as the user says, scene units; None to find it out.
-
-    """
+def world_of(recording: Recording, options: CaptureOptions) -> World:
+    """Return the recording, as the files have it, in its world; ``options`` say what is not to be found out."""
+    forward_facing = options.forward_facing
     eyes = recording.poses[:, :, 3]
     middle = eyes.mean(0)
     # All is computed around the cameras, in float64.
     local = recording.moved(_translation(-middle))
     depths = recording.depths or _seen_depths(local)
-    known = depths.near / NEAR_ROOM if depths is not None else nearest
+    known = depths.near / NEAR_ROOM if depths is not None else options.near
     if forward_facing is None:
         forward_facing = (
             looks_forward(local.poses, known) if known is not None else _forward_without_depths(local.poses)
@@ -74,7 +69,7 @@ def world_of(recording: Recording, forward_facing: bool | None, nearest: float |
     if forward_facing:
         return World(local.moved(forward_frame(local.poses)), True, depths)
     if not recording.keeps_world:
-        return World(local.moved(upright_frame(local.poses)), False, depths)
+        return World(local.moved(upright_frame(local.poses, upside_down=options.upside_down)), False, depths)
     spread = float((eyes - middle).norm(dim=1).max())
     if float(middle.norm()) > _FAR_ORIGIN * max(spread, 1e-12):
         x, y, z = (f"{value:.3f}" for value in middle.tolist())
@@ -117,7 +112,7 @@ def _visible_depths(recording: Recording) -> Tensor:
         x, y, z = ((points - photo.pose[:, 3]) @ photo.pose[:, :3]).unbind(1)
         ahead = z < 0
         right, up = photo.lens.width / 2, photo.lens.height / 2
-        camera = photo.lens.camera
-        u, v = camera.focal_length_x * x / -z.clamp_max(-1e-9), camera.focal_length_y * y / -z.clamp_max(-1e-9)
+        fx, fy, *_ = photo.lens.focus
+        u, v = fx * x / -z.clamp_max(-1e-9), fy * y / -z.clamp_max(-1e-9)
         found.append(-z[ahead & (u.abs() < right) & (v.abs() < up)])
     return torch.cat(found)
