@@ -40,6 +40,15 @@ def show(**options: bool) -> None:
         reporter.step(200, psnr=25.0)
 
 
+def test_a_console_within_a_quiet_one_is_quiet(capsys):
+    """A ray source that poses photos shows its progress, but not in a quiet run."""
+    with Console(quiet=True):
+        show()
+    assert capsys.readouterr().err == ""
+    show()
+    assert "distill" in capsys.readouterr().err
+
+
 @pytest.fixture
 def environment(monkeypatch):
     """Set what says which terminal this is, and nothing of the one that the tests themselves run in."""

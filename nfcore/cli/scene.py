@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nfcore.cli import completion
 from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.errors import UserError
+from nfcore.errors import NfcoreError, UserError
 from nfcore.plugin.installed import plugins
+
+if TYPE_CHECKING:
+    from nfcore.interfaces import RaySource
+
+#: Relative difference of the focal lengths of one lens in two files.
+_SAME_LENS = 1e-3
 
 
 def add_to(app: typer.Typer) -> None:
@@ -54,7 +60,11 @@ def scene(
     reader = choice.pop("name")
     source = plugins().build("ray_source", reader, choice, image_size)
     summary = summarise(source, reader)
-    others = [name for name in readers(Path(which).expanduser(), plugins()) if name != reader]
+    others = [
+        name
+        for name in readers(Path(which).expanduser(), plugins())
+        if name != reader and not _shows_the_same(name, choice, source)
+    ]
     if others:
         summary["warnings"].append(f"it is read as {reader}; choose {' or '.join(f'{o}:{which}' for o in others)}")
     if picture is not None:
@@ -66,6 +76,19 @@ def scene(
         print_json(summary)
     else:
         _print(summary)
+
+
+def _shows_the_same(reader: str, choice: dict[str, Any], source: RaySource) -> bool:
+    """Whether another ``reader`` finds the photos and lenses of ``source``: two layouts of one data set."""
+    try:
+        other = plugins().build("ray_source", reader, {"path": choice["path"]}, source.image_size)
+    except NfcoreError:
+        return False
+    one, two = source.views("train"), other.views("train")
+    names = [[Path(name).name for name in views.names] for views in (one, two)]
+    if names[0] != names[1] or one.images.shape != two.images.shape:
+        return False
+    return bool(((one.cameras.intrinsics / two.cameras.intrinsics - 1).abs() < _SAME_LENS).all())
 
 
 def _print(summary: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _LINE_SECONDS = 10.0
 # Figures for metrics.jsonl and plots that would be noise in the display.
 _FOR_FILES = ("loss", "lr")
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
 class _Rate(ProgressColumn):
@@ -68,7 +70,7 @@ class Console:
     """Shows the progress of stages on standard error, so that results on standard output can be piped.
 
     Args:
-        quiet: show nothing at all.
+        quiet: show nothing at all; a console within a quiet one is quiet too, such as that of a ray source.
         pictures: show previews too, if the terminal is known to support them.
 
     Raises:
@@ -81,6 +83,8 @@ class Console:
     """
 
     def __init__(self, *, quiet: bool = False, pictures: bool = True) -> None:
+        quiet = quiet or _QUIET.get()
+        self.quiet = quiet
         self.rich = RichConsole(stderr=True, quiet=quiet, highlight=False)
         self.live = self.rich.is_terminal and not quiet
         # rich can be told that a file is a terminal, for colours; but a file can't show pictures.
@@ -104,6 +108,7 @@ class Console:
         self.first, self.counted = -1, 0.0
 
     def __enter__(self) -> Console:
+        self.outer = _QUIET.set(self.quiet)
         self.progress.start()
         return self
 
@@ -111,6 +116,7 @@ class Console:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.stop()
+        _QUIET.reset(self.outer)
 
     def start(self, stage: str, total: int, unit: str) -> None:
         """Start to show ``stage``, which has ``total`` steps, or views, as ``unit`` says."""

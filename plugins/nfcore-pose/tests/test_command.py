@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 
@@ -28,7 +29,7 @@ def nfcore_pose(monkeypatch, tmp_path, capfd):
     return run
 
 
-def test_the_data_set_comes_with_a_report_and_a_picture(room, nfcore_pose, tmp_path):
+def test_the_data_set_comes_with_a_report_and_a_picture(room, nfcore_pose, tmp_path, monkeypatch, capfd):
     code, out, _ = nfcore_pose(room, "out")
     assert code == 0
     assert "7 of 7 photos" in out
@@ -37,6 +38,16 @@ def test_the_data_set_comes_with_a_report_and_a_picture(room, nfcore_pose, tmp_p
     }
     code, out, _ = nfcore_pose(room, "out", "--json")  # the same again: up to date
     assert (code, json.loads(out)["registered"]) == (0, 7)
+    summary = summarised("out", monkeypatch, capfd)
+    assert not any("transforms" in warning for warning in summary["warnings"])  # one data set in two forms
+
+
+def summarised(folder, monkeypatch, capfd):
+    """What ``nfcore scene`` says of a folder."""
+    monkeypatch.setattr("sys.argv", ["nfcore", "scene", folder, "--json"])
+    with contextlib.suppress(SystemExit):
+        main()
+    return json.loads(capfd.readouterr().out)
 
 
 def test_a_photo_without_a_pose_is_named_with_advice(nfcore_pose, tmp_path):
