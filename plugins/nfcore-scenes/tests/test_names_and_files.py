@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import unicodedata
 
 import numpy as np
@@ -186,6 +187,14 @@ def test_names_with_spaces_and_sub_folders_of_a_text_model_are_read(mine):
         text = text.replace(f"{index:04d}.png", name)
     file.write_text(text)
     assert "cam 1/my photo 3.png" in names_of(open_colmap(folder))
+
+
+def test_a_second_model_is_named_unless_one_is_chosen(mine):
+    folder = mine("text")
+    shutil.copytree(folder / "sparse" / "0", folder / "sparse" / "1")
+    (note,) = open_colmap(folder).notes
+    assert "sparse/1" in note
+    assert not open_colmap(folder, model="sparse/1").notes
 
 
 def test_a_model_without_points_or_tracks_has_bounds_from_its_cameras(mine):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from nfcore import UserError
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.capture_source import CaptureSource
 from nfcore_scenes.colmap_files import Model, Registered, read_model
+from nfcore_scenes.colmap_records import read_images
 from nfcore_scenes.frames import MaskUse
 from nfcore_scenes.photo_finder import PhotoFinder, normal_path
 from nfcore_scenes.photo_folders import PhotoFolder, best_folder
@@ -73,6 +75,7 @@ class Colmap(CaptureSource):
             f"{counted(unposed, model.photos)} of the model have no finite pose and are left out"
             if unposed
             else "",
+            *([] if options.model else _other_models(folder, options.path)),
             "" if len(model.points) else "the model has no points: bounds are estimated from the cameras",
         )
         return Recording(
@@ -102,6 +105,17 @@ def _mask(masks: PhotoFinder, photo: Registered) -> Path | None:
     """Return the mask of a photo: a.jpg.png, as COLMAP names it, or a.png."""
     where = f"{masks.folder}: mask"
     return masks.find(f"{photo.name}.png", where) or masks.find(photo.name, where)
+
+
+def _other_models(folder: Path, path: Path) -> Iterator[str]:
+    """Yield a sentence for each model next to the one in ``folder``: photos that fall apart have several."""
+    if not folder.name.isdecimal():
+        return
+    for other in sorted(folder.parent.iterdir()):
+        files = [other / f"images{suffix}" for suffix in (".bin", ".txt") if (other / f"images{suffix}").is_file()]
+        if other.name.isdecimal() and other != folder and files:
+            name, photos = other.relative_to(path).as_posix(), len(read_images(files[0]))
+            yield f"{name} is another model, of {photos} photos, and is not read: model={name} chooses it"
 
 
 def _model_folder(options: Colmap.Options) -> Path:
