@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nfcore import UserError
 from nfcore.io import atomic_path, write_json
 from nfcore_scenes.blender_writer import picture
-from nfcore_scenes.colmap_library import pycolmap
+from nfcore_scenes.colmap_library import pycolmap_for
 from nfcore_scenes.photo_shoot import Shoot
+
+if TYPE_CHECKING:
+    import pycolmap
 
 #: From OpenGL's axes to COLMAP's: y down, z forwards.
 _FLIP = np.array([1.0, -1.0, -1.0])
@@ -93,7 +97,8 @@ def _write(shoot: Shoot, folder: Path, write_poses: Callable[[Path], None]) -> N
 
 def _reconstruction(shoot: Shoot) -> pycolmap.Reconstruction:
     """Return the shoot as an exact COLMAP reconstruction."""
-    reconstruction = pycolmap.Reconstruction()
+    pycolmap = pycolmap_for("a new COLMAP model")
+    reconstruction: pycolmap.Reconstruction = pycolmap.Reconstruction()
     camera = shoot.lens.camera
     camera.camera_id = 1
     reconstruction.add_camera_with_trivial_rig(camera)
@@ -117,13 +122,7 @@ def _reconstruction(shoot: Shoot) -> pycolmap.Reconstruction:
 
 def _optics(shoot: Shoot) -> dict[str, object]:
     lens = shoot.lens
-    camera = lens.camera
-    focus = {
-        "fl_x": camera.focal_length_x,
-        "fl_y": camera.focal_length_y,
-        "cx": camera.principal_point_x,
-        "cy": camera.principal_point_y,
-    }
+    focus = dict(zip(("fl_x", "fl_y", "cx", "cy"), lens.focus, strict=True))
     names = {
         "SIMPLE_PINHOLE": (),
         "PINHOLE": (),
@@ -134,8 +133,7 @@ def _optics(shoot: Shoot) -> dict[str, object]:
     }
     if lens.model not in names:
         raise UserError(f"nerfstudio's layout has no {lens.model} lens; there is {', '.join(names)}")
-    extra = [lens.params[index] for index in camera.extra_params_idxs()]
-    return {"camera_model": lens.model, **focus, **dict(zip(names[lens.model], extra, strict=True))}
+    return {"camera_model": lens.model, **focus, **dict(zip(names[lens.model], lens.distortion, strict=True))}
 
 
 def _frames(shoot: Shoot) -> dict[str, object]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nfcore import UserError
 from nfcore.dataset import depths_of
-from nfcore_scenes.colmap_library import pycolmap
 from nfcore_scenes.colmap_records import ImageRecord, PointRecord, read_cameras, read_images, read_points3d
 from nfcore_scenes.lenses import Lens
 
@@ -109,12 +109,23 @@ def _pose(image: ImageRecord) -> Tensor | None:
     length = float(np.linalg.norm(rotation))
     if not np.isfinite([*image.rotation, *image.translation]).all() or not 1e-6 < length < 1e6:
         return None
-    w, x, y, z = rotation / length
-    turned = pycolmap.Rotation3d(np.array([x, y, z, w]))
-    matrix = np.asarray(pycolmap.Rigid3d(turned, np.array(image.translation)).inverse().matrix())
+    turned = _rotation(rotation / length)
+    matrix = np.column_stack([turned.T, -turned.T @ np.array(image.translation)])
     if not np.isfinite(matrix.astype(np.float32)).all():
         return None
     return torch.from_numpy(matrix * _FLIP)
+
+
+def _rotation(quaternion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the matrix (3, 3) of a unit quaternion w, x, y, z."""
+    w, x, y, z = quaternion
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def _reliable_points(records: list[PointRecord], images: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from nfcore import UserError
 from nfcore.io import read_file
-from nfcore_scenes.colmap_library import pycolmap
+from nfcore_scenes.camera_models import CAMERA_MODELS
 from nfcore_scenes.points import MOST_BYTES
 
 
@@ -45,11 +45,7 @@ class PointRecord(NamedTuple):
 
 
 #: COLMAP's name and number of parameters of each camera model, by its number.
-_MODELS = {
-    int(model): (name, len(pycolmap.Camera.create_from_model_id(1, model, 1.0, 1, 1).params))
-    for name, model in pycolmap.CameraModelId.__members__.items()
-    if name != "INVALID"
-}
+_MODELS = {model.number: (name, model.parameters) for name, model in CAMERA_MODELS.items()}
 
 
 def read_cameras(file: Path) -> list[CameraRecord]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nfcore import UserError
-from nfcore_scenes.colmap_library import pycolmap
+from nfcore_scenes.camera_models import CAMERA_MODELS
+from nfcore_scenes.colmap_library import pycolmap_for
+
+if TYPE_CHECKING:
+    import pycolmap
 
 #: Photos are undistorted to pinholes, which can't see sideways: beyond this slope (75 degrees) they are cropped.
 _STEEPEST = 3.7
@@ -40,8 +45,25 @@ class Lens:
 
     @property
     def camera(self) -> pycolmap.Camera:
-        """The lens as pycolmap's camera."""
+        """The lens as pycolmap's camera.
+
+        Raises:
+            UserError: pycolmap is not installed.
+
+        """
+        pycolmap = pycolmap_for(f"a photo that was taken with a {self.model} lens")
         return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
+
+    @property
+    def focus(self) -> tuple[float, float, float, float]:
+        """Focal lengths and principal point: fx, fy, cx, cy in pixels."""
+        count = CAMERA_MODELS[self.model].focal_lengths
+        return self.params[0], self.params[count - 1], self.params[count], self.params[count + 1]
+
+    @property
+    def distortion(self) -> tuple[float, ...]:
+        """The parameters besides focal lengths and principal point."""
+        return self.params[CAMERA_MODELS[self.model].focal_lengths + 2 :]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,24 +82,26 @@ class Lens:
             UserError: an unknown or unsupported model, or invalid parameters; starts with ``where``.
 
         """
-        known = set(pycolmap.CameraModelId.__members__) - {"INVALID", "EQUIRECTANGULAR"}
+        known = set(CAMERA_MODELS) - {"EQUIRECTANGULAR"}
         if self.model not in known:
             raise UserError(
                 f"{where}: camera model {self.model!r} is not supported; there is {', '.join(sorted(known))}"
             )
-        if min(self.size) < 1 or not self.camera.verify_params() or not np.isfinite(self.params).all():
+        fitting = len(self.params) == CAMERA_MODELS[self.model].parameters
+        if min(self.size) < 1 or not fitting or not np.isfinite(self.params).all():
             raise UserError(
                 f"{where}: a {self.model} camera of {self.width}x{self.height} pixels can't have the parameters "
                 f"{list(self.params)}"
             )
-        if min(self.camera.focal_length_x, self.camera.focal_length_y) <= 0:
-            raise UserError(f"{where}: the focal length {self.camera.mean_focal_length()} must be more than 0")
+        if (focal := min(self.focus[:2])) <= 0:
+            raise UserError(f"{where}: the focal length {focal} must be more than 0")
 
     def scaled(self, height: int, width: int) -> Lens:
         """Return the lens of the same photo at another size."""
-        camera = self.camera
-        camera.rescale(width, height)
-        return replace(self, height=height, width=width, params=tuple(camera.params.tolist()))
+        x, y = width / self.width, height / self.height
+        fx, fy, cx, cy = self.focus
+        focal = (fx * (x + y) / 2,) if CAMERA_MODELS[self.model].focal_lengths == 1 else (fx * x, fy * y)
+        return replace(self, height=height, width=width, params=(*focal, cx * x, cy * y, *self.distortion))
 
     def pinhole(self) -> tuple[float, float, float, float]:
         """Return fx, fy, cx, cy in pixels of a pinhole of the same size within this lens's field of view.
@@ -89,10 +113,9 @@ class Lens:
             UserError: there is none, because the distortion can't be undone everywhere in the photo.
 
         """
-        camera = self.camera
-        fx, fy = camera.focal_length_x, camera.focal_length_y
+        fx, fy, cx, cy = self.focus
         if not self.distorts:
-            return fx, fy, camera.principal_point_x, camera.principal_point_y
+            return fx, fy, cx, cy
         self._check_invertible()
         left, right, top, bottom = self._window()
         focal = max(self.width / (right - left), self.height / (bottom - top) * fx / fy)
@@ -113,7 +136,7 @@ class Lens:
         again = np.asarray(self.camera.img_from_cam(rays[ahead]), np.float64)
         lost = ~(np.abs(again - pixels[ahead]).max(1, initial=0) <= _PIXEL_SHARE * max(self.size))
         slopes = np.where(ahead[..., None], rays[..., :2] / np.maximum(rays[..., 2:], 1e-12), np.nan)
-        focal = np.array([self.camera.focal_length_x, self.camera.focal_length_y])
+        focal = np.array(self.focus[:2])
         across = np.diff(pixels[..., 0], axis=1) / focal[0] / np.diff(slopes[..., 0], axis=1)
         down = np.diff(pixels[..., 1], axis=0) / focal[1] / np.diff(slopes[..., 1], axis=0)
         zooms = np.concatenate([across.ravel(), down.ravel()])
@@ -139,6 +162,9 @@ class Lens:
         )
 
     def _slopes(self, x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        if not self.distorts:
+            fx, fy, cx, cy = self.focus
+            return np.stack([(x - cx) / fx, (y - cy) / fy], 1)
         # pycolmap's types allow None, which it returns for a single point without a ray.
         rays = np.asarray(self.camera.cam_ray_from_img(np.stack([x, y], 1)), np.float64)
         # A border beyond the steepest slope, even behind the camera, is clamped to it.
@@ -150,6 +176,15 @@ class Lens:
         """Return x / depth and y / depth, right and down, of each pixel centre's ray, (height, width, 2)."""
         x, y = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
         return self._slopes(x.ravel(), y.ravel()).reshape(self.height, self.width, 2)
+
+    def projected(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the pixels (n, 2) of points (n, 3) in the camera's axes: x right, y down, z ahead."""
+        if self.distorts:
+            return np.asarray(self.camera.img_from_cam(points), np.float64)
+        fx, fy, cx, cy = self.focus
+        ahead = np.where(points[:, 2:] > 0, points[:, 2:], np.nan)
+        places: npt.NDArray[np.float64] = points[:, :2] / ahead * (fx, fy) + (cx, cy)
+        return places
 
     def source_pixels(
         self, pinhole: tuple[float, float, float, float], height: int, width: int
@@ -163,7 +198,7 @@ class Lens:
         fx, fy, cx, cy = pinhole
         x, y = np.meshgrid((np.arange(width) + 0.5 - cx) / fx, (np.arange(height) + 0.5 - cy) / fy)
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
-        places: npt.NDArray[np.float64] = self.camera.img_from_cam(rays).reshape(height, width, 2)
+        places = self.projected(rays).reshape(height, width, 2)
         # Written so that NaN is rejected too.
         if not (np.abs(places) <= _FURTHEST * max(self.size)).all():
             raise self._not_undone("in the photo's middle")

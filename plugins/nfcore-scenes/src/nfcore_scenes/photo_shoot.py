@@ -144,7 +144,7 @@ def _sightings(poses: Tensor, lens: Lens, points: Tensor, depth: Tensor) -> Tens
     found = []
     for index, pose in enumerate(poses):
         local = ((points - pose[:, 3]) @ pose[:, :3]) * torch.tensor([1.0, -1.0, -1.0])
-        places = torch.from_numpy(lens.camera.img_from_cam(local.double().numpy()))
+        places = torch.from_numpy(lens.projected(local.double().numpy()))
         column, row = places.nan_to_num(nan=-1.0).floor().long().unbind(1)
         inside = (column >= 0) & (column < lens.width) & (row >= 0) & (row < lens.height) & (local[:, 2] > 0)
         there = inside.nonzero()[:, 0]
