@@ -11,7 +11,7 @@ from nfcore.evaluation.metrics import psnr, psnr_cc
 from nfcore.scene import ColourCorrection, PhotoStack
 from nfcore.views.exposure import without_exposure
 
-PLAIN = tiny.Ring(tiny.Ring.Options()).views("train")
+PLAIN = replace(tiny.Ring(tiny.Ring.Options()).views("train"), alpha=None)
 GAINS = torch.linspace(0.5, 1.0, len(PLAIN))[:, None] * torch.tensor([[1.0, 0.9, 0.8]])
 
 
