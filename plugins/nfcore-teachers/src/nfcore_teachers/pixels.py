@@ -49,8 +49,8 @@ class Pixels(NamedTuple):
         rays = [part.rays for part in parts]
         origins, directions = torch.cat([ray.origins for ray in rays]), torch.cat([ray.directions for ray in rays])
         joined = Rays(origins, directions, _joined([ray.footprint for ray in rays]))
-        colours = torch.cat([part.colours for part in parts])
-        return cls(joined, colours, _joined([part.alpha for part in parts]))
+        colours, photos = (torch.cat([getattr(part, name) for part in parts]) for name in ("colours", "photos"))
+        return cls(joined, colours, photos, _joined([part.alpha for part in parts]))
 
 
 class PixelBatches:
