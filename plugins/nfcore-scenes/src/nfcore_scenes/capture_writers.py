@@ -97,8 +97,8 @@ def _write(shoot: Shoot, folder: Path, write_poses: Callable[[Path], None]) -> N
 
 def _reconstruction(shoot: Shoot) -> pycolmap.Reconstruction:
     """Return the shoot as an exact COLMAP reconstruction."""
-    pycolmap = pycolmap_for("a new COLMAP model")
-    reconstruction: pycolmap.Reconstruction = pycolmap.Reconstruction()
+    library = pycolmap_for("a new COLMAP model")
+    reconstruction: pycolmap.Reconstruction = library.Reconstruction()
     camera = shoot.lens.camera
     camera.camera_id = 1
     reconstruction.add_camera_with_trivial_rig(camera)
@@ -108,14 +108,14 @@ def _reconstruction(shoot: Shoot) -> pycolmap.Reconstruction:
         own = [row for row in rows if int(row[1]) == index]
         for place, row in enumerate(own):
             sightings[int(row[0])].append((index + 1, place))
-        points = [pycolmap.Point2D(np.array(row[2:])) for row in own]
-        image = pycolmap.Image(name=name, points2D=points, camera_id=1, image_id=index + 1)
-        to_world = pycolmap.Rigid3d(pycolmap.Rotation3d(pose[:, :3] * _FLIP), pose[:, 3])
+        points = [library.Point2D(np.array(row[2:])) for row in own]
+        image = library.Image(name=name, points2D=points, camera_id=1, image_id=index + 1)
+        to_world = library.Rigid3d(library.Rotation3d(pose[:, :3] * _FLIP), pose[:, 3])
         reconstruction.add_image_with_trivial_frame(image, to_world.inverse())
     for index, (point, colour) in enumerate(
         zip(shoot.points.double().numpy(), shoot.colours.numpy(), strict=True)
     ):
-        track = pycolmap.Track([pycolmap.TrackElement(*sighting) for sighting in sightings[index]])
+        track = library.Track([library.TrackElement(*sighting) for sighting in sightings[index]])
         reconstruction.add_point3D(point, track, (colour * 255).round().astype(np.uint8))
     return reconstruction
 

@@ -51,8 +51,11 @@ class Lens:
             UserError: pycolmap is not installed.
 
         """
-        pycolmap = pycolmap_for(f"a photo that was taken with a {self.model} lens")
-        return pycolmap.Camera(model=self.model, width=self.width, height=self.height, params=list(self.params))
+        library = pycolmap_for(f"a photo that was taken with a {self.model} lens")
+        camera: pycolmap.Camera = library.Camera(
+            model=self.model, width=self.width, height=self.height, params=list(self.params)
+        )
+        return camera
 
     @property
     def focus(self) -> tuple[float, float, float, float]:

@@ -142,7 +142,8 @@ class Fit(ABC):
         scale = min(1.0, PREVIEW_SIZE / max(cameras.height, cameras.width))
         height, width = round(cameras.height * scale), round(cameras.width * scale)
         small = Cameras(cameras.poses, cameras.intrinsics * scale, height, width)
-        return self.teacher.render_views(small.to(self.device)).rgb[0].cpu()
+        shown: Tensor = self.teacher.render_views(small.to(self.device)).rgb[0].cpu()
+        return shown
 
     def state(self, step: int, spent: float) -> State:
         """Return all that ``restore`` needs to go on after ``step`` steps, as if nothing had happened."""
