@@ -10,6 +10,8 @@ from nfcore.geometry.orbits import nearest_point_to_axes
 
 #: A camera looks at a point if its axis is within about 25 degrees of it.
 _AT = 0.9
+#: Cameras are at one place if they differ by less than this share of their distance to the origin.
+_APART = 1e-3
 #: Shares of the cameras that look at one thing, in poses that are wrong and in such that are right.
 _FEW, _NEARLY_ALL = 0.5, 0.95
 
@@ -37,7 +39,13 @@ def misread(poses: Tensor) -> str | None:
 
 
 def _look_at_one_thing(poses: Tensor) -> float:
-    """Return the share of the cameras that look at the point that is nearest to their axes."""
-    towards = F.normalize(nearest_point_to_axes(poses) - poses[:, :, 3], dim=1)
+    """Return the share of the cameras that look at the point that is nearest to their axes.
+
+    It is 0 for cameras at one place, which have no such point: inverted poses of an orbit around the origin.
+    """
+    positions = poses[:, :, 3]
+    offsets = nearest_point_to_axes(poses) - positions
+    if (positions - positions.mean(0)).norm(dim=1).max() < _APART * positions.norm(dim=1).max():
+        return 0.0
     axes = -F.normalize(poses[:, :, 2], dim=1)
-    return float(((towards * axes).sum(1) > _AT).float().mean())
+    return float(((F.normalize(offsets, dim=1) * axes).sum(1) > _AT).float().mean())
