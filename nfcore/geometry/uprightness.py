@@ -42,7 +42,7 @@ def upright(poses: Tensor) -> Tensor:
 
 
 def rolls(poses: Tensor, up: Tensor) -> Tensor:
-    """Return the cameras' rolls (n,) in radians: 0 is upright, a quarter turn lies on its side."""
+    """Return the cameras' rolls (n,) in radians: 0 is upright, after a quarter turn it is on its side."""
     right, above = (poses[:, :, :2].to(up) * up[:, None]).sum(1).unbind(1)
     return torch.atan2(right, above)
 

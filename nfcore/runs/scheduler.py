@@ -107,7 +107,7 @@ class Scheduler:
             raise exports_failed(failed, of=sum(job.optional for job in jobs)) from next(iter(failed.values()))
 
     def _name_files(self, job: Job) -> None:
-        """Say where the files of an export are while other work goes on."""
+        """Say where the files of an export are while other work continues."""
         folder = self.run.exports_folder / job.name.partition(".")[2]
         for file in Manifest.read(folder).files:
             self.console.note(f"{job.name}: {folder / file.name}")

@@ -1,7 +1,7 @@
 """Where the viewer samples a ray: every voxel's length through stored blocks, from the exit of each empty one.
 
 This is the loop of the official fragment shader without what it looks up: t is in voxels. A ray starts half a step
-behind its entry into the grid. Where it is in an empty block, it goes on half a step behind the block's exit.
+behind its entry into the grid. Where it is in an empty block, it continues half a step behind the block's exit.
 """
 
 from __future__ import annotations
