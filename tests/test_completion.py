@@ -41,7 +41,7 @@ finally:
     ("line", "proposed", "not_proposed"),
     [
         ("nfcore run t", '"tiny"', "quickstart"),
-        ("nfcore run ", '"mine.toml"', "voxels"),
+        ("nfcore run ", '"mine.toml"', "hash-grid"),
         ("nfcore run quickstart --teacher ", '"sky"', "mixing"),
         ("nfcore run quickstart --scene bl", '"blender"', "sky"),
         ("nfcore run quickstart --scene runs/", '"runs/finished/"', "blender"),

@@ -165,5 +165,7 @@ def test_every_whole_number_that_a_model_is_built_with_has_a_bound():
         if component.kind in ("teacher", "encoding", "backbone", "upsampler") and "nfcore" in plugin.distribution:
             options = plugins().load(component.kind, f"{plugin.distribution}/{component.name}").Options
             rows = [row for row in option_rows(options) if "int" in row["type"] and "<" not in row["type"]]
+            # Options of another teacher have that one's bounds.
+            rows = [row for row in rows if not row["type"].startswith("dict")]
             unbounded += [f"{component.name}.{row['name']}" for row in rows]
     assert not unbounded

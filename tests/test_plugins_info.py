@@ -80,7 +80,7 @@ def test_a_class_that_is_no_component_is_shown_with_its_problem(path):
     ("name", "said"),
     [
         ("skye", "unknown component 'skye': did you mean 'sky'"),
-        ("teacher:mixin", "unknown teacher 'mixin': there is deferred, hash-grid, mip-nerf, nerf, sky, voxels"),
+        ("teacher:mixin", "unknown teacher 'mixin': there is deferred, hash-grid, mip-nerf, mobilenerf, nerf"),
         ("techer:sky", "unknown kind 'techer'; did you mean 'teacher'?"),
         ("other-dist/sky", "unknown component 'other-dist/sky'"),
     ],

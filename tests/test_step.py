@@ -89,7 +89,7 @@ def test_the_engine_says_what_it_does_for_batch_norm():
 
 @pytest.mark.parametrize("name", ["tpu", "gpu:0", "", "meta"])
 def test_an_unknown_device_is_a_users_error(name):
-    with pytest.raises(UserError, match="write auto, cpu, cuda or cuda:1"):
+    with pytest.raises(UserError, match="auto, cpu, cuda, cuda:1 or mps"):
         choose_device(name)
 
 

@@ -41,6 +41,7 @@ def require_memory(size: int, device: torch.device, what: str, advice: str) -> N
         UserError: less is free.
 
     >>> require_memory(1 << 60, torch.device("cpu"), "a grid of 9000 voxels", "lower teacher.resolution")
+    ... # doctest: +ELLIPSIS
     Traceback (most recent call last):
     nfcore.errors.UserError: a grid of 9000 voxels takes about 1073741824.0 GiB...: lower teacher.resolution
 
