@@ -7,7 +7,7 @@ import torch
 
 import nfcore
 from nfcore import Budget, Reporter
-from nfcore_teachers.exposures import LOOKS, Exposures
+from nfcore_teachers.exposures import LOOKS, YOUNG, Exposures
 from nfcore_teachers.hash_grid import HashGrid
 from nfcore_teachers.nerf import Nerf
 from nfcore_teachers.pixels import PixelBatches
@@ -72,7 +72,14 @@ def test_photos_of_one_exposure_stay_as_they_are(teacher):
     found, _ = colours_without(exposures, ROOM.views("train"))
     expected, _ = colours_without(Exposures(ROOM.views("train"), (1.0, 1.0, 1.0), False), ROOM.views("train"))
     assert torch.equal(found, expected)
-    assert not exposures.due(0.99)
+    assert not exposures.due(0.99, YOUNG)
+
+
+@pytest.mark.parametrize(("wanted", "early"), [(None, False), (True, True), (False, False)])
+def test_whether_exposures_differ_is_not_asked_of_a_young_field(wanted, early):
+    exposures = Exposures(ROOM.views("train"), (1.0, 1.0, 1.0), wanted)
+    assert exposures.due(0.5, YOUNG - 1) == early
+    assert exposures.due(0.5, YOUNG) == (wanted is not False)
 
 
 def test_a_background_that_photos_are_composited_on_has_no_exposure():
@@ -100,7 +107,7 @@ def test_a_background_that_photos_are_composited_on_has_no_exposure():
 def test_all_teachers_that_fit_rays_estimate_exposures(cls, options, monkeypatch):
     estimated_from = []
     monkeypatch.setattr(Exposures, "estimate", lambda exposures, teacher: estimated_from.append(teacher))
-    monkeypatch.setattr(Exposures, "due", lambda exposures, progress: not estimated_from)
+    monkeypatch.setattr(Exposures, "due", lambda exposures, progress, steps: not estimated_from)
     teacher = cls(cls.Options(**options), ROOM.scene)
     teacher.fit(ROOM, Budget(steps=2), Reporter())
     assert estimated_from == [teacher]

@@ -18,6 +18,8 @@ SCHEDULE = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PIXELS, ALL_PIXELS = 512, 1 << 16
 #: Estimates after which exposures count as constant, if they have not been found to differ.
 LOOKS = 3
+#: Steps before which a fit does not look whether exposures differ: what a field has not learned yet looks like it.
+YOUNG = 200
 #: An object's pixels that are more opaque than this show nothing of the background.
 OPAQUE = 0.99
 _GOLDEN = 0.6180339887
@@ -44,8 +46,10 @@ class Exposures:
         self.differ = bool(wanted)
         self.looks = 0
 
-    def due(self, progress: float) -> bool:
-        """Whether they are to be estimated at ``progress`` in [0, 1) of the budget."""
+    def due(self, progress: float, steps: int) -> bool:
+        """Whether they are to be estimated at ``progress`` in [0, 1) of the budget, after so many ``steps``."""
+        if self.wanted is None and steps < YOUNG:
+            return False
         if self.wanted is False or self.looks == len(SCHEDULE) or (self.looks >= LOOKS and not self.differ):
             return False
         return progress >= SCHEDULE[self.looks]

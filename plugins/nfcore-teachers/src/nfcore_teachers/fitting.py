@@ -86,7 +86,7 @@ class Fit(ABC):
         clock = self.budget.clock(spent)
         reporter.start(self.budget.steps)
         while (progress := clock.progress(step)) < 1:
-            if self.exposures.due(progress):
+            if self.exposures.due(progress, step):
                 self.exposures.estimate(self.teacher)
             try:
                 error = self.step(step, progress)
