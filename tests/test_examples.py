@@ -19,7 +19,7 @@ from nfcore.evaluation.metrics import psnr
 pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-FEW_STEPS = ("image_size=32", "teach.steps=20", "distill.steps=10", "distill.views=8", "finetune.steps=2")
+FEW_STEPS = ("image_size=32", "teach.steps=60", "distill.steps=10", "distill.views=8", "finetune.steps=2")
 
 
 def example(name: str) -> ModuleType:
