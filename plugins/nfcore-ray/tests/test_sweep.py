@@ -111,8 +111,8 @@ def test_the_end_is_one_table_and_one_report_with_the_figures_of_the_runs(swept)
     assert psnr in done.stdout
     report = (runs / "report.md").read_text()
     assert f"| [whole](whole/report.html) | done | {summary['teacher.test.psnr']:.2f} | {psnr} |" in report
-    (line,) = [line for line in report.splitlines() if line.startswith("- `wild` (failed, 2 attempts): ")]
-    assert "learning_rate" in line
+    (line,) = [line for line in report.splitlines() if line.startswith("- wild (failed, 2 attempts): ")]
+    assert "learning\\_rate" in line  # as Markdown
 
 
 def test_a_worker_has_the_threads_the_folder_and_the_plugins_of_the_command(swept):
