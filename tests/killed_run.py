@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import av  # noqa: F401 - for the fork server
 import tiny
@@ -124,14 +124,36 @@ def _third(name: str, function: Callable[..., object], then: Callable[..., objec
     return called
 
 
+def _cut(name: str, then: Callable[[], None]) -> None:
+    """Call ``then`` when half of a tensor is in the third file ``name`` that is written: its second write."""
+    opened = Path.open
+
+    def cut(path: Path, mode: str) -> IO[Any]:
+        file = opened(path, mode)
+        write, written = file.write, []
+
+        def half(data: Any) -> int:
+            written.append(len(data))
+            if len(written) == 1:  # the header
+                return write(data)
+            write(data[: len(data) // 2])
+            file.flush()
+            then()
+            raise AssertionError("it went on")
+
+        file.write = half
+        return file
+
+    third = _third(name, opened, cut)
+
+    def called(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> object:
+        return third(path, mode) if mode == "wb" else opened(path, mode, *arguments, **options)
+
+    Path.open = called
+
+
 def _half_written(name: str) -> None:
-    write = Path.write_bytes
-
-    def half(path: Path, data: bytes) -> None:
-        write(path, data[: len(data) // 2])
-        die()
-
-    Path.write_bytes = _third(name, write, half)
+    _cut(name, die)
 
 
 def _before_the_rename(name: str) -> None:
@@ -149,13 +171,10 @@ def _after_the_rename(name: str) -> None:
 
 
 def _full_disk(name: str) -> None:
-    write = Path.write_bytes
-
-    def full(path: Path, data: bytes) -> None:
-        write(path, data[: len(data) // 2])
+    def full() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    Path.write_bytes = _third(name, write, full)
+    _cut(name, full)
 
 
 INSTANTS: dict[str, Callable[[str], None]] = {
