@@ -36,6 +36,16 @@ def nfcore_step(stage, step):
 """
 
 
+@pytest.fixture(autouse=True)
+def nothing_ignored():
+    """Handle signals as at a terminal, child processes too: what a script starts with ``&`` ignores Ctrl-C."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def test_a_signal_waits_for_the_next_checkpoint(run, console, monkeypatch):
     reporter = StageReporter(run, "teach", console)
     reporter.start(10)
