@@ -125,7 +125,8 @@ def prepare(folder: Path) -> None:
     (folder / "recipe.toml").write_text(Path(__file__).with_name("tiny.toml").read_text())
     with contextlib.redirect_stdout(io.StringIO()):
         for layout in Format:
-            make_scene(folder / layout, image_size=16, layout=layout, photos=8)
+            photos = None if layout is Format.BLENDER else 8
+            make_scene(folder / layout, image_size=16, layout=layout, photos=photos)
         make_scene(folder / "text", image_size=16, layout=Format.COLMAP, photos=8, text=True)
 
 
