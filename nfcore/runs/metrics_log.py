@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nfcore.io.atomic import naming, write_atomic
-from nfcore.io.files import open_file
+from nfcore.io.files import open_file, read_file
 
 # Read from the end of a long log; a line is about 60 bytes.
 _LAST_BYTES = 16 << 20
+_MOST_BYTES = 1 << 30
 _MOST_STEPS = 1 << 53  # beyond it, neither Python's float nor JavaScript's number is exact
 
 
@@ -90,7 +91,7 @@ class MetricsLog:
 
     def keep(self, rows: int) -> None:
         """Remove all but the stage's first ``rows`` rows, and any incomplete line: they will be written again."""
-        written = self.path.read_bytes() if self.path.exists() else b""
+        written = read_file(self.path, _MOST_BYTES) if self.path.exists() else b""
         kept, self.rows = [], 0
         for line in written.splitlines(keepends=True):
             report = _report(line) if line.endswith(b"\n") else None
