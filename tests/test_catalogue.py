@@ -49,6 +49,12 @@ def test_the_command_writes_the_index_and_the_schema(tmp_path):
         assert (tmp_path / name).read_bytes() == (REGISTRY / name).read_bytes()
 
 
+def test_the_command_writes_nothing_where_there_are_no_entries(tmp_path):
+    with pytest.raises(UserError, match="plugins"):
+        catalogue.main(tmp_path / "--help")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_first_party_plugin_is_in_the_index_that_is_read():
     assert [entry.distribution for entry in index() if entry.home_page.startswith("plugins/")] == FIRST_PARTY
 

@@ -7,10 +7,10 @@ being checked.
 
 from __future__ import annotations
 
+import argparse
 import functools
 import json
 import re
-import sys
 from collections.abc import Collection
 from importlib import metadata, resources
 from pathlib import Path
@@ -258,10 +258,22 @@ def schema() -> str:
 
 
 def main(folder: Path) -> None:
-    """Write ``index.json`` and ``schema.json`` in ``folder`` from its ``plugins/*.toml``."""
+    """Write ``index.json`` and ``schema.json`` in ``folder`` from its ``plugins/*.toml``.
+
+    Raises:
+        UserError: ``folder`` has no ``plugins``, or an entry is wrong.
+
+    """
+    if not (folder / "plugins").is_dir():
+        raise UserError(f"{folder} has no folder 'plugins' with entries: give the registry's folder")
     write_atomic(folder / "index.json", build_index(folder / "plugins"))
     write_atomic(folder / "schema.json", schema())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="Write index.json and schema.json from plugins/*.toml.")
+    parser.add_argument("folder", type=Path, help="the registry's folder, which has plugins/*.toml")
+    try:
+        main(parser.parse_args().folder)
+    except UserError as error:
+        parser.error(str(error))
