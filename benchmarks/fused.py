@@ -44,6 +44,8 @@ class Work:
 
 def measure() -> list[dict[str, Any]]:
     """Return a row for each kind of work: times of both, samples or rays a second, and the ratio."""
+    # As on the command line: OpenMP reads it when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
 
     from nfcore.measuring.timing import interleaved

@@ -1,12 +1,16 @@
 """Quality over time: dB on all test views after a given time of fitting, for teachers and students.
 
 Schedules follow the budget, so each time is a training of its own. A student's time includes its teacher's.
+NFCORE_BENCH_RUNS names a folder where the runs are kept, for pictures and other benchmarks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,7 +104,7 @@ def measure(only: str = "") -> list[dict[str, Any]]:
 
 def _row(name: str, case: Case) -> dict[str, Any]:
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder:
+    with _folder(name) as folder:
         command = case.command(folder)
         ran = [run_json(command)]
         if not case.student:
@@ -124,6 +128,19 @@ def _row(name: str, case: Case) -> dict[str, Any]:
         "load before": round(load, 1),
         "command": shown if case.student else f"{shown} && nfcore evaluate runs/measured",
     }
+
+
+@contextlib.contextmanager
+def _folder(name: str) -> Iterator[str]:
+    """Yield an empty folder, which is kept if NFCORE_BENCH_RUNS names where."""
+    if kept := os.environ.get("NFCORE_BENCH_RUNS"):
+        folder = Path(kept).absolute() / name.replace(",", "").replace(" ", "-")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        yield str(folder)
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield temporary
 
 
 def _spent(ran: list[Ran]) -> dict[str, float]:

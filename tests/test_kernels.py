@@ -11,7 +11,7 @@ import torch
 
 from nfcore import kernels
 from nfcore.geometry import spherical_harmonics
-from nfcore.kernels import Grid, in_parts, row_lanes
+from nfcore.kernels import Grid, in_parts, in_turn, row_lanes
 
 needs_numba = pytest.mark.skipif(
     isinstance(kernels.load("nfcore.kernels.marching"), kernels.Unavailable), reason="no kernels here"
@@ -119,6 +119,13 @@ def test_parts_run_at_once_and_an_error_in_one_is_raised():
     for wrong in (0, 2):
         with pytest.raises(ZeroDivisionError):
             in_parts(lambda part, wrong=wrong: 1 // (part - wrong), 3)
+
+
+def test_items_are_taken_in_turn_and_their_results_are_in_their_order():
+    assert in_turn(lambda item: 2 * item, list(range(100)), 3) == list(range(0, 200, 2))
+    assert in_turn(lambda item: item, [], 3) == []
+    with pytest.raises(ZeroDivisionError):
+        in_turn(lambda item: 1 // item, [2, 1, 0], 2)
 
 
 @needs_numba

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from nfcore.kernels.spaces import place_in_space as place_in_space
     from nfcore.kernels.threads import MOST_THREADS as MOST_THREADS
     from nfcore.kernels.threads import in_parts as in_parts
+    from nfcore.kernels.threads import in_turn as in_turn
     from nfcore.kernels.vectors import add_scaled as add_scaled
     from nfcore.kernels.vectors import dot as dot
     from nfcore.kernels.volumes import block_at as block_at
@@ -113,7 +114,7 @@ else:
             "nfcore.kernels.scattering": ("scatter",),
             "nfcore.kernels.smoothness": ("smooth",),
             "nfcore.kernels.spaces": ("RAY_SIZE", "depth_in_space", "enter_space", "place_in_space"),
-            "nfcore.kernels.threads": ("MOST_THREADS", "in_parts"),
+            "nfcore.kernels.threads": ("MOST_THREADS", "in_parts", "in_turn"),
             "nfcore.kernels.vectors": ("add_scaled", "dot"),
             "nfcore.kernels.volumes": ("block_at", "locate_vertex", "sample_volume"),
         },

@@ -33,7 +33,7 @@ from nfcore.kernels import smooth as smooth
 from nfcore_teachers.warming_up import warm_up_kernels
 
 #: Rays that a thread takes in turn: near each other, they look the same rows up.
-TRAIN_BUNDLE, RENDER_BUNDLE = 64, 256
+TRAIN_BUNDLE = 64
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 
 
@@ -122,8 +122,6 @@ def train(
 
 @kernel
 def render(
-    part: int,
-    parts: int,
     paths: Floats,
     directions: Floats,
     background: Floats,
@@ -135,11 +133,9 @@ def render(
     opacities: Floats,
     distances: Floats,
 ) -> int:
-    """Write one thread's share of what rays see; return its number of samples.
+    """Write what rays see; return the number of samples.
 
     Args:
-        part: which share, from 0.
-        parts: how many there are.
         paths: (n, PATH_SIZE).
         directions: (n, 3) of any length, world.
         background: (3,).
@@ -157,22 +153,21 @@ def render(
     sums = np.empty(row, np.float32)
     inputs, outputs = np.empty(row + HARMONICS, np.float32), np.empty(3, np.float32)
     first, second = np.empty(hidden, np.float32), np.empty(hidden, np.float32)
-    rays, total = len(paths), 0
-    for start in range(part * RENDER_BUNDLE, rays, parts * RENDER_BUNDLE):
-        for i in range(start, min(rays, start + RENDER_BUNDLE)):
-            count, distances[i] = march(paths[i], _HALF, grid, least, samples, cells, sums, samples, False)
-            total += count
-            opacity = sums[0]
-            opacities[i] = opacity
-            if count:
-                inputs[:row] = sums
-                inputs[0] = _ONE
-                write_harmonics(directions[i, 0], directions[i, 1], directions[i, 2], inputs, row)
-                network_forward(grid.lanes, weights, inputs, first, second, outputs)
-                for c in range(3):
-                    colours[i, c] = sums[1 + c] + opacity * outputs[c] + (_ONE - opacity) * background[c]
-            else:
-                colours[i] = background
+    total = 0
+    for i in range(len(paths)):
+        count, distances[i] = march(paths[i], _HALF, grid, least, samples, cells, sums, samples, False)
+        total += count
+        opacity = sums[0]
+        opacities[i] = opacity
+        if count:
+            inputs[:row] = sums
+            inputs[0] = _ONE
+            write_harmonics(directions[i, 0], directions[i, 1], directions[i, 2], inputs, row)
+            network_forward(grid.lanes, weights, inputs, first, second, outputs)
+            for c in range(3):
+                colours[i, c] = sums[1 + c] + opacity * outputs[c] + (_ONE - opacity) * background[c]
+        else:
+            colours[i] = background
     return total
 
 

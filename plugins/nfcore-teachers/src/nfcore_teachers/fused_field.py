@@ -133,19 +133,13 @@ class FusedField:
         return self.fit_threads or threads()
 
     def render(self, rays: Rays) -> RayColours:
-        """Return what ``rays`` (n, 3) see; no gradients."""
+        """Return what ``rays`` (n, 3) see, on the calling thread; no gradients."""
         paths, records, directions = self._prepare(rays)
-        n, parts, weights = len(rays), self.parts, self.network.weights.detach().numpy()
+        n, weights = len(rays), self.network.weights.detach().numpy()
         rgb, opacity, distance = np.empty((n, 3), np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
-
-        def render(part: int) -> int:
-            samples: int = self.kernels.render(
-                part, parts, records, directions, self.background, self.record, weights, self.width, _LEAST,
-                rgb, opacity, distance,
-            )  # fmt: skip
-            return samples
-
-        samples = sum(in_parts(render, parts))
+        samples: int = self.kernels.render(
+            records, directions, self.background, self.record, weights, self.width, _LEAST, rgb, opacity, distance
+        )
         opacities = torch.from_numpy(opacity)
         depth = paths.mean_depth(torch.from_numpy(distance), opacities)
         return RayColours(torch.from_numpy(rgb), opacities, depth, samples)

@@ -17,7 +17,7 @@ from torch import Tensor
 import nfcore
 from nfcore import Rays, Rendering, Reporter, Scene
 from nfcore.geometry import Domain, interpolate
-from nfcore.kernels import Unavailable, load
+from nfcore.kernels import Unavailable, in_turn, load
 from nfcore.runtime import device_of
 from nfcore_teachers.colour_network import ColourNetwork
 from nfcore_teachers.fused_field import FusedField
@@ -34,8 +34,8 @@ DENSITY_GAIN, DENSITY_SHIFT, DENSITY_SCALE = 10.0, -4.0, 62.5
 EMPTY = -1.0
 #: Voxels along the longest side at first, and cells along each of them that the visual hull is carved in.
 FIRST_RESOLUTION, HULL_CELLS = 64, 2
-#: Rays rendered at once. Torch makes the paths of so few on one thread, and the others are free for kernels.
-CHUNK = 8192
+#: Rays rendered at once: by torch, and by a thread with kernels. Torch works on so few on the calling thread only.
+CHUNK, THREAD_CHUNK = 8192, 2048
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class SparseField(WithMarchStep):
         require_flat(rays)
         fused = self.fused()
         if isinstance(fused, FusedField):
-            return rendering(fused.render(chunk) for chunk in rays.split(CHUNK))
+            return rendering(in_turn(fused.render, list(rays.split(THREAD_CHUNK)), fused.parts))
         marcher, render = self.marcher(), self.shading.render
         return rendering(render(self, marcher, self.domain, chunk, None) for chunk in rays.split(CHUNK))
 

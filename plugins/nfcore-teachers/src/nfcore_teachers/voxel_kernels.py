@@ -36,7 +36,7 @@ from nfcore.kernels import smooth as smooth
 from nfcore_teachers.warming_up import warm_up_kernels
 
 #: Rays that a thread takes in turn: near each other, they look the same rows up.
-TRAIN_BUNDLE, RENDER_BUNDLE = 64, 256
+TRAIN_BUNDLE = 64
 #: Samples that add less than this to their ray are not asked for colour: as ``rendering.LEAST_WEIGHT``.
 LEAST_WEIGHT = np.float32(1e-3)
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
@@ -115,8 +115,6 @@ def train(
 
 @kernel
 def render(
-    part: int,
-    parts: int,
     paths: Floats,
     directions: Floats,
     background: Floats,
@@ -128,30 +126,29 @@ def render(
     opacities: Floats,
     distances: Floats,
 ) -> int:
-    """Write one thread's share of what rays see; return its number of samples: see ``deferred_kernels``."""
+    """Write what rays see; return the number of samples: see ``deferred_kernels``."""
     row, hidden = len(grid.lanes), len(width)
     samples, cells = np.empty(MOST_SAMPLES * (row + SAMPLE_EXTRA), np.float32), np.empty(MOST_SAMPLES, np.int32)
     sums, inputs = np.empty(row, np.float32), np.empty(row + HARMONICS, np.float32)
     first, second, own = np.empty(hidden, np.float32), np.empty(hidden, np.float32), np.empty(3, np.float32)
-    rays, total = len(paths), 0
-    for start in range(part * RENDER_BUNDLE, rays, parts * RENDER_BUNDLE):
-        for i in range(start, min(rays, start + RENDER_BUNDLE)):
-            # Samples are kept for their weights; there is no gradient to prefetch but the table itself.
-            count, distances[i] = march(paths[i], _HALF, grid, least, samples, cells, sums, grid.table, True)
-            total += count
-            opacities[i] = sums[0]
-            write_harmonics(directions[i, 0], directions[i, 1], directions[i, 2], inputs, row)
-            for c in range(3):
-                colours[i, c] = (_ONE - sums[0]) * background[c]
-            for sample in range(count):
-                at = sample * (row + SAMPLE_EXTRA)
-                weight = samples[at + row + WEIGHT]
-                if weight > LEAST_WEIGHT:
-                    inputs[:row] = samples[at : at + row]
-                    network_forward(grid.lanes, weights, inputs, first, second, own)
-                    _squash(own)
-                    for c in range(3):
-                        colours[i, c] += weight * own[c]
+    total = 0
+    for i in range(len(paths)):
+        # Samples are kept for their weights; there is no gradient to prefetch but the table itself.
+        count, distances[i] = march(paths[i], _HALF, grid, least, samples, cells, sums, grid.table, True)
+        total += count
+        opacities[i] = sums[0]
+        write_harmonics(directions[i, 0], directions[i, 1], directions[i, 2], inputs, row)
+        for c in range(3):
+            colours[i, c] = (_ONE - sums[0]) * background[c]
+        for sample in range(count):
+            at = sample * (row + SAMPLE_EXTRA)
+            weight = samples[at + row + WEIGHT]
+            if weight > LEAST_WEIGHT:
+                inputs[:row] = samples[at : at + row]
+                network_forward(grid.lanes, weights, inputs, first, second, own)
+                _squash(own)
+                for c in range(3):
+                    colours[i, c] += weight * own[c]
     return total
 
 
