@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator
 from types import ModuleType
+from typing import is_typeddict
 
 import nfcore
 from nfcore import hookspecs
@@ -43,6 +44,9 @@ def packages() -> dict[str, ModuleType]:
 def _described(name: str, value: object) -> Iterator[tuple[str, str]]:
     if inspect.isroutine(value):
         yield name, str(inspect.signature(value))
+    elif is_typeddict(value):
+        yield name, "keyword arguments"
+        yield from _members(name, value)
     elif not inspect.isclass(value):
         yield name, str(value) if type(value).__module__ == "typing" else type(value).__name__
     else:

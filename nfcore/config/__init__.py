@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nfcore.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
+    from nfcore.config.resolve import Choices as Choices
     from nfcore.config.resolve import Configured as Configured
     from nfcore.config.resolve import configure as configure
     from nfcore.config.resolve import configure_with_sources as configure_with_sources
@@ -22,7 +23,7 @@ else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
         {
-            "nfcore.config.resolve": ("Configured", "configure", "configure_with_sources"),
+            "nfcore.config.resolve": ("Choices", "Configured", "configure", "configure_with_sources"),
             "nfcore.config.schema": (
                 "Choice",
                 "DistillConfig",

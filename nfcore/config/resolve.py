@@ -7,7 +7,7 @@ import itertools
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from nfcore.config.layers import component_name, overridden, read_layers, read_recipe, same_component
 from nfcore.config.needs import check_needs
@@ -49,26 +49,28 @@ class Configured:
     sources: dict[str, str]
 
 
-def configure(
-    recipe: str,
-    manager: PluginManager,
-    *,
-    scene: str | None = None,
-    teacher: str | None = None,
-    changes: Iterable[str] = (),
-    exports: str | None = None,
-    protocol: str | None = None,
-) -> PipelineConfig:
-    """Return a recipe's configuration with the user's changes.
+class Choices(TypedDict, total=False):
+    """What a user chooses and changes of a recipe; all optional."""
+
+    #: A ray source, ``NAME`` or ``NAME:PATH``; or a ``PATH`` whose ray source is detected from its files.
+    scene: str | None
+    #: A teacher's name; the recipe's options for another teacher are dropped.
+    teacher: str | None
+    #: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
+    changes: Iterable[str]
+    #: Labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
+    exports: str | None
+    #: A publication whose test views are scored; ``all`` for every test view.
+    protocol: str | None
+
+
+def configure(recipe: str, manager: PluginManager, **choices: Unpack[Choices]) -> PipelineConfig:
+    """Return a recipe's configuration with the user's choices.
 
     Args:
         recipe: a recipe's name, or the path of a TOML file.
         manager: finds recipes and components.
-        scene: a ray source, ``NAME`` or ``NAME:PATH``; or a ``PATH`` whose ray source is detected from its files.
-        teacher: a teacher's name; the recipe's options for another teacher are dropped.
-        changes: ``key=value`` each, such as ``distill.steps=100`` or ``student.width=128``.
-        exports: labels of the recipe's exports, or names of exporters, comma-separated; empty for none.
-        protocol: a publication whose test views are scored; ``all`` for every test view.
+        choices: ``scene``, ``teacher``, ``changes``, ``exports``, ``protocol``: see ``Choices``.
 
     >>> config = configure("quickstart", nfcore.plugins(), changes=["distill.steps=100"])  # doctest: +SKIP
     >>> config.distill.steps  # doctest: +SKIP
@@ -78,15 +80,7 @@ def configure(
         UserError: an unknown name, option or value.
 
     """
-    return configure_with_sources(
-        recipe,
-        manager,
-        scene=scene,
-        teacher=teacher,
-        changes=changes,
-        exports=exports,
-        protocol=protocol,
-    ).config
+    return configure_with_sources(recipe, manager, **choices).config
 
 
 def configure_with_sources(
@@ -99,7 +93,7 @@ def configure_with_sources(
     exports: str | None = None,
     protocol: str | None = None,
 ) -> Configured:
-    """Return what ``configure`` does, with the source of each value."""
+    """Return what ``configure`` does, with the source of each setting."""
     values: dict[str, Any] = {}
     sources = SettingSources()
     changed: set[str] = set()
