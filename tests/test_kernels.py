@@ -1,5 +1,6 @@
 """Kernels compute what torch computes; where they can't be compiled or kept, it is said in one line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import torch
 
 from nfcore import kernels
 from nfcore.geometry import spherical_harmonics
-from nfcore.kernels import Grid, in_parts, in_turn, row_lanes
+from nfcore.kernels import Grid, in_parts, in_turn, network_size, row_lanes
 
 needs_numba = pytest.mark.skipif(
     isinstance(kernels.load("nfcore.kernels.marching"), kernels.Unavailable), reason="no kernels here"
@@ -56,6 +57,30 @@ def test_a_machine_without_numba_is_told_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.setattr("nfcore.kernels.compile._loaded", {})
     assert "pip install numba" in kernels.load("nfcore.kernels.marching").reason
+
+
+#: Makes a process one of a machine on which numba is not installed.
+WITHOUT_NUMBA = "import sys; sys.modules |= dict.fromkeys(('numba', 'llvmlite'))\n"
+ALL_COMPONENTS = """
+from nfcore import plugins
+for kind in ("teacher", "encoding"):
+    for _, component in plugins().components(kind):
+        plugins().load(kind, component.name)
+"""
+SMALL_RUN = """
+import nfcore.cli
+sys.argv = ["nfcore", "teach", "run", "--recipe", "field", "--quiet", "--json"]
+for change in ("image_size=16", "scene.train_views=8", "scene.test_views=2", "teach.steps=4"):
+    sys.argv += ["--set", change]
+nfcore.cli.main()
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_without_numba_imports_what_has_kernels_and_fits_a_field(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = in_a_new_process(WITHOUT_NUMBA + ALL_COMPONENTS + SMALL_RUN)
+    assert json.loads(done.stdout)["teacher.parameters"] > 0
 
 
 @needs_numba
@@ -176,7 +201,7 @@ def test_the_network_and_its_gradients_are_those_of_torch(row, hidden):
     network = kernels.load("nfcore.kernels.network")
 
     inputs = np.concatenate([np.ones(1, np.float32), floats(row + 7)])
-    weights, slopes = floats(network.network_size(len(inputs), hidden, 3)), floats(3)
+    weights, slopes = floats(network_size(len(inputs), hidden, 3)), floats(3)
     x = torch.from_numpy(inputs).requires_grad_()
     flat = torch.from_numpy(weights).requires_grad_()
     sizes = [len(inputs) * hidden, hidden * hidden, hidden, 3 * hidden, 3]

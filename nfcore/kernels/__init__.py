@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from nfcore.kernels.marching import march as march
     from nfcore.kernels.network import network_backward as network_backward
     from nfcore.kernels.network import network_forward as network_forward
-    from nfcore.kernels.network import network_size as network_size
     from nfcore.kernels.occupancy import activate as activate
     from nfcore.kernels.occupancy import cell_opacities as cell_opacities
     from nfcore.kernels.occupancy import measure_gaps as measure_gaps
@@ -63,6 +62,7 @@ if TYPE_CHECKING:
     from nfcore.kernels.records import MOST_SAMPLES as MOST_SAMPLES
     from nfcore.kernels.records import PATH_SIZE as PATH_SIZE
     from nfcore.kernels.records import SAMPLE_EXTRA as SAMPLE_EXTRA
+    from nfcore.kernels.records import TOUCHED_AT_ONCE as TOUCHED_AT_ONCE
     from nfcore.kernels.records import WEIGHT as WEIGHT
     from nfcore.kernels.records import Bits as Bits
     from nfcore.kernels.records import Bytes as Bytes
@@ -73,10 +73,10 @@ if TYPE_CHECKING:
     from nfcore.kernels.records import PathPart as PathPart
     from nfcore.kernels.records import SpaceRecord as SpaceRecord
     from nfcore.kernels.records import block_shape as block_shape
+    from nfcore.kernels.records import network_size as network_size
     from nfcore.kernels.records import row_lanes as row_lanes
-    from nfcore.kernels.row_adam import TOUCHED_AT_ONCE as TOUCHED_AT_ONCE
+    from nfcore.kernels.records import touched_size as touched_size
     from nfcore.kernels.row_adam import move_rows as move_rows
-    from nfcore.kernels.row_adam import touched_size as touched_size
     from nfcore.kernels.scattering import scatter as scatter
     from nfcore.kernels.smoothness import smooth as smooth
     from nfcore.kernels.spaces import RAY_SIZE as RAY_SIZE
@@ -101,16 +101,17 @@ else:
             "nfcore.kernels.density_table": ("absorption_table",),
             "nfcore.kernels.interpolation": ("interpolate_row",),
             "nfcore.kernels.marching": ("march",),
-            "nfcore.kernels.network": ("network_backward", "network_forward", "network_size"),
+            "nfcore.kernels.network": ("network_backward", "network_forward"),
             "nfcore.kernels.occupancy": ("activate", "cell_opacities", "measure_gaps", "row_opacities"),
             "nfcore.kernels.huge_pages": ("on_huge_pages", "zeros"),
             "nfcore.kernels.paths": ("bent_place", "enter_grid", "straight_place"),
             "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
             "nfcore.kernels.records": (
-                "AHEAD", "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "WEIGHT", "Bits", "Bytes", "Floats",
-                "Grid", "Ints", "Number", "PathPart", "SpaceRecord", "block_shape", "row_lanes",
+                "AHEAD", "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "TOUCHED_AT_ONCE", "WEIGHT", "Bits",
+                "Bytes", "Floats", "Grid", "Ints", "Number", "PathPart", "SpaceRecord", "block_shape",
+                "network_size", "row_lanes", "touched_size",
             ),
-            "nfcore.kernels.row_adam": ("TOUCHED_AT_ONCE", "move_rows", "touched_size"),
+            "nfcore.kernels.row_adam": ("move_rows",),
             "nfcore.kernels.scattering": ("scatter",),
             "nfcore.kernels.smoothness": ("smooth",),
             "nfcore.kernels.spaces": ("RAY_SIZE", "depth_in_space", "enter_space", "place_in_space"),

@@ -15,11 +15,6 @@ from nfcore.kernels.vectors import add_scaled, dot
 _ZERO = np.float32(0)
 
 
-def network_size(inputs: int, hidden: int, outputs: int) -> int:
-    """Return how many weights there are."""
-    return inputs * hidden + hidden * hidden + hidden + outputs * hidden + outputs
-
-
 @kernel
 def network_forward(
     lanes: tuple[int, ...], weights: Floats, inputs: Floats, first: Floats, second: Floats, outputs: Floats

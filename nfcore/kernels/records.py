@@ -1,4 +1,7 @@
-"""The data that kernels take: a grid as a named tuple, paths and samples as rows of numbers."""
+"""The data that kernels take: a grid as a named tuple, paths and samples as rows of numbers, and their sizes.
+
+No numba here: callers prepare data before they know whether kernels can run.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ Number = Any
 BLOCK = 4
 #: The most samples of a ray that are kept for the backward pass.
 MOST_SAMPLES = 2048
+#: Most rows of a table are not touched by a step: so many are looked at in one go.
+TOUCHED_AT_ONCE = 8
 
 # A path: where it begins and ends, and its straight line in cells (``origin + distance * direction``). A bent one
 # is straight in the world instead, in units of half the scene's box from its centre, over depth; see ``paths``.
@@ -140,3 +145,13 @@ def block_shape(shape: Shape) -> Shape:
     """Return how many blocks hold a grid of ``shape`` cells."""
     x, y, z = (-(-side // BLOCK) for side in shape)
     return x, y, z
+
+
+def network_size(inputs: int, hidden: int, outputs: int) -> int:
+    """Return how many weights the network of two hidden layers has; see ``network``."""
+    return inputs * hidden + hidden * hidden + hidden + outputs * hidden + outputs
+
+
+def touched_size(rows: int) -> int:
+    """Return how many bytes note which of ``rows`` were touched: a multiple of ``TOUCHED_AT_ONCE``."""
+    return -(-rows // TOUCHED_AT_ONCE) * TOUCHED_AT_ONCE

@@ -8,7 +8,7 @@ from numba import types
 
 from nfcore.kernels.compile import kernel, lowered
 from nfcore.kernels.prefetching import prefetch_row
-from nfcore.kernels.records import Bytes, Floats, Ints, Number
+from nfcore.kernels.records import TOUCHED_AT_ONCE, Bytes, Floats, Ints, Number
 from nfcore.kernels.vectors import (
     F32,
     FAST,
@@ -31,13 +31,6 @@ from nfcore.kernels.vectors import (
 _EPSILON = 1e-15
 # Rows that are prefetched ahead of the one that takes its step.
 _AHEAD = 16
-#: Most rows are not touched: so many are looked at in one go.
-TOUCHED_AT_ONCE = 8
-
-
-def touched_size(rows: int) -> int:
-    """Return how many bytes note which of ``rows`` were touched: a multiple of ``TOUCHED_AT_ONCE``."""
-    return -(-rows // TOUCHED_AT_ONCE) * TOUCHED_AT_ONCE
 
 
 @lowered
