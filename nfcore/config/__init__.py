@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nfcore.config.schema import PipelineConfig as PipelineConfig
     from nfcore.config.schema import StageConfig as StageConfig
     from nfcore.config.schema import StudentConfig as StudentConfig
+    from nfcore.config.setting_sources import flat as flat
     from nfcore.options import parse as parse
 else:
     __getattr__, __dir__, __all__ = lazy_names(
@@ -33,6 +34,7 @@ else:
                 "StageConfig",
                 "StudentConfig",
             ),
+            "nfcore.config.setting_sources": ("flat",),
             "nfcore.options": ("parse",),
         },
     )

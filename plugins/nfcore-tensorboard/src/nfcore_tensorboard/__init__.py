@@ -53,7 +53,7 @@ class Logger:
         if stage == _SCORES:
             from nfcore_tensorboard import settings
 
-            log.settings(settings.flat(run), figures)
+            log.settings(settings.values(run), figures)
         log.finish(figures)
 
     @nfcore.hookimpl

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from nfcore.config import flat
 from nfcore.io import read_text, read_toml
 
 Value = bool | float | str
@@ -16,16 +16,7 @@ def text(run: Path) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
-def flat(run: Path) -> dict[str, Value]:
+def values(run: Path) -> dict[str, Value]:
     """Return the run's settings by dotted names, such as ``distill.steps``; lists as text."""
-    return _flat(read_toml(run / "config.toml"), "")
-
-
-def _flat(values: dict[str, Any], prefix: str) -> dict[str, Value]:
-    found: dict[str, Value] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value if isinstance(value, bool | int | float | str) else str(value)
-    return found
+    settings = flat(read_toml(run / "config.toml"))
+    return {name: v if isinstance(v, bool | int | float | str) else str(v) for name, v in settings.items()}
