@@ -19,7 +19,7 @@ from nfcore import __version__
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
 from nfcore.cli.defects import described
 from nfcore.cli.group import PluginGroup, use_plugins_dir
-from nfcore.cli.options import ModelArgument, QuietOption, RunArgument, ThreadsOption, run_folder
+from nfcore.cli.options import ModelArgument, QuietOption, RunArgument, RunsOption, ThreadsOption, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import Interrupted, NfcoreError
 from nfcore.plugin import guard
@@ -31,6 +31,7 @@ __all__ = [
     "ModelArgument",
     "QuietOption",
     "RunArgument",
+    "RunsOption",
     "ThreadsOption",
     "main",
     "print_json",

@@ -10,6 +10,7 @@ from nfcore.runs.model_file import ModelFile
 from nfcore.runs.provenance import command_line
 from nfcore.runs.report import write_report
 from nfcore.runs.reporter import StageReporter
+from nfcore.runs.results import read_summary
 from nfcore.runs.scene import open_scene
 from nfcore.runs.scheduler import Scheduler
 
@@ -26,5 +27,6 @@ __all__ = [
     "open",
     "open_scene",
     "read_reports",
+    "read_summary",
     "write_report",
 ]

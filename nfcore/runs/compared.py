@@ -6,9 +6,8 @@ from pathlib import Path
 
 from nfcore.errors import UserError
 from nfcore.evaluation.comparison import Compared
-from nfcore.io.records import read_record
 from nfcore.runs.folder import Run
-from nfcore.runs.results import Figures
+from nfcore.runs.results import read_summary
 
 
 def read_compared(folder: Path) -> Compared:
@@ -22,4 +21,4 @@ def read_compared(folder: Path) -> Compared:
     summary = folder / "summary.json"
     if not summary.exists():
         raise UserError(f"{folder}: no stage of this run is finished (it has no summary.json)")
-    return Compared(folder.resolve().name, read_record(summary, Figures).root, run.config)
+    return Compared(folder.resolve().name, read_summary(summary), run.config)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import RootModel, model_validator
 
-from nfcore.io.records import Name
+from nfcore.io.records import Name, read_record
 
 # The figures that are text; all others are numbers or booleans.
 _TEXTS = frozenset({"scene", "protocol", "precision", "verified_by", "not_verified"})
@@ -31,6 +32,20 @@ class Figures(RootModel[dict[Name, Any]]):
 
 class Results(RootModel[dict[Name, Figures]]):
     """The figures of each finished stage, in the order in which they were finished."""
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Return the figures in a ``summary.json``.
+
+    >>> _ = Path("summary.json").write_text('{"student.test.psnr": 31.5}')
+    >>> read_summary(Path("summary.json"))
+    {'student.test.psnr': 31.5}
+
+    Raises:
+        UserError: it is missing or damaged.
+
+    """
+    return read_record(path, Figures).root
 
 
 def measured(figures: Mapping[str, Any]) -> dict[str, Any]:

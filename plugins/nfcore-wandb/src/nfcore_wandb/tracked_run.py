@@ -1,0 +1,92 @@
+"""One run as W&B has it: its settings, curves, previews and figures; closed when it fails or the process ends."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+# Unless the user chose otherwise: a server that does not answer costs seconds at the start and at the end, and
+# what goes wrong in wandb is not sent to its makers. wandb reads these when it starts.
+os.environ.setdefault("WANDB_INIT_TIMEOUT", "10")
+os.environ.setdefault("WANDB_FINISH_TIMEOUT", "60")
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+
+import wandb
+from torch import Tensor
+
+from nfcore.config import flat
+from nfcore.io import read_json, read_toml, write_json
+
+_PROJECT = "nfcore"  # unless WANDB_PROJECT names another
+_SETTINGS = wandb.Settings(
+    console="off", silent=True, disable_git=True, save_code=False, reinit="create_new", quiet=True
+)
+
+
+class TrackedRun:
+    """The W&B run that belongs to one nfcore run; it is stored in ``wandb/`` in the run's folder.
+
+    Its id is stored in ``wandb/nfcore.json``. A run that is resumed is tracked as the same one; a stage that is
+    done again starts a new one, so that no curve has values of two attempts.
+
+    Args:
+        folder: the nfcore run's folder.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "wandb" / "nfcore.json"
+        self.run: wandb.Run | None = None
+
+    @property
+    def opened(self) -> wandb.Run:
+        """The W&B run of the stage that runs."""
+        assert self.run is not None
+        return self.run
+
+    def start(self, stage: str) -> None:
+        """Continue the tracked run, or create one with the run's settings."""
+        known = read_json(self.file) if self.file.exists() else {}
+        current = bool(known) and stage not in known["finished"]
+        if self.run is not None and not current:
+            self.run.finish()
+            self.run = None
+        if self.run is None:
+            self.run = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", _PROJECT),
+                name=self.folder.name,
+                dir=self.folder,
+                id=known["id"] if current else None,
+                resume="allow" if current else None,
+                mode=None if "WANDB_MODE" in os.environ else "offline",  # online may ask for a key
+                settings=_SETTINGS,
+            )
+            settings = flat(read_toml(self.folder / "config.toml"))
+            self.run.config.update(settings, allow_val_change=True)
+        if not current:
+            self._remember([])
+        self.run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
+
+    def scalars(self, stage: str, step: int, scalars: Mapping[str, float]) -> None:
+        """Add a point to each curve, ``<stage>/<name>`` over ``<stage>/step``."""
+        self.opened.log({f"{stage}/step": step} | {f"{stage}/{name}": value for name, value in scalars.items()})
+
+    def image(self, stage: str, step: int, name: str, image: Tensor) -> None:
+        """Add an image (height, width, 3) float32 RGB in [0, 1]."""
+        pixels = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
+        self.opened.log({f"{stage}/step": step, f"{stage}/{name}": wandb.Image(pixels)})
+
+    def finish(self, stage: str, figures: Mapping[str, object]) -> None:
+        """Add the figures to the summary under their names, such as ``student.test.psnr``."""
+        self.opened.summary.update(dict(figures))
+        self._remember([*read_json(self.file)["finished"], stage])
+
+    def fail(self, error: str) -> None:
+        """Close the run as failed; the next stage continues it."""
+        self.opened.summary.update({"error": error})
+        self.opened.finish(exit_code=1)
+
+    def _remember(self, finished: list[str]) -> None:
+        write_json(self.file, {"id": self.opened.id, "finished": finished})
