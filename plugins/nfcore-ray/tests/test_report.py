@@ -38,9 +38,27 @@ def test_psnr_is_averaged_over_seeds_and_then_over_scenes(statuses, tmp_path):
     statuses[-1].take_figures({"student.test.psnr": 36.0})
     assert mean_rows(statuses) == [
         ["", "procedural", f"blender:{tmp_path}", "mean"],
-        ["quickstart plain", "21.00 ± 1.41 (2)", "31.00 ± 1.41 (2)", "26.00"],  # 1.41: deviation of two 2 dB apart
-        ["quickstart wide", "25.00 ± 1.41 (2)", "35.00 ± 1.41 (2)", "30.00"],
+        [
+            "quickstart plain",
+            "21.00 ± 1.41 (2)",
+            "31.00 ± 1.41 (2)",
+            "26.00 ± 1.41 (2)",
+        ],  # 1.41: deviation of two 2 dB apart
+        ["quickstart wide", "25.00 ± 1.41 (2)", "35.00 ± 1.41 (2)", "30.00 ± 1.41 (2)"],
     ]
+
+
+def test_one_recipe_has_its_means_over_scenes_and_seeds_too(statuses, tmp_path):
+    plain = [status for status in statuses if status.run.entry.variant == "plain"]
+    _, row = mean_rows(plain)
+    assert row == ["quickstart plain", "21.00 ± 1.41 (2)", "31.00 ± 1.41 (2)", "26.00 ± 1.41 (2)"]
+    assert "26.00 ± 1.41 (2)" in as_markdown(tmp_path / "many", plain)
+    assert mean_rows(plain[:1]) == []
+
+
+def test_scenes_with_other_seeds_have_a_mean_without_a_spread(statuses):
+    plain = [status for status in statuses if status.run.entry.variant == "plain"]
+    assert mean_rows(plain[:3])[1][-1] == "25.50"  # of 21 and 30
 
 
 def test_a_mean_over_fewer_scenes_than_others_have_is_not_shown(statuses):

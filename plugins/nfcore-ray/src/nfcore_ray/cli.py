@@ -30,7 +30,7 @@ def sweep(
     from nfcore import plugins
     from nfcore_ray.display import Display
     from nfcore_ray.plan import plan
-    from nfcore_ray.report import COLUMNS, as_data, rows
+    from nfcore_ray.report import COLUMNS, MEANS, as_data, mean_rows, rows
     from nfcore_ray.sweep import Sweep
     from nfcore_ray.sweep_file import MOST_RUNS, checked_address, read_sweep
 
@@ -52,6 +52,9 @@ def sweep(
         print_json(as_data(statuses) | ({"left_out": left_out} if left_out else {}))
     else:
         print_table(COLUMNS, rows(statuses), f"{folder}: {work.counts}")
+        means = mean_rows(statuses)
+        if means:
+            print_table(means[0], means[1:], MEANS)
         if left_out:
             say(f"and {left_out:,} more runs, which are not listed")
         if not dry_run:

@@ -18,6 +18,11 @@ FIGURES = (
     ("SSIM", "student.test.ssim", ".4f"),
     ("seconds", "seconds.total", ".0f"),
 )
+#: What the table of means shows.
+MEANS = (
+    "PSNR on the test views, dB, of the student, or of the teacher of a run without one: means over seeds, with "
+    "their standard deviation and number where there are several"
+)
 # Each run's comparison image, relative to the sweep's folder.
 _PICTURE = "{}/previews/comparison.png"
 COLUMNS = ["run", "state", *(heading for heading, _, _ in FIGURES)]
@@ -70,11 +75,10 @@ def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
     table = [[_linked(folder, name), *figures] for name, *figures in rows(statuses)]
     parts = [f"# {markdown(folder.name)}", counted(statuses) + ".", _table(COLUMNS, table)]
     means = [[markdown(cell) for cell in row] for row in mean_rows(statuses)]
-    if len(means) > 2:
+    if means:
         parts += [
-            "## PSNR on the test views, dB",
-            "Of the student, or of the teacher of a run without one. Means over seeds, with their standard "
-            "deviation and number where there are several.",
+            "## Means",
+            f"{MEANS}.",
             _table(means[0], means[1:]),
         ]
     wrong = [status for status in statuses if status.error is not None]
@@ -105,22 +109,34 @@ def _wrong(folder: Path, status: RunStatus) -> str:
 
 
 def mean_rows(statuses: list[RunStatus]) -> list[list[str]]:
-    """Return a table of PSNR with its heading: a row per recipe and variant, a column per scene."""
-    scored: dict[str, dict[str, list[float]]] = {}
+    """Return a table of PSNR with its heading: a row per recipe and variant, a column per scene.
+
+    Empty where each recipe and variant has one run: there is nothing to average.
+    """
+    scored: dict[str, dict[str, dict[int | None, float]]] = {}
     for status in statuses:
         psnr, entry = status.psnr(), status.run.entry
         if psnr is not None and status.figures is not None:
             method = " ".join(filter(None, (entry.recipe, entry.variant, *(() if entry.variant else entry.set))))
             scene = entry.scene or str(status.figures.get("scene", ""))
-            scored.setdefault(method, {}).setdefault(scene, []).append(psnr)
+            scored.setdefault(method, {}).setdefault(scene, {})[entry.seed] = psnr
+    if len(scored) < 2 and sum(len(seeds) for row in scored.values() for seeds in row.values()) < 2:
+        return []
     scenes = list(dict.fromkeys(scene for row in scored.values() for scene in row))
     table = [["", *scenes, "mean"]]
     for method, row in scored.items():
-        cells = [_mean(row[scene]) if scene in row else "" for scene in scenes]
+        cells = [_mean(list(row[scene].values())) if scene in row else "" for scene in scenes]
         complete = len(row) == len(scenes)  # a mean over fewer scenes would not be comparable
-        mean = f"{statistics.mean(map(statistics.mean, row.values())):.2f}" if complete else ""
-        table.append([method, *cells, mean])
+        table.append([method, *cells, _mean_over_scenes(list(row.values())) if complete else ""])
     return table
+
+
+def _mean_over_scenes(scenes: list[dict[int | None, float]]) -> str:
+    """Return the mean over scenes; with the spread over seeds where all scenes have the same ones."""
+    seeds = scenes[0].keys()
+    if all(scene.keys() == seeds for scene in scenes):
+        return _mean([statistics.mean(scene[seed] for scene in scenes) for seed in seeds])
+    return _mean([statistics.mean(statistics.mean(scene.values()) for scene in scenes)])
 
 
 def _mean(values: list[float]) -> str:
