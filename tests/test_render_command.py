@@ -56,6 +56,11 @@ def test_the_default_is_an_orbit_of_the_student_in_renders(run, command):
         assert len(list(video.decode(video=0))) == 5
 
 
+def test_json_has_the_path_and_nothing_else(run, command):
+    written = {"what": "video", "path": str(run.folder / "renders" / "orbit-student.mp4")}
+    assert json.loads(command("--frames", 3, "--json")) == written
+
+
 def test_the_test_poses_give_a_picture_for_each_test_photo(run, command):
     command("--path", "test", "--format", "png", "--from", "teacher")
     folder = run.folder / "renders" / "test-teacher"

@@ -16,15 +16,18 @@ from nfcore.runs.model_file import ModelFile
 from nfcore.ui.console import Console, ConsoleReporter
 
 
-def render_file(path: Path, folder: Path | None, *, quiet: bool) -> None:
+def render_file(path: Path, folder: Path | None, *, quiet: bool, as_json: bool) -> None:
     """Write an image at the first reference camera and an orbit video into ``folder``."""
     opened = ModelFile(path)
     folder, model = folder or opened.renders_folder, opened.shown
     with Console(quiet=quiet) as console:
         save_view(model, folder / "view.png")
         save_orbit(model, folder / "orbit.mp4", reporter=ConsoleReporter(console, "render"))
-    say(f"picture: {folder / 'view.png'}")
-    say(f"orbit video: {folder / 'orbit.mp4'}")
+    if as_json:
+        print_json({"picture": str(folder / "view.png"), "video": str(folder / "orbit.mp4")})
+    else:
+        say(f"picture: {folder / 'view.png'}")
+        say(f"orbit video: {folder / 'orbit.mp4'}")
 
 
 def export_file(path: Path, exports: dict[str, ExportChoice], folder: Path, as_json: bool, *, quiet: bool) -> None:

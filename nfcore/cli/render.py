@@ -17,7 +17,7 @@ from nfcore.cli.options import (
     examples,
     run_folder,
 )
-from nfcore.cli.output import say
+from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.cli.render_options import (
     DEPTH_ONLY,
     VIDEOS,
@@ -110,6 +110,7 @@ def render(
     runs_folder: RunsOption = RUNS,
     threads: ThreadsOption = None,
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write images and videos along a camera path; without options, a comparison and an orbit video."""
     given = (path, renderer, depth or None, depth_range, size, frames, still, fps, format_, worlds)
@@ -119,10 +120,11 @@ def render(
         from nfcore.cli.model_file import render_file
 
         limit_threads(threads)
-        render_file(folder, out, quiet=quiet)
+        render_file(folder, out, quiet=quiet, as_json=as_json)
         return
     if not asked and out is None and not folder.is_file():
-        if work(folder, "render", again=again, threads=threads, quiet=quiet, table=False):
+        speaks = work(folder, "render", again=again, threads=threads, quiet=quiet, as_json=as_json, table=False)
+        if speaks and not as_json:
             print_paths(folder)
         return
     if again:
@@ -143,11 +145,15 @@ def render(
         out=out,
     )
     limit_threads(threads)
-    _render(opened, options, quiet=quiet)
+    what, target = _render(opened, options, quiet=quiet)
+    if as_json:
+        print_json({"what": what, "path": str(target)})
+    else:
+        say(f"{what}: {target}")
 
 
-def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
-    """Render as the options say, and print the path of the result."""
+def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> tuple[str, Path]:
+    """Render as the options say; return what was written and where."""
     from nfcore.geometry.coverage import beyond
     from nfcore.ui.console import Console, ConsoleReporter
 
@@ -164,8 +170,7 @@ def _render(opened: Opened, options: RenderOptions, *, quiet: bool) -> None:
                 )
         reporter = ConsoleReporter(console, "render")
         save = _save_depth if options.renderer == "depth" else _save_colour
-        line = save(opened, options, cameras, fps, reporter)
-    say(line)
+        return save(opened, options, cameras, fps, reporter)
 
 
 def _model(opened: Opened, options: RenderOptions) -> SceneModel:
@@ -208,7 +213,9 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
     return cameras, options.fps or fps
 
 
-def _save_colour(opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter) -> str:
+def _save_colour(
+    opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter
+) -> tuple[str, Path]:
     from nfcore.io.images import save_png
     from nfcore.pipeline.render import rendered, save_frames
 
@@ -218,10 +225,12 @@ def _save_colour(opened: Opened, options: RenderOptions, cameras: Cameras, fps: 
         save_png(target, *frames)
     else:
         save_frames(target, frames, cameras, fps, enlarge=options.size is None)
-    return f"{options.what}: {target}"
+    return options.what, target
 
 
-def _save_depth(opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter) -> str:
+def _save_depth(
+    opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter
+) -> tuple[str, Path]:
     from nfcore.io.images import save_png
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
     from nfcore.pipeline.render import save_frames
@@ -232,9 +241,9 @@ def _save_depth(opened: Opened, options: RenderOptions, cameras: Cameras, fps: f
         target = _target(opened, options, f"depth-{options.format}", cameras)
         if options.format == "npy":
             save_depth_array(target, views, cameras, fps)
-            return f"depth in scene units: {target / 'depth.npy'}"
+            return "depth in scene units", target / "depth.npy"
         save_depth_pictures(target, views, cameras, fps, teacher.scene)
-        return f"depth (times depth_unit of cameras.json, in scene units): {target}"
+        return "depth (times depth_unit of cameras.json, in scene units)", target
     bounds = options.depth_range or depth_range(teacher, cameras)
     target = _target(opened, options, f"depth-{bounds[0]:.3g}-to-{bounds[1]:.3g}", cameras)
     frames = (coloured(seen, bounds, teacher.scene.background) for seen in views)
@@ -242,7 +251,7 @@ def _save_depth(opened: Opened, options: RenderOptions, cameras: Cameras, fps: f
         save_png(target, *frames)
     else:
         save_frames(target, frames, cameras, fps, enlarge=options.size is None)
-    return f"{options.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units: {target}"
+    return f"{options.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units", target
 
 
 def _target(opened: Opened, options: RenderOptions, shown: str, cameras: Cameras) -> Path:
