@@ -1,8 +1,8 @@
 """Kernels against torch: steps and rendering of sparse fields, the guided encoding; the same field, in one run.
 
 A roofline's shares are of a copy's bandwidth and of a float32 matrix product, both measured in the same run. Bytes
-are those that kernels ask for: where caches have some of them, a share may be over 100%. Threads that wait for work
-sleep (OMP_WAIT_POLICY), as on the command line.
+are those that kernels ask for: where caches have some of them, a share may be over 100%. Idle threads sleep
+(OMP_WAIT_POLICY), as on the command line.
 """
 
 from __future__ import annotations

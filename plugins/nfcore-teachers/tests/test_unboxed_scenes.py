@@ -1,6 +1,7 @@
 """All teachers on scenes that have no box around them: forward-facing and unbounded ones, without alpha."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,25 @@ def test_a_room_is_learned():
     truth = views.images.view(-1, 3)
     mean_colour = psnr(source.views("train").images.view(-1, 3).mean(0), truth)
     assert psnr(teacher.render(views.cameras.rays().flat()).rgb, truth) > mean_colour + 5  # 6.0 were seen
+
+
+@pytest.mark.parametrize("kind", SOURCES.values())
+def test_rays_end_at_something_where_photos_could_as_well_show_the_background(kind):
+    class Grey(kind):
+        """Photos in the colour of the background, which no opacity would contradict."""
+
+        @property
+        def scene(self):
+            return super().scene.model_copy(update={"background": (0.5, 0.5, 0.5)})
+
+        def views(self, split):
+            views = super().views(split)
+            return replace(views, images=torch.full_like(views.images, 0.5))
+
+    source = Grey()
+    teacher = Deferred(Deferred.Options(resolution=32, samples_per_step=6000), source.scene)
+    teacher.fit(source, Budget(120, seed=1), Reporter())
+    assert teacher.render(source.views("test").cameras.rays().flat()).opacity.mean() > 0.9
 
 
 def test_the_field_absorbs_what_is_rendered(teacher, source):

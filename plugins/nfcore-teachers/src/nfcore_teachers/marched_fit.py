@@ -71,6 +71,7 @@ class MarchedFit(Fit):
         descent: how the field's parameters of now are optimised: called after each growth.
         block: pixels are drawn in squares of so many along each side.
         threads: so many read them.
+        opaque: whether there is something wherever one looks: pixels then have an alpha of 1.
 
     Raises:
         UserError: the photos' silhouettes have nothing in common.
@@ -89,6 +90,7 @@ class MarchedFit(Fit):
         descent: Callable[[], Descent],
         block: int = 1,
         threads: int = 1,
+        opaque: bool = False,
     ) -> None:
         device, pixels, domain = next(teacher.parameters()).device, None, field.domain
         # A hull is carved in the world: only where that is the domain itself.
@@ -103,6 +105,7 @@ class MarchedFit(Fit):
         self.field = field
         self.samples_per_step, self.prune_threshold = samples_per_step, prune_threshold
         self.make_descent = descent
+        self.opaque = opaque
         self.image_size = max(views.cameras.height, views.cameras.width)
         self.rays = FIRST_RAYS
         self.stage = 0
@@ -146,6 +149,8 @@ class MarchedFit(Fit):
             self.stage += 1
             self.grow()
         pixels = self.draw(self.rays)
+        if self.opaque:
+            pixels = pixels.opaque()
         scale = FINAL_RATE ** (max(0.0, progress - FLAT) / (1 - FLAT)) * min(1.0, (step + 1) / WARM_UP_STEPS)
         self.set_rates([rate * scale for rate in self.rates])
         error, samples = self.descent.step(pixels, self.random(len(pixels.rays)), self.generator)

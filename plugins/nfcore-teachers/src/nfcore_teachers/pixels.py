@@ -41,6 +41,10 @@ class Pixels(NamedTuple):
         alpha = None if self.alpha is None else self.alpha[some]
         return Pixels(self.rays[some], self.colours[some], self.photos[some], alpha)
 
+    def opaque(self) -> Pixels:
+        """Return the same pixels with an alpha of 1."""
+        return self._replace(alpha=self.colours.new_ones(len(self.colours)))
+
     @classmethod
     def joined(cls, parts: list[Pixels]) -> Pixels:
         """Return the pixels of all ``parts``, in order."""
