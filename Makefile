@@ -13,8 +13,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 # benchmarks use (benchmarks/data.py) where they are there, else a procedural still life.
 NFCORE_DATA ?= ../shared/data
 SCENE ?= $(wildcard $(NFCORE_DATA)/nerf_synthetic/lego)
-# Each file's tests in one process: what a file prepares is prepared once.
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# Each file's tests in one process: what a file prepares is prepared once. The longest files are first (conftest.py).
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: quickstart test test-fast check docs pictures bench release format clean
 

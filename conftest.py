@@ -1,4 +1,7 @@
-"""Keeps the unit lane one of units: a test that is not marked ``slow`` starts no process."""
+"""Keeps the unit lane one of units: a test that is not marked ``slow`` starts no process.
+
+Starts the longest files first, so that no worker is left with one of them while the others have ended.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,28 @@ from multiprocessing.process import BaseProcess
 from typing import NoReturn
 
 import pytest
+
+#: Files of whole runs and sweeps, which take longest.
+LONGEST = (
+    "plugins/nfcore-ray/tests/test_sweep.py",
+    "plugins/nfcore-ray/tests/test_interrupted_sweeps.py",
+    "plugins/nfcore-web/tests/test_view.py",
+    "tests/test_main_job.py",
+    "tests/test_third_party_plugin.py",
+    "tests/test_fuzzed_files.py",
+    "plugins/nfcore-onnx/tests/test_eight_bits.py",
+    "plugins/nfcore-guided/tests/test_exports.py",
+    "tests/test_processes.py",
+    "tests/test_without_student.py",
+    "tests/test_docs.py",
+    "tests/test_scaffolded_plugins.py",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; the others keep their order."""
+    place = {config.rootpath / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
 
 
 @pytest.hookimpl(wrapper=True)

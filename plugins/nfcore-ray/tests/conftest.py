@@ -26,6 +26,7 @@ def sweep_here(tmp_path, monkeypatch, capfd) -> Callable[..., subprocess.Complet
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setenv("RAY_AUTH_MODE", "token")
         monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(16))  # else Ray keeps one in the home folder
+        monkeypatch.setenv("RAY_worker_niceness", "0")
         monkeypatch.setattr("sys.argv", ["nfcore", "sweep", "many.toml", *arguments])
         with pytest.raises(SystemExit) as exit_:
             main()

@@ -36,7 +36,8 @@ SMALL = [
 def environment() -> dict[str, str]:
     """This process's, without a cluster of the developer's own and with a token for Ray that is not kept."""
     kept = {name: value for name, value in command_line.environment().items() if not name.startswith("RAY_")}
-    return kept | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    # Ray's workers yield to all other processes unless told not to: to other tests for minutes.
+    return kept | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_worker_niceness": "0"}
 
 
 def small(*lines: str) -> str:
