@@ -5,7 +5,7 @@ BIN := .venv/bin
 PLUGINS := $(sort $(wildcard plugins/*))
 PROJECTS := pyproject.toml $(addsuffix /pyproject.toml,$(PLUGINS)) plugins/nfcore-web/package-lock.json
 # Plugins that bring heavy libraries of their own: developers get them, users choose.
-EXTRAS := $(addprefix plugins/nfcore-,executorch mesh mlflow openvino ray tensorboard wandb)
+EXTRAS := $(addprefix plugins/nfcore-,executorch mesh mlflow openvino ray splats tensorboard wandb)
 EDITABLE := $(foreach plugin,$(filter-out $(EXTRAS),$(PLUGINS)),-e $(plugin))
 EDITABLE_EXTRAS := $(foreach plugin,$(EXTRAS),-e $(plugin))
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt

@@ -35,6 +35,7 @@ LONG = (
     "snerg",
     "mobilenerf",
     "meshes",
+    "splats",
     "baked_curve",
     "big_captures",
 )
