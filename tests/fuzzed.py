@@ -7,11 +7,12 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,8 +113,34 @@ class Outcome(NamedTuple):
     mebibytes: int
 
 
-def prepare(folder: Path) -> None:
-    """Write everything that ``COMMANDS`` names into ``folder``."""
+@contextlib.contextmanager
+def prepared(parent: Path) -> Iterator[Path]:
+    """Yield a working folder in ``parent`` with all that ``COMMANDS`` names; logs and caches are next to it."""
+    folder = parent / "here"
+    folder.mkdir()
+    _prepare(folder)
+    shutil.copytree(folder, parent / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("XDG_STATE_HOME", str(parent / "logs"))
+        patch.setenv("XDG_CACHE_HOME", str(parent / "cache"))
+        yield folder
+
+
+def restore(folder: Path, top: str) -> None:
+    """Make the file or folder ``top`` as it was, and delete what commands made."""
+    path, whole = folder / top, folder.parent / "whole" / top
+    shutil.rmtree(folder / "new", ignore_errors=True)
+    if whole.is_dir():
+        shutil.rmtree(path)
+        shutil.copytree(whole, path)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        shutil.copy(whole, path)
+
+
+def _prepare(folder: Path) -> None:
     from nfcore_scenes.cli import Format, make_scene
 
     _write_plugins(folder)
@@ -214,7 +241,7 @@ SPECIAL: list[Callable[[Path], object]] = [
 
 def outcome(*arguments: str) -> Outcome:
     """Run a command in this process."""
-    said, before = io.StringIO(), _peak()
+    said, before = io.StringIO(), peak()
     start, code = time.process_time(), 0
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(said), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -226,8 +253,9 @@ def outcome(*arguments: str) -> Outcome:
                 main()
             except SystemExit as end:
                 code = int(end.code or 0)
-    return Outcome(code, said.getvalue(), time.process_time() - start, _peak() - before)
+    return Outcome(code, said.getvalue(), time.process_time() - start, peak() - before)
 
 
-def _peak() -> int:
+def peak() -> int:
+    """Return the greatest memory of this process so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -94,6 +94,11 @@ def test_a_plot_is_a_picture_and_without_points_there_is_none(tmp_path):
     assert not (tmp_path / "none.png").exists()
 
 
+@pytest.mark.parametrize("name", ["$\\nonsense{$", "a\x1b[31mb", "写真"])
+def test_any_name_may_be_in_a_plot(tmp_path, name):
+    assert save_plot(tmp_path / "plot.png", name, [Panel(name, [Point(name, 1.0, 30.0)])])
+
+
 def test_a_runner_is_timed_unless_it_says_otherwise():
     assert Runner("x", lambda pose, intrinsics: pose).timed
 

@@ -185,3 +185,12 @@ def test_debug_adds_the_traceback():
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("nfcore: unknown recipe 'quickstrat'")
+
+
+@pytest.mark.parametrize(("output", "code"), [(">&-", 0), (">&- 2>&-", 0), (">/dev/full", 1)])
+def test_a_standard_output_that_takes_nothing_costs_a_line_at_most(output, code):
+    command = f"exec {sys.executable} -P -m nfcore recipes list {output}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, env=environment())
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == code
+    assert "failed" not in done.stderr

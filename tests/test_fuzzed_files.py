@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import fuzzed
@@ -27,28 +26,8 @@ MOST_SECONDS, MOST_MEBIBYTES = 20, 1024
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a file of each kind, in which commands run."""
-    folder = tmp_path_factory.mktemp("fuzz") / "here"
-    folder.mkdir()
-    fuzzed.prepare(folder)
-    shutil.copytree(folder, folder.parent / "whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("XDG_STATE_HOME", str(folder.parent / "logs"))
-        patch.setenv("XDG_CACHE_HOME", str(folder.parent / "cache"))
+    with fuzzed.prepared(tmp_path_factory.mktemp("fuzz")) as folder:
         yield folder
-
-
-def restore(folder: Path, top: str) -> None:
-    """Make the file or folder ``top`` as it was."""
-    path, whole = folder / top, folder.parent / "whole" / top
-    shutil.rmtree(folder / "new", ignore_errors=True)
-    if whole.is_dir():
-        shutil.rmtree(path)
-        shutil.copytree(whole, path)
-    else:
-        shutil.rmtree(path, ignore_errors=True)
-        path.unlink(missing_ok=True)
-        shutil.copy(whole, path)
 
 
 @given(data=st.data())
@@ -67,7 +46,7 @@ def test_a_command_on_a_damaged_file_works_or_says_what_is_wrong(place, data):
     try:
         code, said, seconds, mebibytes = fuzzed.outcome(*command)
     finally:
-        restore(place, name.partition("/")[0])
+        fuzzed.restore(place, name.partition("/")[0])
     if LOG:
         with Path(LOG).open("a") as file:
             file.write(json.dumps([name, command, code, round(seconds, 2), mebibytes, said[-300:]]) + "\n")
@@ -85,4 +64,4 @@ def test_every_file_that_is_damaged_is_one_that_a_command_needs(place):
         assert (place / name).is_file()
         for command in commands[:1]:
             assert fuzzed.outcome(*command).code == 0, command
-            restore(place, name.partition("/")[0])
+            fuzzed.restore(place, name.partition("/")[0])

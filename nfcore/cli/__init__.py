@@ -105,6 +105,8 @@ def _main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What the GPU of a Mac can't do, torch then does on the CPU; it reads this when it is imported, too.
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
+    # Python has no stream where the caller has closed its descriptor: nfcore ... >&-
+    sys.stdout, sys.stderr = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file may be what the terminal can't show
             stream.reconfigure(errors="backslashreplace")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nfcore.cli.info import matching
 from nfcore.errors import NfcoreError, PluginError, UserError
+from nfcore.io.files import read_text
 from nfcore.options import parse
 from nfcore.plugin.components import Component
 from nfcore.plugin.entry_points import in_folder
@@ -138,7 +139,7 @@ def _run_own_tests(folder: Path, reports: list[Report]) -> None:
     from nfcore.testing.running import run_file
 
     for path in sorted((folder / "tests").rglob("test_*.py")):
-        if "nfcore.testing" not in path.read_text(encoding="utf-8"):
+        if "nfcore.testing" not in read_text(path):
             continue
         collector = run_file(path.resolve())
         if collector.errors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from nfcore.cli.options import RUNS, RunsOption, examples, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_markdown, print_table, say
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
+from nfcore.runtime.plain_text import plain_lines
 
 if TYPE_CHECKING:
     from nfcore.evaluation.comparison import Compared, Comparison, Entry
@@ -88,7 +90,7 @@ def _with_publications(compared: list[Compared], *, markdown: bool, as_json: boo
         try:
             comparisons.append(Comparison(offer.name, read_tables(offer.path), compared, manager))
         except UserError as error:  # one broken file must not hide the others
-            typer.echo(f"nfcore: the tables of {plugin} can't be read: {error}", err=True)
+            sys.stderr.write(plain_lines(f"nfcore: the tables of {plugin} can't be read: {error}\n"))
     if not comparisons:
         raise UserError("no plugin offers published tables: install nfcore-mobiler2l for those of MobileR2L")
     if as_json:

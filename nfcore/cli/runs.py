@@ -156,7 +156,7 @@ def teach(
         folder,
         "teach",
         config=config,
-        resume=recipe is None,
+        resume=True,
         change=recipe is None,
         again=again,
         threads=threads,

@@ -14,6 +14,7 @@ from torch import Tensor
 from nfcore.dataset.summary import kind
 from nfcore.geometry.uprightness import upright
 from nfcore.interfaces import RaySource
+from nfcore.io.figures import save_figure
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 
@@ -38,7 +39,7 @@ def save_scene_picture(source: RaySource, path: Path) -> None:
     train, test = source.views("train"), source.views("test")
     novel = source.sample_cameras(_NOVEL_DRAWN, torch.Generator().manual_seed(0))
     scene = source.scene
-    figure = Figure(figsize=(15, 11), layout="constrained")
+    figure = Figure(figsize=(15, 11), layout="constrained", dpi=90)
     grid = figure.add_gridspec(2, 2 * _PHOTOS, height_ratios=[3, 1.4])
     size = f"{train.cameras.width}x{train.cameras.height} pixels"
     figure.suptitle(
@@ -63,7 +64,7 @@ def save_scene_picture(source: RaySource, path: Path) -> None:
         _draw_box(axes, scene, train.cameras[index])
         axes.set_title(train.names[index], fontsize=8)
         axes.set_axis_off()
-    figure.savefig(path, dpi=90)
+    save_figure(figure, path)
 
 
 def _plot_axes(cameras: Cameras) -> NDArray[np.float64]:

@@ -24,7 +24,8 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to ``path``; on success it replaces ``path``, on failure it is deleted.
 
-    It may become a file or a folder; a folder replaces an existing one.
+    It may become a file or a folder; a folder replaces an existing one. An ``OSError`` about the temporary path,
+    or about none, such as that of a full disk, names ``path`` instead.
 
     >>> with atomic_path(Path("model.bin")) as temporary:
     ...     _ = temporary.write_bytes(bytes(4))
@@ -32,9 +33,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     4
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=path.parent, prefix=f".{path.name}.", ignore_cleanup_errors=True
-    ) as folder:
+    prefix = f".{path.name}."
+    with (
+        naming(path, str(path.parent / prefix)),
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix, ignore_cleanup_errors=True) as folder,
+    ):
         temporary = Path(folder) / path.name
         yield temporary
         if temporary.is_dir():
@@ -53,12 +56,12 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Add ``path`` to an error that names no file, such as that of a full disk."""
+def naming(path: Path, temporary: str | None = None) -> Iterator[None]:
+    """Name ``path`` in an error that names no file, such as that of a full disk, or one ``temporary...``."""
     try:
         yield
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None or (temporary and str(error.filename).startswith(temporary)):
             error.filename = str(path)
         raise
 
@@ -75,7 +78,7 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write ``data`` (text as UTF-8) to ``path``: at any time it has either the old or the new content."""
-    with naming(path), atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode() if isinstance(data, str) else data)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import atomic_path, naming
+from nfcore.io.atomic import atomic_path
 from nfcore.io.files import check_file
 
 #: Nested dicts (keys: str or int), lists, tensors, numbers, strings, booleans and None.
@@ -71,7 +71,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[
         header[name] = {"dtype": kind, "shape": shape, "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with naming(path), atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in order:
             plain = tensors[name].detach().cpu().contiguous().flatten()

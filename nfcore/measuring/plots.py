@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nfcore.io.atomic import atomic_path
+from nfcore.io.figures import save_figure
 from nfcore.measuring.pareto import quality_pareto
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def save_plot(path: Path, title: str, panels: Sequence[Panel]) -> bool:
     figure.suptitle(title, fontsize=11)
     for column, panel in enumerate(panels):
         _draw(figure.add_subplot(1, len(panels), column + 1), panel)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save_figure(figure, path)
     return True
 
 

@@ -94,10 +94,11 @@ def save_depth_array(folder: Path, views: Iterable[Rendering], cameras: Cameras,
     with atomic_path(folder) as temporary:
         temporary.mkdir(parents=True)
         shape = (len(cameras), cameras.height, cameras.width)
-        array = np.lib.format.open_memmap(temporary / "depth.npy", "w+", np.dtype(np.float32), shape)
-        for index, seen in enumerate(views):
-            array[index] = _metric(seen).numpy()
-        array.flush()
+        header = {"descr": np.dtype(np.float32).str, "fortran_order": False, "shape": shape}
+        with (temporary / "depth.npy").open("wb") as file:  # on a full disk, a mapping would kill the process
+            np.lib.format.write_array_header_1_0(file, header)
+            for seen in views:
+                file.write(_metric(seen).contiguous().numpy().data)
         write_path(temporary / "cameras.json", cameras, fps)
 
 

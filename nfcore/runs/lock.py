@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, Field
 
 from nfcore.errors import NfcoreError, UserError
+from nfcore.io.atomic import naming
 from nfcore.io.records import Count, Name, Record, read_record
 
 #: The lock's file in a run's folder.
@@ -64,7 +65,8 @@ def locked(folder: Path, note: Callable[[str], None], patience: float = 0.0) -> 
     try:
         if lock.lock_counter == 1:
             holder = Holder(process=os.getpid(), host=socket.gethostname(), since=datetime.now(UTC))
-            (folder / LOCK).write_text(holder.model_dump_json(), encoding="utf-8")
+            with naming(folder / LOCK):
+                (folder / LOCK).write_text(holder.model_dump_json(), encoding="utf-8")
         yield
     finally:
         lock.release()

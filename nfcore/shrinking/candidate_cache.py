@@ -118,6 +118,8 @@ class CandidateCache:
             return Measured(choice, precision, size, refused=f"it can't be run here: {why}")
         except NoImageError as error:
             return Measured(choice, precision, size, refused=str(error))
+        except OSError:  # the disk's fault, not the package's: not to be remembered
+            raise
         except Exception as error:  # one failing exporter must not stop the others
             return Measured(choice, "not made", 0, refused=reason(error))
         missing = shortfall(comparison.parity, package.exporter.tolerance)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from nfcore import UserError
-from nfcore.io import read_file, read_json, write_atomic, write_json
+from nfcore.io import open_file, read_file, read_json, write_atomic, write_json
 from nfcore.scene import Vector
 from nfcore_mobilenerf.polygons import FEATURES, Layers, Polygons
 from nfcore_mobilenerf.rasterizer import INSET, Triangles
@@ -158,7 +158,7 @@ def _read_network(path: Path) -> tuple[_Network, Layers]:
 
 def _read_image(path: Path) -> NDArray[np.uint8]:
     try:
-        with Image.open(path) as image:
+        with open_file(path) as file, Image.open(file) as image:
             if image.mode != "RGBA":
                 raise UserError(f"{path}: its texels are {image.mode}, not RGBA; export it again")
             return np.asarray(image)

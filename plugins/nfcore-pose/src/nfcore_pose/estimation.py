@@ -12,9 +12,10 @@ from pathlib import Path
 
 import filelock
 import platformdirs
+from pydantic import ValidationError
 
 from nfcore import UserError
-from nfcore.io import atomic_path, write_atomic
+from nfcore.io import atomic_path, read_file, write_atomic
 from nfcore.ui import Console
 from nfcore_pose.cameras import shared_cameras
 from nfcore_pose.capture import Capture, content_key, extracted_frames, find_capture
@@ -63,7 +64,17 @@ def posed_capture(path: Path, options: PosingOptions, console: Console) -> Posed
         data_set = folder / "dataset"
         if not (data_set / "poses.json").is_file():
             _pose(capture, options, folder, _Progress(console))
-        return PosedCapture(data_set, Posed.model_validate_json((data_set / "poses.json").read_bytes()))
+        return PosedCapture(data_set, _posed(data_set / "poses.json"))
+
+
+def _posed(file: Path) -> Posed:
+    try:
+        return Posed.model_validate_json(read_file(file))
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise UserError(
+            f"{file}: damaged: {fault}; delete {file.parent.parent}, and poses are estimated again"
+        ) from None
 
 
 def _unused(options: PosingOptions, capture: Capture) -> set[str]:

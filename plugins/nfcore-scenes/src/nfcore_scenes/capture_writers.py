@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nfcore import UserError
-from nfcore.io import atomic_path, write_json
+from nfcore.io import atomic_path, write_atomic, write_json
 from nfcore_scenes.blender_writer import picture
+from nfcore_scenes.colmap_files import read_model
 from nfcore_scenes.colmap_library import pycolmap_for
 from nfcore_scenes.photo_shoot import Shoot
 
@@ -38,7 +41,9 @@ def write_llff(shoot: Shoot, folder: Path) -> None:
     size = np.tile([lens.height, lens.width, lens.params[0]], (len(shoot), 1))
     matrices = np.stack([-up, right, backward, position, size], 2)
     rows = np.concatenate([matrices.reshape(len(shoot), 15), shoot.bounds.double()], 1)
-    _write(shoot, folder, lambda new: np.save(new / "poses_bounds.npy", rows))
+    data = BytesIO()
+    np.save(data, rows)  # to a file, numpy would not notice that the disk is full
+    _write(shoot, folder, lambda new: write_atomic(new / "poses_bounds.npy", data.getvalue()))
 
 
 def write_colmap(shoot: Shoot, folder: Path, *, text: bool = False) -> None:
@@ -54,6 +59,10 @@ def write_colmap(shoot: Shoot, folder: Path, *, text: bool = False) -> None:
         model.mkdir(parents=True)
         reconstruction = _reconstruction(shoot)
         (reconstruction.write_text if text else reconstruction.write_binary)(model)
+        try:
+            read_model(model)  # COLMAP does not notice a full disk
+        except UserError as error:
+            raise OSError(errno.ENOSPC, f"cut short, as on a full disk: {error}", str(model)) from None
 
     _write(shoot, folder, write_model)
 

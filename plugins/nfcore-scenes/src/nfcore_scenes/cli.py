@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import nfcore
+from nfcore.cli import say
 
 _PHOTOS = 48
 
@@ -45,7 +46,7 @@ def make_scene(
     if layout is Format.BLENDER:
         write_blender(source, folder)
         counts = ", ".join(f"{len(source.views(split))} {split}" for split in ("train", "val", "test"))
-        typer.echo(f"{folder}: {counts} views of {image_size}x{image_size} pixels")
+        say(f"{folder}: {counts} views of {image_size}x{image_size} pixels")
         return
     from nfcore_scenes.capture_writers import new_folder, write_colmap, write_llff, write_transforms
     from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
@@ -60,4 +61,4 @@ def make_scene(
             write_colmap(taken, folder, text=text)
         else:
             write_transforms(taken, folder)
-    typer.echo(f"{folder}: {photos} photos of {image_size}x{image_size} pixels")
+    say(f"{folder}: {photos} photos of {image_size}x{image_size} pixels")

@@ -38,8 +38,10 @@ def kept(key: str, make: Callable[[], npt.NDArray[np.uint8]]) -> npt.NDArray[np.
     except (OSError, ValueError, EOFError):  # missing or damaged: made again
         photos = make()
     try:
+        plain = np.ascontiguousarray(photos)
         with atomic_path(file) as temporary, temporary.open("wb") as stream:
-            np.save(stream, photos, allow_pickle=False)
+            np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(plain))
+            stream.write(plain.data)  # with np.save, a full disk would go unnoticed
     except OSError:
         pass  # a cache folder that can't be written costs time only
     return photos

@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore import UserError
-from nfcore.io import write_atomic
+from nfcore.io import open_file, read_file, write_atomic
 from nfcore.scene import Vector
 from nfcore_snerg.frame import Frame, VoxelGrid
 
@@ -121,9 +121,7 @@ def read_files(folder: Path) -> tuple[SceneParams, Bytes, Bytes]:
     """
     path = folder / PARAMETERS
     try:
-        parameters = SceneParams.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; export the teacher to get it") from None
+        parameters = SceneParams.model_validate_json(read_file(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
@@ -156,15 +154,13 @@ def _write_image(path: Path, pixels: Bytes) -> None:
 
 def _read_image(path: Path, shape: tuple[int, int, int]) -> Bytes:
     try:
-        with Image.open(path) as image:
-            pixels: Bytes = np.asarray(image)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; export the teacher to get it") from None
+        with open_file(path) as file, Image.open(file) as image:
+            found = (image.height, image.width, len(image.getbands()))
+            pixels: Bytes = np.asarray(image) if found == shape else np.empty(0, np.uint8)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise UserError(f"{path}: damaged: not a whole PNG image; export it again") from None
-    if pixels.shape != shape:
+    if found != shape:
         raise UserError(
-            f"{path}: damaged: {pixels.shape} where {PARAMETERS} says {shape} (rows, columns, channels); "
-            "export it again"
+            f"{path}: damaged: {found} where {PARAMETERS} says {shape} (rows, columns, channels); export it again"
         )
     return pixels
