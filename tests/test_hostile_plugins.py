@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 import warnings
 from pathlib import Path, PosixPath
 
@@ -16,6 +17,7 @@ from plugins_in_memory import hooks, offering
 from tiny import source
 
 from nfcore import Component, Interrupted, Recipe
+from nfcore.plugin import watchdog
 from nfcore.plugin.guard import guarded
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.lock import locked
@@ -140,6 +142,7 @@ late = "late_plugin"
 LATE = """
 import atexit
 import sys
+import time
 import threading
 import time
 
@@ -189,3 +192,48 @@ def test_a_plugin_neither_prints_at_exit_nor_keeps_the_process_from_ending(tmp_p
     assert done.returncode == 0, done.stderr
     assert [component["name"] for component in json.loads(done.stdout)["components"]] == ["late"]
     assert "a thread that does not end" in done.stderr
+
+
+def endless():
+    while True:
+        pass
+
+
+def endless_commands(app):
+    endless()
+
+
+@pytest.mark.parametrize("hook", [{"nfcore_components": endless}, {"nfcore_commands": endless_commands}])
+def test_a_plugin_that_does_not_return_is_named_then_broken(monkeypatch, capsys, hook):
+    monkeypatch.setattr(watchdog, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(watchdog, "LONGEST_SECONDS", 0.5)
+    manager = PluginManager([source(hooks(**hook), "endless-dist")])
+    (plugin,) = manager.plugins
+    manager.call(plugin, "nfcore_commands", app=None)
+    assert "did not end" in plugin.problem
+    assert "NFCORE_PLUGINS_DISABLE=endless-dist" in capsys.readouterr().err
+
+
+def test_ctrl_c_skips_a_plugin_that_was_named(monkeypatch):
+    monkeypatch.setattr(watchdog, "SLOW_SECONDS", 0.0)
+
+    def nfcore_components():
+        time.sleep(1)
+        signal.raise_signal(signal.SIGINT)
+
+    with signals.handled():
+        (plugin,) = PluginManager([source(hooks(nfcore_components=nfcore_components))]).plugins
+        assert not signals.received()
+    assert "Ctrl-C" in plugin.problem
+
+
+def test_a_hook_of_a_run_that_takes_long_is_named_and_not_ended(monkeypatch, capsys):
+    monkeypatch.setattr(watchdog, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(watchdog, "LONGEST_SECONDS", 0.2)
+
+    def nfcore_step(stage):
+        time.sleep(1)
+
+    manager = PluginManager([source(hooks(nfcore_step=nfcore_step), "slow-dist")])
+    assert manager.call(manager.plugins[0], "nfcore_step", stage="teach")
+    assert "slow-dist" in capsys.readouterr().err

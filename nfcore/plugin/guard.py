@@ -14,9 +14,6 @@ from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-#: Seconds after which a plugin that is being imported is named.
-SLOW_SECONDS = 10.0
-
 #: Seconds that a thread that a plugin left running may take until the process ends.
 THREAD_SECONDS = 10.0
 
@@ -204,24 +201,3 @@ def end_without_threads(code: int) -> None:
         sys.stderr.write("nfcore: a plugin left a thread that does not end: it is not waited for\n")
         sys.stderr.flush()
         os._exit(code)
-
-
-@contextmanager
-def named_if_slow(plugin: object, distribution: str) -> Iterator[threading.Event]:
-    """Name a plugin that is still being imported after ten seconds; yields whether it was named."""
-    named = threading.Event()
-
-    def name() -> None:
-        named.set()
-        sys.stderr.write(
-            f"nfcore: {plugin} is still being imported after {SLOW_SECONDS:.0f} s: Ctrl-C skips it, and so does "
-            f"NFCORE_PLUGINS_DISABLE={distribution}\n"
-        )
-
-    timer = threading.Timer(SLOW_SECONDS, name)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield named
-    finally:
-        timer.cancel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import reprlib
-import signal
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, TypeVar
@@ -15,8 +14,9 @@ from nfcore import hookspecs
 from nfcore.errors import Interrupted, NfcoreError, PluginError
 from nfcore.plugin.components import Component, Publication, Recipe
 from nfcore.plugin.entry_points import PluginSource
-from nfcore.plugin.guard import guarded, named_if_slow
+from nfcore.plugin.guard import guarded
 from nfcore.plugin.offers import MOST_OFFERS, component, publication, recipe
+from nfcore.plugin.watchdog import watched
 from nfcore.runtime import signals
 from nfcore.runtime.plain_text import plain
 
@@ -67,7 +67,7 @@ class PluginIsolation:
             plugin.problem = f"the entry point {source.entry_point!r} is declared twice"
             return plugin
         try:
-            with guarded(), named_if_slow(source, source.distribution) as slow:
+            with guarded(), watched(source, registers=True):
                 thing = source.load()
                 plugin.packages.add(_package_of(thing))
                 self._register(thing, name)
@@ -77,10 +77,7 @@ class PluginIsolation:
                 plugin.publications = [publication(p) for p in publications]
                 plugin.packages |= {offer.target.partition(".")[0] for offer in plugin.components}
         except BaseException as error:  # also SystemExit and panics of Rust extensions
-            if isinstance(error, Interrupted) and slow.is_set() and error.number == signal.SIGINT:
-                signals.forget()
-                error = PluginError("skipped by Ctrl-C while it was imported")
-            elif is_users(error):
+            if is_users(error):
                 raise
             plugin.problem, plugin.error = reason(error), error
             plugin.components, plugin.recipes, plugin.publications = [], [], []
@@ -123,7 +120,7 @@ class PluginIsolation:
     def call(self, plugin: Plugin, hook: str, **arguments: Any) -> bool:
         """Call ``hook`` of one plugin in isolation; on an error set its ``problem`` and return False."""
         try:
-            with guarded():
+            with guarded(), watched(plugin.source, registers=hook == "nfcore_commands"):
                 for implementation in getattr(self.hooks.hook, hook).get_hookimpls():
                     if implementation.plugin_name == plugin.source.name:
                         implementation.function(**{name: arguments[name] for name in implementation.argnames})
