@@ -62,7 +62,8 @@ def naming(path: Path, temporary: str | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         if error.filename is None or (temporary and str(error.filename).startswith(temporary)):
-            error.filename = str(path)
+            # A new error: PyAV's have names that can't be changed.
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
 
 
