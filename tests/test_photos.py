@@ -221,6 +221,33 @@ def test_a_header_says_which_side_is_up_and_the_exposure(tmp_path):
     assert header.exposure == pytest.approx(0.04)
 
 
+def png_with_exif(path: Path, exif: Image.Exif, *, after_pixels: bool) -> Path:
+    """Write a PNG whose EXIF data comes before its pixels, as Pillow writes it, or after them, as others do."""
+    Image.new("RGB", (4, 2)).save(path, exif=exif)
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    if after_pixels:
+        last = data.index(b"IEND") - 4
+        path.write_bytes(data[:start] + data[end:last] + data[start:end] + data[last:])
+    return path
+
+
+@pytest.mark.parametrize("after_pixels", [False, True])
+def test_a_png_may_have_its_exif_data_before_or_after_its_pixels(tmp_path, after_pixels):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    header = photo_header(png_with_exif(tmp_path / "a.png", exif, after_pixels=after_pixels))
+    assert (header.turned, header.up) == (True, "left")
+
+
+def test_the_header_of_a_png_without_exif_is_read_without_its_pixels(tmp_path, monkeypatch):
+    Image.new("RGBA", (400, 200)).save(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", None)
+    header = photo_header(tmp_path / "a.png")
+    assert (header.size, header.up, header.exposure, header.alpha) == ((200, 400), None, None, True)
+
+
 def test_heic_needs_a_decoder_and_the_message_says_which(tmp_path, monkeypatch):
     path = tmp_path / "IMG_0001.HEIC"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))

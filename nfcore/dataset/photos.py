@@ -15,6 +15,7 @@ from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 
 from nfcore.dataset.decoding import MOST_PIXELS, check_density, decoding
+from nfcore.dataset.exif import UP, exif_of, exposure, is_turned
 from nfcore.dataset.photo_formats import decoder_for, formats
 from nfcore.errors import UserError
 from nfcore.io.files import check_file
@@ -69,10 +70,6 @@ class PhotoHeader:
         return (self.size, self.size[::-1]) if self.turned else (self.size,)
 
 
-#: The side of the stored photo that is up, by EXIF orientation.
-_UP = {1: "top", 2: "top", 3: "bottom", 4: "bottom", 5: "left", 6: "left", 7: "right", 8: "right"}
-
-
 def photo_header(path: Path) -> PhotoHeader:
     """Return what a photo's header says, without decoding the photo.
 
@@ -81,26 +78,15 @@ def photo_header(path: Path) -> PhotoHeader:
 
     """
     with _opened(path) as photo:
+        exif = exif_of(path, photo)
         return PhotoHeader(
             height=photo.height,
             width=photo.width,
-            turned=_is_turned(photo),
-            up=_UP.get(photo.getexif().get(ExifTags.Base.Orientation, 0)),
+            turned=is_turned(exif),
+            up=UP.get(exif.get(ExifTags.Base.Orientation, 0)),
             alpha=photo.has_transparency_data,
-            exposure=_exposure(photo),
+            exposure=exposure(exif),
         )
-
-
-def _exposure(photo: Image.Image) -> float | None:
-    """Return seconds times ISO speed over 100 from EXIF, or None where one is missing or not positive."""
-    values = photo.getexif().get_ifd(ExifTags.IFD.Exif)
-    seconds, speed = values.get(ExifTags.Base.ExposureTime), values.get(ExifTags.Base.ISOSpeedRatings)
-    speed = speed[0] if isinstance(speed, tuple) and speed else speed
-    try:
-        exposure = float(seconds) * float(speed) / 100  # type: ignore[arg-type]
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return exposure if 0 < exposure < float("inf") else None
 
 
 def scaled_size(height: int, width: int, image_size: int | None) -> tuple[int, int]:
@@ -204,7 +190,7 @@ def read_photo(path: Path, full_size: tuple[int, int], size: tuple[int, int]) ->
     """
     with _opened(path) as photo:
         # Pixels are used as stored, as in COLMAP, NeRF and Instant-NGP, unless only turning them fits the size.
-        turned = _is_turned(photo) and (photo.width, photo.height) == full_size
+        turned = (photo.width, photo.height) == full_size and is_turned(exif_of(path, photo))
         if (photo.height, photo.width) != full_size and not turned:
             raise UserError(
                 f"{path} is {photo.width}x{photo.height} pixels, "
@@ -233,11 +219,6 @@ def _eight_bit(photo: Image.Image) -> Image.Image:
         grey = np.asarray(photo).astype(np.float32) / 257
         return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
     return photo.convert("RGBA" if photo.has_transparency_data else "RGB")
-
-
-def _is_turned(photo: Image.Image) -> bool:
-    """Whether the photo's EXIF orientation is a quarter turn."""
-    return photo.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
 
 
 @contextmanager
