@@ -21,8 +21,9 @@ from nfcore.errors import UserError
 from nfcore.io.files import check_file
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
-# If all photos take more bytes than this as 8-bit RGB, each is read when it is needed.
-_READ_AT_ONCE = 1 << 27
+# If all photos take more bytes than this as 8-bit RGB, each is read when it is needed, and stays 8-bit: as float32
+# RGBA they take five times as many.
+_READ_AT_ONCE = 1 << 25
 
 _EIGHT_BIT_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 #: Pillow's modes of 16-bit grey; it converts 16-bit RGB to 8-bit itself.
