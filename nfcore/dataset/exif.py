@@ -53,7 +53,7 @@ def _follows_pixels(path: Path) -> bool:
         while len(head := file.read(8)) == 8:
             length, kind = struct.unpack(">I4s", head)
             if pixels and kind != b"IDAT":
-                return kind != b"IEND"
+                return bool(kind != b"IEND")
             pixels = pixels or kind == b"IDAT"
             file.seek(length + 4, 1)
     return True
