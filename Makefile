@@ -66,9 +66,9 @@ clean:
 	$(INSTALL) --no-build-isolation -e '.[fast]' $(EDITABLE)
 	@touch $@
 
-.venv/developers: .venv/users plugins/nfcore-mesh/tests/package-lock.json
+.venv/developers: .venv/users $(wildcard plugins/*/tests/package-lock.json)
 	$(INSTALL) --no-build-isolation -e '.[dev]' $(EDITABLE_EXTRAS)
-	npm ci --prefix plugins/nfcore-mesh/tests --ignore-scripts --no-audit --no-fund
+	for folder in plugins/nfcore-mesh plugins/nfcore-webgl; do npm ci --prefix $$folder/tests --ignore-scripts --no-audit --no-fund || exit; done
 	@touch $@
 
 .venv/release: .venv/developers

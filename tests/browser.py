@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +19,11 @@ import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-_LOCAL = ("file:", "blob:", "data:", "http://127.0.0.1:")
+#: Flag for pages that draw with WebGL2, which a machine without a graphics processor draws in software.
+SOFTWARE = "--enable-unsafe-swiftshader"
+# Chromium's driver in software remarks that reading an image waits for it.
+_WAITED = re.compile("GPU stall due to ReadPixels")
+_LOCAL = ("about:", "file:", "blob:", "data:", "http://127.0.0.1:")
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +74,25 @@ def opened(chromium: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
 
     yield open_
     for page in pages:
-        complaints, foreign = page.complaints, [url for url in page.asked if not url.startswith(_LOCAL)]
+        page.wait_for_timeout(50)
+        complaints = [text for text in page.complaints if not _WAITED.search(text)]
+        foreign = [url for url in page.asked if not url.startswith(_LOCAL)]
         page.context.close()
-        assert not complaints
-        assert not foreign
+        assert complaints == [], complaints
+        assert foreign == [], foreign
+
+
+@pytest.fixture
+def shown(opened: Callable[..., Any]) -> Callable[..., Any]:
+    """Open a page that draws with WebGL2, and wait for its first image."""
+
+    def open_(path: Path, **context: Any) -> Any:
+        page = opened(path, SOFTWARE, **context)
+        page.locator("#frame.shown, #failure:not([hidden])").first.wait_for(timeout=60_000)
+        assert page.locator("#reason").inner_text() == ""
+        return page
+
+    return open_
 
 
 def accessibility_violations(page: Any, axe: Path) -> list[str]:

@@ -40,14 +40,21 @@ def bench(
         bool,
         typer.Option("--memory/--no-memory", help="Measure peak memory, each export in a process of its own."),
     ] = True,
+    pages: Annotated[
+        bool, typer.Option("--pages/--no-pages", help="Time exported pages in Chromium, if there is one.")
+    ] = True,
     runs_folder: RunsOption = RUNS,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure a run's exports and torch: latency, memory, size, quality; writes a table, bench.json and a plot."""
+    """Measure a run's exports and torch: latency, energy, memory, size and quality.
+
+    Writes a table, bench.json and a plot.
+    """
     from nfcore import runs
     from nfcore.io.atomic import write_json
     from nfcore.measuring.bench import bench as measure
+    from nfcore.measuring.pages import find_chromium
     from nfcore.runs.packages import packages_of, quality_of
     from nfcore.ui.console import Console, ConsoleReporter
 
@@ -63,6 +70,7 @@ def bench(
             threads=sorted(set(threads or (1, os.cpu_count() or 1))),
             seconds=seconds,
             memory=memory,
+            browser=find_chromium() if pages else None,
             files={takes: artifacts.exportable_file(takes) for takes in exported},
             reporter=ConsoleReporter(console, "bench"),
         )
@@ -81,11 +89,13 @@ def _print(measured: Bench) -> None:
     peaks = ", ".join(f"{rate / 1e9:.0f} GFLOP/s on {_threads(count)}" for count, rate in measured.peak.items())
     work = "" if measured.macs is None else f"{measured.macs / 1e9:.3g} GMAC an image; "
     title = f"{work}a matrix product here: {peaks}"
+    metered = any(row.joules is not None for row in measured.rows)
     columns = [
         "",
         "threads",
         "ms",
         "half of the rounds",
+        *(["J"] if metered else []),
         "of the peak",
         "size",
         "memory",
@@ -93,20 +103,21 @@ def _print(measured: Bench) -> None:
         "against torch",
         "",
     ]
-    print_table(columns, [_cells(row) for row in measured.rows], title)
+    print_table(columns, [_cells(row, metered) for row in measured.rows], title)
     say("Pareto front by size: " + (", ".join(measured.pareto_by_size) or "unknown without PSNR against photos"))
     front = [f"{label} on {_threads(threads)}" for label, threads in measured.pareto_by_latency]
     if front:
         say("Pareto front by latency: " + ", ".join(front))
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, metered: bool) -> list[str]:
     spread = "" if row.spread is None else f"{row.spread[0]:.3g} to {row.spread[1]:.3g}, {row.rounds} rounds"
     return [
         row.label,
         "" if row.threads is None else str(row.threads),
         "" if row.milliseconds is None else f"{row.milliseconds:.4g}",
         spread,
+        *(["" if row.joules is None else f"{row.joules:.3g}"] if metered else []),
         "" if row.share_of_peak is None else f"{row.share_of_peak:.2f}",
         f"{row.bytes / 1e6:.2f} MB",
         "" if row.memory is None else f"{row.memory / 1e6:.0f} MB",

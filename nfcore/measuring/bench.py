@@ -11,9 +11,11 @@ from nfcore.config.schema import Choice
 from nfcore.interfaces import SceneModel
 from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
+from nfcore.measuring.energy import EnergyMeter, metered
 from nfcore.measuring.latency import TORCH, Latencies, Latency, measure_latency
 from nfcore.measuring.memory import peak_memory
 from nfcore.measuring.packages import Package
+from nfcore.measuring.pages import PageSpeed, page_of, page_speed
 from nfcore.measuring.pareto import quality_pareto
 
 #: Bytes of a weight in the student's own file.
@@ -45,6 +47,7 @@ class Row:
         milliseconds: one image, the median over the rounds.
         spread: its quartiles, milliseconds.
         rounds: how often it was timed.
+        joules: energy of one image, of all that ran on the processor; where the machine tells.
         share_of_peak: multiply-adds per second, as a fraction of a matrix product's on as many threads.
         memory: bytes that loading and running it adds to a process, at their peak.
         psnr: mean PSNR against the photos, dB.
@@ -59,6 +62,7 @@ class Row:
     milliseconds: float | None = None
     spread: tuple[float, float] | None = None
     rounds: int = 0
+    joules: float | None = None
     share_of_peak: float | None = None
     memory: int | None = None
     psnr: float | None = None
@@ -119,6 +123,7 @@ def bench(
     seconds: float = 3.0,
     memory: bool = True,
     files: Mapping[Takes, Path] | None = None,
+    browser: str | None = None,
     reporter: Reporter | None = None,
 ) -> Bench:
     """Measure ``packages``, and the models that they were exported from in torch.
@@ -131,17 +136,26 @@ def bench(
         seconds: approximate time spent on each, at each number of threads.
         memory: whether to measure peak memory too, each export in a process of its own.
         files: files from which that process loads the models; without, torch's memory is not measured.
-        reporter: called for each round, then for each process.
+        browser: path of Chromium, in which pages are timed; without, they are not.
+        reporter: called for each round, then for each process and page.
 
     """
     reporter = reporter or Reporter()
-    latencies = measure_latency(models, packages, threads=threads, seconds=seconds, reporter=reporter)
+    with metered() as meter:
+        latencies = measure_latency(
+            models, packages, threads=threads, seconds=seconds, reporter=reporter, meter=meter
+        )
+        speeds = _page_speeds(packages, browser, seconds, meter, reporter)
     held = _memory(models, packages, files or {}, latencies, max(threads), reporter) if memory else {}
     sizes = {TORCH[takes]: _FLOAT32 * _weights(model) for takes, model in models.items()}
     sizes |= {package.label: package.bytes for package in packages}
     rows = []
     for label, size in sizes.items():
         known = quality.get(label, Quality())
+        if label in speeds:
+            figures = _page_figures(speeds[label])
+            rows.append(Row(label, None, size, psnr=known.photos, psnr_vs_torch=known.torch, **figures))
+            continue
         for count in threads if label not in latencies.untimed else (None,):
             latency = None if count is None else latencies.of(label, count)
             rows.append(
@@ -166,8 +180,35 @@ def _figures(latency: Latency | None, reason: str) -> dict[str, Any]:
         "milliseconds": 1e3 * latency.timing.median,
         "spread": (1e3 * low, 1e3 * high),
         "rounds": len(latency.timing.seconds),
+        "joules": latency.timing.joules,
         "share_of_peak": latency.share_of_peak,
         "note": latency.note,
+    }
+
+
+def _page_speeds(
+    packages: Sequence[Package], browser: str | None, seconds: float, meter: EnergyMeter | None, reporter: Reporter
+) -> dict[str, PageSpeed | str]:
+    """Return by label how quickly each page among ``packages`` computes images in a browser, or why not."""
+    pages = {package.label: page for package in packages if (page := page_of(package.folder)) is not None}
+    if browser is None:
+        return {}
+    reporter.start(len(pages), "page")
+    found = {}
+    for label, page in pages.items():
+        found[label] = page_speed(page, browser, seconds, meter)
+        reporter.step(len(found))
+    return found
+
+
+def _page_figures(speed: PageSpeed | str) -> dict[str, Any]:
+    if isinstance(speed, str):
+        return {"note": speed}
+    return {
+        "milliseconds": 1e3 * speed.seconds / speed.images,
+        "rounds": speed.images,
+        "joules": None if speed.joules is None else speed.joules / speed.images,
+        "note": f"{speed.images / speed.seconds:.3g} images a second in a browser: {speed.device}",
     }
 
 

@@ -13,6 +13,7 @@ from nfcore.exports.deploy import DeployedLightField
 from nfcore.interfaces import SceneModel
 from nfcore.interfaces.exporter import Takes
 from nfcore.interfaces.reporting import Reporter
+from nfcore.measuring.energy import EnergyMeter
 from nfcore.measuring.packages import Package, load_for_timing
 from nfcore.measuring.peak import FLOATING_POINT_OPERATIONS, matrix_product
 from nfcore.measuring.timing import Timing, interleaved, rounds_within
@@ -78,6 +79,7 @@ def measure_latency(
     threads: Sequence[int],
     seconds: float = 3.0,
     reporter: Reporter | None = None,
+    meter: EnergyMeter | None = None,
 ) -> Latencies:
     """Time one image of each model in torch and of each package, at the model's first reference camera.
 
@@ -90,6 +92,7 @@ def measure_latency(
         threads: numbers of CPU threads.
         seconds: approximate time spent on each package, at each number of threads.
         reporter: called for each round.
+        meter: tells the energy of an image.
 
     """
     reporter = reporter or Reporter()
@@ -107,7 +110,7 @@ def measure_latency(
                 untimed[package.label] = runner
             else:
                 candidates[package.label, count] = partial(_run, runner.render, camera[package.takes], count)
-    timings = interleaved(candidates, rounds_within(candidates, seconds), reporter)
+    timings = interleaved(candidates, rounds_within(candidates, seconds), reporter, meter)
     peak = {count: FLOATING_POINT_OPERATIONS / timings[_PEAK, count].median for count in threads}
     student = models.get("student")
     work = macs(student) if isinstance(student, LightField) else None

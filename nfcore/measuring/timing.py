@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from nfcore.interfaces.reporting import Reporter
+from nfcore.measuring.energy import EnergyMeter
 
 #: Pause between two candidates, after which threads that spin for more work, as ONNX Runtime's do, are asleep.
 _PAUSE_SECONDS = 0.005
@@ -22,10 +23,12 @@ class Timing:
 
     Args:
         seconds: the time of each round, in order; at least one.
+        joules: mean energy of a round, of all that ran on the processor; None if the machine does not tell.
 
     """
 
     seconds: tuple[float, ...]
+    joules: float | None = None
 
     @property
     def median(self) -> float:
@@ -42,19 +45,27 @@ class Timing:
 
 
 def interleaved(
-    candidates: Mapping[Name, Callable[[], object]], rounds: int, reporter: Reporter | None = None
+    candidates: Mapping[Name, Callable[[], object]],
+    rounds: int,
+    reporter: Reporter | None = None,
+    meter: EnergyMeter | None = None,
 ) -> dict[Name, Timing]:
-    """Return the times of each candidate over ``rounds``, after one warm-up round."""
+    """Return the times of each candidate over ``rounds``, after one warm-up round, and its energy by ``meter``."""
     reporter = reporter or Reporter()
     reporter.start(rounds, "round")
     times: dict[Name, list[float]] = {name: [] for name in candidates}
+    joules = dict.fromkeys(candidates, 0.0)
     for turn in range(rounds + 1):
         for name, call in candidates.items():
+            before = meter.joules() if meter else 0.0
             seconds = _timed(call)
             if turn:
                 times[name].append(seconds)
+                joules[name] += meter.joules() - before if meter else 0.0
         reporter.step(turn)
-    return {name: Timing(tuple(values)) for name, values in times.items()}
+    return {
+        name: Timing(tuple(values), joules[name] / rounds if meter else None) for name, values in times.items()
+    }
 
 
 def rounds_within(

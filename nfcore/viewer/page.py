@@ -18,7 +18,10 @@ from nfcore.viewer.region import camera_region
 
 _FRONT = files("nfcore.viewer") / "front"
 # Imported by name, as "nfcore/camera": an import map has their text, so that the page is self-contained.
-_MODULES = ("camera", "data", "input", "screen", "sliders", "viewer")
+_MODULES = (
+    "bench", "camera", "data", "film", "graphics", "input", "path", "screen", "sliders", "video", "viewer",
+    "window",
+)  # fmt: skip
 # Characters that can't be in a script element as they are, and where they are instead.
 _CHANGED, _ELSEWHERE = (0, 13, 60), 256
 # Colour around images that fill their frame; an object without surroundings has its own background.
@@ -61,6 +64,7 @@ def viewer_page(
     credits: str = "",
     notices: str = "",
     script_sources: Sequence[str] = (),
+    connect_sources: Sequence[str] = (),
 ) -> str:
     """Return a page's HTML.
 
@@ -75,6 +79,7 @@ def viewer_page(
         credits: sentences on what else the page contains, and under which licence.
         notices: the texts of these licences, which the page must carry.
         script_sources: what a content security policy must allow scripts beyond inline ones.
+        connect_sources: what scripts may ask beyond what the page contains; nothing in a page that is exported.
 
     Raises:
         ValueError: text in ``data`` has a "<".
@@ -94,6 +99,7 @@ def viewer_page(
         credits=f"{credits} " if credits else "",
         notices=notices,
         script_sources="".join(f" {source}" for source in script_sources),
+        connect_sources="".join(f" {source}" for source in connect_sources),
         background=css_colour(card["background"]),
         dark=_luminance(card["background"]) < 0.5,
     )

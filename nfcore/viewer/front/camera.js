@@ -4,7 +4,7 @@
 
 const MOST_MAGNIFIED = 4;
 
-const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+export const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const add = (a, b, scale = 1) => a.map((x, i) => x + scale * b[i]);
 const cross = ([a, b, c], [d, e, f]) => [b * f - c * e, c * d - a * f, a * e - b * d];
 const unit = (a) => a.map((x) => x / Math.hypot(...a));
@@ -43,6 +43,19 @@ class Camera {
     return [this.farthest, this.nearest + Math.log(MOST_MAGNIFIED)];
   }
 
+  // All that says what is seen, as five numbers: two coordinates, zoom, centre.
+  get view() {
+    return [...this.coordinates, this.zoom, ...this.centre];
+  }
+
+  set view([first, second, zoom, ...centre]) {
+    this.coordinates = [first, second];
+    this.zoom = clamp(zoom, ...this.zooms);
+    this.centre = centre;
+    this.move(0, 0);
+    this.pan(0, 0);
+  }
+
   // Each way to move returns the sides at which the border was met: "left", "right", "top", "bottom", "near", "far".
   zoomBy(amount) {
     const [low, high] = this.zooms;
@@ -77,6 +90,19 @@ class OrbitCamera extends Camera {
     this.first = this.radius;
     this.nearest = Math.log(this.first / this.region.radius[0]);
     this.farthest = Math.log(this.first / this.region.radius[1]);
+  }
+
+  get coordinates() {
+    return [this.azimuth, this.height];
+  }
+
+  set coordinates([azimuth, height]) {
+    Object.assign(this, { azimuth, height });
+  }
+
+  // Views that a closed path around the scene goes through.
+  get round() {
+    return [0, 1, 2, 3].map((quarter) => [this.azimuth - (quarter * Math.PI) / 2, this.height, this.zoom, 0.5, 0.5]);
   }
 
   get pose() {
@@ -123,6 +149,22 @@ class BoxCamera extends Camera {
     this.depth = start[2];
     this.nearest = Math.log((focus + start[2]) / (focus + low[2]));
     this.farthest = Math.log((focus + start[2]) / (focus + high[2]));
+  }
+
+  get coordinates() {
+    return this.place;
+  }
+
+  set coordinates(place) {
+    this.place = place;
+  }
+
+  get round() {
+    const { low, high } = this.region;
+    const middle = [0, 1].map((i) => (low[i] + high[i]) / 2);
+    const reach = [0, 1].map((i) => 0.4 * (high[i] - low[i]));
+    const corners = [[1, 0], [0, 1], [-1, 0], [0, -1]];
+    return corners.map((corner) => [...corner.map((x, i) => middle[i] + x * reach[i]), this.zoom, 0.5, 0.5]);
   }
 
   get pose() {

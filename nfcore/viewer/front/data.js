@@ -1,4 +1,4 @@
-// What the page carries in its script elements.
+// What the page carries in its script elements, and what it lets people save.
 
 export function json(id) {
   return JSON.parse(document.getElementById(id).textContent);
@@ -56,4 +56,13 @@ export function packed(id) {
     data[length++] = bits >> count;
   }
   return data;
+}
+
+// Save a Blob as a file that is named after the scene.
+export function download(title, blob, ending) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `${title.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "scene"}.${ending}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

@@ -2,7 +2,7 @@
 
 const STEP = 1 / 24; // of the image, for an arrow key
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-const KEYS = { "+": "nearer", "=": "nearer", "-": "farther", 0: "reset", home: "reset", t: "turn", s: "save", c: "adjust", "?": "ask" };
+const KEYS = { "+": "nearer", "=": "nearer", "-": "farther", 0: "reset", home: "reset", t: "turn", s: "save", v: "views", c: "adjust", f: "screen", "?": "ask" };
 
 // Call `actions` by name; `drag(dx, dy, panning)` is in shares of the image, `zoom(by)` a logarithm. No key is
 // taken while `blocked()`.

@@ -69,17 +69,18 @@ export class ScreenRenderer {
     return [(fx * scale) / side, (fy * scale) / side, (x - left * width) / side, (y - top * height) / side];
   }
 
+  photo(pose) {
+    const [size] = this.card.sizes;
+    return this.draw({ pose, intrinsics: this.card.intrinsics, ...size, stale: () => false });
+  }
+
+  get device() {
+    return this.gpu.device;
+  }
+
   // The image of a camera, four bytes a pixel, top row first.
   async pixels(camera) {
     await this.draw({ stale: () => false, ...camera });
     return this.read();
-  }
-
-  async still({ pose, part }) {
-    const { width, height } = this.size;
-    const pixels = await this.pixels({ pose, intrinsics: this.intrinsics(this.size, part), width, height });
-    const canvas = Object.assign(document.createElement("canvas"), { width, height });
-    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
   }
 }

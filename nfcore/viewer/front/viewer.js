@@ -8,16 +8,22 @@
 //   resize({width, height})    makes the canvas fit into a space in CSS pixels
 //   render({pose, part, level, stale})   draws; a Promise of {width, height, milliseconds}, or of null where `stale()`
 //                              said that another image is wanted by now
-//   still({pose, part})        a Promise of a PNG of full size
+//   photo(pose), device        computes an image of the photos' size; what computes it, as the browser calls it
 
+import { bench } from "nfcore/bench";
 import { cameraIn } from "nfcore/camera";
-import { json } from "nfcore/data";
+import { download, json } from "nfcore/data";
+import { Film } from "nfcore/film";
 import { listen } from "nfcore/input";
 import { Sliders } from "nfcore/sliders";
+import { Window } from "nfcore/window";
 
 const ZOOM_STEP = Math.log(1.15);
 const TURN_SECONDS = 24;
 const STILL_AFTER = 220; // ms without a move until the full size is rendered
+const BETWEEN = 2; // the level that comes between a smaller one and the full size
+const TWICE_WITHIN = 400; // ms: a first image that took less is rendered again, since only then its time says anything
+const SAME = 1e-6;
 
 const element = (id) => document.getElementById(id);
 
@@ -40,6 +46,7 @@ function setFailed(on) {
   element("failure").hidden = !on;
   element("loading").hidden = on || element("loading").hidden;
   element("frame").hidden = on;
+  for (const panel of document.querySelectorAll(".panel")) panel.hidden ||= on;
   for (const button of document.querySelectorAll("#controls button")) button.disabled = on;
 }
 
@@ -55,20 +62,20 @@ class Viewer {
   constructor(renderer) {
     this.renderer = renderer;
     this.card = renderer.card;
+    this.canvas = element("picture");
     this.camera = cameraIn(this.card.region);
+    this.home = this.camera.view;
     this.level = 0; // while the camera moves
+    this.shown = 0; // of the last image
     this.warm = new Set(); // levels that have been rendered: the first image of each takes far longer than the others
     this.moved = -Infinity;
-    this.busy = false;
-    this.wanted = false;
-    this.turning = false;
+    this.busy = Promise.resolve(); // what uses the renderer now
+    this.refreshing = this.wanted = false;
+    this.motion = null; // {name, step, ended} of a camera that moves by itself
     this.direction = -1;
     this.sliders = new Sliders(element("sliders"), this.camera, () => this.change([]));
-    document.title = this.card.title;
-    element("title").textContent = this.card.title;
-    document.documentElement.classList.toggle("framed", this.card.framed);
-    document.documentElement.classList.toggle("embedded", globalThis !== globalThis.top);
-    this.describe();
+    this.film = new Film(this);
+    this.window = new Window(this);
   }
 
   async start() {
@@ -78,10 +85,13 @@ class Viewer {
       // A page that is loaded where nobody sees it has no size until it is shown.
       new ResizeObserver(() => this.resize()).observe(element("stage"));
       this.listen();
+      this.describe();
       const events = { lost: fail, restored: () => this.restore() };
       this.engine = await this.renderer.start(events);
       await this.refresh();
       element("loading").hidden = true;
+      const seconds = Number(new URLSearchParams(location.hash.slice(1)).get("bench"));
+      if (seconds > 0) await this.alone(() => bench(this, seconds));
     } catch (error) {
       fail(error.message);
     }
@@ -90,22 +100,26 @@ class Viewer {
   restore() {
     setFailed(false);
     this.warm.clear();
+    this.describe();
+    this.film.show();
     this.refresh();
   }
 
   listen() {
     const actions = {
-      reset: () => this.reset(),
-      turn: () => this.setTurning(!this.turning),
+      reset: () => this.goTo(this.home),
+      turn: () => this.turn(),
       farther: () => this.zoom(-ZOOM_STEP),
       nearer: () => this.zoom(ZOOM_STEP),
       save: () => this.save(),
-      adjust: () => this.sliders.toggle(element("adjust")),
-      ask: () => element("help").showModal(),
+      views: () => this.window.open("film"),
+      adjust: () => this.window.open("sliders"),
+      screen: () => this.window.fill(),
+      ask: () => this.window.help(),
     };
     for (const [id, action] of Object.entries(actions)) element(id).addEventListener("click", action);
     const moves = { drag: (...by) => this.drag(...by), zoom: (by) => this.zoom(by) };
-    listen(element("picture"), { ...actions, ...moves }, () => element("help").open);
+    listen(this.canvas, { ...actions, ...moves }, () => element("help").open);
   }
 
   // -- images ---------------------------------------------------------------------------------------
@@ -113,23 +127,38 @@ class Viewer {
   // Show what the camera sees as soon as the renderer is free; moves in the meantime are one image.
   async refresh() {
     this.wanted = true;
-    if (this.busy || this.engine === undefined) return;
-    this.busy = true;
+    if (this.refreshing || this.engine === undefined) return;
+    this.refreshing = true;
     try {
-      while (this.wanted) {
-        this.wanted = false;
-        await this.show(this.moving ? this.level : 0);
-        if (this.turning) await this.step();
-      }
+      while (this.wanted) await this.alone(() => this.next());
     } catch (error) {
       fail(error.message);
     } finally {
-      this.busy = false;
+      this.refreshing = false;
     }
   }
 
+  async next() {
+    this.wanted = false;
+    await this.show(this.moving ? this.level : this.shown > BETWEEN ? BETWEEN : 0);
+    if (this.motion) await this.step();
+  }
+
+  // Do something with the renderer when nothing else does.
+  alone(work) {
+    const done = this.busy.then(work);
+    this.busy = done.catch(() => {});
+    return done;
+  }
+
+  // The full image of what the camera sees, on the canvas; to be called alone, and to be used at once.
+  draw() {
+    const { pose, part } = this.camera;
+    return this.renderer.render({ pose, part, level: 0, stale: () => false });
+  }
+
   get moving() {
-    return this.turning || performance.now() - this.moved < STILL_AFTER;
+    return this.motion !== null || performance.now() - this.moved < STILL_AFTER;
   }
 
   async show(level) {
@@ -137,53 +166,62 @@ class Viewer {
     const image = await this.renderer.render({ pose, part, level, stale: () => this.wanted });
     if (image === null) return;
     element("frame").classList.add("shown");
-    this.tell(image);
-    this.adapt(level, image.milliseconds);
+    this.shown = level;
+    this.adapt(level, image);
   }
 
-  adapt(level, milliseconds) {
+  adapt(level, image) {
     const { levels, slow, quick } = this.renderer;
-    if (this.warm.has(level)) {
+    const { milliseconds } = image;
+    const warm = this.warm.has(level);
+    this.tell(image, warm);
+    if (warm) {
       if (level === this.level && milliseconds > slow && level + 1 < levels) this.level++;
       else if (level === this.level && milliseconds < quick && level > 0) this.level--;
+    } else if (milliseconds < TWICE_WITHIN) {
+      this.wanted = true;
     }
     this.warm.add(level);
     // A small image stands for a full one only while the camera moves.
-    if (level > 0 && !this.turning) setTimeout(() => this.moving || this.refresh(), STILL_AFTER + 10);
+    if (level > 0 && !this.moving) this.wanted = true;
+    else if (level > 0 && !this.motion) setTimeout(() => this.moving || this.refresh(), STILL_AFTER + 10);
   }
 
-  tell({ width, height, milliseconds }) {
-    const time = milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0);
+  tell({ width, height, milliseconds }, warm) {
+    const time = `${milliseconds < 10 ? milliseconds.toFixed(1) : milliseconds.toFixed(0)} ms`;
     element("speed").classList.add("shown");
-    element("speed").firstChild.textContent = `${time} ms`;
-    element("speed").lastChild.textContent = ` · ${width}×${height} · ${this.engine}`;
+    element("speed").firstChild.textContent = warm ? time : "";
+    element("speed").lastChild.textContent = `${warm ? " · " : ""}${width}×${height} · ${this.engine}`;
   }
 
   resize() {
     const stage = element("stage").getBoundingClientRect();
-    const margin = this.card.framed ? 24 : 0;
+    const margin = this.card.framed && !document.fullscreenElement ? Math.min(24, 0.03 * stage.width) : 0;
     this.renderer.resize({ width: stage.width - 2 * margin, height: stage.height - 2 * margin });
     this.refresh();
   }
 
   // -- moves ----------------------------------------------------------------------------------------
 
-  change(met, hand = true) {
+  change(met) {
     this.moved = performance.now();
-    if (hand && this.turning) this.setTurning(false);
+    this.move(null);
     this.border(met);
-    this.sliders.show();
     this.describe();
     this.refresh();
   }
 
   border(met) {
     for (const side of element("borders").children) side.classList.toggle("met", met.includes(side.dataset.side));
-    const text = met.length ? "There are no photos from beyond here" : "";
-    if (text && element("hint").textContent !== text) element("hint").textContent = text;
-    element("hint").classList.toggle("shown", met.length > 0);
+    if (met.length) this.hint("There are no photos from beyond here");
+    else element("hint").classList.remove("shown");
+  }
+
+  hint(text) {
+    if (element("hint").textContent !== text) element("hint").textContent = text;
+    element("hint").classList.add("shown");
     clearTimeout(this.forget);
-    if (met.length) this.forget = setTimeout(() => this.border([]), 1400);
+    this.forget = setTimeout(() => this.border([]), 1400 + 20 * text.length);
   }
 
   // While magnified, a drag with Shift or two fingers moves the part that is seen.
@@ -195,43 +233,70 @@ class Viewer {
     this.change(this.camera.zoomBy(amount));
   }
 
-  reset() {
-    this.camera.reset();
+  goTo(view) {
+    this.camera.view = view;
     this.change([]);
+  }
+
+  // Let the camera move by itself: `step(seconds)` says whether it goes on. Null ends it, as a hand does.
+  move(name, step = null, ended = () => {}) {
+    const before = this.motion;
+    this.motion = step && { name, step, ended };
+    if (!before && !step) return;
+    before?.ended();
+    this.before = undefined;
+    element("turn").setAttribute("aria-pressed", String(name === "turn"));
+    element("play").setAttribute("aria-pressed", String(name === "play"));
+    this.refresh();
+  }
+
+  turn() {
+    if (this.motion?.name === "turn") return this.move(null);
+    // Half a turn is a drag of one image; a box is crossed to and fro.
+    const speed = (this.card.region.kind === "orbit" ? 2 : 4) / TURN_SECONDS;
+    return this.move("turn", (passed) => {
+      if (this.camera.move(this.direction * speed * passed, 0).length) this.direction = -this.direction;
+      return true;
+    });
   }
 
   async step() {
     const now = await new Promise((resolve) => requestAnimationFrame(resolve));
     const passed = Math.min(now - (this.before ?? now), 200) / 1000;
     this.before = now;
-    // Half a turn is a drag of one image; a box is crossed to and fro.
-    const seconds = this.card.region.kind === "orbit" ? passed : 2 * passed;
-    const met = this.camera.move((this.direction * 2 * seconds) / TURN_SECONDS, 0);
-    if (met.length) this.direction = -this.direction;
+    if (!this.motion) return;
+    const goesOn = this.motion.step(passed);
     this.moved = performance.now();
-    this.sliders.show();
+    this.describe();
     this.wanted = true;
+    if (!goesOn) this.move(null);
   }
 
-  setTurning(on) {
-    this.turning = on;
-    this.before = undefined;
-    element("turn").setAttribute("aria-pressed", String(on));
-    this.refresh();
-  }
-
-  async save() {
-    const { pose, part } = this.camera;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await this.renderer.still({ pose, part }));
-    link.download = `${this.card.title.replace(/[^\w-]+/g, "-")}.png`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }
-
-  // What a screen reader says of the image.
+  // What a screen reader says of the image, and which controls have something left to do.
   describe() {
+    this.sliders.show();
     const places = this.camera.sliders.map(({ label, value, unit }) => `${label} ${Math.round(value)}${unit}`);
-    element("picture").setAttribute("aria-label", `${this.card.title}. ${places.join(", ")}`);
+    this.canvas.setAttribute("aria-label", `${this.card.title}. ${places.join(", ")}`);
+    const { zoom, zooms, view } = this.camera;
+    this.enable("reset", view.some((value, i) => Math.abs(value - this.home[i]) > SAME));
+    this.enable("farther", zoom > zooms[0] + SAME);
+    this.enable("nearer", zoom < zooms[1] - SAME);
+  }
+
+  enable(id, on) {
+    const button = element(id);
+    if (!on && document.activeElement === button) this.canvas.focus(); // keys would go nowhere
+    button.disabled = !on;
+  }
+
+  // -- files ----------------------------------------------------------------------------------------
+
+  // What is seen, at the screen's size.
+  async save() {
+    const picture = await this.alone(async () => {
+      await this.draw();
+      return new Promise((resolve) => this.canvas.toBlob(resolve, "image/png"));
+    });
+    download(this.card.title, picture, "png");
   }
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import fitted
 import pytest
-from browser import chromium, opened  # noqa: F401 - fixtures
+from browser import chromium, opened, shown  # noqa: F401 - fixtures
 
 from nfcore_mobilenerf.official_exporter import OfficialFiles
 from nfcore_mobilenerf.page_exporter import PolygonPage

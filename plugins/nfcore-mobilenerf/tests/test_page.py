@@ -7,30 +7,11 @@ import re
 import fitted
 import pytest
 import torch
+from browser import SOFTWARE
 
 pytestmark = pytest.mark.slow
 
-SOFTWARE = ("--enable-unsafe-swiftshader",)
 READ = "question => lightField.renderer.pixels(question).then((pixels) => Array.from(pixels))"
-
-
-@pytest.fixture
-def shown(opened):
-    """Open a page and wait for its first image."""
-    pages = []
-
-    def open_(path, **context):
-        page = opened(path, *SOFTWARE, **context)
-        pages.append(page)
-        page.locator("#frame.shown, #failure:not([hidden])").first.wait_for(timeout=60_000)
-        assert page.locator("#reason").inner_text() == ""
-        return page
-
-    yield open_
-    for page in pages:
-        page.wait_for_timeout(50)
-        # Chromium's driver in software remarks that reading an image waits for it.
-        page.complaints[:] = [text for text in page.complaints if "GPU stall due to ReadPixels" not in text]
 
 
 def rendered(page, camera):
@@ -79,7 +60,7 @@ def test_data_that_is_cut_short_is_named(page_folder, opened, tmp_path, block):
     text = (page_folder / "polygons.html").read_text()
     data = re.search(f'id="{block}">([^<]*)<', text)[1]
     (tmp_path / "cut.html").write_text(text.replace(data, data[: len(data) // 2 // 4 * 4]))
-    page = opened(tmp_path / "cut.html", *SOFTWARE)
+    page = opened(tmp_path / "cut.html", SOFTWARE)
     page.locator("#failure").wait_for(timeout=60_000)
     assert f'"{block}"' in page.locator("#reason").inner_text()
     page.complaints.clear()

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import bakeable
 import pytest
-from browser import chromium, opened  # noqa: F401 - fixtures
+from browser import chromium, opened, shown  # noqa: F401 - fixtures
 
 from nfcore_webgl.exporter import WebGL
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import bakeable
 import pytest
 import torch
+from browser import SOFTWARE
 from PIL import Image
 
 from nfcore import Cameras
 
 pytestmark = pytest.mark.slow
 
-SOFTWARE = ("--enable-unsafe-swiftshader",)
-WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan", *SOFTWARE)
+WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan", SOFTWARE)
 READ = "question => lightField.renderer.pixels(question).then((pixels) => Array.from(pixels))"
 
 
@@ -25,31 +25,11 @@ def psnr(a, b):
 
 
 @pytest.fixture
-def shown(opened):
-    """Open a page and wait for its first image."""
-
-    pages = []
-
-    def open_(page, **context):
-        found = opened(page, *SOFTWARE, **context)
-        pages.append(found)
-        found.locator("#frame.shown, #failure:not([hidden])").first.wait_for(timeout=60_000)
-        assert found.locator("#reason").inner_text() == ""
-        return found
-
-    yield open_
-    for page in pages:
-        page.wait_for_timeout(50)
-        # Chromium's driver in software remarks that reading an image waits for it.
-        page.complaints[:] = [text for text in page.complaints if "GPU stall due to ReadPixels" not in text]
-
-
-@pytest.fixture
 def failed(opened):
     """Open a page and return why it shows nothing."""
 
     def open_(page, *flags):
-        found = opened(page, *(flags or SOFTWARE))
+        found = opened(page, *(flags or (SOFTWARE,)))
         found.locator("#failure").wait_for(timeout=60_000)
         assert found.locator("#controls button:enabled").count() == 0
         found.complaints.clear()
@@ -131,7 +111,7 @@ def test_a_page_that_is_loaded_hidden_fills_its_window_once_it_is_shown(exported
     outside = tmp_path / "outside.html"
     style = "width: 300px; height: 300px; display: none"
     outside.write_text(f'<!doctype html><iframe src="{exported().page.as_uri()}" style="{style}"></iframe>')
-    page = opened(outside, *SOFTWARE)
+    page = opened(outside, SOFTWARE)
     inside = page.frame_locator("iframe")
     page.wait_for_timeout(1000)
     page.evaluate("document.querySelector('iframe').style.display = 'block'")
@@ -212,6 +192,18 @@ def test_a_browser_that_cannot_inflate_is_told_which_can(exported, failed, tampe
     reason = failed(without)
     assert "too old" in reason
     assert "Safari 16.4" in reason
+
+
+def test_textures_that_the_device_can_not_hold_are_told_with_what_would_fit(exported, failed, tampered):
+    small = (
+        "const own = WebGL2RenderingContext.prototype.getParameter; WebGL2RenderingContext.prototype."
+        "getParameter = function (name) { return name === this.MAX_3D_TEXTURE_SIZE ? 8 : own.call(this, name); };"
+    )
+    reason = failed(
+        tampered(exported().page, lambda t: t.replace("<title>", f"<script>{small}</script><title>", 1))
+    )
+    assert "8 texels" in reason
+    assert "lower resolution" in reason
 
 
 @pytest.mark.parametrize("block", ["codes", "occupied", "distances"])

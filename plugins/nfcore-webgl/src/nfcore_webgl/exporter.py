@@ -16,6 +16,7 @@ from nfcore_webgl.archive import MOST_PAGE, Archive
 from nfcore_webgl.baking import Baked, bake
 from nfcore_webgl.evaluator import Evaluator
 from nfcore_webgl.limits import check_textures
+from nfcore_webgl.models import copy_models
 from nfcore_webgl.page import build_page
 from nfcore_webgl.shaders import fragment_shader, vertex_shader, webgpu_shader
 from nfcore_webgl.work import work_per_pixel
@@ -58,7 +59,15 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
         texture_megabytes: int = Field(
             256, ge=1, description="Graphics memory that the page may need; phones have little"
         )
-        title: str = Field("Baked field", min_length=1, max_length=80, description="The page's title")
+        title: str = Field(
+            "Baked field", min_length=1, max_length=80, description="The page's title; in a run, the scene's name"
+        )
+
+        mesh: Path | None = Field(
+            None,
+            description="Folder of an export by nfcore-mesh: its GLB and USDZ are copied next to the page, which "
+            "offers them, on Apple's devices as AR Quick Look",
+        )
 
     options: Options
 
@@ -77,7 +86,8 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
         baked = bake(model, self.options.prune, self.options.psnr, self.options.views)
         header = baked.archive.header
         texture_bytes = check_textures(header, baked.voxels, self.options.texture_megabytes)
-        card = {"format": 1, **viewer_card(model, self.options.title, [model.cameras])}
+        models = copy_models(self.options.mesh, folder)
+        card = {"format": 1, "models": models, **viewer_card(model, self.options.title, [model.cameras])}
         write_atomic(folder / PAGE, build_page(card, baked.archive))
         files = folder / FILES
         files.mkdir()

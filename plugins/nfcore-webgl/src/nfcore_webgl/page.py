@@ -12,7 +12,7 @@ from nfcore_webgl.archive import HEADER, Archive
 from nfcore_webgl.shaders import fragment_shader, vertex_shader
 
 _FRONT = files("nfcore_webgl") / "front"
-_MODULES = ("gpu", "unpack")
+_MODULES = ("gpu", "room", "unpack")
 _ABOUT = "The image is computed here, on your graphics processor, from a field that was fitted to photos."
 
 

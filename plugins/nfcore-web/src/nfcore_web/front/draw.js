@@ -6,7 +6,7 @@ export function fitted(width, height, space) {
   return { width: Math.round(width * scale), height: Math.round(height * scale) };
 }
 
-// Keeps the last picture and draws it anew when the part or the canvas changes.
+// Keeps the last picture and draws it again when the part or the canvas changes.
 export class Screen {
   constructor(canvas) {
     this.canvas = canvas;
@@ -17,6 +17,12 @@ export class Screen {
   show(pixels, width, height) {
     Object.assign(this.picture, { width, height });
     this.picture.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+  }
+
+  showBitmap(bitmap) {
+    Object.assign(this.picture, { width: bitmap.width, height: bitmap.height });
+    this.picture.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
   }
 
   resize(size) {
@@ -33,10 +39,5 @@ export class Screen {
     this.context.imageSmoothingQuality = "high";
     const part = [left * width, top * height, side * width, side * height];
     this.context.drawImage(this.picture, ...part, 0, 0, this.canvas.width, this.canvas.height);
-  }
-
-  // The picture as the student gave it, not as it is enlarged here.
-  still() {
-    return new Promise((resolve) => this.picture.toBlob(resolve, "image/png"));
   }
 }

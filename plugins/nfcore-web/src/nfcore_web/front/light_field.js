@@ -60,6 +60,10 @@ class LightField {
     });
   }
 
+  photo(pose) {
+    return this.compute({ pose });
+  }
+
   async render({ pose, part, level }) {
     const { pixels, milliseconds } = await this.compute({ pose, size: level });
     const { width, height } = this.card.sizes[level];
@@ -73,12 +77,6 @@ class LightField {
     const { width, height } = this.card.sizes[0];
     this.screen.resize(fitted(width, height, space));
     if (this.part) this.screen.draw(this.part);
-  }
-
-  // The image as the student made it, not as it is enlarged here.
-  async still({ pose, part }) {
-    await this.render({ pose, part, level: 0 });
-    return this.screen.still();
   }
 }
 

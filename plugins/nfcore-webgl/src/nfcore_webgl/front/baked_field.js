@@ -2,26 +2,17 @@
 
 import { bytes, inflate } from "nfcore/data";
 import { Gpu } from "nfcore/gpu";
-import { arrange, decodeVertices, occupiedBits } from "nfcore/unpack";
+import { offerRoom } from "nfcore/room";
+import { ScreenRenderer } from "nfcore/screen";
+import { arrange, decodeVertices, occupiedBits, occupiedBox } from "nfcore/unpack";
 import { readCard, view } from "nfcore/viewer";
 
-// Shares of the screen's resolution that are used while the camera moves.
-const SHARES = [1, 0.75, 0.56, 0.42, 0.32, 0.24];
 const BAND = 25; // ms of work that the graphics processor gets at once, so that no image blocks it
-const MOST_RATIO = 3; // device pixels in a CSS pixel beyond which nobody sees a difference
 
-class BakedField {
-  constructor(card) {
-    this.card = card;
-    this.levels = SHARES.length;
-    this.slow = 33;
-    this.quick = 14;
-    this.canvas = document.getElementById("picture");
-    this.perPixel = 0; // ms, as last measured
-  }
-
+class BakedField extends ScreenRenderer {
   async start(events) {
     this.gpu = new Gpu(this.canvas);
+    this.perPixel = 0; // ms, as last measured
     this.header = this.card.field;
     const data = {};
     for (const [name, record] of Object.entries(this.header.blocks)) data[name] = await inflate(name, record);
@@ -29,62 +20,26 @@ class BakedField {
     const values = decodeVertices(this.header, layout, data.occupied, data.codes);
     const occupied = occupiedBits(this.header.grid, data.occupied);
     this.scene = { cells: this.header.grid.cells, distances: data.distances, occupied, layout, values };
-    this.gpu.load(this.scene, this.source("vertex"), this.source("fragment"));
-    this.canvas.addEventListener("webglcontextlost", (event) => {
-      event.preventDefault(); // otherwise it is never restored
-      events.lost(
-        "The browser took the graphics processor away, as happens when memory is short or the computer slept. " +
-          "The scene returns by itself; if it does not, reload the page.",
-      );
-    });
-    this.canvas.addEventListener("webglcontextrestored", () => {
-      this.gpu.load(this.scene, this.source("vertex"), this.source("fragment"));
-      events.restored();
-    });
+    const load = () => this.gpu.load(this.scene, this.source("vertex"), this.source("fragment"));
+    load();
+    this.watch(events, load);
     return this.gpu.software ? "WebGL2 in software" : "WebGL2";
+  }
+
+  // The box around all that is there, in the scene's world.
+  get bounds() {
+    const { grid } = this.header;
+    const { low, high } = occupiedBox(grid, this.scene.distances);
+    const place = (vertex, axis) => grid.low[axis] + vertex * grid.spacing[axis];
+    return { low: low.map(place), high: high.map((end, axis) => place(end - 1, axis)) };
   }
 
   source(id) {
     return new TextDecoder().decode(bytes(id));
   }
 
-  // Without surroundings the scene fills the window; with them the image keeps the photos' sides.
-  resize(space) {
-    const [{ width, height }] = this.card.sizes;
-    const scale = Math.min(space.width / width, space.height / height);
-    const size = this.card.framed ? { width: width * scale, height: height * scale } : space;
-    const ratio = Math.min(globalThis.devicePixelRatio || 1, MOST_RATIO);
-    this.size = { width: Math.max(1, Math.round(size.width * ratio)), height: Math.max(1, Math.round(size.height * ratio)) };
-    Object.assign(this.canvas, this.size);
-    Object.assign(this.canvas.style, { width: `${size.width}px`, height: `${size.height}px` });
-    this.gpu?.present();
-  }
-
-  async render({ pose, part, level, stale }) {
-    const size = { width: this.scaled("width", level), height: this.scaled("height", level) };
-    const milliseconds = await this.draw({ pose, intrinsics: this.intrinsics(size, part), ...size, stale });
-    if (milliseconds === null) return null;
-    this.gpu.present();
-    return { ...size, milliseconds };
-  }
-
-  scaled(side, level) {
-    return Math.max(1, Math.round(this.size[side] * SHARES[level]));
-  }
-
-  // Those of the whole photo fitted into an image, of which `part` is shown.
-  intrinsics({ width, height }, part) {
-    const [reference] = this.card.sizes;
-    const scale = Math.min(width / reference.width, height / reference.height);
-    const [fx, fy, cx, cy] = this.card.intrinsics;
-    const x = width / 2 + (cx - reference.width / 2) * scale;
-    const y = height / 2 + (cy - reference.height / 2) * scale;
-    const { left, top, side } = part;
-    return [(fx * scale) / side, (fy * scale) / side, (x - left * width) / side, (y - top * height) / side];
-  }
-
-  // Draw an image band by band; a Promise of its milliseconds, or of null if it was given up.
-  async draw({ pose, intrinsics, width, height, stale = () => false }) {
+  // Draw an image band by band.
+  async draw({ pose, intrinsics, width, height, stale }) {
     this.gpu.begin({ pose, intrinsics, width, height });
     const rows = this.perPixel ? Math.ceil(BAND / (this.perPixel * width)) : Math.ceil(height / 8);
     const began = performance.now();
@@ -98,19 +53,13 @@ class BakedField {
     return milliseconds;
   }
 
-  // The image of a camera, four bytes a pixel, top row first.
-  async pixels(camera) {
-    await this.draw(camera);
-    return this.gpu.read();
+  present() {
+    this.gpu?.present();
   }
 
-  async still({ pose, part }) {
-    const { width, height } = this.size;
-    const pixels = await this.pixels({ pose, intrinsics: this.intrinsics(this.size, part), width, height });
-    const canvas = Object.assign(document.createElement("canvas"), { width, height });
-    canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
-    return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  read() {
+    return this.gpu.read();
   }
 }
 
-await view(new BakedField(readCard()));
+await offerRoom(await view(new BakedField(readCard())));

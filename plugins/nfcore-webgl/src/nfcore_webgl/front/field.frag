@@ -10,6 +10,8 @@ uniform mat3 axes;
 uniform vec3 position;
 uniform vec4 intrinsics;
 uniform float height;
+// 1 to show the scene in a room: seen from any distance, transparent where nothing is (premultiplied); else 0.
+uniform float room;
 
 // Textures. `distances` and `occupied` have a texel for each macro cell: how far the nearest occupied one is, and a
 // bit for each of its voxels. `size`, `origin` and `blocks` say how the vertices are stored: as a box that starts at the vertex
@@ -59,7 +61,7 @@ void clip(inout Path path) {
 
 Path inBox(vec3 start, vec3 direction) {
   float unit = length(direction);
-  Path path = Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit, FAR * unit, 1.0, 0.0, 0.0, 0.0);
+  Path path = Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit * (1.0 - room), mix(FAR * unit, 1e9, room), 1.0, 0.0, 0.0, 0.0);
   clip(path);
   return path;
 }
@@ -182,5 +184,6 @@ void main() {
   float opacity = sums[0].r;
   vec3 own = vec3(0.0);
   if (opacity > 0.0) own = sums[0].gba + opacity * network(sums, normalize(direction));
-  colour = vec4(clamp(own + (1.0 - opacity) * BACKGROUND, 0.0, 1.0), 1.0);
+  float solid = mix(1.0, opacity, room);
+  colour = vec4(clamp(own + (solid - opacity) * BACKGROUND, 0.0, 1.0), solid);
 }

@@ -18,7 +18,7 @@ export function arrange(header, distances, most) {
 }
 
 // The first vertex, and the one after the last, of the box around occupied cells.
-function occupiedBox({ cells, shape }, distances) {
+export function occupiedBox({ cells, shape }, distances) {
   const low = [Infinity, Infinity, Infinity];
   const high = [-1, -1, -1];
   eachCell(cells, distances, (cell) => {
