@@ -65,6 +65,8 @@ class Exporter(ABC, Generic[Model]):
     Most exporters take a student: ``class ONNX(nfcore.Exporter[nfcore.LightField])``. One that bakes the teacher
     (SNeRG, MobileNeRF, a mesh) is an ``nfcore.Exporter[nfcore.FittedTeacher]`` with ``takes = "teacher"``.
 
+    An option ``title`` of text, if ``Options`` has one, is the scene's name unless the user sets it.
+
     Args:
         options: an instance of this class's ``Options``.
 

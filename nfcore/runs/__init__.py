@@ -7,6 +7,7 @@ from nfcore.runs.execution import execute
 from nfcore.runs.folder import Run
 from nfcore.runs.metrics_log import Report, read_reports
 from nfcore.runs.model_file import ModelFile
+from nfcore.runs.newest_model import NewestModel
 from nfcore.runs.provenance import command_line
 from nfcore.runs.report import write_report
 from nfcore.runs.reporter import StageReporter
@@ -17,6 +18,7 @@ from nfcore.runs.scheduler import Scheduler
 __all__ = [
     "Artifacts",
     "ModelFile",
+    "NewestModel",
     "Report",
     "Run",
     "Scheduler",

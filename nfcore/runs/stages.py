@@ -5,7 +5,7 @@ Each returns its figures with the keys of ``summary.json``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from nfcore import pipeline
-from nfcore.config.schema import ALL_VIEWS, PipelineConfig
+from nfcore.config.schema import ALL_VIEWS, ExportChoice, PipelineConfig
 from nfcore.config.stages import Stage
 from nfcore.errors import PluginError
 from nfcore.evaluation.metrics import available
@@ -30,6 +30,7 @@ from nfcore.runtime import distributed
 from nfcore.student.complexity import look_ups, macs, parameters
 
 Figures = dict[str, Any]
+_LONGEST_TITLE = 80
 
 
 @dataclass(frozen=True)
@@ -154,11 +155,18 @@ def render(artifacts: Artifacts, reporter: Reporter) -> Figures:
 def export(label: str, artifacts: Artifacts, reporter: Reporter) -> Figures:
     """Export the student, or the teacher, once and compare the files with torch and the photos."""
     choice = artifacts.config.export[label]
-    exporter = artifacts.components.build("exporter", choice.name, choice.options)
+    exporter = artifacts.components.build("exporter", choice.name, _titled(choice, artifacts))
     reference = artifacts.export_reference(exporter.takes)
     folder = artifacts.run.exports_folder / label
     manifest = pipeline.export(reference, exporter, folder, reporter, required_psnr=choice.required_psnr)
     return {f"export.{label}.{name}": value for name, value in manifest.figures().items()}
+
+
+def _titled(choice: ExportChoice, artifacts: Artifacts) -> Mapping[str, Any]:
+    """Return the export's options, with the scene's name as its title if it takes one and has none."""
+    taken = artifacts.components.load("exporter", choice.name).Options.model_fields
+    name = str(artifacts.run.finished.get("teach", {}).get("scene", ""))[:_LONGEST_TITLE]
+    return {"title": name, **choice.options} if name and "title" in taken else choice.options
 
 
 def _needed_by_export(label: str, artifacts: Artifacts) -> Stage | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,9 +18,14 @@ from torch import nn
 
 import nfcore
 from nfcore import Cameras, LightField, Scene
+from nfcore.runs import Run
 from nfcore.testing import tiny_student
+from nfcore_web.server import Server
+from nfcore_web.site import Site
 
 HERE = Path(__file__).parent
+NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
+FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.views=16", "finetune.steps=5"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -101,3 +109,37 @@ def tampered(tmp_path: Path) -> Callable[[Path, str, Callable[[str], str]], Path
         return path
 
     return change_element
+
+
+@pytest.fixture(scope="session")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a short quickstart without exports, and what it printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    changes = [part for change in FEW_STEPS for part in ("--set", change)]
+    options = ["--export", "", "--runs", str(runs), "--name", "short", "--threads", "1", "--quiet"]
+    command = [*NFCORE, "run", "quickstart", *changes, *options]
+    return runs / "short", subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="session")
+def run(ran: tuple[Path, str]) -> Run:
+    """The run in it."""
+    return Run(ran[0])
+
+
+@pytest.fixture
+def served() -> Iterator[Callable[[Site], str]]:
+    """Serve a site and give its address."""
+    servers = []
+
+    def serve(site: Site) -> str:
+        server = Server(site.find)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append((server, site))
+        return server.url
+
+    yield serve
+    for server, site in servers:
+        site.close()
+        server.shutdown()
+        server.server_close()

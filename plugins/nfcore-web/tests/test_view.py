@@ -8,15 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 import nfcore
 from nfcore import ExportedFile, LightField, UserError, VerificationUnavailable
@@ -26,51 +23,16 @@ from nfcore.pipeline import Reference, export
 from nfcore.runs import Run
 from nfcore.runs import open as open_run
 from nfcore_web.progress import progress
-from nfcore_web.server import Server
 from nfcore_web.site import Site
 
 pytestmark = pytest.mark.slow
 
 NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
-FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.views=16", "finetune.steps=5"]
-
-
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory) -> tuple[Path, str]:
-    """The folder of a short quickstart without exports, and what it printed."""
-    runs = tmp_path_factory.mktemp("runs")
-    changes = [part for change in FEW_STEPS for part in ("--set", change)]
-    options = ["--export", "", "--runs", str(runs), "--name", "short", "--threads", "1", "--quiet"]
-    command = [*NFCORE, "run", "quickstart", *changes, *options]
-    return runs / "short", subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture(scope="module")
-def run(ran) -> Run:
-    return Run(ran[0])
 
 
 def test_a_run_ends_with_the_command_that_shows_it(ran):
     folder, printed = ran
     assert printed.splitlines()[-1].endswith(f"nfcore view {folder}")
-
-
-@pytest.fixture
-def served() -> Iterator[Callable[[Site], str]]:
-    """Serve a site and give its address."""
-    servers = []
-
-    def serve(site: Site) -> str:
-        server = Server(site.find)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append((server, site))
-        return server.url
-
-    yield serve
-    for server, site in servers:
-        site.close()
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture(scope="module")
@@ -96,30 +58,6 @@ def test_axe_finds_nothing_in_any_tab(site, served, opened, violations, scheme):
     for tab in ("viewer", "report", "progress"):
         page.click(f"#tab-{tab}")
         assert violations(page) == []
-
-
-def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, served, opened):
-    folder = tmp_path / "live"
-    (folder / "state").mkdir(parents=True)
-    (folder / "config.toml").write_bytes((run.folder / "config.toml").read_bytes())
-    (folder / "metrics.jsonl").write_text('{"stage": "distill", "step": 10, "psnr": 12.5}\n{"stage": "dist')
-    (folder / "previews").mkdir()
-    Image.new("RGB", (48, 48), "red").save(folder / "previews" / "student.png")
-    site = Site(folder)
-    threading.Thread(target=site.work, daemon=True).start()
-    page = opened(served(site))
-    page.locator("#previews img").wait_for()
-    assert page.locator("#tab-progress").get_attribute("aria-selected") == "true"
-    assert page.locator("#figures").inner_text().split("\n")[:6] == [
-        "Stage", "distill", "Step", "10 of 30", "PSNR", "12.50 dB",
-    ]  # fmt: skip
-    before = page.locator("#previews img").get_attribute("src")
-    Image.new("RGB", (48, 48), "blue").save(folder / "previews" / "student.png")
-    page.locator(f'#previews img:not([src="{before}"])').wait_for()
-    for name in ("student.safetensors", "teacher.safetensors", "state/results.json"):
-        (folder / name).write_bytes((run.folder / name).read_bytes())
-    page.locator("#viewer iframe").wait_for(state="attached", timeout=180_000)
-    assert site.find("/viewer.html") is not None
 
 
 def test_a_finished_run_shows_its_results_and_its_report(site, run, served, opened):

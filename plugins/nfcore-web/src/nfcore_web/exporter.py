@@ -49,7 +49,12 @@ class Web(nfcore.Exporter[LightField]):
         sizes: int = Field(
             2, ge=1, le=4, description="Image sizes to try, each half the one before; wrong ones are left out"
         )
-        title: str = Field("Neural light field", min_length=1, max_length=80, description="The page's title")
+        title: str = Field(
+            "Neural light field",
+            min_length=1,
+            max_length=80,
+            description="The page's title; in a run, the scene's name",
+        )
 
     options: Options
 

@@ -70,6 +70,12 @@ class Resource:
         return cls(json.dumps(value, allow_nan=False).encode(), "application/json")
 
     @classmethod
+    def model(cls, data: bytes) -> Resource:
+        """Return a mesh, which the browser saves or hands to its viewer."""
+        usdz = data.startswith(b"PK")
+        return cls(data, "model/vnd.usdz+zip" if usdz else "model/gltf-binary")
+
+    @classmethod
     def png(cls, data: bytes) -> Resource:
         """Return a picture."""
         return cls(data, "image/png")

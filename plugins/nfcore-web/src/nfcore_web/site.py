@@ -18,11 +18,14 @@ from nfcore.exports import manifests
 from nfcore.io import html_template, inside, open_file, read_file
 from nfcore.runs import Artifacts, ModelFile, Run
 from nfcore_web.exporter import FILE
+from nfcore_web.live import IMAGES, Live
 from nfcore_web.page import FRONT, text
 from nfcore_web.progress import REPORT, previews, progress
 from nfcore_web.server import Resource
 
 _LARGEST_PAGE = 1 << 30
+# Files that an exported page may offer.
+_MODELS = ("mesh.glb", "mesh.usdz")
 _FRESH = 0.5  # seconds in which all clients get one state
 _WAIT = 2.0  # seconds between looks for a student that is still being trained
 
@@ -42,6 +45,8 @@ class Site:
         self.path = path
         self.artifacts = None if path.is_file() else nfcore.runs.open(path, device="cpu")
         self.title = path.resolve().stem if path.is_file() else path.resolve().name
+        self.live = None if self.artifacts is None else Live(self.artifacts, self.title)
+        self.models: dict[str, Path] = {}  # meshes next to the viewer's page
         self.viewer: Resource | None = None
         self.problem: str | None = None
         self.working = True
@@ -60,6 +65,12 @@ class Site:
         """Return the resource at ``path``."""
         if path == "/viewer.html":
             return self.viewer
+        if path in self.models:
+            return Resource.model(read_file(self.models[path], _LARGEST_PAGE))
+        if self.live is not None and path == "/live.html":
+            return self.live.page()
+        if self.live is not None and path.startswith(IMAGES):
+            return self.live.image(path)
         fixed: dict[str, Callable[[], Resource]] = {
             "/": lambda: Resource.html(html_template(FRONT, "view.html").render(title=self.title)),
             "/view.css": lambda: Resource(text("view.css").encode(), "text/css; charset=utf-8"),
@@ -85,6 +96,7 @@ class Site:
         found = self._progress(self.run) if self.run else None
         return {
             "viewer": self.viewer is not None,
+            "live": self.working and self.viewer is None and self._can_be_seen(),
             "student": self.run is None or self.run.config.student is not None,
             "working": self.working,
             "problem": self.problem or (found or {}).get("problem"),
@@ -96,6 +108,13 @@ class Site:
         found = progress(run)
         stage = getattr(run.config, found["stage"] or "", None)
         return found | {"total": stage.steps if isinstance(stage, StageConfig) else None}
+
+    def _can_be_seen(self) -> bool:
+        """Whether there is a checkpoint or a fitted teacher; it is read on demand."""
+        if self.run is None:
+            return False
+        files = [self.run.checkpoint_file(stage) for stage in ("teach", "distill", "finetune")]
+        return any(file.is_file() for file in [*files, self.run.teacher_file])
 
     def work(self) -> None:
         """Create the viewer as soon as there is a student.
@@ -144,6 +163,8 @@ class Site:
         for folder, manifest in manifests(self.artifacts.run.exports_folder):
             pages = (content.path for content in manifest.contents if content.path.endswith(".html"))
             if manifest.model.sha256 == digest and (page := next(pages, None)):
+                names = [name for name in _MODELS if inside(folder / name, folder)]
+                self.models = {f"/{name}": folder / name for name in names}
                 return read_file(folder / page, _LARGEST_PAGE) if inside(folder / page, folder) else None
         return None
 

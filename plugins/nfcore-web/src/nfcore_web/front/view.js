@@ -41,12 +41,14 @@ for (const [index, tab] of tabs.entries()) {
 
 // -- pages in frames ------------------------------------------------------------------------------
 
-// Shows a page in a panel once it exists, in place of the words that say that there is none yet.
-function show(name, title) {
+// Shows a page in a panel once it exists, in place of the words that say that there is none yet, or of another page.
+function show(name, title, source = `/${name}.html`) {
   const panel = element(name);
-  if (panel.querySelector("iframe")) return;
+  const shown = panel.querySelector("iframe");
+  if (shown?.getAttribute("src") === source) return;
+  shown?.remove();
   element(`no-${name}`).hidden = true;
-  panel.append(Object.assign(document.createElement("iframe"), { src: `/${name}.html`, title }));
+  panel.append(Object.assign(document.createElement("iframe"), { src: source, title, allow: "fullscreen; xr-spatial-tracking" }));
 }
 
 // -- progress -------------------------------------------------------------------------------------
@@ -189,6 +191,7 @@ async function look() {
     const news = headline(state);
     if (element("news").textContent !== news) element("news").textContent = news;
     if (state.viewer) show("viewer", "Viewer");
+    else if (state.live) show("viewer", "The model in training", "/live.html");
     if (!state.student) element("no-viewer").textContent = NO_PAGE;
     if (!state.progress) element("no-report").textContent = "This is a model without its run.";
     if (state.progress) showProgress(state.progress);
