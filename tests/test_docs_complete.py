@@ -184,3 +184,16 @@ def test_the_documentation_is_built_without_a_warning(tmp_path):
         NO_MKDOCS_2_WARNING="1",
     )
     assert "RayEncoding" in (tmp_path / "site" / "reference" / "encoding" / "index.html").read_text()
+
+
+def test_each_plugin_has_its_readme_as_a_page(reference):
+    names = sorted(path.parent.name for path in ROOT.glob("plugins/*/README.md"))
+    assert [path for path in reference.pages() if path.startswith("plugins/")] == [
+        f"plugins/{name}.md" for name in names
+    ]
+
+
+def test_no_backslash_is_shown_in_a_tables_code(reference):
+    assert [
+        line for line in "\n".join(reference.pages().values()).splitlines() if re.search(r"`[^`|]*\\\|", line)
+    ] == []
