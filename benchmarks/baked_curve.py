@@ -29,7 +29,7 @@ CURVE: tuple[Mapping[str, float | None], ...] = (
     {"psnr": 60.0, "prune": 0.003},
 )
 #: Of large images, which take minutes.
-_SHORT = CURVE[1:4]
+_SHORT = CURVE[3:5]
 _WEBP_SIDE = 16_383
 
 
