@@ -5,12 +5,17 @@ Starts the longest files first, so that no worker is left with one of them while
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Generator
 from multiprocessing.process import BaseProcess
 from typing import NoReturn
 
 import pytest
+
+# Installed loggers track the runs of their own tests only: W&B starts a process for each.
+os.environ["WANDB_MODE"] = "disabled"
+os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 #: Files of whole runs and sweeps, which take longest.
 LONGEST = (

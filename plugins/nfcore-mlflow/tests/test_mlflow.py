@@ -139,3 +139,9 @@ def test_the_installed_entry_point_is_the_logger():
 
     (entry,) = entry_points(group="nfcore", name="mlflow")
     assert isinstance(entry.load(), Logger)
+
+
+def test_without_a_place_nothing_is_tracked_and_nothing_written(run, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    do(run, "teach")
+    assert not (run.folder / "mlflow").exists()

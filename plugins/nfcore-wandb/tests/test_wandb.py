@@ -144,3 +144,9 @@ def test_the_installed_entry_point_is_the_logger():
 
     (entry,) = entry_points(group="nfcore", name="wandb")
     assert isinstance(entry.load(), Logger)
+
+
+def test_where_it_is_disabled_nothing_is_tracked_and_nothing_written(run, manager, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    do(run, manager, "teach")
+    assert not (run.folder / "wandb").exists()

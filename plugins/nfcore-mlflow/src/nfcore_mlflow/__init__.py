@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,9 @@ class Logger:
 
     @nfcore.hookimpl
     def nfcore_stage_started(self, run: Path, stage: str) -> None:
-        """Find or create the tracked run."""
+        """Find or create the tracked run, where the user named a place for it."""
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            return
         from nfcore_mlflow.tracked_run import TrackedRun
 
         if run not in self.tracked:
@@ -32,22 +35,26 @@ class Logger:
     @nfcore.hookimpl
     def nfcore_step(self, run: Path, stage: str, step: int, scalars: Mapping[str, float]) -> None:
         """Add a point to each curve."""
-        self.tracked[run].scalars(stage, step, scalars)
+        if run in self.tracked:
+            self.tracked[run].scalars(stage, step, scalars)
 
     @nfcore.hookimpl
     def nfcore_images(self, run: Path, stage: str, step: int, name: str, image: Tensor) -> None:
         """Add a preview."""
-        self.tracked[run].image(stage, step, name, image)
+        if run in self.tracked:
+            self.tracked[run].image(stage, step, name, image)
 
     @nfcore.hookimpl
     def nfcore_stage_finished(self, run: Path, stage: str, figures: Mapping[str, object]) -> None:
         """Add the stage's figures."""
-        self.tracked[run].finish(stage, figures)
+        if run in self.tracked:
+            self.tracked[run].finish(stage, figures)
 
     @nfcore.hookimpl
     def nfcore_run_failed(self, run: Path, error: str) -> None:
         """Mark the tracked run as failed, with the error as a tag."""
-        self.tracked.pop(run).fail(error)
+        if run in self.tracked:
+            self.tracked.pop(run).fail(error)
 
 
 #: The plugin object that the entry point names.
