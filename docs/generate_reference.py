@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import typer
+from markdown_tables import page, table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -53,12 +54,6 @@ COMPANIONS: dict[Kind, tuple[str, ...]] = {
 }
 
 
-def on_config(config: MkDocsConfig) -> None:
-    """Add the plugins' pages to the navigation."""
-    (listed,) = (entry["Plugins"] for entry in config.nav or [] if "Plugins" in entry)
-    listed += [{path.parent.name: f"plugins/{path.parent.name}.md"} for path in readmes()]
-
-
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     from mkdocs.structure.files import File  # here, so that tests read the pages where mkdocs is not installed
@@ -72,18 +67,14 @@ def pages() -> dict[str, str]:
     """Return all generated pages: path and Markdown."""
     plugins = first_party()
     kinds = {f"reference/{kind.replace('_', '-')}.md": kind_page(kind, plugins) for kind in KINDS}
-    return (
-        kinds
-        | {f"plugins/{path.parent.name}.md": plugin_page(path) for path in readmes()}
-        | {
-            "reference/recipes.md": recipes_page(plugins),
-            "reference/settings.md": settings_page(),
-            "reference/commands.md": commands_page(),
-            "reference/hooks.md": hooks_page(),
-            "reference/testing.md": testing_page(),
-            "reference/python.md": python_page(),
-        }
-    )
+    return kinds | {
+        "reference/recipes.md": recipes_page(plugins),
+        "reference/settings.md": settings_page(),
+        "reference/commands.md": commands_page(),
+        "reference/hooks.md": hooks_page(),
+        "reference/testing.md": testing_page(),
+        "reference/python.md": python_page(),
+    }
 
 
 def first_party() -> PluginManager:
@@ -93,37 +84,6 @@ def first_party() -> PluginManager:
         for path in PLUGINS.glob("*/pyproject.toml")
     }
     return PluginManager(source for source in discover() if source.distribution in names)
-
-
-def readmes() -> list[Path]:
-    """Return the READMEs of the first-party plugins."""
-    return sorted(PLUGINS.glob("*/README.md"))
-
-
-def plugin_page(readme: Path) -> str:
-    """Return a plugin's README as a page: its links lead to other pages, or are text where there is no page.
-
-    >>> links_to_pages("[nfcore](../../README.md), [baked](../../docs/baked.md#bytes), [code](src/code.py)")
-    '[nfcore](../index.md), [baked](../baked.md#bytes), code'
-    """
-    return links_to_pages(readme.read_text(encoding="utf-8"))
-
-
-def links_to_pages(text: str) -> str:
-    """Return a README's Markdown with its relative links as a page in ``plugins/`` needs them."""
-
-    def link(found: re.Match[str]) -> str:
-        label, target = found.groups()
-        path, hash_, anchor = target.partition("#")
-        if path == "../../README.md":
-            return f"[{label}](../index.md)"
-        if path.startswith("../../docs/"):
-            return f"[{label}](../{path.removeprefix('../../docs/')}{hash_}{anchor})"
-        if (name := path.removeprefix("../").rstrip("/")).startswith("nfcore-") and "/" not in name:
-            return f"[{label}]({name}.md)"
-        return label
-
-    return re.sub(r"\[([^\]]*)\]\((?!https?:|#)([^)]+)\)", link, text)
 
 
 def kind_page(kind: Kind, plugins: PluginManager) -> str:
@@ -326,23 +286,3 @@ def default_of(row: dict[str, Any]) -> str:
     if "default" not in row:
         return "required"
     return "none" if row["default"] is None else f"`{json.dumps(row['default'])}`"
-
-
-def table(columns: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cell_of(text) for text in line)} |" for line in lines)
-
-
-def cell_of(text: str) -> str:
-    r"""Return a text as a table's cell: a bar ends it, but within code, where a backslash would be shown.
-
-    >>> cell_of("`int | None`: a | b")
-    '`int | None`: a \\| b'
-    """
-    return re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or r"\|", text.replace("\n", " "))
-
-
-def page(parts: list[str]) -> str:
-    """Return a page of paragraphs."""
-    return "\n\n".join(part for part in parts if part) + "\n"
