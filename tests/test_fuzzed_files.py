@@ -32,7 +32,7 @@ def place(tmp_path_factory):
 
 @given(data=st.data())
 @settings(
-    max_examples=int(FUZZ or 50),
+    max_examples=int(FUZZ or 20),
     derandomize=FUZZ is None,
     deadline=None,
     database=None,
