@@ -7,6 +7,7 @@ that counts: the sources of these kernels and of the module that is loaded, the 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.metadata
@@ -128,12 +129,33 @@ def _load(module: str, say: Callable[[str], None]) -> ModuleType | Unavailable:
 
 
 def _sources(module: str) -> Iterable[Path]:
-    """Return the files that a module is made of: of a package, all in its folder."""
-    spec = importlib.util.find_spec(module)
+    """Return the files that a module is made of, and those that these import from: constants are compiled too."""
+    own = list(_files(module))
+    package = module.partition(".")[0]
+    imported = {
+        node.module
+        for file in own
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{package}.")
+    }
+    return {*own, *(file for name in imported for file in _files(name))}
+
+
+def _files(module: str) -> Iterable[Path]:
+    """Return the file of a module, which is not imported for it; of a package, all in its folder."""
+    package, *names = module.split(".")
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"no module {module}")
-    origin = Path(spec.origin)
-    return origin.parent.glob("*.py") if spec.submodule_search_locations else (origin,)
+    if not names:
+        origin = Path(spec.origin)
+        return origin.parent.glob("*.py") if spec.submodule_search_locations else (origin,)
+    place = Path(spec.origin).parent.joinpath(*names)
+    if place.is_dir():
+        return place.glob("*.py")
+    if not place.with_suffix(".py").is_file():
+        raise ModuleNotFoundError(f"no module {module}")
+    return (place.with_suffix(".py"),)
 
 
 def _folder(sources: list[Path], say: Callable[[str], None]) -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from nfcore import __version__
+import nfcore
 from nfcore.exports import Manifest
 from nfcore.runtime import markdown
 
@@ -36,7 +36,7 @@ def card(
         _front_matter(renderer, licence),
         f"# {scene}: a {_KIND[renderer]}",
         f"![The model, its teacher and a photo]({picture})" if picture else "",
-        f"A {_KIND[renderer]} of one scene, learned from photos by nfcore {__version__}. It shows that "
+        f"A {_KIND[renderer]} of one scene, learned from photos by nfcore {nfcore.__version__}. It shows that "
         "scene only, and only what the photos have seen of it.",
         "## Use",
         f"    nfcore pull hf:{repo}\n    nfcore render {repo.rpartition('/')[2]}/{renderer}.safetensors",

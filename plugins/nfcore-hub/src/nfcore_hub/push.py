@@ -9,8 +9,8 @@ from pathlib import Path
 
 import tomli_w
 
+import nfcore.runs
 from nfcore import UserError
-from nfcore import runs as nfcore_runs
 from nfcore.exports import Manifest
 from nfcore.io import write_atomic, write_json
 from nfcore_hub.card import card
@@ -30,7 +30,7 @@ def push_run(folder: Path, repo: str, *, private: bool = False, licence: str | N
     """
     if licence is not None and not _LICENCE.fullmatch(licence):
         raise UserError(f"--licence {licence!r}: use the hub's short name, such as cc-by-4.0 or mit")
-    artifacts = nfcore_runs.open(folder)
+    artifacts = nfcore.runs.open(folder)
     with tempfile.TemporaryDirectory() as staged:
         gather(artifacts, Path(staged), repo, licence)
         with refusals(repo):
@@ -45,7 +45,7 @@ def push_run(folder: Path, repo: str, *, private: bool = False, licence: str | N
             return f"{hub.endpoint}/{repo}"
 
 
-def gather(artifacts: nfcore_runs.Artifacts, target: Path, repo: str, licence: str | None = None) -> None:
+def gather(artifacts: nfcore.runs.Artifacts, target: Path, repo: str, licence: str | None = None) -> None:
     """Copy what is pushed into the folder ``target``."""
     run = artifacts.run
     model = artifacts.exportable_file(artifacts.renderer)
@@ -72,7 +72,7 @@ def _copy_export(folder: Path, manifest: Manifest, target: Path) -> None:
             shutil.copyfile(folder / name, target / name)
 
 
-def _recipe(artifacts: nfcore_runs.Artifacts) -> str:
+def _recipe(artifacts: nfcore.runs.Artifacts) -> str:
     """Return the run's pipeline without the place of its photos on this machine."""
     config = artifacts.config.model_dump(mode="json", exclude_none=True)
     options = config["scene"].get("options", config["scene"])

@@ -25,7 +25,6 @@ from nfcore import (
 from nfcore.evaluation import psnr
 from nfcore.geometry import ForwardRegion, NearbyRegion
 from nfcore.io import read_file, write_atomic
-from nfcore.options import StrictModel
 from nfcore_splats.descent import Descent
 from nfcore_splats.frame import FLIPPED, viewer_rotation
 from nfcore_splats.gaussians import Gaussians
@@ -45,7 +44,7 @@ _COMPARED = 8
 Row = tuple[float, float, float]
 
 
-class Card(StrictModel):
+class Card(nfcore.Options):
     """What the PLY's comment says: the images' size, the background, and the turn from the scene's world."""
 
     width: int = Field(ge=1, le=1 << 16)

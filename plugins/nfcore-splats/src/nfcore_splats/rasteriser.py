@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nfcore import Cameras, Rendering, kernels
+from nfcore import Cameras, Rendering
+from nfcore.kernels import MOST_THREADS, Unavailable, in_parts, load
 from nfcore_splats import reference
 from nfcore_splats.gaussians import Gaussians
 
@@ -43,7 +44,7 @@ class Drawn:
 
 def prepare() -> None:
     """Compile the kernels now, not at the first view, where they are not compiled yet."""
-    kernels.load(_MODULE)
+    load(_MODULE)
 
 
 def draw(gaussians: Gaussians, camera: Cameras, background: Tensor, gradients: bool = False) -> Drawn:
@@ -64,8 +65,8 @@ def draw(gaussians: Gaussians, camera: Cameras, background: Tensor, gradients: b
     >>> round(float(draw(ball, camera, torch.ones(3)).opacity[4, 4]), 2)
     0.95
     """
-    loaded = kernels.load(_MODULE)
-    if isinstance(loaded, kernels.Unavailable):
+    loaded = load(_MODULE)
+    if isinstance(loaded, Unavailable):
         return _by_torch(gaussians, camera, background, gradients)
     return _View(loaded, gaussians, camera).drawn(background)
 
@@ -105,7 +106,7 @@ class _View:
 
     def __init__(self, module: ModuleType, gaussians: Gaussians, camera: Cameras) -> None:
         self.module, self.size = module, (camera.height, camera.width)
-        self.threads = max(1, min(torch.get_num_threads(), kernels.MOST_THREADS))
+        self.threads = max(1, min(torch.get_num_threads(), MOST_THREADS))
         pose = reference.world_to_camera(camera).contiguous().numpy()
         extra = [camera.width, camera.height, reference.BLUR, float(gaussians.antialiased)]
         lens = np.array([*camera.intrinsics[0].tolist(), *extra], np.float32)
@@ -132,7 +133,7 @@ class _View:
         def work(part: int) -> None:
             self.module.composite(*self._tiles(part), behind, image, opacity, depth)
 
-        kernels.in_parts(work, self.threads)
+        in_parts(work, self.threads)
 
         def backward(to_image: Tensor, to_opacity: Tensor) -> dict[str, Tensor]:
             return self._backward(image, opacity, to_image.contiguous().numpy(), to_opacity.contiguous().numpy())
@@ -146,7 +147,7 @@ class _View:
             tiles = self._tiles(part)
             self.module.composite_backward(*tiles, image, opacity, to_image, to_opacity, parts[part])
 
-        kernels.in_parts(work, self.threads)
+        in_parts(work, self.threads)
         slopes = np.zeros((self.count, self.module.GRADIENTS), np.float32)
         slopes[self.order] = parts.sum(0)
         found = [np.empty_like(tensor) for tensor in self.given[:5]]
@@ -166,4 +167,4 @@ class _View:
     def _each(self, work: Any) -> None:
         """Call ``work(first, last)`` for each thread's Gaussians."""
         borders = [self.count * part // self.threads for part in range(self.threads + 1)]
-        kernels.in_parts(lambda part: work(borders[part], borders[part + 1]), self.threads)
+        in_parts(lambda part: work(borders[part], borders[part + 1]), self.threads)

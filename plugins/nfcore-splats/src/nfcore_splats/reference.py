@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nfcore import Cameras
 from nfcore_splats.gaussians import Gaussians, rotation_matrices
-from nfcore_splats.kernels.records import DARK, GREATEST_ALPHA, LEAST_ALPHA, NEAR, TILE
+from nfcore_splats.records import DARK, GREATEST_ALPHA, LEAST_ALPHA, NEAR, TILE
 
 #: Variance of the low-pass filter in the image, pixels squared (the reference code's).
 BLUR = 0.3

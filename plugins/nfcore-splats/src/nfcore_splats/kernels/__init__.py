@@ -13,8 +13,8 @@ import numpy as np
 from nfcore_splats.kernels.compositing import composite, composite_backward
 from nfcore_splats.kernels.projection import project
 from nfcore_splats.kernels.projection_backward import project_backward
-from nfcore_splats.kernels.records import COLUMNS, GRADIENTS, TILE
 from nfcore_splats.kernels.tiles import count_tiles, fill_tiles
+from nfcore_splats.records import COLUMNS, GRADIENTS, TILE
 
 __all__ = [
     "COLUMNS",

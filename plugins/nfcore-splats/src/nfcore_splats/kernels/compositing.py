@@ -12,7 +12,8 @@ import math
 import numpy as np
 
 from nfcore.kernels import Floats, Ints, Number, kernel
-from nfcore_splats.kernels.records import (
+from nfcore_splats.kernels.tiles import Longs
+from nfcore_splats.records import (
     CENTRE,
     COLOUR,
     DARK,
@@ -25,7 +26,6 @@ from nfcore_splats.kernels.records import (
     OPACITY,
     TILE,
 )
-from nfcore_splats.kernels.tiles import Longs
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
 _LEAST, _GREATEST, _DARK = np.float32(LEAST_ALPHA), np.float32(GREATEST_ALPHA), np.float32(DARK)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from nfcore.kernels import Floats, kernel
-from nfcore_splats.kernels.records import (
+from nfcore_splats.records import (
     FOCUS,
     PRINCIPAL,
     SIZE,

@@ -13,7 +13,7 @@ import numpy as np
 
 from nfcore.kernels import Floats, kernel
 from nfcore_splats.kernels.ellipse import view_mean, write_axes, write_basis, write_jacobian, write_rotation
-from nfcore_splats.kernels.records import (
+from nfcore_splats.records import (
     BLUR,
     CENTRE,
     COLOUR,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nfcore.kernels import Floats, Ints, kernel
-from nfcore_splats.kernels.records import CENTRE, HALF, TILE
+from nfcore_splats.records import CENTRE, HALF, TILE
 
 Longs = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""The rows of numbers that the kernels share."""
+"""The rows of numbers that the kernels share. No numba here: without it torch draws by the same numbers."""
 
 from __future__ import annotations
 
