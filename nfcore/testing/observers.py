@@ -14,7 +14,7 @@ from nfcore.testing.contract import require
 from nfcore.testing.sphere import ShadedSphere
 
 #: Seconds that a fit may need beyond its budget, to start and to finish on a busy machine.
-GRACE = 2.0
+GRACE = 5.0
 
 
 class Watched(ShadedSphere):
