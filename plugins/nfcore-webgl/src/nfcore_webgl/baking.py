@@ -97,20 +97,24 @@ def _coarsest(
 ) -> tuple[Tensor, float] | None:
     """Return the greatest tolerances found whose error is ``allowed``, and that; None if none was found.
 
-    Bits are best spent where all codes change pixels by the same amount. Errors grow with its square.
+    Bits are best spent where all codes change pixels by the same amount. Errors grow with its square at first.
     """
     room = allowed - without
     floor = _UNSEEN * float(sensitivity[1:, 1:4].flatten().sort().values[-len(sensitivity) // 8])
     step = math.sqrt(3 * room / max(1, int((sensitivity > floor).sum())))
     best: tuple[Tensor, float] | None = None
-    for _ in range(_ROUNDS):
+    for attempt in range(3 * _ROUNDS):
+        if attempt >= _ROUNDS and best is not None:
+            break
         tolerance = (step / (sensitivity + floor)).floor().clamp(max=255).long()
         tolerance[:, 0].clamp_(max=_MOST_OF_DENSITY)
         tolerance[0] = 0  # the row of vertices that are not stored
         found = error(tolerance)
         if found <= allowed and (best is None or found > best[1]):
             best = tolerance, found
-        step *= min(4.0, max(0.25, math.sqrt(0.97 * room / max(found - without, 1e-3 * room))))
+        factor = math.sqrt(0.97 * room / max(found - without, 1e-3 * room))
+        # Where most codes are off by as much as they may be, the error grows far slower than the step's square.
+        step *= min(4.0, factor) if found <= allowed else max(0.25, min(0.7, factor))
     return best
 
 
