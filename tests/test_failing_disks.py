@@ -18,11 +18,7 @@ import fuzzed
 import pytest
 from fuzzed import restore
 
-pytestmark = [
-    pytest.mark.slow,
-    # TensorBoard's writer is a thread, which says by itself that its disk is full; the run does not end by it.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
-]
+pytestmark = pytest.mark.slow
 
 FAULTS = os.environ.get("NFCORE_FAULTS")
 ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO, errno.EDQUOT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import subprocess
 import sys
 import tomllib
@@ -22,6 +23,7 @@ from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Artifacts, Run, Scheduler, StageReporter
 from nfcore.ui.console import Console
 from nfcore_tensorboard import Logger
+from nfcore_tensorboard.stage_log import StageLog
 
 
 @pytest.fixture
@@ -130,8 +132,6 @@ def test_a_killed_stage_that_goes_on_has_one_curve(run, manager, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(StageReporter, "checkpoint", no_more_checkpoints_after_9_and_killed_at_15)
         do(run, manager, "distill")
-    logger = manager.hooks.get_plugin("nfcore-tensorboard:tensorboard")
-    logger.logs.pop((run.folder, "distill")).writer.flush()  # what a killed process has written by then
     assert [step for step, _ in points(read(run, "distill"), "psnr")] == [2, 4, 6, 8, 10, 12, 14]
 
     fresh = PluginManager([tiny.source(tiny_plugin), tiny.source(Logger(), "nfcore-tensorboard", "tensorboard")])
@@ -148,7 +148,7 @@ def test_a_stage_that_is_done_again_replaces_its_curve(run, manager):
     assert [step for step, _ in points(read(run, "distill"), "psnr")] == [10, 20, 30]
 
 
-def test_a_failure_is_there_as_text_and_the_files_are_closed(run, manager, monkeypatch):
+def test_a_failure_is_there_as_text(run, manager, monkeypatch):
     do(run, manager, "teach")
     monkeypatch.setattr(
         "nfcore.pipeline.distill", lambda *_, **__: (_ for _ in ()).throw(NfcoreError("the loss is nan"))
@@ -173,6 +173,19 @@ def test_a_disk_that_takes_no_log_leaves_the_run_as_it_would_be(tmp_path, manage
     assert len(warnings) == 1
     assert warnings[0].startswith("nfcore-tensorboard 1.0 is switched off: nfcore_step: ")
     assert runs[0].distilled_file.read_bytes() == runs[1].distilled_file.read_bytes()
+
+
+def test_a_disk_that_becomes_full_is_told_to_the_caller_and_keeps_what_was_reported(run):
+    log = StageLog(run.folder / "tensorboard" / "distill")
+    log.scalars(1, {"psnr": 20.0})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log.events.path.stat().st_size + 10, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            log.scalars(2, {"psnr": 21.0})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert points(read(run, "distill"), "psnr") == [(1, 20.0)]
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ class Logger:
     def nfcore_step(self, run: Path, stage: str, step: int, scalars: Mapping[str, float]) -> None:
         """Add a point to each curve."""
         log = self.logs[run, stage]
-        if stage == _FIRST and log.writer is None:
+        if stage == _FIRST and log.events is None:
             from nfcore_tensorboard import settings
 
             log.text(step, "config", settings.text(run))
@@ -48,18 +48,19 @@ class Logger:
 
     @nfcore.hookimpl
     def nfcore_stage_finished(self, run: Path, stage: str, figures: Mapping[str, object]) -> None:
-        """Add the numeric figures, for the evaluation with the run's settings; close the log."""
+        """Add the numeric figures, for the evaluation with the run's settings."""
         log = self.logs.pop((run, stage))
         if stage == _SCORES:
             from nfcore_tensorboard import settings
 
             log.settings(settings.values(run), figures)
-        log.finish(figures)
+        log.figures(figures)
 
     @nfcore.hookimpl
     def nfcore_run_failed(self, run: Path, stage: str, error: str) -> None:
-        """Add the error as text, and close the log."""
-        self.logs.pop((run, stage)).fail(error)
+        """Add the error as text at the last step."""
+        log = self.logs.pop((run, stage))
+        log.text(log.step, "error", error)
 
 
 #: The plugin object that the entry point names.

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
+from torch.utils.tensorboard import summary
 
-# The most that a killed run loses; checkpoints are taken every 15 seconds.
-_FLUSH_SECONDS = 1
+from nfcore_tensorboard.event_file import EventFile
 
 
 class StageLog:
@@ -27,46 +24,35 @@ class StageLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.writer: SummaryWriter | None = None
+        self.events: EventFile | None = None
         self.step = 0
 
     def scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Add a point to each curve at ``step``."""
-        writer = self._at(step)
-        for name, value in scalars.items():
-            writer.add_scalar(name, value, step)
+        self._at(step).add(step, *(summary.scalar(name, value) for name, value in scalars.items()))
 
     def image(self, step: int, name: str, image: Tensor) -> None:
         """Add an image (height, width, 3) float32 RGB in [0, 1] at ``step``."""
-        self._at(step).add_image(name, image.clamp(0, 1), step, dataformats="HWC")
+        self._at(step).add(step, summary.image(name, image.clamp(0, 1), dataformats="HWC"))
 
     def text(self, step: int, name: str, text: str) -> None:
         """Add a text in Markdown at ``step``."""
-        self._at(step).add_text(name, text, step)
+        self._at(step).add(step, summary.text(name, text))
 
     def settings(self, settings: Mapping[str, bool | float | str], figures: Mapping[str, object]) -> None:
         """Add the settings and figures to TensorBoard's table of runs (HParams)."""
-        scored = {f"figures/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
-        event_file: Any = self._at(self.step).file_writer  # torch's own types say None
-        for summary in hparams(dict(settings), scored):
-            event_file.add_summary(summary)
+        self._at(self.step).add(self.step, *summary.hparams(dict(settings), _points(figures)))
 
-    def finish(self, figures: Mapping[str, object]) -> None:
-        """Add the numeric figures at the last step, and close the files."""
-        writer = self._at(self.step)
-        for name, value in figures.items():
-            if isinstance(value, int | float):
-                writer.add_scalar(f"figures/{name}", value, self.step)
-        writer.close()
+    def figures(self, figures: Mapping[str, object]) -> None:
+        """Add the numeric figures at the last step."""
+        self.scalars(self.step, _points(figures))
 
-    def fail(self, error: str) -> None:
-        """Add the error as text at the last step, and close the files."""
-        writer = self._at(self.step)
-        writer.add_text("error", error, self.step)
-        writer.close()
-
-    def _at(self, step: int) -> SummaryWriter:
-        if self.writer is None:
-            self.writer = SummaryWriter(str(self.folder), purge_step=step, flush_secs=_FLUSH_SECONDS)
+    def _at(self, step: int) -> EventFile:
+        if self.events is None:
+            self.events = EventFile(self.folder, step)
         self.step = step
-        return self.writer
+        return self.events
+
+
+def _points(figures: Mapping[str, object]) -> dict[str, float]:
+    return {f"figures/{name}": value for name, value in figures.items() if isinstance(value, int | float)}
