@@ -20,7 +20,15 @@ from nfcore.dataset.framing import (
     visible_depths,
 )
 from nfcore.dataset.photo_formats import PHOTO_SUFFIXES
-from nfcore.dataset.photos import PhotoHeader, load_photos, photo_header, read_photo, scaled_size, stacked
+from nfcore.dataset.photos import (
+    PhotoHeader,
+    load_photos,
+    photo_header,
+    read_photo,
+    scaled_size,
+    stacked,
+    stacked_masks,
+)
 from nfcore.dataset.plot import save_scene_picture
 from nfcore.dataset.splits import disjoint, hold_out
 from nfcore.dataset.undistortion import resample_photo
@@ -52,6 +60,7 @@ __all__ = [
     "save_scene_picture",
     "scaled_size",
     "stacked",
+    "stacked_masks",
     "upright_frame",
     "visible_depths",
 ]

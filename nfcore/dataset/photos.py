@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from nfcore.dataset.exif import UP, exif_of, exposure, is_turned
 from nfcore.dataset.photo_formats import decoder_for, formats
 from nfcore.errors import UserError
 from nfcore.io.files import check_file
+from nfcore.scene.mask_stack import MaskStack
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 # If all photos take more bytes than this as 8-bit RGB, each is read when it is needed, and stays 8-bit: as float32
@@ -166,9 +168,28 @@ def stacked(
         background,
         None if preview is None else lambda i: torch.from_numpy(_with_channels(preview(i), channels)),
     )
-    if shape[0] * shape[1] * shape[2] * 3 > _READ_AT_ONCE:
+    if _is_large(shape):
         return stack, stack.alpha
     return stack[:], None if stack.alpha is None else stack.alpha[:]
+
+
+def stacked_masks(read: Callable[[int], Tensor], shape: tuple[int, int, int]) -> Tensor | MaskStack:
+    """Return n masks as ``nfcore.Views`` holds them: a tensor if they are small together, else a ``MaskStack``.
+
+    >>> stacked_masks(lambda i: torch.zeros(2, 3, dtype=torch.bool), (1, 2, 3)).shape
+    torch.Size([1, 2, 3])
+
+    Args:
+        read: decodes mask i: (height, width) bool, True where a pixel is to be ignored.
+        shape: n, height, width.
+
+    """
+    masks = MaskStack(read, shape)
+    return masks if _is_large(shape) else masks[:]
+
+
+def _is_large(shape: Sequence[int]) -> bool:
+    return math.prod(shape[:3]) * 3 > _READ_AT_ONCE
 
 
 def _with_channels(pixels: npt.NDArray[np.uint8], channels: int) -> npt.NDArray[np.uint8]:

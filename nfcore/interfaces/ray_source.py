@@ -14,6 +14,7 @@ from nfcore.errors import UserError
 from nfcore.options import Options as BaseOptions
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
+from nfcore.scene.mask_stack import MaskStack
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
 
 Split = Literal["train", "val", "test"]
@@ -52,7 +53,8 @@ class Views:
         alpha: (n, height, width) float32 in [0, 1], a tensor or the ``AlphaStack`` of a ``PhotoStack``; None where
             the photos have no alpha.
         names: n names for reports, such as file names.
-        masks: (n, height, width) bool, True where a pixel is to be ignored; None to ignore none.
+        masks: (n, height, width) bool, True where a pixel is to be ignored; a tensor, or a ``MaskStack`` that
+            decodes masks when they are needed; None to ignore none.
         metadata: of each photo; by default, nothing is known.
 
     Raises:
@@ -70,7 +72,7 @@ class Views:
     images: Tensor | PhotoStack
     alpha: Tensor | AlphaStack | None
     names: tuple[str, ...]
-    masks: Tensor | None = None
+    masks: Tensor | MaskStack | None = None
     metadata: tuple[ViewMetadata, ...] = ()
 
     def __post_init__(self) -> None:
@@ -86,6 +88,8 @@ class Views:
             raise UserError(
                 f"masks of {n} views of {size[0]}x{size[1]} must be {(n, *size)} of torch.bool, not {found}"
             )
+        if isinstance(self.masks, MaskStack):
+            return
         ignored = self.masks.flatten(1).all(1).nonzero()[:, 0].tolist()
         if ignored:
             raise UserError(f"the mask of photo {self.names[ignored[0]]!r} ignores all of it: leave the photo out")
@@ -101,7 +105,7 @@ class Views:
     def chosen(self, indices: Sequence[int]) -> Views:
         """Return the photos at ``indices``, in that order."""
         index = torch.tensor(indices, dtype=torch.long)
-        images, alpha = self.images, self.alpha
+        images, alpha, masks = self.images, self.alpha, self.masks
         if isinstance(images, PhotoStack):
             images = images.chosen(indices)
             alpha = images.alpha if isinstance(alpha, AlphaStack) else alpha
@@ -112,7 +116,7 @@ class Views:
             images=images,
             alpha=alpha if alpha is None or isinstance(alpha, AlphaStack) else alpha[index],
             names=tuple(self.names[i] for i in indices),
-            masks=None if self.masks is None else self.masks[index],
+            masks=masks[index] if isinstance(masks, Tensor) else masks and masks.chosen(indices),
             metadata=tuple(self.metadata[i] for i in indices),
         )
 
@@ -152,11 +156,22 @@ class Views:
             return self.alpha.pixels(index)
         return None if self.alpha is None else self.alpha.reshape(-1)[index.to(self.alpha.device)]
 
+    def pixel_masks(self, index: Tensor) -> Tensor | None:
+        """Return which of some pixels are to be ignored, (m,) bool, or None where there are no masks.
+
+        Args:
+            index: (m,) int64, linear indices into (n, height, width).
+
+        """
+        if isinstance(self.masks, MaskStack):
+            return self.masks.pixels(index)
+        return None if self.masks is None else self.masks.reshape(-1)[index.to(self.masks.device)]
+
     def counted(self) -> Tensor:
         """Return the pixels that no mask ignores, (m,) int64 linear indices into (n, height, width)."""
         if self.masks is None:
             return torch.arange(self.images.shape[:3].numel())
-        return (~self.masks).flatten().nonzero()[:, 0]
+        return (~self.masks[:]).flatten().nonzero()[:, 0]
 
     def ignored(self, index: int) -> Tensor | None:
         """Return the mask of one photo, (1, height, width) bool; None where there are no masks."""

@@ -103,7 +103,7 @@ class RaySourceConformance(PhotoRules):
         shares = []
         for size in (self.image_size, self.image_size // 2):
             masks = self.build(size).views("train").masks
-            shares.append(0.0 if masks is None else float(masks.float().mean()))
+            shares.append(0.0 if masks is None else float(masks[:].float().mean()))
         # A pixel that is ignored in part is ignored at the smaller size.
         require(
             shares[0] - 0.02 <= shares[1] <= 2 * shares[0] + 0.1,

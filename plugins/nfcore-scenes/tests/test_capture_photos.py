@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nfcore import UserError
 from nfcore_scenes.capture_writers import write_transforms
 from nfcore_scenes.colmap import Colmap
 from nfcore_scenes.photo_shoot import PHONE, around_poses, shoot
@@ -60,6 +61,21 @@ def test_masks_of_another_size_are_scaled_and_of_another_shape_refused(masked, r
     assert views.masks[:, 16, :5].all() and not views.masks[:, 16, 16:].any()
     Image.fromarray(mask[:8]).save(masked / "mask.png")
     refusal(lambda: open_transforms(masked).views("train"), "mask.png", "16x8", "32x32")
+
+
+def test_large_masks_are_decoded_when_they_are_needed(masked, monkeypatch):
+    """As the masks of a big capture, which would take more memory than its photos."""
+    small = open_transforms(masked).views("train")
+    monkeypatch.setattr("nfcore.dataset.photos._READ_AT_ONCE", 0)
+    views = open_transforms(masked).views("train")
+    (masked / "mask.png").rename(masked / "elsewhere.png")
+    with pytest.raises(UserError, match=r"mask\.png"):
+        views.masks[0]
+    (masked / "elsewhere.png").rename(masked / "mask.png")
+    assert torch.equal(views.counted(), small.counted())
+    assert torch.equal(views.chosen([3, 1]).masks[:], small.masks[[3, 1]])
+    pixels = torch.tensor([5, 12, 3000])
+    assert torch.equal(views.to("cpu").pixel_masks(pixels), small.pixel_masks(pixels))
 
 
 def test_a_photo_that_its_mask_ignores_is_left_out(masked, edit):

@@ -5,6 +5,7 @@ import nfcore
 from nfcore import Budget, Rays, Reporter, UserError
 from nfcore.io.tensors import load_state, save_state
 from nfcore.options import parse
+from nfcore.scene import MaskStack
 from nfcore_teachers.voxels import Voxels
 
 pytestmark = pytest.mark.slow
@@ -211,10 +212,11 @@ def test_photos_of_the_background_alone_give_an_empty_scene(sphere_source):
 
 @pytest.mark.parametrize("with_alpha", [True, False])
 def test_what_a_mask_ignores_is_not_learned(sphere_source, with_alpha):
-    """The same weights, whatever the ignored pixels' colour and alpha are."""
+    """The same weights, whatever ignored pixels' colour and alpha are, and if masks are decoded when needed."""
 
     class Painted(sphere_source):
         colour = 0.0
+        decoded = True
 
         def views(self, split):
             views = super().views(split)
@@ -222,10 +224,11 @@ def test_what_a_mask_ignores_is_not_learned(sphere_source, with_alpha):
             masks[:, 6:12, 8:14] = True
             alpha = None if views.alpha is None else views.alpha.masked_fill(masks, self.colour)
             images = views.images.masked_fill(masks[..., None], self.colour)
-            return nfcore.Views(views.cameras, images, alpha, views.names, masks)
+            stored = masks if self.decoded else MaskStack(lambda i: masks[i], tuple(masks.shape))
+            return nfcore.Views(views.cameras, images, alpha, views.names, stored)
 
     black, white = Painted(with_alpha), Painted(with_alpha)
-    white.colour = 1.0
+    white.colour, white.decoded = 1.0, False
     states = [fitted(source, Budget(steps=80)).state_dict() for source in (black, white)]
     assert same(*states)
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from nfcore import Cameras, Split, UserError, ViewMetadata, Views
-from nfcore.dataset import PhotoHeader, photo_header, scaled_size, stacked
+from nfcore.dataset import PhotoHeader, photo_header, scaled_size, stacked, stacked_masks
+from nfcore.scene import MaskStack
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_reading import Placement, ignored_of, pixels_of, placed, stored_lens
@@ -154,20 +155,21 @@ class Capture:
             self._previews[photo] = pixels_of(photo, self._lenses[photo], small, detail=1)
         return self._previews[photo]
 
-    def _masks(self, split: Split) -> Tensor | None:
-        """Return which pixels of one split to ignore, (n, height, width) bool; None to ignore none."""
+    def _masks(self, split: Split) -> Tensor | MaskStack | None:
+        """Return which pixels of one split to ignore; None to ignore none."""
         photos = self.splits[split]
         if all(photo.mask is None and self._placements[photo].size == self._size for photo in photos):
             return None
-        with ThreadPoolExecutor(_READERS) as pool:
-            return torch.from_numpy(np.stack(list(pool.map(self._mask, photos))))
+        rows, columns = self._window
+        shape = (len(photos), rows.stop - rows.start, columns.stop - columns.start)
+        return stacked_masks(lambda i: self._mask(photos[i]), shape)
 
-    def _mask(self, photo: PosedPhoto) -> npt.NDArray[np.bool_]:
+    def _mask(self, photo: PosedPhoto) -> Tensor:
         place, (rows, columns) = self._placements[photo], self._window
         canvas = np.ones(self._size, np.bool_)
         inner = canvas[place.top :, place.left :][: place.size[0], : place.size[1]]
         inner[:] = False if photo.mask is None else ignored_of(photo, self._lenses[photo], place.size)
-        return canvas[rows, columns]
+        return torch.from_numpy(canvas[rows, columns])
 
 
 def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:

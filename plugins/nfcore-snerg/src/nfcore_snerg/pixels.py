@@ -47,7 +47,7 @@ class PixelBatches:
         self.views, self.generator = views, generator
         self.wanted = wanted.clone().view(-1)
         if views.masks is not None:
-            self.wanted &= ~views.masks.flatten()
+            self.wanted &= ~views.masks[:].flatten()
         _, height, width = wanted.shape
         self.width, per_view = width, height * width
         pixels = self.wanted.nonzero()[:, 0]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from nfcore import Budget, Cameras, NfcoreError, Reporter
 from nfcore.io import State
-from nfcore.scene import AlphaStack, PhotoStack
+from nfcore.scene import AlphaStack, MaskStack, PhotoStack
 from nfcore_splats.gaussians import Gaussians
 from nfcore_splats.rasteriser import draw, prepare
 
@@ -40,7 +40,7 @@ class Targets:
     cameras: Cameras
     images: Tensor | PhotoStack
     opacity: Tensor | AlphaStack | None = None
-    masks: Tensor | None = None
+    masks: Tensor | MaskStack | None = None
 
 
 class Descent:

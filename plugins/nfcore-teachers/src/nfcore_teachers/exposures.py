@@ -65,8 +65,8 @@ class Exposures:
         counted = torch.ones_like(index, dtype=torch.bool, device=self.device)
         if alpha is not None:
             counted &= alpha.view_as(counted) > OPAQUE
-        if self.views.masks is not None:
-            counted &= ~self.views.masks.flatten()[pixels].view_as(counted)
+        if (ignored := self.views.pixel_masks(pixels)) is not None:
+            counted &= ~ignored.view_as(counted)
         correction = ColourCorrection.fitted(scene, photos, counted)
         self.differ = self.differ or correction.matters(scene, photos, counted)
         if self.differ:

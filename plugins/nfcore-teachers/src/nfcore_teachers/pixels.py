@@ -94,7 +94,7 @@ class PixelBatches:
         what = f"the order of {self.total / 1e6:.1f} million training pixels"
         require_memory(ORDER_BYTES * self.total, torch.device("cpu"), what, "set a smaller image_size")
         self.views = views.to(device)
-        self.counted = None if views.masks is None else ~views.masks.flatten()
+        self.counted = None if self.views.masks is None else ~self.views.masks[:].flatten()
         if self.counted is not None:
             self.total = int(self.counted.sum())
             pixels = self.counted.nonzero()[:, 0] if pixels is None else pixels[self.counted[pixels]]
