@@ -1,4 +1,4 @@
-"""Image quality: PSNR, SSIM and LPIPS with their published definitions, computed by torchmetrics."""
+"""Image quality: PSNR, SSIM and LPIPS by their published definitions; LPIPS is computed by torchmetrics."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def psnr(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
     tensor([20.])
 
     """
-    if ignored is not None:
+    squares = (images - truth).square()
+    if ignored is None:
+        errors = squares.mean((1, 2, 3))
+    else:
         counted = ~ignored[:, None].expand_as(images)
-        errors = ((images - truth).square() * counted).flatten(1).sum(1) / counted.flatten(1).sum(1)
-        return (-10 * errors.log10()).clamp(max=EQUAL)
-    ratio = _torchmetrics("functional.image").peak_signal_noise_ratio
-    value: Tensor = ratio(images, truth, data_range=(0.0, 1.0), dim=(1, 2, 3), reduction="none")
-    return value.clamp(max=EQUAL)
+        errors = (squares * counted).flatten(1).sum(1) / counted.flatten(1).sum(1)
+    return (-10 * errors.log10()).clamp(max=EQUAL)
 
 
 def psnr_cc(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
@@ -102,14 +102,33 @@ def ssim(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor
     tensor([1., 1.])
 
     """
-    images = _filled(images, truth, ignored)
-    similarity = _torchmetrics("functional.image").structural_similarity_index_measure
-    _, windows = similarity(images, truth, data_range=(0.0, 1.0), reduction="none", return_full_image=True)
-    inside: Tensor = windows[..., 5:-5, 5:-5]  # the others reach over the edge, into mirrored pixels
+    inside = _similarities(_filled(images, truth, ignored), truth, padding=0)
     if ignored is None:
         return inside.mean((1, 2, 3))
     counted = ~ignored[:, None, 5:-5, 5:-5].expand_as(inside)
     return (inside * counted).flatten(1).sum(1) / counted.flatten(1).sum(1).clamp_min(1)
+
+
+def _similarities(x: Tensor, y: Tensor, padding: int) -> Tensor:
+    """Return the structural similarity of each window, (n, c, h - 10, w - 10) if no zeros are added."""
+    offsets = x.new_tensor(range(-5, 6))
+    bell = (-offsets.square() / (2 * 1.5**2)).exp()
+    bell = bell / bell.sum()
+
+    def blur(values: Tensor) -> Tensor:
+        planes = values.flatten(0, 1)[:, None]
+        along_column = F.conv2d(planes, bell.reshape(1, 1, 11, 1), padding=(padding, 0))
+        blurred = F.conv2d(along_column, bell.reshape(1, 1, 1, 11), padding=(0, padding))
+        filtered: Tensor = blurred[:, 0].unflatten(0, x.shape[:2])
+        return filtered
+
+    mean_x, mean_y = blur(x), blur(y)
+    variance_x, variance_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
+    covariance = blur(x * y) - mean_x * mean_y
+    c1, c2 = 0.01**2, 0.03**2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return luminance * structure
 
 
 def _filled(images: Tensor, truth: Tensor, ignored: Tensor | None) -> Tensor:
@@ -132,23 +151,8 @@ def ssim_mobiler2l(images: Tensor, truth: Tensor, ignored: Tensor | None = None)
 
     """
     images = _filled(images, truth, ignored)
-    offsets = images.new_tensor(range(-5, 6))
-    bell = (-offsets.square() / (2 * 1.5**2)).exp()
-    bell = bell / bell.sum()
-
-    def blur(values: Tensor) -> Tensor:
-        along_row = F.conv2d(values, bell.reshape(1, 1, 11, 1), padding=(5, 0))
-        return F.conv2d(along_row, bell.reshape(1, 1, 1, 11), padding=(0, 5))
-
-    n, _, height, _ = images.shape
-    x, y = (image.permute(0, 2, 3, 1).flatten(0, 1)[:, None] for image in (images, truth))
-    mean_x, mean_y = blur(x), blur(y)
-    variance_x, variance_y = blur(x * x) - mean_x**2, blur(y * y) - mean_y**2
-    covariance = blur(x * y) - mean_x * mean_y
-    c1, c2 = 0.01**2, 0.03**2
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
-    return (luminance * structure).reshape(n, height, -1).mean((1, 2))
+    x, y = (image.permute(0, 2, 3, 1) for image in (images, truth))  # rows become channels
+    return _similarities(x, y, padding=5).mean((1, 2, 3))
 
 
 def lpips(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tensor:
@@ -176,14 +180,29 @@ def lpips(images: Tensor, truth: Tensor, ignored: Tensor | None = None) -> Tenso
 
 @functools.cache
 def _perceptual_network() -> nn.Module:
+    metric = _perceptual_metric()
     try:
         with _socket_timeout():
-            network: nn.Module = _torchmetrics("image.lpip").LearnedPerceptualImagePatchSimilarity("alex").net
-    except ModuleNotFoundError:
-        raise NfcoreError("LPIPS needs torchvision: pip install 'neural-field-core[lpips]'") from None
+            network: nn.Module = metric("alex").net
     except Exception as error:  # urllib, sockets, a truncated file: any error of a download
         raise NfcoreError(f"LPIPS: AlexNet's weights can't be loaded: {reason(error)}") from None
     return network
+
+
+def _perceptual_metric() -> Any:
+    """Import torchmetrics' LPIPS, but only if torchvision is there too: it takes two seconds to import."""
+    try:
+        importlib.import_module("torchvision")
+        return importlib.import_module("torchmetrics.image.lpip").LearnedPerceptualImagePatchSimilarity
+    except ModuleNotFoundError:
+        raise NfcoreError(
+            "LPIPS needs torchmetrics and torchvision: pip install 'neural-field-core[lpips]'"
+        ) from None
+    except RuntimeError as error:
+        raise NfcoreError(
+            f"LPIPS: torchvision can't be imported: {reason(error)}; if it does not fit torch, "
+            "install both from one index, or remove torchvision"
+        ) from None
 
 
 @contextmanager
@@ -195,16 +214,6 @@ def _socket_timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _torchmetrics(module: str) -> Any:
-    try:
-        return importlib.import_module(f"torchmetrics.{module}")
-    except RuntimeError as error:  # it imports torchvision, which may be for another torch
-        raise NfcoreError(
-            f"torchmetrics can't be imported: {reason(error)}; if torchvision does not fit torch, "
-            "install both from one index, or remove torchvision"
-        ) from None
 
 
 def available(note: Callable[[str], None]) -> dict[str, Metric]:
