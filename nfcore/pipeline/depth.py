@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import torch
 from PIL import Image
@@ -60,9 +59,11 @@ def coloured(seen: Rendering, bounds: tuple[float, float], background: tuple[flo
 
     Linear in depth, composited over the ``background`` by opacity.
     """
+    from matplotlib import colormaps
+
     near, far = bounds
     share = ((far - seen.depth) / (far - near)).clamp(0, 1)
-    colours = torch.from_numpy(mpl.colormaps["turbo"](share.numpy())[..., :3]).float()
+    colours = torch.from_numpy(colormaps["turbo"](share.numpy())[..., :3]).float()
     opacity = seen.opacity[..., None]
     return opacity * colours + (1 - opacity) * torch.tensor(background)
 

@@ -9,9 +9,6 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
@@ -110,6 +107,9 @@ def _thinned(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 
 def _drawn(points: list[tuple[int, float]], quantity: Quantity, stage: str) -> str:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({**_STYLE, "svg.hashsalt": f"{stage} {quantity.key}"}):
         figure = Figure(figsize=(_WIDTH, _HEIGHT))
         axes = figure.add_axes(_PLACE)
