@@ -18,8 +18,6 @@ import av  # noqa: F401 - for the fork server
 import tiny
 import tiny_plugin
 import torch
-import torch._dynamo  # for the fork server; optimisers import it
-import torchmetrics.functional.image  # noqa: F401 - for the fork server
 
 import nfcore
 from nfcore.plugin.manager import PluginManager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import tiny
@@ -155,3 +157,22 @@ def test_the_student_learns_with_every_option(settings):
         Reporter(),
     )
     assert (student.render(views.cameras) - truth).square().mean() < before / 10
+
+
+@pytest.mark.slow
+def test_no_optimizer_imports_torchs_compiler_which_takes_two_seconds():
+    code = """
+import sys, torch
+from nfcore.runtime import eager_optimizer
+from nfcore.training.muon import Muon
+for kind in (Muon, *map(eager_optimizer, (torch.optim.AdamW, torch.optim.Adam))):
+    weight = torch.nn.Parameter(torch.eye(3))
+    optimizer = kind([weight], lr=0.1)
+    weight.square().sum().backward()
+    optimizer.step()
+    assert weight.requires_grad and not torch.equal(weight, torch.eye(3))
+    optimizer.zero_grad()
+    optimizer.load_state_dict(optimizer.state_dict())
+assert "torch._dynamo" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""The machine: devices, threads, memory, processes, and text that a terminal or a page may show."""
+"""The machine: devices, threads, memory, processes, optimisers, and text that a terminal or a page may show."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nfcore.runtime.devices import device_of as device_of
     from nfcore.runtime.devices import has_double_precision as has_double_precision
     from nfcore.runtime.memory import require_memory as require_memory
+    from nfcore.runtime.optimizers import eager_optimizer as eager_optimizer
     from nfcore.runtime.plain_text import markdown as markdown
     from nfcore.runtime.plain_text import plain as plain
     from nfcore.runtime.threads import limited_threads as limited_threads
@@ -21,6 +22,7 @@ else:
         {
             "nfcore.runtime.devices": ("choose_device", "device_of", "has_double_precision"),
             "nfcore.runtime.memory": ("require_memory",),
+            "nfcore.runtime.optimizers": ("eager_optimizer",),
             "nfcore.runtime.plain_text": ("markdown", "plain"),
             "nfcore.runtime.threads": ("limited_threads", "single_thread"),
         },

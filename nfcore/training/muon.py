@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nfcore.runtime import eager_optimizer
 from nfcore.training.precision import gains_from_bf16
 
 # The quintic iteration of Jordan et al. 2024, and how often: singular values end between 0.7 and 1.2 or so.
@@ -18,6 +19,7 @@ _A, _B, _C, _ITERATIONS = 3.4445, -4.7750, 2.0315, 5
 _SMALL = 64
 
 
+@eager_optimizer
 class Muon(torch.optim.Optimizer):
     """Muon (Jordan et al. 2024) with the update scale of Liu et al. 2025, section 2.2, so that AdamW's rates fit.
 
@@ -38,7 +40,6 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update all weights that have a gradient."""
         assert closure is None, "one gradient a step"

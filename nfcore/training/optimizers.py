@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nfcore.config.schema import TrainingConfig
 from nfcore.io.tensors import State
+from nfcore.runtime import eager_optimizer
 from nfcore.student.light_field import LightField
 from nfcore.training.muon import Muon
 
@@ -16,6 +17,7 @@ _BETAS = (0.9, 0.99)
 # An encoding's table of features has tiny gradients, since a step touches few of its rows: with the usual 1e-8
 # they would hardly change (Müller et al. 2022, section 4, use 1e-15 too).
 _ENCODING_EPSILON = 1e-15
+_AdamW = eager_optimizer(torch.optim.AdamW)
 
 
 class StudentOptimizer:
@@ -53,7 +55,7 @@ class StudentOptimizer:
         elif matrices:
             self.optimizers.append(Muon(matrices, rate, config.weight_decay))
         if groups := [group for group in groups if group["params"]]:
-            self.optimizers.append(torch.optim.AdamW(groups, betas=_BETAS, fused=True))
+            self.optimizers.append(_AdamW(groups, betas=_BETAS, fused=True))
         self.highest = [[group["lr"] for group in optimizer.param_groups] for optimizer in self.optimizers]
         self.updated = [p for o in self.optimizers for group in o.param_groups for p in group["params"]]
 

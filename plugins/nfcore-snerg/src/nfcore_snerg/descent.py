@@ -23,12 +23,14 @@ from nfcore.kernels import (
     touched_size,
     zeros,
 )
+from nfcore.runtime import eager_optimizer
 from nfcore_snerg.frame import LONGEST, VoxelGrid
 from nfcore_snerg.pixels import Pixels
 from nfcore_snerg.rendering import Renderer, arrays
 from nfcore_snerg.voxels import GAIN, HIGHEST, LOWEST, SHIFT, depth_scale, premultiplied
 
 _BETAS, _EPSILON = (0.9, 0.99), 1e-15
+_Adam = eager_optimizer(torch.optim.Adam)
 #: Step size of values, as a share of that of raw densities.
 _VALUE_RATE = 0.5
 
@@ -173,7 +175,7 @@ class Autograd:
     def __init__(self, renderer: Renderer, fitted: Tensor, weights: Weights) -> None:
         self.renderer, self.weights = renderer, weights
         self.fitted = fitted.requires_grad_()
-        self.voxels = torch.optim.Adam([self.fitted], betas=_BETAS, eps=_EPSILON)
+        self.voxels = _Adam([self.fitted], betas=_BETAS, eps=_EPSILON)
         self.network = _adam(renderer)
 
     def step(self, pixels: Pixels, jitter: Tensor, rates: tuple[float, float]) -> tuple[float, int]:
@@ -213,7 +215,7 @@ class Autograd:
 
 
 def _adam(renderer: Renderer) -> torch.optim.Adam:
-    return torch.optim.Adam([renderer.network.weights], betas=_BETAS, eps=_EPSILON)
+    return _Adam([renderer.network.weights], betas=_BETAS, eps=_EPSILON)
 
 
 def _restore(optimizer: torch.optim.Optimizer, state: State) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nfcore import Budget, Reporter, Views
 from nfcore.io import State
+from nfcore.runtime import eager_optimizer
 from nfcore_snerg.network import shade
 from nfcore_snerg.pixels import PixelBatches
 from nfcore_snerg.rendering import Renderer
@@ -36,7 +37,7 @@ def finetune(renderer: Renderer, views: Views, budget: Budget, reporter: Reporte
     batches = PixelBatches(views, visible(renderer, views.cameras)[1], generator)
     sums, directions, colours = _summed(renderer, batches)
     network = renderer.network
-    optimizer = torch.optim.Adam([network.weights], lr=_RATE)
+    optimizer = eager_optimizer(torch.optim.Adam)([network.weights], lr=_RATE)
     step, spent = 0, 0.0
     if (state := reporter.restore()) is not None:
         step, spent = state["step"], state["spent"]

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore.kernels import in_parts, touched_size, zeros
+from nfcore.runtime import eager_optimizer
 from nfcore_teachers.fitting import DivergedError
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.marching import Marcher
@@ -145,4 +146,4 @@ class Fused:
 
 def adam(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """Return Adam for groups of dense parameters with their first step sizes."""
-    return torch.optim.Adam(groups, betas=BETAS, eps=EPSILON, fused=True)
+    return eager_optimizer(torch.optim.Adam)(groups, betas=BETAS, eps=EPSILON, fused=True)

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.kernels import TOUCHED_AT_ONCE, Bytes, Floats, in_parts, on_huge_pages, row_lanes
+from nfcore.runtime import eager_optimizer
 
 #: A short memory of squares, as what a voxel sees changes fast; as in Instant-NGP, an epsilon small enough that
 #: rarely seen voxels move as far as others.
 BETAS, EPSILON = (0.9, 0.99), 1e-15
 
 
+@eager_optimizer
 class RowAdam(torch.optim.Optimizer):
     """Adam (Kingma and Ba 2015) for one table, of which only some rows take a step, and for other parameters.
 

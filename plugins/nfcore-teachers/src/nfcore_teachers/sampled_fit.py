@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from nfcore import Budget, Views
 from nfcore.io import State
+from nfcore.runtime import eager_optimizer
 from nfcore_teachers.fitting import Fit
 
 #: Steps in which the step size rises from nothing.
@@ -44,7 +45,7 @@ class SampledFit(Fit):
     ) -> None:
         super().__init__(teacher, views, budget, generator)
         self.rays, self.rate, self.final_rate = rays, rate, final_rate
-        self.optimizer = torch.optim.Adam(teacher.parameters(), lr=rate, fused=True)
+        self.optimizer = eager_optimizer(torch.optim.Adam)(teacher.parameters(), lr=rate, fused=True)
 
     def step(self, step: int, progress: float) -> float:
         """Take one step: squared errors of the coarse and of the fine view (NeRF, equation 6)."""
