@@ -12,24 +12,17 @@ from installed import install, offering
 
 from nfcore import Publication, hookimpl
 from nfcore.cli.doctor import Finding, _compared, _components, _disk, _requirements
+from nfcore.plugin.imports import silent_processes
 from nfcore.plugin.manager import PluginManager
 
 
+@pytest.mark.slow
 def test_a_sound_installation_exits_with_0(command, tmp_path):
     done = command("doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert done.stdout.rstrip().endswith("Nothing is broken.")
     for line in ("ok       python: 3.", "ok       torch: ", "components: all ", "runs: ", "GiB free"):
         assert line in done.stdout
-
-
-def test_json_says_the_same_as_the_lines(command, tmp_path):
-    found = json.loads(command("doctor", "--json", cwd=tmp_path).stdout)
-    assert found["ok"] is True
-    printed = command("doctor", cwd=tmp_path).stdout
-    for check in found["checks"]:
-        assert set(check) == {"check", "status", "text", "hint"}
-        assert f"{check['status']:8} {check['check']}: " in printed
 
 
 def test_what_a_distribution_needs_is_compared_with_what_is_there():
@@ -78,13 +71,15 @@ def examined(tmp_path_factory) -> list[Finding]:
     source = offering("teacher", "needy", "needy_body:Teacher")
     site = install(root, "needy", source)
     (site / "needy_body.py").write_text("import a_package_of_nobody\nclass Teacher: ...\n")
-    metadata: Path = next(site.glob("*.dist-info")) / "METADATA"
+    install(root, "deadly", offering("backbone", "deadly", "deadly_body:Backbone"))
+    (site / "deadly_body.py").write_text("import os\nos._exit(3)\nclass Backbone: ...\n")
+    metadata: Path = next(site.glob("needy*.dist-info")) / "METADATA"
     metadata.write_text(metadata.read_text().replace("\n\n", "\nRequires-Dist: a-package-of-nobody>=2\n\n", 1))
     done = nfcore(
         "doctor",
         "--json",
         path=[site],
-        NFCORE_PLUGINS_ONLY="needy,nfcore-scenes,nobody",
+        NFCORE_PLUGINS_ONLY="needy,deadly,nfcore-scenes,nobody",
         NFCORE_PLUGINS_DISABLE="NFCORE_scenes",
     )
     assert done.returncode == 1, done.stderr
@@ -97,6 +92,14 @@ def test_a_class_that_can_not_be_imported_is_found_though_a_listing_does_not_see
     assert found.status == "broken"
     assert "No module named 'a_package_of_nobody'" in found.text
     assert "pip install --upgrade needy" in found.hint
+
+
+@pytest.mark.slow
+def test_a_class_whose_import_ends_the_process_costs_only_its_own_plugin(examined):
+    broken = {f.check: f.text for f in examined if f.status == "broken" and " of " in f.check}
+    assert "ends the process" in broken["backbone deadly of deadly 1.2"]
+    assert "a_package_of_nobody" in broken["teacher needy of needy 1.2"]
+    assert [f.status for f in examined if f.check == "torch"] == ["ok"]
 
 
 @pytest.mark.slow
@@ -127,6 +130,7 @@ def test_a_publication_that_can_not_be_read_is_found(tmp_path):
         def nfcore_publications():
             yield Publication("leaflet", tmp_path / "lost.toml")
 
-    (found, _) = _components(PluginManager([tiny.source(Plugin, "leaflet-dist")]))
+    with silent_processes() as processes:
+        (found, _) = _components(PluginManager([tiny.source(Plugin, "leaflet-dist")]), processes)
     assert (found.check, found.status) == ("publication leaflet of leaflet-dist 1.0", "broken")
     assert "lost.toml: no such file" in found.text

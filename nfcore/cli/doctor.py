@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,13 +18,15 @@ import typer
 
 from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, say
-from nfcore.errors import PluginError, UserError
+from nfcore.errors import UserError
+from nfcore.plugin.imports import ENDS_THE_PROCESS, import_problems, result_of, silent_processes
 from nfcore.plugin.installed import named_in, plugin_folders, plugins
 from nfcore.plugin.isolation import reason
 from nfcore.plugin.manager import PluginManager
 from nfcore.plugin.stale_installs import stale_installs
 
 _CORE = "neural-field-core"
+_REINSTALL = "pip install --force-reinstall torch"
 _GIB = 1 << 30
 #: More than the files of a run of the paper's recipe take.
 _ENOUGH_DISK = 2 * _GIB
@@ -82,12 +84,22 @@ def doctor(
 def _all(context: typer.Context, runs: Path) -> Iterator[Finding]:
     manager = plugins()
     context.find_root().command.list_commands(context)  # type: ignore[attr-defined]  # a plugin's own may fail
-    yield from _python()
-    yield from _requirements({_CORE, *(p.distribution for p in manager.plugins)})
-    yield from _plugins(manager)
-    yield from _torch()
-    yield from _components(manager)
-    yield from _disk(runs)
+    with silent_processes() as processes:
+        torch = processes.submit(_torch)
+        components = list(_components(manager, processes))
+        yield from _python()
+        yield from _requirements({_CORE, *(p.distribution for p in manager.plugins)})
+        yield from _plugins(manager)
+        yield from _survived(torch)
+        yield from components
+        yield from _disk(runs)
+
+
+def _survived(torch: Future[list[Finding]]) -> list[Finding]:
+    try:
+        return result_of(torch, _torch)
+    except BrokenProcessPool:
+        return [Finding("torch", "broken", ENDS_THE_PROCESS, _REINSTALL)]
 
 
 def _alone() -> Iterator[Finding]:
@@ -189,66 +201,45 @@ def _advice(distribution: str, problem: str) -> str:
     return f"{text}; until then NFCORE_PLUGINS_DISABLE={distribution}"
 
 
-def _components(manager: PluginManager) -> Iterator[Finding]:
+def _components(manager: PluginManager, processes: ProcessPoolExecutor) -> Iterator[Finding]:
     """Import every component: listings skip that because it is slow."""
     from nfcore.evaluation.publications import read_tables
 
-    failed = 0
-    for plugin, component in manager.components():
+    named = [(plugin, component, manager.problem(plugin, component)) for plugin, component in manager.components()]
+    wrong = [(plugin, component, problem) for plugin, component, problem in named if problem is not None]
+    usable = [(plugin, component) for plugin, component, problem in named if problem is None]
+    wrong += import_problems(usable, plugin_folders(), processes)
+    for plugin, component, problem in wrong:
         check = f"{component.kind} {component.name} of {plugin}"
-        problem = manager.problem(plugin, component)
-        if problem is None:
-            try:
-                with _without_chatter():
-                    manager.load(component.kind, f"{plugin.distribution}/{component.name}")
-            except PluginError as error:
-                problem = str(error)
-        if problem is not None:
-            failed += 1
-            yield Finding(check, "broken", problem, _advice(plugin.distribution, problem))
+        yield Finding(check, "broken", problem, _advice(plugin.distribution, problem))
     for plugin, recipe in manager.recipes():
-        problem = manager.recipe_problem(plugin, recipe)
-        if problem is not None:
-            yield Finding(f"recipe {recipe.name} of {plugin}", "broken", problem)
+        if (fault := manager.recipe_problem(plugin, recipe)) is not None:
+            yield Finding(f"recipe {recipe.name} of {plugin}", "broken", fault)
     for plugin, publication in manager.publications():
         try:
             read_tables(publication.path)
         except UserError as error:
             yield Finding(f"publication {publication.name} of {plugin}", "broken", str(error))
-    if not failed:
-        yield Finding("components", "ok", f"all {len(manager.components())} can be imported")
+    if not wrong:
+        yield Finding("components", "ok", f"all {len(named)} can be imported")
 
 
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Discard what libraries, also native ones, write to standard error while they are imported."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def _torch() -> Iterator[Finding]:
+def _torch() -> list[Finding]:
     try:
         import torch
 
         from nfcore.training.precision import gains_from_bf16
     except (ImportError, OSError) as error:
-        yield Finding("torch", "broken", reason(error), "pip install --force-reinstall torch")
-        return
+        return [Finding("torch", "broken", reason(error), _REINSTALL)]
     threads = f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"
     bf16 = "bf16 is fast (AMX)" if gains_from_bf16() else "bf16 gains nothing (no AMX)"
-    yield Finding("torch", "ok", f"{torch.__version__}, {threads}, {bf16}")
+    found = [Finding("torch", "ok", f"{torch.__version__}, {threads}, {bf16}")]
     if torch.cuda.is_available():
         devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        yield Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(devices)}")
+        found.append(Finding("CUDA", "ok", f"{torch.version.cuda}: {', '.join(devices)}"))
     else:
-        yield Finding("CUDA", "note", "no device: training runs on the CPU")
+        found.append(Finding("CUDA", "note", "no device: training runs on the CPU"))
+    return found
 
 
 def _disk(runs: Path) -> Iterator[Finding]:
