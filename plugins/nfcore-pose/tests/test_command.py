@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import subprocess
 import sys
 
 import pytest
 import textured_room
 
 from nfcore.cli import main
+from nfcore_pose import estimation
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +51,34 @@ def summarised(folder, monkeypatch, capfd):
     with contextlib.suppress(SystemExit):
         main()
     return json.loads(capfd.readouterr().out)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """Mount a disk of 40 kB; returns its folder and what gives it more space."""
+    disk, mount = tmp_path / "disk", shutil.which("mount")
+    disk.mkdir()
+    if not mount or subprocess.run([mount, "-t", "tmpfs", "-o", "size=40k", "tmpfs", disk]).returncode:
+        pytest.skip("mounting a small tmpfs is not permitted here")
+    yield disk, lambda: subprocess.run([mount, "-o", "remount,size=60m", disk], check=True)
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("full", ["the cache", "where the data set goes"])
+def test_a_full_disk_is_one_line_and_the_same_command_resumes(full, room, nfcore_pose, small_disk, monkeypatch):
+    disk, enlarge = small_disk
+    if full == "the cache":
+        monkeypatch.setattr(estimation, "cache_folder", lambda: disk / "cache")
+    code, _, said = nfcore_pose(room, disk / "out", "--quiet")
+    assert code == 1
+    assert len(said.splitlines()) == 1
+    assert "no space left" in said.lower()
+    assert str(disk) in said
+    assert not (disk / "out").exists()
+    enlarge()
+    code, out, _ = nfcore_pose(room, disk / "out", "--quiet")
+    assert code == 0
+    assert "7 of 7 photos" in out
 
 
 def test_a_photo_without_a_pose_is_named_with_advice(nfcore_pose, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,12 +76,13 @@ def _write(capture: PosedCapture, out: Path) -> Path:
     from nfcore import plugins
     from nfcore.dataset import save_scene_picture
     from nfcore.io import atomic_path
+    from nfcore_pose.copies import copy_folder
 
     record = out / "poses.json"
     if record.is_file() and record.read_bytes() == (capture.folder / "poses.json").read_bytes():
         return out / "scene.png"
     with atomic_path(out.resolve()) as new:
-        shutil.copytree(capture.folder, new)
+        copy_folder(capture.folder, new)
         source = plugins().build("ray_source", "colmap", {"path": new}, min(_PICTURED, capture.posed.error_at))
         save_scene_picture(source, new / "scene.png")
     return out / "scene.png"

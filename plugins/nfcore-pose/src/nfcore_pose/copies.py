@@ -126,6 +126,17 @@ def link_or_copy(source: Path, file: Path) -> None:
         shutil.copyfile(source, file)
 
 
+def copy_folder(folder: Path, new: Path) -> None:
+    """Copy a folder; the first that can't be written ends it, where ``shutil.copytree`` would list all."""
+    new.mkdir(parents=True)
+    for entry in sorted(folder.rglob("*")):
+        copy = new / entry.relative_to(folder)
+        if entry.is_dir():
+            copy.mkdir()
+        else:
+            copy.write_bytes(entry.read_bytes())
+
+
 def in_threads(
     work: Callable[[int], Result], items: Iterable[int], threads: int, done: Callable[[int], None]
 ) -> list[Result]:

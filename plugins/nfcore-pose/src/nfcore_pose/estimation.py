@@ -19,7 +19,15 @@ from nfcore.io import atomic_path, read_file, write_atomic
 from nfcore.ui import Console
 from nfcore_pose.cameras import shared_cameras
 from nfcore_pose.capture import Capture, content_key, extracted_frames, find_capture
-from nfcore_pose.copies import copy_size, data_set_name, in_threads, link_or_copy, write_copies, write_photo
+from nfcore_pose.copies import (
+    copy_folder,
+    copy_size,
+    data_set_name,
+    in_threads,
+    link_or_copy,
+    write_copies,
+    write_photo,
+)
 from nfcore_pose.job import JOB, MODEL, Event, Job, JobPhoto, Posed
 from nfcore_pose.options import PosingOptions
 from nfcore_pose.photos import Photo, PhotoFacts, photo_facts
@@ -144,7 +152,7 @@ def _write_data_set(
     photos: list[Photo], facts: list[PhotoFacts], job: Job, folder: Path, progress: _Progress
 ) -> None:
     with atomic_path(folder / "dataset") as new:
-        shutil.copytree(folder / MODEL, new)
+        copy_folder(folder / MODEL, new)
 
         def write(index: int) -> None:
             photo, name = photos[index], job.photos[index].name
