@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from nfcore import UserError
+from nfcore import NfcoreError, UserError, pipeline
 from nfcore.config import configure
 from nfcore.runs import Artifacts, execute
 
@@ -44,6 +44,21 @@ def test_the_same_command_resumes_the_run_with_its_steps(timed, monkeypatch):
     before = (timed / "config.toml").read_bytes()
     executed(timed, "minutes=0.005", *SHARES, resume=True)
     assert (timed / "config.toml").read_bytes() == before
+
+
+def test_a_teacher_that_shows_nothing_after_a_moment_is_tried_for_longer(tmp_path, monkeypatch):
+    """On a slow machine, or while kernels are compiled for the first time."""
+    moments, distill = [], pipeline.distill
+
+    def empty_at_first(student, teacher, source, config, **options):
+        moments.append(config.seconds)
+        if len(moments) == 1:
+            raise NfcoreError("the teacher's scene is empty")
+        return distill(student, teacher, source, config, **options)
+
+    monkeypatch.setattr(pipeline, "distill", empty_at_first)
+    assert executed(tmp_path / "run", "minutes=0.005", *SHARES).config.calibrated_minutes == 0.005
+    assert moments[1] == 2 * moments[0]
 
 
 def test_other_minutes_are_another_run(timed):

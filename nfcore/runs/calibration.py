@@ -38,6 +38,8 @@ _PARTS = 10
 _PATIENCE = 3.0
 # Pseudo views that are rendered before the student's first step of a trial.
 _FIRST_VIEWS = 1
+# Trials for twice as long each, where the steps follow from minutes and a stage could not be tried.
+_MORE_TRIALS = 3
 
 #: Steps per second by stage; a stage that could not be tried is absent.
 Speeds = Mapping[Stage, float]
@@ -84,32 +86,45 @@ def calibrate(config: PipelineConfig, source: RaySource, components: PluginManag
         NfcoreError: the teacher can't be fitted.
 
     """
+    seconds = _SECONDS_TO_KNOW if config.minutes is None else _SECONDS
     device = choose_device(config.device)
-    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        speeds = _tried(config, source, components, seconds)
+        for _ in range(_MORE_TRIALS if config.minutes is not None else 0):
+            if set(_training(config)) <= set(speeds):
+                break
+            seconds *= 2  # the teacher shows nothing yet: this machine is slow, or had kernels to compile
+            speeds = _tried(config, source, components, seconds)
+    return speeds
+
+
+def _tried(
+    config: PipelineConfig, source: RaySource, components: PluginManager, seconds: float
+) -> dict[Stage, float]:
+    """Return the speeds of the stages that could be tried for so many ``seconds`` each."""
+    device, began = choose_device(config.device), time.monotonic()
     speeds: dict[Stage, float] = {}
-    began, seconds = time.monotonic(), _SECONDS_TO_KNOW if config.minutes is None else _SECONDS
-    with torch.random.fork_rng(devices=devices):
-        teacher: Teacher = components.build("teacher", config.teacher.name, config.teacher.options, source.scene)
-        teacher.to(device)
-        budget = _Moment(config.teach.steps, None, config.seed, moment=seconds)
-        _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds, seconds)
-        # Without minutes it is only to know: where even the teacher took long, the student stays unknown.
-        patient = config.minutes is not None or time.monotonic() - began < _PATIENCE
-        if config.student is not None and "teach" in speeds and patient:
-            distill, student = config.student_training().distill, new_student(config, source, components)
-            brief = distill.model_copy(update={"seconds": seconds, "first_views": _FIRST_VIEWS})
-            loss = build_loss(distill, components)
-            with suppress(NfcoreError):  # such as a teacher that shows nothing yet
-                _try(
-                    "distill",
-                    lambda reporter: pipeline.distill(
-                        student.to(device), teacher.eval(), source, brief, loss=loss, reporter=reporter
-                    ),
-                    speeds,
-                    seconds,
-                )
-        if "distill" in speeds:  # the same network on the same crops
-            speeds["finetune"] = speeds["distill"]
+    teacher: Teacher = components.build("teacher", config.teacher.name, config.teacher.options, source.scene)
+    teacher.to(device)
+    budget = _Moment(config.teach.steps, None, config.seed, moment=seconds)
+    _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds, seconds)
+    # Without minutes it is only to know: where even the teacher took long, the student stays unknown.
+    patient = config.minutes is not None or time.monotonic() - began < _PATIENCE
+    if config.student is not None and "teach" in speeds and patient:
+        distill, student = config.student_training().distill, new_student(config, source, components)
+        brief = distill.model_copy(update={"seconds": seconds, "first_views": _FIRST_VIEWS})
+        loss = build_loss(distill, components)
+        with suppress(NfcoreError):  # such as a teacher that shows nothing yet
+            _try(
+                "distill",
+                lambda reporter: pipeline.distill(
+                    student.to(device), teacher.eval(), source, brief, loss=loss, reporter=reporter
+                ),
+                speeds,
+                seconds,
+            )
+    if "distill" in speeds:  # the same network on the same crops
+        speeds["finetune"] = speeds["distill"]
     return speeds
 
 
