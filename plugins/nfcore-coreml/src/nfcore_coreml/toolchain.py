@@ -48,7 +48,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _without(*names: str) -> Iterator[None]:
-    """Keep coremltools from importing optional packages, which print and are not needed here."""
+    """Keep coremltools from importing optional packages, which print or take seconds and are not needed here."""
     hidden = [name for name in names if name not in sys.modules]
     absent: dict[str, Any] = dict.fromkeys(hidden)  # None makes an import fail
     sys.modules.update(absent)
@@ -60,7 +60,7 @@ def _without(*names: str) -> Iterator[None]:
 
 
 try:
-    with quiet(), _without("executorch", "torchao"):
+    with quiet(), _without("executorch", "sklearn", "torchao", "xgboost"):
         import coremltools
         import coremltools.optimize.coreml as optimize
 
