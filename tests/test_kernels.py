@@ -14,8 +14,9 @@ from nfcore import kernels
 from nfcore.geometry import spherical_harmonics
 from nfcore.kernels import Grid, in_parts, in_turn, network_size, row_lanes
 
+# A text is evaluated when a test begins: collecting this file compiles nothing.
 needs_numba = pytest.mark.skipif(
-    isinstance(kernels.load("nfcore.kernels.marching"), kernels.Unavailable), reason="no kernels here"
+    "isinstance(kernels.load('nfcore.kernels.marching'), kernels.Unavailable)", reason="no kernels here"
 )
 RNG = np.random.default_rng(0)
 

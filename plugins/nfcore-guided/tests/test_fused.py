@@ -9,13 +9,19 @@ import nfcore
 from nfcore.kernels import Unavailable, load
 from nfcore.pipeline import Reference
 
-pytestmark = pytest.mark.skipif(isinstance(load("nfcore_guided.kernels"), Unavailable), reason="no kernels here")
 #: Odd numbers of everything, and the defaults.
 SIZES = [
     {"resolution": 9, "steps": 2, "points": 1, "channels": 3, "octaves": 0},
     {"resolution": 33, "steps": 17, "points": 5, "channels": 16, "octaves": 3},
     {},
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels() -> None:
+    """Skip where there are none; as a fixture, since collecting this file must not compile them in each worker."""
+    if isinstance(load("nfcore_guided.kernels"), Unavailable):
+        pytest.skip("no kernels here")
 
 
 def random_encoding(scene, options, share=0.1):

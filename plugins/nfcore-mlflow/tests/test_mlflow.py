@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import tiny
 import tiny_plugin
-from mlflow import MlflowClient
 
 from nfcore.config.resolve import configure
 from nfcore.plugin.manager import PluginManager
@@ -42,15 +42,21 @@ def do(run: Run, *stages: str, manager: PluginManager | None = None) -> None:
         Scheduler(Artifacts(run, manager or new_manager()), Console()).do(stage)
 
 
+def client() -> Any:
+    """MLflow's own, imported late: that takes seconds, which only the worker that runs this file has to spend."""
+    from mlflow import MlflowClient
+
+    return MlflowClient()
+
+
 def tracked() -> list:
     """The tracked runs of nfcore's experiment, the first one first."""
-    client = MlflowClient()
-    experiment = client.get_experiment_by_name("nfcore")
-    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
+    experiment = client().get_experiment_by_name("nfcore")
+    return client().search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
 
 
 def curve(run, name: str) -> list[int]:
-    return sorted(point.step for point in MlflowClient().get_metric_history(run.info.run_id, name))
+    return sorted(point.step for point in client().get_metric_history(run.info.run_id, name))
 
 
 def test_a_run_is_one_tracked_run_with_settings_curves_previews_and_figures(run, monkeypatch):
@@ -63,7 +69,7 @@ def test_a_run_is_one_tracked_run_with_settings_curves_previews_and_figures(run,
     assert curve(found, "distill/psnr") == [10, 20, 30]
     assert found.data.metrics["student.parameters"] == run.finished["distill"]["student.parameters"]
     assert found.data.tags["scene"] == run.finished["teach"]["scene"]
-    pictures = MlflowClient().list_artifacts(found.info.run_id, "previews")
+    pictures = client().list_artifacts(found.info.run_id, "previews")
     assert "previews/distill-student-000030.png" in {picture.path for picture in pictures}
 
 

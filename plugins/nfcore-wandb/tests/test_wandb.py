@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import tiny
 import tiny_plugin
-from wandb.proto import wandb_internal_pb2
 
 from nfcore.config.resolve import configure
 from nfcore.plugin.manager import PluginManager
@@ -69,6 +68,8 @@ def chunks(data: bytes) -> Iterator[bytes]:
 
 def records(folder: Path) -> list:
     """What ``wandb sync`` would send of one W&B run."""
+    from wandb.proto import wandb_internal_pb2  # takes seconds: only in the worker that runs this file
+
     (file,) = folder.glob("*.wandb")
     return [wandb_internal_pb2.Record.FromString(chunk) for chunk in chunks(file.read_bytes())]
 
