@@ -58,6 +58,21 @@ def test_no_points_have_no_features():
     assert encoding()(torch.zeros(0, 3)).shape == (0, 8)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("scatter", [False, True], ids=["look up", "scatter"])
+def test_the_kernel_compiles_for_a_gpu_that_is_not_here(scatter):
+    triton = pytest.importorskip("triton")
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    from nfcore_teachers.hash_triton import trilinear
+
+    types = dict.fromkeys(("points", "table", "features"), "*fp32") | {"plan": "*i32", "n": "i32", "levels": "i32"}
+    constants = {"CHANNELS": 2, "BLOCK": 256, "SCATTER": scatter}
+    source = ASTSource(fn=trilinear, signature=types | dict.fromkeys(constants, "constexpr"), constexprs=constants)
+    assert "atom" in triton.compile(source, target=GPUTarget("cuda", 90, 32)).asm["ptx"] or not scatter
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="the Triton kernel needs CUDA")
 def test_the_kernel_agrees_with_the_reference():
     pytest.importorskip("triton")

@@ -52,17 +52,15 @@ def trilinear(
             gradient = tl.load(features + place + channel, mask=valid, other=0.0)
         total = tl.zeros((BLOCK,), dtype=tl.float32)
         for corner in tl.static_range(8):
-            i: tl.constexpr = corner // 4
-            j: tl.constexpr = (corner // 2) % 2
-            k: tl.constexpr = corner % 2
-            a, b, c = x + i, y + j, z + k
+            # Constants without names: Triton refuses a second value for one that is declared in a loop.
+            a, b, c = x + corner // 4, y + (corner // 2) % 2, z + corner % 2
             # Products wrap to 32 bits; -1640531535 is 2654435761 as a signed number.
             shared = (a ^ (b * -1640531535) ^ (c * 805459861)) & (rows - 1)
             own = a * side * side + b * side + c
             row = first + tl.where(hashed != 0, shared, own)
-            weight_x = u if i == 1 else 1.0 - u
-            weight_y = v if j == 1 else 1.0 - v
-            weight_z = w if k == 1 else 1.0 - w
+            weight_x = u if corner // 4 == 1 else 1.0 - u
+            weight_y = v if (corner // 2) % 2 == 1 else 1.0 - v
+            weight_z = w if corner % 2 == 1 else 1.0 - w
             weight = weight_x * weight_y * weight_z
             address = table + row.to(tl.int64) * CHANNELS + channel
             if SCATTER:
