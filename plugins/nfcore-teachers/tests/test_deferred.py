@@ -10,6 +10,7 @@ from nfcore.kernels import Unavailable, load
 from nfcore_teachers.deferred import Deferred
 from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.resolution import affordable_resolution
+from nfcore_teachers.sparse_fit import samples_of_a_step
 
 pytestmark = pytest.mark.slow
 
@@ -192,3 +193,9 @@ def test_larger_photos_and_longer_budgets_get_finer_grids():
     assert affordable_resolution(400, Budget(10**9, seconds=20)) < affordable_resolution(
         400, Budget(10**9, seconds=600)
     )
+
+
+def test_a_step_takes_more_samples_where_rays_are_long_and_on_cuda():
+    few = samples_of_a_step(False, torch.device("cpu"))
+    assert samples_of_a_step(True, torch.device("cpu")) > few
+    assert samples_of_a_step(False, torch.device("cuda")) > few

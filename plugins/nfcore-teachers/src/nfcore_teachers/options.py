@@ -54,7 +54,7 @@ class VoxelOptions(MarchedOptions):
         ge=100,
         le=2**24,
         description="Samples per training step; the number of rays adapts. None: 240,000 where the world is "
-        "contracted, as rays are long there, 60,000 elsewhere",
+        "contracted, as rays are long there, and on CUDA; 60,000 elsewhere",
     )
     box_scale: float = Field(
         2.0,

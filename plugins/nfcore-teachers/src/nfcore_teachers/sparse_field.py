@@ -36,6 +36,8 @@ EMPTY = -1.0
 FIRST_RESOLUTION, HULL_CELLS = 64, 2
 #: Rays rendered at once: by torch, and by a thread with kernels. Torch works on so few on the calling thread only.
 CHUNK, THREAD_CHUNK = 8192, 2048
+#: The same on a GPU, which has thousands of threads to keep busy.
+GPU_CHUNK = 65536
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,8 @@ class SparseField(WithMarchStep):
         if isinstance(fused, FusedField):
             return rendering(in_turn(fused.render, list(rays.split(THREAD_CHUNK)), fused.parts))
         marcher, render = self.marcher(), self.shading.render
-        return rendering(render(self, marcher, self.domain, chunk, None) for chunk in rays.split(CHUNK))
+        size = CHUNK if device_of(self.network).type == "cpu" else GPU_CHUNK
+        return rendering(render(self, marcher, self.domain, chunk, None) for chunk in rays.split(size))
 
     @torch.no_grad()
     def at(self, points: Tensor) -> nfcore.Field:

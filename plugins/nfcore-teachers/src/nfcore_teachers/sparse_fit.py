@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nfcore import Budget, RaySource, Reporter, Teacher
 from nfcore.kernels import Unavailable
-from nfcore.runtime import single_thread
+from nfcore.runtime import device_of, single_thread
 from nfcore_teachers.descent import Autograd, Descent, Fused
 from nfcore_teachers.fused_field import FusedField, threads
 from nfcore_teachers.marched_fit import MarchedFit
@@ -21,7 +21,8 @@ from nfcore_teachers.sparse_field import SparseField
 BLOCK = 2
 #: Cells whose roughness is asked for in one step.
 ROUGHNESS_CELLS = 10_000
-#: Samples in a step, as a rule and where the world is contracted.
+#: Samples in a step, as a rule, and where the world is contracted or there is CUDA: an H200 takes 132 steps a
+#: second with few and 98 with many. Lego at 800 pixels has 28.1 and 31.3 dB there after a minute.
 SAMPLES_PER_STEP, SAMPLES_PER_LONG_STEP = 60_000, 240_000
 #: Bounds of a raw density: those that kernels tell apart.
 LOWEST, HIGHEST = -1.9, 1.9
@@ -45,7 +46,7 @@ def fit_field(teacher: Teacher, field: SparseField, source: RaySource, budget: B
     if isinstance(fused, Unavailable):
         reporter.note(fused.reason)
     opaque = views.alpha is None and not field.boxed
-    samples = options.samples_per_step or (SAMPLES_PER_LONG_STEP if field.contracted else SAMPLES_PER_STEP)
+    samples = options.samples_per_step or samples_of_a_step(field.contracted, device_of(teacher))
     # Torch's idle threads would wait for work on the cores that kernels need.
     with single_thread() if isinstance(fused, FusedField) else contextlib.nullcontext():
         MarchedFit(
@@ -64,6 +65,11 @@ def fit_field(teacher: Teacher, field: SparseField, source: RaySource, budget: B
     fused = field.fused()
     if isinstance(fused, FusedField):
         fused.fit_threads = None
+
+
+def samples_of_a_step(contracted: bool, device: torch.device) -> int:
+    """Return how many samples a step takes by default."""
+    return SAMPLES_PER_LONG_STEP if contracted or device.type == "cuda" else SAMPLES_PER_STEP
 
 
 def descent(field: SparseField, parts: int, alpha_weight: float = ALPHA_WEIGHT) -> Descent:
