@@ -38,6 +38,7 @@ LONG = (
     "splats",
     "baked_curve",
     "big_captures",
+    "gpu",
 )
 Row = dict[str, Any]
 
@@ -55,8 +56,10 @@ def main() -> None:
         rows: list[Row] = benchmark.measure(only) if only else benchmark.measure()
         columns = list(dict.fromkeys(key for row in rows for key in row))
         print_table(columns, [[row.get(column) for column in columns] for row in rows], what)
-        write_json(RESULTS / f"{name}.json", {"machine": machine(), "what": what, "rows": rows})
-        write_atomic(RESULTS / f"{name}.md", _markdown(what, columns, rows))
+        # A benchmark may know more of the machine, such as its GPU.
+        described = getattr(benchmark, "machine", machine)()
+        write_json(RESULTS / f"{name}.json", {"machine": described, "what": what, "rows": rows})
+        write_atomic(RESULTS / f"{name}.md", markdown(what, columns, rows, described))
 
 
 def machine() -> dict[str, Any]:
@@ -72,8 +75,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _markdown(what: str, columns: list[str], rows: list[Row]) -> str:
-    measured = ", ".join(f"{name}: {value}" for name, value in machine().items())
+def markdown(what: str, columns: list[str], rows: list[Row], described: dict[str, Any]) -> str:
+    """Return the table as a page; ``described`` is the machine."""
+    measured = ", ".join(f"{name}: {value}" for name, value in described.items())
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(str(row.get(column, "")) for column in columns) + " |" for row in rows]
     return f"{what}\n\n" + "\n".join(lines) + f"\n\nMeasured with {measured}.\n"

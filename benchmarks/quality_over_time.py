@@ -18,6 +18,7 @@ from typing import Any
 from benchmarks.commands import Ran, run_json
 from benchmarks.data import DATA, scene
 from benchmarks.earlier import earlier
+from benchmarks.teachers import TEACHERS
 from nfcore.runs import read_reports
 
 #: Ray source and data set of each scene.
@@ -38,7 +39,7 @@ DEFERRED = {
     ("beer", 160): (60, 120),
     ("fern", 252): (60, 120),
 }
-#: The same for other teachers, on lego at 200 pixels: as ``benchmarks.teachers`` has them.
+#: The same for other teachers, on lego at 200 pixels, with the options of ``benchmarks.teachers``.
 OTHERS = {"voxels": (40,), "hash-grid": (40,)}
 #: Minutes of whole runs of recipes with a student, by recipe, scene and image size.
 STUDENTS = {
@@ -85,8 +86,9 @@ def cases() -> dict[str, Case]:
     fits = [("deferred", *at, each) for at, times in DEFERRED.items() for each in times]
     fits += [(name, "lego", 200, each) for name, times in OTHERS.items() for each in times]
     for teacher, of, size, seconds in fits:
-        settings = (f"teach.steps={_STEPS}", f"teach.seconds={seconds}", f"teacher.name={teacher}")
-        found[f"{of}-{size} {teacher}, {seconds} s"] = Case(of, size, "field", settings, student=False)
+        settings = [f"teach.steps={_STEPS}", f"teach.seconds={seconds}", f"teacher.name={teacher}"]
+        settings += [f"teacher.{option}={value}" for option, value in TEACHERS[teacher].items()]
+        found[f"{of}-{size} {teacher}, {seconds} s"] = Case(of, size, "field", tuple(settings), student=False)
     for (recipe, of, size), times in STUDENTS.items():
         for minutes in times:
             case = Case(of, size, recipe, (f"minutes={minutes}",), student=True)
