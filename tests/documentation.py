@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -22,6 +23,19 @@ PROGRAMS = {
     "pytest": [sys.executable, "-m", "pytest"],
     "python": [sys.executable],
 }
+
+#: What stands for any choice, for more words, and for commands of which one is meant.
+_SCHEMATIC = re.compile(r" \.\.\.|\.\.\. | \| ")
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands of a page's blocks of code, each split as a shell does, without ``nfcore`` and comments."""
+    text = re.sub(r" \\\n\s*", " ", page.read_text(encoding="utf-8"))
+    fenced = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    indented = re.findall(r"^ {4}(?=nfcore ).*$", text, re.MULTILINE)
+    lines = [line.strip() for block in [*fenced, *indented] for line in block.splitlines()]
+    shown = [part for line in lines for part in re.split(r" && | > \S+", line) if part.startswith("nfcore ")]
+    return [shlex.split(line, comments=True)[1:] for line in shown if not _SCHEMATIC.search(line)]
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import typer
-from documentation import DOCS, ROOT
+from documentation import DOCS, ROOT, commands
 from PIL import Image
 
 from nfcore.cli import app
@@ -24,20 +23,8 @@ PAGES = [
     for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md")))
     if page.name != "tutorial.md"
 ]
-#: What stands for any choice, for more words, and for commands of which one is meant.
-_SCHEMATIC = re.compile(r" \.\.\.|\.\.\. | \| ")
 #: Recipes to which exporters belong that need something baked; the others export a student.
 _BAKED = {"webgl": "baked", "snerg": "snerg", "mesh": "field", "points": "field", "splats": "field"}
-
-
-def commands(page: Path) -> list[list[str]]:
-    """The commands of a page's blocks of code, each split as a shell does, without ``nfcore`` and comments."""
-    text = re.sub(r" \\\n\s*", " ", page.read_text(encoding="utf-8"))
-    fenced = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    indented = re.findall(r"^ {4}(?=nfcore ).*$", text, re.MULTILINE)
-    lines = [line.strip() for block in [*fenced, *indented] for line in block.splitlines()]
-    shown = [part for line in lines for part in re.split(r" && | > \S+", line) if part.startswith("nfcore ")]
-    return [shlex.split(line, comments=True)[1:] for line in shown if not _SCHEMATIC.search(line)]
 
 
 def accepted(words: list[str]) -> typer.Context:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import imageio.v3 as iio
 import pytest
 from command_line import nfcore
+from documentation import ROOT, commands
 
 from nfcore import LightField
 from nfcore.exports.manifest import OF_THE_CORE
@@ -138,6 +140,19 @@ def test_the_table_and_the_paths_are_printed(job):
     printed = (job.parents[1] / "printed.txt").read_text()
     for word in ("teacher", "student, distilled", "student, fine-tuned", "onnx-fp16", "coreml", "orbit.mp4"):
         assert word in printed
+
+
+def test_the_readmes_commands_for_a_finished_run_work_as_printed(command, job, tmp_path):
+    """Those that are long or need a network have tests of their own; pages' commands are parsed by another."""
+    shutil.copytree(job, tmp_path / "RUN")
+    shutil.copy(job / "student.safetensors", tmp_path)
+    verbs = ("export", "render", "compare", "plugins")
+    shown = [words for words in commands(ROOT / "README.md") if words[0] in verbs and "new" not in words]
+    for words in shown:
+        done = command(*words, cwd=tmp_path)
+        assert done.returncode == 0, f"nfcore {shlex.join(words)}\n{done.stderr}"
+    assert {words[0] for words in shown} == set(verbs)
+    assert list(tmp_path.rglob("*.webm"))
 
 
 def test_resuming_a_finished_run_does_nothing_again(command, job):
