@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -23,16 +24,31 @@ _DIFFERENT = 6
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return a row for 300 JPEGs of 4000x3000 that are made here, and one for lego's PNGs of 800x800."""
+    """Return a row for 300 JPEGs of 4000x3000 that are made here, and one for 225 PNGs of lego, 800x800."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_capture(Path(folder) / "phone", 300, 3000, 4000)
         rows.append({"capture": "300 JPEGs of 4000x3000"} | _scene(Path(folder) / "phone"))
-    lego = DATA / "nerf_synthetic" / "lego"
-    if lego.is_dir():
-        count = len(list(lego.glob("*/*.png")))
-        rows.append({"capture": f"lego, {count} RGBA PNGs of 800x800"} | _scene(lego))
+        lego = DATA / "nerf_synthetic" / "lego"
+        if lego.is_dir():
+            copy_capture(lego, Path(folder) / "lego", 225)
+            rows.append({"capture": "lego, 225 RGBA PNGs of 800x800"} | _scene(Path(folder) / "lego"))
     return rows
+
+
+def copy_capture(blender: Path, folder: Path, count: int) -> None:
+    """Copy a data set in Blender's layout, with training photos again until it has ``count`` photos."""
+    shutil.copytree(blender, folder)
+    file = folder / "transforms_train.json"
+    train = json.loads(file.read_text())
+    originals = list(train["frames"])
+    for number in range(count - len(list(folder.glob("*/*.png")))):
+        frame = originals[number % len(originals)]
+        name = f"train/copy_{number}"
+        photo = (folder / f"{frame['file_path']}.png").read_bytes()
+        (folder / f"{name}.png").write_bytes(photo + number.to_bytes(4, "big"))
+        train["frames"].append(frame | {"file_path": name})
+    file.write_text(json.dumps(train))
 
 
 def write_capture(folder: Path, count: int, height: int, width: int) -> None:

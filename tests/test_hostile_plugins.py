@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from plugins_in_memory import hooks, offering
 from tiny import source
 
 from nfcore import Component, Interrupted, Recipe
-from nfcore.plugin import watchdog
+from nfcore.plugin import entry_points, processes, watchdog
 from nfcore.plugin.guard import guarded
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.lock import locked
@@ -131,6 +132,21 @@ def test_a_run_is_locked_once_and_again_by_its_own_process(tmp_path):
     assert not notes
 
 
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP])
+def test_a_file_system_without_locks_is_said_and_the_run_goes_on(tmp_path, monkeypatch, number):
+    """As some network drives answer."""
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    notes = []
+    with locked(tmp_path, notes.append):
+        (note,) = notes
+    assert str(tmp_path) in note
+
+
 PYPROJECT = """
 [project]
 name = "late-dist"
@@ -192,6 +208,28 @@ def test_a_plugin_neither_prints_at_exit_nor_keeps_the_process_from_ending(tmp_p
     assert done.returncode == 0, done.stderr
     assert [component["name"] for component in json.loads(done.stdout)["components"]] == ["late"]
     assert "a thread that does not end" in done.stderr
+
+
+ALONE = {
+    "ends": "import os; os._exit(7)",
+    "raises": "raise RecursionError('no end')",
+    "fine": "import nfcore\n\n@nfcore.hookimpl\ndef nfcore_recipes():\n    return []",
+}
+
+
+@pytest.mark.slow
+def test_each_plugin_alone_is_named_with_what_it_does_to_its_process(tmp_path, monkeypatch):
+    for name, code in ALONE.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "pyproject.toml").write_text(PYPROJECT.replace("late", name))
+        (tmp_path / name / f"{name}_plugin.py").write_text(code)
+    folders = [tmp_path / name for name in ALONE]
+    found = [each for each in entry_points.discover(folders) if each.distribution.partition("-")[0] in ALONE]
+    monkeypatch.setattr(processes, "discover", lambda _: found)
+    problems = {source.distribution: problem for source, problem in processes.each_alone(folders)}
+    assert "exit code 7" in problems["ends-dist"]
+    assert "no end" in problems["raises-dist"]
+    assert problems["fine-dist"] is None
 
 
 def endless():

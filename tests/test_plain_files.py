@@ -157,6 +157,24 @@ def test_a_students_cameras_are_checked(tmp_path, manager, name, change, said):
         LightField.load(tmp_path / "s", manager)
 
 
+def test_a_student_asks_for_no_larger_images_than_it_may(tmp_path, manager):
+    from nfcore.io.tensors import write_safetensors
+
+    tiny.student().save(tmp_path / "s", manager)
+    tensors, metadata = read_safetensors(tmp_path / "s")
+    card = json.loads(metadata["nfcore"]) | {"height": 16384, "width": 16384}
+    write_safetensors(tmp_path / "s", tensors, {"nfcore": json.dumps(card)})
+    with pytest.raises(UserError, match="16384x16384"):
+        LightField.load(tmp_path / "s", manager)
+
+
+def test_an_image_that_does_not_fit_into_memory_is_refused_before_it_is_rendered(monkeypatch):
+    student = tiny.student()
+    monkeypatch.setattr("nfcore.runtime.memory.free_memory", lambda _: 1000)
+    with pytest.raises(UserError, match="16x16"):
+        student.render(student.cameras[:1])
+
+
 def test_every_whole_number_that_a_model_is_built_with_has_a_bound():
     from nfcore import plugins
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,7 +17,7 @@ _SECONDS = 60
 
 
 def each_alone(folders: Sequence[Path]) -> Iterator[tuple[PluginSource, str | None]]:
-    """Yield each plugin, imported in a process of its own, with how that process ended if it did not survive.
+    """Yield each plugin, imported in a process of its own, with how that process ended or what it said was broken.
 
     Args:
         folders: source folders that plugins are loaded from, in addition to installed ones.
@@ -42,7 +43,8 @@ def _alone(source: PluginSource, folders: Sequence[Path]) -> str | None:
     except subprocess.TimeoutExpired:
         return f"its import does not end within {_SECONDS} s"
     if done.returncode == 0 and done.stdout.lstrip().startswith(b"{"):
-        return None
+        broken = json.loads(done.stdout)["broken"]
+        return broken[0]["problem"] if broken else None
     if done.returncode < 0:
         return f"it ends the process that imports it, by {signal.Signals(-done.returncode).name}"
     return f"it ends the process that imports it, with exit code {done.returncode}"

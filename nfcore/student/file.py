@@ -21,6 +21,9 @@ from nfcore.scene.cameras import Cameras, check_cameras
 #: Version of the file format that is written; this version and older ones can be read.
 FORMAT = 1
 
+#: The most pixels of the images that a file asks for: an image takes hundreds of bytes of memory for each.
+MOST_PIXELS = 1 << 25
+
 # The card's entry in the safetensors metadata, and the tensors that are not weights.
 _CARD = "nfcore"
 _POSES, _INTRINSICS = "cameras.poses", "cameras.intrinsics"
@@ -107,9 +110,11 @@ def taken_cameras(tensors: dict[str, Tensor], height: int, width: int) -> Camera
     """Return the reference cameras among the ``tensors`` of a model's file, and remove them there.
 
     Raises:
-        UserError: they are missing or damaged.
+        UserError: they are missing, damaged, or of images that are too large.
 
     """
+    if height * width > MOST_PIXELS:
+        raise UserError(f"images of {width}x{height} pixels: a model's own have at most {MOST_PIXELS:,}")
     missing = {_POSES, _INTRINSICS} - set(tensors)
     if missing:
         raise UserError(f"missing {', '.join(sorted(missing))}")

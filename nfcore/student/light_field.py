@@ -21,6 +21,7 @@ from nfcore.plugin.identity import named
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.runtime.devices import device_of
+from nfcore.runtime.memory import require_memory
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape, ray_grid
 from nfcore.student.file import PartCard, SavedStudent, StudentCard, read_student, write_student
@@ -106,18 +107,27 @@ class LightField(nn.Module):
         """Return images (n, 3, height, width) float32 on the CPU, in eval mode, ``batch`` views at a time.
 
         Raises:
+            UserError: there is less memory than an image takes.
             NfcoreError: an image is not finite or not in [0, 1]; names the part that caused it.
 
         """
         training = self.training
         self.eval()
         device = device_of(self)
+        if device.type == "cpu":  # of a GPU's memory, torch holds some that is not told as free
+            self._require_memory(cameras.height, cameras.width, device)
         try:
             return torch.cat(
                 [self._images(cameras[i : i + batch].to(device)) for i in range(0, len(cameras), batch)]
             )
         finally:
             self.train(training)
+
+    def _require_memory(self, height: int, width: int, device: torch.device) -> None:
+        """Refuse an image for which not even what the parts take and return fits into memory."""
+        rays = height * width // self.scale**2
+        numbers = rays * (channels_of(self.encoding) + channels_of(self.backbone)) + 6 * height * width
+        require_memory(4 * numbers, device, f"an image of {width}x{height} pixels", "render it smaller")
 
     def _images(self, cameras: Cameras) -> Tensor:
         images: Tensor = self(cameras).float().cpu()
