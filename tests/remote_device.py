@@ -57,6 +57,11 @@ class Remote(Tensor):
     def tolist(self) -> list[Any]:
         return self.cpu().tolist()
 
+    def __getitem__(self, index: Any) -> Tensor:
+        # Torch would make a tensor of a list on the device, whose memory is not there.
+        found: Tensor = super().__getitem__(torch.tensor(index) if isinstance(index, list) else index)
+        return found
+
     def new_tensor(self, data: Any, *, dtype: torch.dtype | None = None, **kwargs: Any) -> Tensor:
         return torch.tensor(data, dtype=dtype or self.dtype, **{"device": DEVICE} | kwargs)
 

@@ -1,17 +1,22 @@
-"""Teaching and rendering stay on their device, and in single precision on the GPU of a Mac.
+"""Fitting, distilling, fine-tuning and rendering stay on their device, in single precision on the GPU of a Mac.
 
 The device is not there: see ``remote_device``.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from remote_device import DEVICE, remote
 
 from nfcore import Budget, UserError, plugins
-from nfcore.pipeline import teach
+from nfcore.config.schema import DistillConfig, FinetuneConfig
+from nfcore.pipeline import distill, finetune, teach
 from nfcore.runtime import choose_device, devices
+from nfcore.testing import tiny_student
+from nfcore.training import optimizers
 from nfcore.views import render_view
 
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
@@ -26,7 +31,7 @@ def device(monkeypatch):
         yield DEVICE
 
 
-# Students, nerf and mip-nerf have torch's fused Adam, which refuses the device by its name.
+# nerf and mip-nerf have torch's fused Adam, which refuses the device by its name.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
@@ -42,6 +47,30 @@ def test_a_teacher_is_fitted_and_renders_on_its_device(device, name, options):
     seen = render_view(teacher, source.views("test").cameras[0])
     assert seen.rgb.device == device
     assert bool(seen.rgb.isfinite().all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_student_learns_from_its_teacher_and_the_photos_on_its_device(device, monkeypatch, optimizer):
+    # Torch has a list of devices that it casts on, too.
+    monkeypatch.setattr("nfcore.training.loop.autocast", lambda dtype, device: nullcontext())
+    monkeypatch.setattr(optimizers, "_AdamW", without_fusion)
+    source = plugins().build("ray_source", "procedural", {}, 16)
+    teacher = plugins().build("teacher", "voxels", {"resolution": 16}, source.scene)
+    teach(teacher, source, Budget(20))
+    student = tiny_student(height=16, width=16).to(device)
+    # Each thread has its own devices: views are rendered by the one that trains.
+    work = {"batch": 2, "crop": 4, "optimizer": optimizer, "precision": "fp32"}
+    shown = DistillConfig(steps=4, views=4, first_views=2, background=False, photos=0.5, **work)
+    distill(student, teacher.to(device), source, shown)
+    finetune(student, source, FinetuneConfig(steps=2, **work), teacher=teacher)
+    image = student.render(source.views("test").cameras[0])
+    assert bool(image.isfinite().all())
+
+
+def without_fusion(groups, fused, **options):
+    """AdamW, of which torch has a fused form for devices that it knows by name."""
+    return torch.optim.AdamW(groups, **options)
 
 
 def test_what_a_gpu_refuses_is_refused(device):
