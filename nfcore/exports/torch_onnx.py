@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -13,6 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from nfcore.errors import NfcoreError
+from nfcore.exports.fingerprint import fingerprint
+
+#: Graphs by what they were made from, the newest last: a page has the student at two sizes or three.
+_newest: dict[Hashable, Any] = {}
+_KEPT = 4
 
 
 def onnx_graph(
@@ -26,6 +31,8 @@ def onnx_graph(
 ) -> Any:
     """Return ``module`` as an ``onnx.ModelProto`` without torch's metadata. Needs onnx and onnxscript.
 
+    A graph takes seconds. The newest ones are kept: exports of one student to several targets share it.
+
     Args:
         module: in eval mode.
         example: one tensor for each input; they fix the axes that are not free.
@@ -38,6 +45,30 @@ def onnx_graph(
         NfcoreError: the module can't be expressed in ONNX; names the reason.
 
     """
+    free = [{axis: repr(dim) for axis, dim in (axes or {}).items()} for axes in free_axes or ()]
+    shapes = [(tensor.dtype, tensor.shape) for tensor in example]
+    content = fingerprint(module)
+    key = content, repr((shapes, inputs, outputs, opset, free))
+    model = None if content is None else _newest.get(key)
+    if model is None:
+        model = _converted(module, example, inputs, outputs, opset, free_axes)
+    if content is not None:
+        _newest[key] = model
+        while len(_newest) > _KEPT:
+            del _newest[next(iter(_newest))]
+    copy = type(model)()
+    copy.CopyFrom(model)
+    return copy
+
+
+def _converted(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    opset: int,
+    free_axes: tuple[Mapping[int, object], ...] | None,
+) -> Any:
     with _quiet():
         try:
             program = torch.onnx.export(

@@ -26,6 +26,7 @@ from nfcore_web.site import Site
 HERE = Path(__file__).parent
 NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
 FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.views=16", "finetune.steps=5"]
+SMALL = ["student.width=16", "student.depth=4", "student.resolution=16", "scene.test_views=4"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -115,7 +116,7 @@ def tampered(tmp_path: Path) -> Callable[[Path, str, Callable[[str], str]], Path
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a short quickstart without exports, and what it printed."""
     runs = tmp_path_factory.mktemp("runs")
-    changes = [part for change in FEW_STEPS for part in ("--set", change)]
+    changes = [part for change in FEW_STEPS + SMALL for part in ("--set", change)]
     options = ["--export", "", "--runs", str(runs), "--name", "short", "--threads", "1", "--quiet"]
     command = [*NFCORE, "run", "quickstart", *changes, *options]
     return runs / "short", subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -42,6 +42,9 @@ class Frozen:
         self.full = full.flatten().to(torch.uint8).numpy()
         self.numbers, self.corners = _numbered_cells(rows, resolution)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> None:
+        """Return nothing: a copied encoding has tensors of its own, which this is not of."""
+
     def is_of(self, density: Tensor, rows: Tensor) -> bool:
         """Whether it was made of these, as they are now."""
         return self.of == _identity(density, rows)
