@@ -191,6 +191,20 @@ def test_a_long_log_becomes_a_short_curve(tmp_path):
     assert curve[0] == [1, 20.0]
 
 
+def test_a_damaged_run_never_silences_the_page(tmp_path):
+    """Whatever is in its files, the state is JSON as browsers read it, which NaN is not."""
+    new = a_new_run(tmp_path)
+    rows = ['{"stage": "teach", "step": 1, "psnr": NaN}', '{"stage": ["teach"], "step": 2, "psnr": Infinity}']
+    rows += ['{"stage": "teach", "step": %s}' % ("9" * 5000), '{"stage": "teach", "step": 3, "psnr": 21}']
+    (new.folder / "metrics.jsonl").write_text("\n".join([*rows, ""]))
+    (new.folder / "state").mkdir(exist_ok=True)
+    (new.folder / "state" / "results.json").write_text('{"teach": {"psnr": NaN}}')
+    (new.folder / "summary.json").write_text('{"student.test.psnr": NaN}')
+    state = progress(Run(new.folder))
+    assert json.loads(json.dumps(state, allow_nan=False))["step"] == 3
+    assert "results.json" in state["problem"]
+
+
 def test_the_command_serves_until_it_is_interrupted(run):
     command = [*NFCORE, "view", str(run.folder), "--no-browser"]
     process = subprocess.Popen(
