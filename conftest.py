@@ -21,16 +21,17 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 LONGEST = (
     "plugins/nfcore-ray/tests/test_sweep.py",
     "plugins/nfcore-ray/tests/test_interrupted_sweeps.py",
-    "plugins/nfcore-web/tests/test_view.py",
-    "tests/test_main_job.py",
-    "tests/test_third_party_plugin.py",
-    "tests/test_fuzzed_files.py",
-    "plugins/nfcore-onnx/tests/test_eight_bits.py",
     "plugins/nfcore-guided/tests/test_exports.py",
-    "tests/test_processes.py",
-    "tests/test_without_student.py",
+    "tests/test_main_job.py",
+    "tests/kit/test_standard_tests.py",
+    "plugins/nfcore-web/tests/test_view.py",
     "tests/test_docs.py",
+    "tests/test_third_party_plugin.py",
+    "plugins/nfcore-onnx/tests/test_eight_bits.py",
+    "tests/test_processes.py",
+    "tests/test_fuzzed_files.py",
     "tests/test_scaffolded_plugins.py",
+    "tests/test_without_student.py",
 )
 
 
