@@ -1,4 +1,4 @@
-"""A baked field (2400 steps) as a page: bytes and quality by values and PSNR kept; 800x800 against MobileR2L."""
+"""Baked fields as pages, at the exporter's default: quality; 800x800 in Chromium against the paper's network."""
 
 from __future__ import annotations
 
@@ -7,17 +7,36 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.data import scene
+from benchmarks.data import LEGO
+from benchmarks.earlier import earlier
+from benchmarks.fields import Photos, fitted
 from benchmarks.students import build
-from nfcore import Budget, Cameras, FittedTeacher, Reporter, Teacher, Views, plugins
+from nfcore import Budget, Cameras, FittedTeacher, Views, plugins
 
-#: Photos' size, steps of the fit, PSNR that is kept, and side and rounds of the timed image.
-SIZE, STEPS, QUALITIES, SIDE, ROUNDS = 200, 2400, (None, 60.0, 50.0), 800, 3
+
+class Case(NamedTuple):
+    """A field: photos, seconds of fitting, options, whether its large image is timed, teacher to compare with."""
+
+    photos: Photos
+    seconds: float
+    options: dict[str, int]
+    timed: bool = False
+    other: str | None = None
+
+
+CASES = {
+    "lego 200, 7 values": Case(Photos("blender", LEGO, 200), 40, {"values": 7}, timed=True),
+    "lego 200, 15 values": Case(Photos("blender", LEGO, 200), 40, {"values": 15}, timed=True),
+    "fern 252": Case(Photos("llff", "nerf_llff_data/fern", 252), 60, {}, other="voxels"),
+    "beer 160": Case(Photos("colmap", "colmap/beer", 160), 60, {}, other="voxels"),
+}
+#: Side of the timed image, and rounds.
+SIDE, ROUNDS = 800, 5
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
   let text = "";
@@ -26,56 +45,58 @@ _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
 })"""
 
 
-def measure(teachers: str = "") -> list[dict[str, Any]]:
-    """Return a row for each field and PSNR; ``teachers`` names files of fitted ones, separated by commas."""
+def measure(only: str = "") -> list[dict[str, Any]]:
+    """Return a row for each field; only those with ``only`` in their names are measured again."""
     import torch
 
     torch.set_num_threads(2)
-    source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(scene())}, SIZE)
-    views = source.views("test")
-    rows = []
-    for teacher in _teachers(teachers, source):
-        model = FittedTeacher(teacher, views.cameras)
-        images = model.render(views.cameras)
-        for wanted in QUALITIES:
-            with tempfile.TemporaryDirectory() as folder:
-                rows.append(_row(model, images, views, wanted, Path(folder)))
-    return rows
+    rows = earlier("baked", "field")
+    for name, case in CASES.items():
+        if only in name:
+            rows[name] = {"field": name, **_row(case)}
+    return [rows[name] for name in CASES if name in rows]
 
 
-def _teachers(files: str, source: Any) -> Iterator[Teacher]:
-    from nfcore.pipeline import load_teacher
+def _row(case: Case) -> dict[str, Any]:
+    photos, budget = case.photos, Budget(1_000_000, case.seconds)
+    source = photos.source()
+    views, references = source.views("test"), source.views("train").cameras
+    model = FittedTeacher(fitted(photos, source, budget, **case.options), references)
+    images, cameras = [model.render(views.cameras[i]) for i in range(len(views))], views.cameras
+    exporter = plugins().build("exporter", "nfcore-webgl/webgl", {})
+    with tempfile.TemporaryDirectory() as name:
+        folder, page = Path(name), Path(name) / "baked_field.html"
+        exporter.export(model, folder)
+        render = exporter.load(folder).render
+        shown = [render(cameras[i].poses, cameras[i].intrinsics) for i in range(len(cameras))]
+        row: dict[str, Any] = {
+            "page, MB": round(page.stat().st_size / 1e6, 2),
+            "photos, dB": _to_photos(shown, views),
+            "float field, dB": _to_photos(images, views),
+            "data to torch, least and mean dB": _least_and_mean(list(map(psnr, shown, images))),
+            **in_chromium(page, cameras[0], shown[0], timed=case.timed),
+        }
+    if case.other is not None:
+        other = FittedTeacher(fitted(photos, source, budget, case.other), references)
+        row[f"{case.other}, dB"] = _to_photos([other.render(cameras[i]) for i in range(len(views))], views)
+    return row
 
-    if files:
-        yield from (load_teacher(Path(file)) for file in files.split(","))
-        return
-    for values in (7, 15):
-        teacher = plugins().build("teacher", "nfcore-teachers/deferred", {"values": values}, source.scene)
-        teacher.fit(source, Budget(STEPS), Reporter())
-        yield teacher.eval()
+
+def _to_photos(images: list[Any], views: Views) -> float:
+    """Return the mean PSNR over the test views, dB, of the pixels that count."""
+    from nfcore.evaluation.metrics import psnr as of_images
+
+    total = 0.0
+    for index, image in enumerate(images):
+        photo, ignored = views.images[index].permute(2, 0, 1)[None], None
+        if views.masks is not None:
+            ignored = views.masks[index][None]
+        total += float(of_images(image, photo, ignored))
+    return round(total / len(images), 2)
 
 
-def _row(model: FittedTeacher, images: Any, views: Views, wanted: float | None, folder: Path) -> dict[str, Any]:
-    import torch
-
-    exporter = plugins().build("exporter", "nfcore-webgl/webgl", {"psnr": wanted})
-    described = exporter.export(model, folder)
-    runner = exporter.load(folder)
-    cameras, photos = views.cameras, [image.permute(2, 0, 1) for image in views.images]
-    shown = torch.cat([runner.render(cameras[i].poses, cameras[i].intrinsics) for i in range(len(cameras))])
-    to_torch = [psnr(a, b) for a, b in zip(shown, images, strict=True)]
-    page = folder / "baked_field.html"
-    row = {
-        "scene": f"lego {SIZE}",
-        "values": described.report["values of a vertex"],
-        "psnr kept": wanted,
-        "page, MB": round(page.stat().st_size / 1e6, 2),
-        "data, MB": round(sum(path.stat().st_size for path in (folder / "field").glob("*.bin")) / 1e6, 2),
-        "photos, dB": round(sum(map(psnr, shown, photos)) / len(photos), 2),
-        "float field, dB": round(sum(map(psnr, images, photos)) / len(photos), 2),
-        "to torch, least dB": round(min(to_torch), 1),
-    }
-    return row | in_chromium(page, cameras[0], shown[:1], timed=wanted == QUALITIES[1])
+def _least_and_mean(found: list[float]) -> str:
+    return f"{min(found):.1f}, {sum(found) / len(found):.1f}"
 
 
 def in_chromium(page_file: Path, camera: Cameras, expected: Any, *, timed: bool) -> dict[str, Any]:

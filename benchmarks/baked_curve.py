@@ -4,99 +4,133 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.data import scene
+import torch
+
+from benchmarks.codebook import quantised
+from benchmarks.data import LEGO
 from benchmarks.earlier import earlier
-from nfcore import Budget, FittedTeacher, Reporter, Views, plugins
+from benchmarks.fields import Photos, fitted
+from nfcore import Budget, Cameras, FittedTeacher, Views, plugins
 
-#: By name: data set, image size, seconds of fitting.
-SCENES = {
-    "lego 200": ("nerf_synthetic/lego", 200, 40),
-    "lego 400": ("nerf_synthetic/lego", 400, 90),
-    "chair 400": ("nerf_synthetic/chair", 400, 75),
-    "lego 800": ("nerf_synthetic/lego", 800, 300),
-}
-#: Settings of the exporter: all bits, then less and less quality; and what leaving cells out saves.
-CURVE: tuple[Mapping[str, float | None], ...] = (
-    {"psnr": None},
-    {"psnr": 60.0},
-    {"psnr": 55.0},
-    {"psnr": 50.0},
-    {"psnr": 44.0},
-    {"psnr": 60.0, "prune": 0.003},
+
+class Fit(NamedTuple):
+    """A field: its photos, seconds of fitting, and values of a vertex."""
+
+    photos: Photos
+    seconds: float
+    values: int = 7
+
+
+_LEGO_200 = Fit(Photos("blender", LEGO, 200), 40)
+_LEGO_400 = Fit(Photos("blender", LEGO, 400), 90)
+_CHAIR_400 = Fit(Photos("blender", "nerf_synthetic/chair", 400), 75)
+_LEGO_800 = Fit(Photos("blender", LEGO, 800), 300)
+#: Fields and settings of the exporter: all bits, then less and less quality; what leaving cells out saves; values.
+CASES: tuple[tuple[Fit, dict[str, float | None]], ...] = (
+    *((_LEGO_200, {"psnr": psnr}) for psnr in (None, 60.0, 55.0, 50.0, 44.0)),
+    (_LEGO_200, {"psnr": 60.0, "prune": 0.003}),
+    (_LEGO_200._replace(values=15), {"psnr": 60.0}),
+    *((_LEGO_400, {"psnr": psnr}) for psnr in (None, 50.0)),
+    *((_CHAIR_400, {"psnr": psnr}) for psnr in (None, 50.0)),
+    *((_LEGO_800, {"psnr": psnr}) for psnr in (50.0, 44.0)),
 )
-#: Of large images, which take minutes.
-_SHORT = CURVE[3:5]
+#: Entries of codebooks that are tried instead of coded differences, on the first field with all bits.
+CODEBOOKS = (256, 4096, 32_768)
 _WEBP_SIDE = 16_383
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
-    """Return a row for each scene and setting; ``only`` is a scene, or SCENE=FILE of a fitted teacher of it.
-
-    Scenes that are not measured keep their earlier rows.
-    """
-    name, _, file = only.partition("=")
-    before = earlier("baked_curve", "page")
-    rows: dict[str, dict[str, Any]] = {}
-    for case in SCENES:
-        if name in ("", case):
-            rows |= {row["page"]: row for row in _measured(case, file)}
-    return list({**before, **rows}.values())
-
-
-def _measured(name: str, file: str) -> list[dict[str, Any]]:
-    import torch
-
+    """Return a row for each field and setting; only those with ``only`` in their names are measured again."""
     torch.set_num_threads(2)
-    path, size, seconds = SCENES[name]
-    source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": str(scene(path))}, size)
-    views = source.views("test")
-    if file:
-        teacher = FittedTeacher.load(Path(file)).teacher
-    else:
-        teacher = plugins().build("teacher", "nfcore-teachers/deferred", {"values": 7}, source.scene)
-        teacher.fit(source, Budget(100_000, seconds=seconds), Reporter())
-    model = FittedTeacher(teacher.eval(), source.views("train").cameras)
-    images = model.render(views.cameras)
-    return [_row(name, model, images, views, options) for options in (CURVE if size <= 200 else _SHORT)]
+    rows = earlier("baked_curve", "page")
+    for fit, options in CASES:
+        name = _name(fit, options)
+        if only in name:
+            rows[name] = {"page": name, **_row(fit, options)}
+    books = {_name(_LEGO_200, {"codebook": entries}): entries for entries in CODEBOOKS}
+    for name, entries in books.items():
+        if only in name:
+            rows[name] = {"page": name, **_codebook_row(_LEGO_200, entries)}
+    return [rows[name] for name in (*(_name(*case) for case in CASES), *books) if name in rows]
 
 
-def _row(
-    name: str, model: FittedTeacher, images: Any, views: Views, options: Mapping[str, float | None]
-) -> dict[str, Any]:
-    import torch
+def _name(fit: Fit, options: dict[str, float | None]) -> str:
+    settings = ", ".join(f"{key} {value:g}" if value else "all 8 bits" for key, value in options.items())
+    return f"{fit.photos.name}, {fit.values} values, {settings}"
 
+
+def _model(fit: Fit) -> tuple[FittedTeacher, Views]:
+    """Return the fitted field and the test views."""
+    source = fit.photos.source()
+    teacher = fitted(fit.photos, source, Budget(1_000_000, fit.seconds), values=fit.values)
+    return FittedTeacher(teacher, source.views("train").cameras), source.views("test")
+
+
+def _row(fit: Fit, options: dict[str, float | None]) -> dict[str, Any]:
+    model, views = _model(fit)
     exporter = plugins().build("exporter", "nfcore-webgl/webgl", options)
-    cameras, photos = views.cameras, [image.permute(2, 0, 1) for image in views.images]
     with tempfile.TemporaryDirectory() as folder:
-        described = exporter.export(model, Path(folder))
-        render = exporter.load(Path(folder)).render
-        shown = torch.cat(
-            [render(camera.poses, camera.intrinsics) for camera in map(cameras.__getitem__, range(len(cameras)))]
-        )
+        report: Any = exporter.export(model, Path(folder)).report
+        quality = _quality(model, exporter.load(Path(folder)).render, views)
         page = (Path(folder) / "baked_field.html").stat().st_size
         data = sum(path.stat().st_size for path in (Path(folder) / "field").glob("*.bin"))
         webp = _webp(Path(folder)) if options == {"psnr": 60.0} else None
-    report: Any = described.report
-    values = report["values of a vertex"]
     kept = report["least PSNR to the teacher in views like the reference views, dB"]
-    settings = ", ".join(f"{key} {value:g}" if value else "all 8 bits" for key, value in options.items())
-    to_torch = [_psnr(a, b) for a, b in zip(shown, images, strict=True)]
     return {
-        "page": f"{name}, {values} values, {settings}",
         "page, MB": round(page / 1e6, 2),
         "data, MB": round(data / 1e6, 2),
         "codes as lossless WebP, MB": webp,
-        "photos, dB": round(sum(map(_psnr, shown, photos)) / len(photos), 2),
-        "float field, dB": round(sum(map(_psnr, images, photos)) / len(photos), 2),
-        "data to torch, least and mean dB": f"{min(to_torch):.1f}, {sum(to_torch) / len(to_torch):.1f}",
+        **quality,
         "in views like the reference views, least dB": kept["as written"],
         "vertices": report["vertices"],
         "graphics memory, MB": round(report["texture bytes"] / 1e6, 1),
         "look-ups of a pixel": report["work of a pixel"]["look-ups"],
+    }
+
+
+def _codebook_row(fit: Fit, entries: int) -> dict[str, Any]:
+    """Return a row for vertices that are entries of a codebook: no page has such data."""
+    from nfcore_webgl.archive import Archive
+    from nfcore_webgl.evaluator import Evaluator
+    from nfcore_webgl.importance import importance
+
+    model, views = _model(fit)
+    exporter = plugins().build("exporter", "nfcore-webgl/webgl", {"psnr": None})
+    with tempfile.TemporaryDirectory() as folder:
+        exporter.export(model, Path(folder))
+        archive = Archive.of_folder(Path(folder) / "field")
+        field, voxels = archive.decoded("field")
+    evaluator = Evaluator(archive.header, field, voxels)
+    sensitivity = importance(evaluator, model.cameras).codes
+    codes, size = quantised(field.codes[1:], sensitivity[1:], entries)
+    drawn = evaluator.with_codes(torch.cat([field.codes[:1], codes]))
+
+    def render(poses: Any, intrinsics: Any) -> Any:
+        return drawn.images(Cameras(poses, intrinsics, views.cameras.height, views.cameras.width))
+
+    occupied = sum(len(data) for name, data in archive.blocks.items() if name != "codes")
+    return {
+        "data, MB": round((size + occupied) / 1e6, 2),
+        **_quality(model, render, views),
+        "vertices": len(codes),
+    }
+
+
+def _quality(model: FittedTeacher, render: Any, views: Views) -> dict[str, Any]:
+    of_shown, of_field, to_torch = [], [], []
+    for index in range(len(views)):
+        camera, photo = views.cameras[index], views.images[index].permute(2, 0, 1)[None]
+        shown, field = render(camera.poses, camera.intrinsics), model.render(camera)
+        of_shown.append(_psnr(shown, photo))
+        of_field.append(_psnr(field, photo))
+        to_torch.append(_psnr(shown, field))
+    return {
+        "photos, dB": round(sum(of_shown) / len(views), 2),
+        "float field, dB": round(sum(of_field) / len(views), 2),
+        "data to torch, least and mean dB": f"{min(to_torch):.1f}, {sum(to_torch) / len(views):.1f}",
     }
 
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data import scene
-from nfcore import Budget, FittedTeacher, Reporter, plugins
+from benchmarks.fields import Photos, fitted
+from nfcore import Budget, FittedTeacher, plugins
 from nfcore.evaluation import psnr
 
 #: Photos' size, steps of the fit, and options of the exporter.
@@ -26,12 +26,11 @@ def measure(scenes: str = "lego") -> list[dict[str, Any]]:
 
 
 def _rows(name: str) -> list[dict[str, Any]]:
-    path = str(scene(f"nerf_synthetic/{name}"))
-    source = plugins().build("ray_source", "nfcore-scenes/blender", {"path": path}, SIZE)
-    teacher = plugins().build("teacher", "nfcore-teachers/deferred", {}, source.scene)
-    teacher.fit(source, Budget(STEPS), Reporter())
+    photos = Photos("blender", f"nerf_synthetic/{name}", SIZE)
+    source = photos.source()
     train, test = source.views("train"), source.views("test")
-    model = FittedTeacher(teacher.eval(), train.cameras[:: max(1, len(train) // 25)])
+    teacher = fitted(photos, source, Budget(STEPS))
+    model = FittedTeacher(teacher, train.cameras[:: max(1, len(train) // 25)])
     return [{"scene": f"{name} {SIZE}", **options, **_row(model, test, options)} for options in OPTIONS]
 
 

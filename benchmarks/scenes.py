@@ -65,6 +65,7 @@ def _run(name: str, recipe: str, kind: str, path: str, changes: tuple[str, ...])
         "GMAC": round(summary["student.macs"] / 1e9, 3),
         "ONNX fp32 max error": f"{summary['export.onnx.max_error']:.1e}",
         "Core ML dB": round(summary["export.coreml.psnr_vs_torch"], 1),
+        "Core ML MB": round(summary["export.coreml.bytes"] / 1e6, 2),
         "wall s": round(ran.wall),
         "CPU s": round(ran.cpu),
         **_page(summary),
