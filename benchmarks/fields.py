@@ -1,4 +1,7 @@
-"""Fitted fields that several benchmarks measure: each is fitted once, then read from ``runs/fields``."""
+"""Fitted fields that several benchmarks measure: each is fitted once, then read from ``runs/fields``.
+
+Their files are models of nfcore: ``nfcore export runs/fields/FILE webgl`` makes the page that was measured.
+"""
 
 from __future__ import annotations
 
@@ -42,5 +45,5 @@ def fitted(photos: Photos, source: RaySource, budget: Budget, name: str = "defer
         teacher: Teacher = plugins().build("teacher", f"nfcore-teachers/{name}", options, source.scene)
         teacher.fit(source, budget, Reporter())
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_teacher(teacher.eval(), path)
+        save_teacher(teacher.eval(), path, cameras=source.views("train").cameras)
     return load_teacher(path)
