@@ -20,20 +20,20 @@ from nfcore import Budget, Cameras, FittedTeacher, Views, plugins
 
 
 class Case(NamedTuple):
-    """A field: photos, seconds of fitting, options, whether its large image is timed, teacher to compare with."""
+    """A field: photos, steps of the fit, options, whether its large image is timed, teacher to compare with."""
 
     photos: Photos
-    seconds: float
+    steps: int
     options: dict[str, int]
     timed: bool = False
     other: str | None = None
 
 
 CASES = {
-    "lego 200, 7 values": Case(Photos("blender", LEGO, 200), 40, {"values": 7}, timed=True),
-    "lego 200, 15 values": Case(Photos("blender", LEGO, 200), 40, {"values": 15}, timed=True),
-    "fern 252": Case(Photos("llff", "nerf_llff_data/fern", 252), 60, {}, other="voxels"),
-    "beer 160": Case(Photos("colmap", "colmap/beer", 160), 60, {}, other="voxels"),
+    "lego 200, 7 values": Case(Photos("blender", LEGO, 200), 2800, {"values": 7}, timed=True),
+    "lego 200, 15 values": Case(Photos("blender", LEGO, 200), 2800, {"values": 15}, timed=True),
+    "fern 252": Case(Photos("llff", "nerf_llff_data/fern", 252), 3600, {}, other="voxels"),
+    "beer 160": Case(Photos("colmap", "colmap/beer", 160), 1200, {}, other="voxels"),
 }
 #: Side of the timed image, and rounds.
 SIDE, ROUNDS = 800, 5
@@ -58,7 +58,7 @@ def measure(only: str = "") -> list[dict[str, Any]]:
 
 
 def _row(case: Case) -> dict[str, Any]:
-    photos, budget = case.photos, Budget(1_000_000, case.seconds)
+    photos, budget = case.photos, Budget(case.steps)
     source = photos.source()
     views, references = source.views("test"), source.views("train").cameras
     model = FittedTeacher(fitted(photos, source, budget, **case.options), references)

@@ -17,17 +17,17 @@ from nfcore import Budget, Cameras, FittedTeacher, Views, plugins
 
 
 class Fit(NamedTuple):
-    """A field: its photos, seconds of fitting, and values of a vertex."""
+    """A field: its photos, the budget of its fit, and values of a vertex."""
 
     photos: Photos
-    seconds: float
+    budget: Budget
     values: int = 7
 
 
-_LEGO_200 = Fit(Photos("blender", LEGO, 200), 40)
-_LEGO_400 = Fit(Photos("blender", LEGO, 400), 90)
-_CHAIR_400 = Fit(Photos("blender", "nerf_synthetic/chair", 400), 75)
-_LEGO_800 = Fit(Photos("blender", LEGO, 800), 300)
+_LEGO_200 = Fit(Photos("blender", LEGO, 200), Budget(2800))
+_LEGO_400 = Fit(Photos("blender", LEGO, 400), Budget(5500))
+_CHAIR_400 = Fit(Photos("blender", "nerf_synthetic/chair", 400), Budget(4500))
+_LEGO_800 = Fit(Photos("blender", LEGO, 800), Budget(1_000_000, seconds=300))
 #: Fields and settings of the exporter: all bits, then less and less quality; what leaving cells out saves; values.
 CASES: tuple[tuple[Fit, dict[str, float | None]], ...] = (
     *((_LEGO_200, {"psnr": psnr}) for psnr in (None, 60.0, 55.0, 50.0, 44.0)),
@@ -65,7 +65,7 @@ def _name(fit: Fit, options: dict[str, float | None]) -> str:
 def _model(fit: Fit) -> tuple[FittedTeacher, Views]:
     """Return the fitted field and the test views."""
     source = fit.photos.source()
-    teacher = fitted(fit.photos, source, Budget(1_000_000, fit.seconds), values=fit.values)
+    teacher = fitted(fit.photos, source, fit.budget, values=fit.values)
     return FittedTeacher(teacher, source.views("train").cameras), source.views("test")
 
 
