@@ -47,9 +47,6 @@ _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
 
 def measure(only: str = "") -> list[dict[str, Any]]:
     """Return a row for each field; only those with ``only`` in their names are measured again."""
-    import torch
-
-    torch.set_num_threads(2)
     rows = earlier("baked", "field")
     for name, case in CASES.items():
         if only in name:

@@ -44,7 +44,6 @@ _WEBP_SIDE = 16_383
 
 def measure(only: str = "") -> list[dict[str, Any]]:
     """Return a row for each field and setting; only those with ``only`` in their names are measured again."""
-    torch.set_num_threads(2)
     rows = earlier("baked_curve", "page")
     for fit, options in CASES:
         name = _name(fit, options)
