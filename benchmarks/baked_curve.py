@@ -26,7 +26,7 @@ class Fit(NamedTuple):
 
 _LEGO_200 = Fit(Photos("blender", LEGO, 200), Budget(1_000_000, seconds=40))
 _LEGO_400 = Fit(Photos("blender", LEGO, 400), Budget(1_000_000, seconds=90))
-_CHAIR_400 = Fit(Photos("blender", "nerf_synthetic/chair", 400), Budget(5000))
+_CHAIR_400 = Fit(Photos("blender", "nerf_synthetic/chair", 400), Budget(3000))
 _LEGO_800 = Fit(Photos("blender", LEGO, 800), Budget(1_000_000, seconds=300))
 #: Fields and settings of the exporter: all bits, then less and less quality; what leaving cells out saves; values.
 CASES: tuple[tuple[Fit, dict[str, float | None]], ...] = (
