@@ -43,6 +43,7 @@ _PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
   for (let i = 0; i < pixels.length; i += 8192) text += String.fromCharCode(...pixels.subarray(i, i + 8192));
   return btoa(text);
 })"""
+_DRAW = "question => lightField.renderer.draw({ stale: () => false, ...question })"
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:
@@ -119,7 +120,7 @@ def in_chromium(page_file: Path, camera: Cameras, expected: Any, *, timed: bool)
         }
         if timed:
             large = _question(camera.resized(SIDE, SIDE))
-            row |= _times(lambda: page.evaluate("q => lightField.renderer.draw({ stale: () => false, ...q })", large))
+            row |= _times(lambda: page.evaluate(_DRAW, large))
         browser.close()
     return row
 
