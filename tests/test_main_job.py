@@ -147,7 +147,8 @@ def test_the_readmes_commands_for_a_finished_run_work_as_printed(command, job, t
     shutil.copytree(job, tmp_path / "RUN")
     shutil.copy(job / "student.safetensors", tmp_path)
     verbs = ("export", "render", "compare", "plugins")
-    shown = [words for words in commands(ROOT / "README.md") if words[0] in verbs and "new" not in words]
+    runnable = (words for words in commands(ROOT / "README.md") if words[0] in verbs)
+    shown = [words for words in runnable if "my-encoding" not in words]  # test_scaffolded_plugins.py makes it
     for words in shown:
         done = command(*words, cwd=tmp_path)
         assert done.returncode == 0, f"nfcore {shlex.join(words)}\n{done.stderr}"
