@@ -126,6 +126,20 @@ def test_machine_code_is_kept_under_a_name_that_changes_with_the_source(monkeypa
 
 @needs_numba
 @pytest.mark.slow
+def test_what_one_process_compiles_another_one_waits_for(tmp_path):
+    (tmp_path / "shared_kernels.py").write_text(
+        "import time\nfrom nfcore.kernels.compile import kernel\ntime.sleep(1)\n\n\n"
+        "@kernel\ndef one(x):\n    return x + 1\n\n\ndef warm_up():\n    one(1)\n"
+    )
+    code = "from nfcore import kernels; print(sum(kernels.load('shared_kernels').one.stats.cache_misses.values()))"
+    places = {"NFCORE_KERNELS": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: in_a_new_process(code, **places).stdout.strip(), range(2)))
+    assert sorted(both) == ["0", "1"]
+
+
+@needs_numba
+@pytest.mark.slow
 def test_a_machine_without_wide_vectors_computes_the_same(tmp_path):
     """The tests of rows and of the network, compiled for any processor of this architecture."""
     any_processor = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NFCORE_KERNELS": str(tmp_path)}

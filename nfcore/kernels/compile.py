@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 VARIABLE = "NFCORE_KERNELS"
 _HERE = Path(__file__).parent
 _INSTALL = "pip install numba"
+_PATIENCE = 180  # seconds
 _lock = threading.RLock()
 _loaded: dict[str, ModuleType | Unavailable] = {}
 _caching = False
@@ -113,12 +114,11 @@ def _load(module: str, say: Callable[[str], None]) -> ModuleType | Unavailable:
     try:
         sources = sorted({*_HERE.glob("*.py"), *_sources(module)})
         folder = _folder(sources, say)
-        fresh = folder is None or not any(folder.glob("**/*.nbc"))
-        with _cached_in(folder):
+        with _cached_in(folder), _one_process_in(folder):
             loaded = importlib.import_module(module)
             warm_up = getattr(loaded, "warm_up", None)
             if warm_up is not None:
-                if fresh:
+                if _fresh(folder):
                     say("compiling kernels for this machine: half a minute, the first time only")
                 warm_up()
     except Exception as error:  # numba and LLVM raise anything; a fit that is slower is better than none
@@ -199,6 +199,27 @@ class _cached_in:  # noqa: N801 - used as a function
         global _caching
         _caching = self.before
         self.config.CACHE_DIR = self.folder_before
+
+
+def _fresh(folder: Path | None) -> bool:
+    return folder is None or not any(folder.glob("**/*.nbc"))
+
+
+@contextmanager
+def _one_process_in(folder: Path | None) -> Iterator[None]:
+    """Wait, but not for ever, while another process compiles the same: both would take twice as long."""
+    if folder is None or not _fresh(folder):
+        yield
+        return
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / "compiling.lock", fallback_to_soft=False)  # a soft lock outlives its process
+    with suppress(Timeout, OSError, NotImplementedError):  # it takes too long, or the disk has no locks
+        lock.acquire(timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _to_stderr(text: str) -> None:
