@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from release.projects import ROOT, Project, projects
+from release.projects import CORE, ROOT, Project, projects
 
 PAGE = ROOT / "docs" / "installation.md"
 #: The table's headings, and uv's names of the platforms.
@@ -57,12 +57,19 @@ def table() -> str:
     """Return the table in Markdown: the Pythons that each distribution can be installed for on each platform."""
     known = {project.name: project for project in projects()}
     needs = {name: tuple(requirements(project, known)) for name, project in known.items()}
-    asked = [(n, p, v) for n in dict.fromkeys(needs.values()) for p in PLATFORMS.values() for v in PYTHONS]
+    places = [(platform, python) for platform in PLATFORMS.values() for python in PYTHONS]
     with ThreadPoolExecutor(_AT_ONCE) as pool:  # uv mostly waits for the index
-        found = dict(zip(asked, pool.map(lambda each: fits(*each), asked), strict=True))
+        core = needs[CORE]
+        found = {
+            (core, *place): fit
+            for place, fit in zip(places, pool.map(lambda p: fits(core, *p), places), strict=True)
+        }
+        others = [needed for needed in dict.fromkeys(needs.values()) if needed != core]
+        asked = [(needed, *place) for needed in others for place in places if found[core, *place]]
+        found |= dict(zip(asked, pool.map(lambda each: fits(*each), asked), strict=True))
     rows = [["", *PLATFORMS], ["---"] * (1 + len(PLATFORMS))]
     for name, needed in needs.items():
-        spans = [_span([v for v in PYTHONS if found[needed, p, v]]) for p in PLATFORMS.values()]
+        spans = [_span([v for v in PYTHONS if found.get((needed, p, v))]) for p in PLATFORMS.values()]
         rows.append([name, *spans])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
