@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ PLATFORMS = {
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 #: Published without wheels, and of Python alone: pip builds them anywhere.
 _PURE = ("antlr4-python3-runtime",)
+_MACOS = "15.0"  # the oldest that Apple mends; uv would take 13
 _AT_ONCE = 8
 _BEGIN, _END = "<!-- resolved by python -m release platforms -->", "<!-- end -->"
 
@@ -47,7 +49,8 @@ def fits(needed: Iterable[str], platform: str, python: str) -> bool:
     pure = [part for name in _PURE for part in ("--no-binary", name)]
     command = [uv, "pip", "compile", "-", "--quiet", "--only-binary", ":all:", *pure]
     command += ["--python-platform", platform, "--python-version", python, "--no-header", "--no-annotate"]
-    done = subprocess.run(command, input="\n".join(needed), capture_output=True, text=True)
+    system = os.environ | {"MACOSX_DEPLOYMENT_TARGET": _MACOS}
+    done = subprocess.run(command, input="\n".join(needed), capture_output=True, text=True, env=system)
     if done.returncode and "No solution found" not in done.stderr:
         raise SystemExit(f"uv failed: {done.stderr}")
     return done.returncode == 0
