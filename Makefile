@@ -17,7 +17,8 @@ SCENE ?= $(wildcard $(NFCORE_DATA)/nerf_synthetic/lego)
 # worker's collection then takes 45 CPU seconds instead of 20.
 export PYTHONDONTWRITEBYTECODE :=
 # Each file's tests in one process: what a file prepares is prepared once. The longest files are first (conftest.py).
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# One process more than there are cores: a quarter of the time a test waits, for a process or a browser.
+PYTEST := $(BIN)/pytest --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: quickstart test test-fast check docs pictures bench release format clean
 

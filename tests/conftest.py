@@ -17,6 +17,7 @@ from nfcore.config.resolve import configure
 from nfcore.config.schema import PipelineConfig
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run
+from nfcore.runtime.threads import limited_threads
 from nfcore.ui.console import Console
 
 
@@ -65,7 +66,7 @@ def command(monkeypatch, capfd) -> Callable[..., subprocess.CompletedProcess[str
         monkeypatch.setattr("sys.argv", ["nfcore", *map(str, arguments)])
         monkeypatch.setattr("nfcore.plugin.installed._folders", ())
         capfd.readouterr()
-        with pytest.raises(SystemExit) as exit_:
+        with pytest.raises(SystemExit) as exit_, limited_threads(torch.get_num_threads()):
             main()
             sys.exit(0)
         return subprocess.CompletedProcess(arguments, int(exit_.value.code or 0), *capfd.readouterr())
