@@ -108,6 +108,16 @@ def test_a_folder_of_plain_files_goes_to_the_ray_source_that_reads_them(folder, 
     assert recognised(folder, manager(a=[*SOURCES, posing("plain", ".jpg", ".mp4")])) == "plain"
 
 
+def test_among_plain_files_of_two_kinds_the_larger_number_decides(folder):
+    sources = manager(a=[posing("photographs", ".jpg", ".png")], b=[posing("clouds", ".ply")])
+    for name in ("1.jpg", "2.png", "sparse.ply"):
+        (folder / name).write_text("")
+    assert recognised(folder, sources) == "photographs"
+    (folder / "dense.ply").write_text("")
+    with pytest.raises(UserError, match=f"photographs:{folder} or clouds:{folder}"):
+        recognised(folder, sources)
+
+
 def test_a_marker_goes_before_plain_files(folder):
     (folder / "a.jpg").write_text("")
     (folder / "poses.npy").write_text("")

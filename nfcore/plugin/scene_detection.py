@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ def scene_choice(text: str, manager: PluginManager) -> dict[str, Any]:
 def recognised(place: Path, manager: PluginManager) -> str:
     """Return the name of the ray source that reads the folder or file ``place``.
 
-    It is the one whose marker files are in the folder; where there are none, the one that reads plain files such
-    as those in the folder.
+    It is the one whose marker files are in the folder; where there are none, the one that reads most of the
+    folder's plain files.
 
     Where several ray sources of one distribution read it, it is the one that the distribution lists first.
 
@@ -84,9 +85,10 @@ def _offers(place: Path, manager: PluginManager) -> _Offers:
 
 
 def _reading(files: Iterable[Path], offers: _Offers) -> _Offers:
-    """Return the ray sources that read such plain files."""
-    suffixes = {file.suffix.lower() for file in files}
-    return [(p, c) for p, c in offers if suffixes.intersection(c.suffixes)]
+    """Return what reads most of such plain files: photos may have a cloud of points among them."""
+    found = Counter(file.suffix.lower() for file in files)
+    read = [sum(found[suffix] for suffix in component.suffixes) for _, component in offers]
+    return [offer for offer, files_read in zip(offers, read, strict=True) if 0 < files_read == max(read)]
 
 
 def _folder_of(path: Path, manager: PluginManager) -> Path:
