@@ -45,9 +45,15 @@ def do(run: Run, manager: PluginManager, *stages: str) -> None:
 
 
 def close(manager: PluginManager) -> None:
-    """End the open W&B runs, as the end of the process does."""
+    """End the open W&B runs and wandb's service, as the end of the process does.
+
+    ``finish`` alone doesn't wait for the last write: the service closes the file after it has answered.
+    """
+    import wandb  # takes seconds: only in the worker that runs this file
+
     for tracked in manager.hooks.get_plugin("nfcore-wandb:wandb").tracked.values():
         tracked.opened.finish()
+    wandb.teardown()
 
 
 def chunks(data: bytes) -> Iterator[bytes]:
