@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from nfcore.plugin.installed import use_plugin_folders as use_plugin_folders
     from nfcore.plugin.isolation import reason as reason
     from nfcore.plugin.manager import PluginManager as PluginManager
+    from nfcore.plugin.run_logger import RunLog as RunLog
+    from nfcore.plugin.run_logger import RunLogger as RunLogger
+    from nfcore.plugin.tracking_id import TrackingId as TrackingId
 else:
     __getattr__, __dir__, __all__ = lazy_names(
         __name__,
@@ -21,5 +24,7 @@ else:
             "nfcore.plugin.installed": ("plugin_folders", "use_plugin_folders"),
             "nfcore.plugin.isolation": ("reason",),
             "nfcore.plugin.manager": ("PluginManager",),
+            "nfcore.plugin.run_logger": ("RunLog", "RunLogger"),
+            "nfcore.plugin.tracking_id": ("TrackingId",),
         },
     )

@@ -11,18 +11,19 @@ import tiny
 import tiny_plugin
 
 from nfcore.config.resolve import configure
+from nfcore.plugin import RunLogger
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Artifacts, Run, Scheduler
 from nfcore.runs.reporter import StageReporter
 from nfcore.ui.console import Console
-from nfcore_mlflow import Logger
+from nfcore_mlflow import logger, open_log
 
 pytestmark = pytest.mark.slow  # importing MLflow takes seconds
 
 
 def new_manager() -> PluginManager:
     """The tiny components, and a logger of this test's own, as a new process has it."""
-    return PluginManager([tiny.source(tiny_plugin), tiny.source(Logger(), "nfcore-mlflow", "mlflow")])
+    return PluginManager([tiny.source(tiny_plugin), tiny.source(RunLogger(open_log), "nfcore-mlflow", "mlflow")])
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +145,7 @@ def test_the_installed_entry_point_is_the_logger():
     from importlib.metadata import entry_points
 
     (entry,) = entry_points(group="nfcore", name="mlflow")
-    assert isinstance(entry.load(), Logger)
+    assert entry.load() is logger
 
 
 def test_without_a_place_nothing_is_tracked_and_nothing_written(run, monkeypatch):

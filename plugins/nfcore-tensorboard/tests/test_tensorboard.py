@@ -19,17 +19,20 @@ from tensorboard.plugins.hparams import metadata
 
 from nfcore.config.resolve import configure
 from nfcore.errors import NfcoreError
+from nfcore.plugin import RunLogger
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Artifacts, Run, Scheduler, StageReporter
 from nfcore.ui.console import Console
-from nfcore_tensorboard import Logger
+from nfcore_tensorboard import logger, open_log
 from nfcore_tensorboard.stage_log import StageLog
 
 
 @pytest.fixture
 def manager() -> PluginManager:
     """The tiny components, and a logger of this test's own."""
-    return PluginManager([tiny.source(tiny_plugin), tiny.source(Logger(), "nfcore-tensorboard", "tensorboard")])
+    return PluginManager(
+        [tiny.source(tiny_plugin), tiny.source(RunLogger(open_log), "nfcore-tensorboard", "tensorboard")]
+    )
 
 
 @pytest.fixture
@@ -134,7 +137,9 @@ def test_a_killed_stage_that_goes_on_has_one_curve(run, manager, monkeypatch):
         do(run, manager, "distill")
     assert [step for step, _ in points(read(run, "distill"), "psnr")] == [2, 4, 6, 8, 10, 12, 14]
 
-    fresh = PluginManager([tiny.source(tiny_plugin), tiny.source(Logger(), "nfcore-tensorboard", "tensorboard")])
+    fresh = PluginManager(
+        [tiny.source(tiny_plugin), tiny.source(RunLogger(open_log), "nfcore-tensorboard", "tensorboard")]
+    )
     do(Run(run.folder), fresh, "distill")
     curve = points(read(run, "distill"), "psnr")
     assert [step for step, _ in curve] == list(range(2, 31, 2))
@@ -198,4 +203,4 @@ def test_the_installed_entry_point_is_the_logger():
     from importlib.metadata import entry_points
 
     (entry,) = entry_points(group="nfcore", name="tensorboard")
-    assert isinstance(entry.load(), Logger)
+    assert entry.load() is logger

@@ -14,10 +14,11 @@ import tiny
 import tiny_plugin
 
 from nfcore.config.resolve import configure
+from nfcore.plugin import RunLogger
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Artifacts, Run, Scheduler
 from nfcore.ui.console import Console
-from nfcore_wandb import Logger
+from nfcore_wandb import logger, open_log
 
 pytestmark = pytest.mark.slow  # wandb starts a process
 
@@ -31,7 +32,7 @@ def offline(monkeypatch) -> None:
 
 @pytest.fixture
 def manager() -> PluginManager:
-    return PluginManager([tiny.source(tiny_plugin), tiny.source(Logger(), "nfcore-wandb", "wandb")])
+    return PluginManager([tiny.source(tiny_plugin), tiny.source(RunLogger(open_log), "nfcore-wandb", "wandb")])
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def close(manager: PluginManager) -> None:
     """
     import wandb  # takes seconds: only in the worker that runs this file
 
-    for tracked in manager.hooks.get_plugin("nfcore-wandb:wandb").tracked.values():
+    for tracked in manager.hooks.get_plugin("nfcore-wandb:wandb").logs.values():
         tracked.opened.finish()
     wandb.teardown()
 
@@ -150,7 +151,7 @@ def test_the_installed_entry_point_is_the_logger():
     from importlib.metadata import entry_points
 
     (entry,) = entry_points(group="nfcore", name="wandb")
-    assert isinstance(entry.load(), Logger)
+    assert entry.load() is logger
 
 
 def test_where_it_is_disabled_nothing_is_tracked_and_nothing_written(run, manager, monkeypatch):

@@ -3,59 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nfcore
+from nfcore.plugin import RunLogger
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from nfcore_mlflow.tracked_run import TrackedRun
 
 
-class Logger:
-    """Keeps the tracked run of each nfcore run; imports mlflow when the first stage starts."""
+def open_log(run: Path) -> TrackedRun | None:
+    """Return the tracked run of a run's folder, where the user named a place for it."""
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        return None
+    from nfcore_mlflow.tracked_run import TrackedRun
 
-    def __init__(self) -> None:
-        self.tracked: dict[Path, TrackedRun] = {}
-
-    @nfcore.hookimpl
-    def nfcore_stage_started(self, run: Path, stage: str) -> None:
-        """Find or create the tracked run, where the user named a place for it."""
-        if "MLFLOW_TRACKING_URI" not in os.environ:
-            return
-        from nfcore_mlflow.tracked_run import TrackedRun
-
-        if run not in self.tracked:
-            self.tracked[run] = TrackedRun(run)
-        self.tracked[run].start(stage)
-
-    @nfcore.hookimpl
-    def nfcore_step(self, run: Path, stage: str, step: int, scalars: Mapping[str, float]) -> None:
-        """Add a point to each curve."""
-        if run in self.tracked:
-            self.tracked[run].scalars(stage, step, scalars)
-
-    @nfcore.hookimpl
-    def nfcore_images(self, run: Path, stage: str, step: int, name: str, image: Tensor) -> None:
-        """Add a preview."""
-        if run in self.tracked:
-            self.tracked[run].image(stage, step, name, image)
-
-    @nfcore.hookimpl
-    def nfcore_stage_finished(self, run: Path, stage: str, figures: Mapping[str, object]) -> None:
-        """Add the stage's figures."""
-        if run in self.tracked:
-            self.tracked[run].finish(stage, figures)
-
-    @nfcore.hookimpl
-    def nfcore_run_failed(self, run: Path, error: str) -> None:
-        """Mark the tracked run as failed, with the error as a tag."""
-        if run in self.tracked:
-            self.tracked.pop(run).fail(error)
+    return TrackedRun(run)
 
 
 #: The plugin object that the entry point names.
-logger = Logger()
+logger = RunLogger(open_log)

@@ -20,7 +20,8 @@ from mlflow.entities import Metric, Param, Run
 from torch import Tensor
 
 from nfcore.config import flat
-from nfcore.io import read_json, read_toml, write_json
+from nfcore.io import read_toml
+from nfcore.plugin import TrackingId
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces each step of creating a database
 
@@ -34,8 +35,7 @@ Value = TypeVar("Value")
 class TrackedRun:
     """The run of an MLflow experiment that belongs to one nfcore run.
 
-    Its id is stored in ``mlflow/run.json``. A run that is resumed is tracked as the same one; a stage that is done
-    again starts a new one, so that no curve has values of two attempts.
+    Its id is stored in ``mlflow/run.json``.
 
     Args:
         folder: the nfcore run's folder.
@@ -44,8 +44,8 @@ class TrackedRun:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.file = folder / "mlflow" / "run.json"
         self.client = MlflowClient()
+        self.stored = TrackingId(folder / "mlflow" / "run.json", self.client.tracking_uri)
         self.id = ""
         self.waiting: list[Metric] = []
         self.logged = 0
@@ -53,15 +53,14 @@ class TrackedRun:
 
     def start(self, stage: str) -> None:
         """Continue the tracked run, or create one with the run's settings."""
-        known = read_json(self.file) if self.file.exists() else {}
-        current = known.get("store") == self.client.tracking_uri and stage not in known["finished"]
-        if current:
-            self.id = known["id"]
+        current = self.stored.current(stage)
+        if current is not None:
+            self.id = current
             self.client.update_run(self.id, "RUNNING")
         else:
             self.id = self._create().info.run_id
-            self._remember([])
-        self.logged = self._last_step(stage) if current else 0
+            self.stored.set(self.id)
+        self.logged = 0 if current is None else self._last_step(stage)
 
     def scalars(self, stage: str, step: int, scalars: Mapping[str, float]) -> None:
         """Add a point to each curve, ``<stage>/<name>``; those before an interruption are there already."""
@@ -87,9 +86,9 @@ class TrackedRun:
         self._send()
         self.client.log_artifact(self.id, str(self.folder / "config.toml"))
         self.client.set_terminated(self.id, "FINISHED")
-        self._remember([*read_json(self.file)["finished"], stage])
+        self.stored.finish(stage)
 
-    def fail(self, error: str) -> None:
+    def fail(self, stage: str, error: str) -> None:
         """Mark the run as failed; the next stage continues it."""
         self._send()
         self.client.set_tag(self.id, "error", error)
@@ -105,9 +104,6 @@ class TrackedRun:
         for part in batched(params, _AT_ONCE):
             self.client.log_batch(run.info.run_id, params=part)
         return run
-
-    def _remember(self, finished: list[str]) -> None:
-        write_json(self.file, {"store": self.client.tracking_uri, "id": self.id, "finished": finished})
 
     def _last_step(self, stage: str) -> int:
         curves = [name for name in self.client.get_run(self.id).data.metrics if name.startswith(f"{stage}/")]

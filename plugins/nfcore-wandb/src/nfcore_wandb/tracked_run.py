@@ -16,7 +16,8 @@ import wandb
 from torch import Tensor
 
 from nfcore.config import flat
-from nfcore.io import read_json, read_toml, write_json
+from nfcore.io import read_toml
+from nfcore.plugin import TrackingId
 
 _PROJECT = "nfcore"  # unless WANDB_PROJECT names another
 _SETTINGS = wandb.Settings(
@@ -27,8 +28,7 @@ _SETTINGS = wandb.Settings(
 class TrackedRun:
     """The W&B run that belongs to one nfcore run; it is stored in ``wandb/`` in the run's folder.
 
-    Its id is stored in ``wandb/nfcore.json``. A run that is resumed is tracked as the same one; a stage that is
-    done again starts a new one, so that no curve has values of two attempts.
+    Its id is stored in ``wandb/nfcore.json``.
 
     Args:
         folder: the nfcore run's folder.
@@ -37,7 +37,8 @@ class TrackedRun:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.file = folder / "wandb" / "nfcore.json"
+        self.project = os.environ.get("WANDB_PROJECT", _PROJECT)
+        self.id = TrackingId(folder / "wandb" / "nfcore.json", self.project)
         self.run: wandb.Run | None = None
 
     @property
@@ -48,25 +49,14 @@ class TrackedRun:
 
     def start(self, stage: str) -> None:
         """Continue the tracked run, or create one with the run's settings."""
-        known = read_json(self.file) if self.file.exists() else {}
-        current = bool(known) and stage not in known["finished"]
-        if self.run is not None and not current:
+        current = self.id.current(stage)
+        if self.run is not None and current is None:
             self.run.finish()
             self.run = None
         if self.run is None:
-            self.run = wandb.init(
-                project=os.environ.get("WANDB_PROJECT", _PROJECT),
-                name=self.folder.name,
-                dir=self.folder,
-                id=known["id"] if current else None,
-                resume="allow" if current else None,
-                mode=None if "WANDB_MODE" in os.environ else "offline",  # online may ask for a key
-                settings=_SETTINGS,
-            )
-            settings = flat(read_toml(self.folder / "config.toml"))
-            self.run.config.update(settings, allow_val_change=True)
-        if not current:
-            self._remember([])
+            self.run = self._init(current)
+        if current is None:
+            self.id.set(self.run.id)
         self.run.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
 
     def scalars(self, stage: str, step: int, scalars: Mapping[str, float]) -> None:
@@ -81,12 +71,22 @@ class TrackedRun:
     def finish(self, stage: str, figures: Mapping[str, object]) -> None:
         """Add the figures to the summary under their names, such as ``student.test.psnr``."""
         self.opened.summary.update(dict(figures))
-        self._remember([*read_json(self.file)["finished"], stage])
+        self.id.finish(stage)
 
-    def fail(self, error: str) -> None:
+    def fail(self, stage: str, error: str) -> None:
         """Close the run as failed; the next stage continues it."""
         self.opened.summary.update({"error": error})
         self.opened.finish(exit_code=1)
 
-    def _remember(self, finished: list[str]) -> None:
-        write_json(self.file, {"id": self.opened.id, "finished": finished})
+    def _init(self, id_: str | None) -> wandb.Run:
+        run = wandb.init(
+            project=self.project,
+            name=self.folder.name,
+            dir=self.folder,
+            id=id_,
+            resume="allow" if id_ else None,
+            mode=None if "WANDB_MODE" in os.environ else "offline",  # online may ask for a key
+            settings=_SETTINGS,
+        )
+        run.config.update(flat(read_toml(self.folder / "config.toml")), allow_val_change=True)
+        return run
