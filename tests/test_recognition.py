@@ -118,6 +118,27 @@ def test_among_plain_files_of_two_kinds_the_larger_number_decides(folder):
         recognised(folder, sources)
 
 
+@pytest.mark.parametrize("poses", ["sfm/poses.npy", "../poses.npy", "transforms_all.json"])
+def test_photos_with_poses_close_to_them_are_not_posed_again(folder, poses):
+    (folder / "a.jpg").write_text("")
+    (folder / poses).parent.mkdir(exist_ok=True)
+    (folder / poses).write_text("")
+    with pytest.raises(UserError) as error:
+        recognised(folder, manager(a=[*SOURCES, posing("plain", ".jpg")]))
+    named = "file=transforms_all.json" if poses.endswith(".json") else str((folder / poses).resolve().parent)
+    assert named in str(error.value)
+
+
+def test_another_file_of_a_data_set_is_answered_with_its_folder(folder):
+    (folder / "poses.npy").write_text("")
+    (folder / "points.npy").write_text("")
+    with pytest.raises(UserError, match=f"choose its folder {folder}"):
+        scene_choice(str(folder / "points.npy"), manager(a=SOURCES))
+    (folder / "base_cam.json").write_text("{}")
+    with pytest.raises(UserError, match=r"file=base_cam\.json"):
+        scene_choice(str(folder / "base_cam.json"), manager(a=SOURCES))
+
+
 def test_a_marker_goes_before_plain_files(folder):
     (folder / "a.jpg").write_text("")
     (folder / "poses.npy").write_text("")

@@ -11,7 +11,7 @@ from nfcore.errors import PluginError, UserError
 from nfcore.plugin.components import Component
 from nfcore.plugin.isolation import Plugin
 from nfcore.plugin.manager import PluginManager
-from nfcore.plugin.unread_layouts import next_step
+from nfcore.plugin.unread_layouts import is_posed, next_step
 
 #: The ray source that estimates the poses of plain photos and videos; the catalogue knows its plugin.
 _POSING = "photos"
@@ -48,7 +48,7 @@ def recognised(place: Path, manager: PluginManager) -> str:
     """Return the name of the ray source that reads the folder or file ``place``.
 
     It is the one whose marker files are in the folder; where there are none, the one that reads most of the
-    folder's plain files.
+    folder's plain files, unless their poses are in another folder close to it.
 
     Where several ray sources of one distribution read it, it is the one that the distribution lists first.
 
@@ -76,10 +76,11 @@ def readers(place: Path, manager: PluginManager) -> list[str]:
 def _offers(place: Path, manager: PluginManager) -> _Offers:
     offers = [(p, c) for p in manager.plugins for c in p.components if c.kind == "ray_source"]
     found = [(p, c) for p, c in offers if any((place / marker).exists() for marker in c.markers)]
-    if found:
+    markers = [marker for _, component in offers for marker in component.markers]
+    if found or (place.is_dir() and is_posed(place, markers)):
         return found
     found = _reading(_plain_files(place, ("*", "images/*")), offers)
-    if found or not place.is_dir() or next_step(place, [marker for _, c in offers for marker in c.markers]):
+    if found or not place.is_dir() or next_step(place, markers):
         return found
     return _reading(_plain_files(place, ("*/*", "images/*/*")), offers)
 
@@ -116,13 +117,23 @@ def _plain_files(place: Path, patterns: tuple[str, ...]) -> Iterator[Path]:
 def _unrecognised(place: Path, manager: PluginManager) -> str:
     offers = manager.components("ray_source")
     markers = [marker for _, component in offers for marker in component.markers]
-    step = next_step(place, markers) if place.is_dir() else None
+    step = _step(place, markers)
     looked = [f"{c.name} has {' or '.join(c.markers)}" for _, c in offers if c.markers]
     looked += [f"{c.name} reads {' '.join(c.suffixes)}" for _, c in offers if c.suffixes]
     hints = [f"photos without poses, or a video: {hint}" for hint in manager.elsewhere("ray source", _POSING)]
     what = "contains no data set" if place.is_dir() else "is no file"
     known = step or "; ".join(looked + hints) or "none is installed"
     return f"{place} {what} that a ray source recognises: {known}"
+
+
+def _step(place: Path, markers: list[str]) -> str | None:
+    """Return what to do with a folder or file that none reads, or None if nothing is known."""
+    if place.is_dir():
+        return next_step(place, markers)
+    if place.suffix.lower() == ".json":
+        return f"if it lists photos and poses, choose transforms:{place.parent} with its option file={place.name}"
+    known = place.exists() and any((place.parent / marker).exists() for marker in markers)
+    return f"choose its folder {place.parent}" if known else None
 
 
 def _is_only(component: Component, offers: _Offers) -> bool:

@@ -22,8 +22,19 @@ _STEPS = (
     ("bundle.out", "Bundler: colmap model_converter reads none; pose the photos again: nfcore pose {folder}"),
     ("database.db", "COLMAP's database without a model: pose the photos again: nfcore pose {folder}"),
     ("transforms_test.json", "transforms_train.json is missing: it lists the photos to train on"),
+    (
+        "transforms*.json",
+        "{file} has another name: choose transforms:{folder} with its option file={file.name}",
+    ),
 )
+#: Those with poses: the folder's photos are not to be posed again.
+_POSED = ("transforms_test.json", "transforms*.json")
 _MOST_FOLDERS = 200
+
+
+def is_posed(folder: Path, markers: Iterable[str]) -> bool:
+    """Return whether the poses of a folder's photos are in a file or folder next to them; as ``next_step``."""
+    return bool(_elsewhere(folder, markers)) or any(True for name in _POSED for _ in folder.glob(name))
 
 
 def next_step(folder: Path, markers: Iterable[str]) -> str | None:
@@ -34,10 +45,10 @@ def next_step(folder: Path, markers: Iterable[str]) -> str | None:
         markers: files by which ray sources recognise a data set: it may be in a sub-folder.
 
     """
-    entries = sorted(folder.iterdir())
-    found = [entry for entry in _below(folder, entries) if any((entry / marker).exists() for marker in markers)]
+    found = _elsewhere(folder, markers)
     if found:
-        return f"there is one in a sub-folder: choose {found[0]}" + (f" or {found[1]}" if len(found) > 1 else "")
+        where = "the folder above it" if found[0] == folder.resolve().parent else "a sub-folder"
+        return f"there is one in {where}: choose {found[0]}" + (f" or {found[1]}" if len(found) > 1 else "")
     for pattern, step in _STEPS:
         file = next(iter(sorted(folder.glob(pattern))), None)
         if file is not None:
@@ -45,9 +56,14 @@ def next_step(folder: Path, markers: Iterable[str]) -> str | None:
     return None
 
 
-def _below(folder: Path, entries: Sequence[Path]) -> list[Path]:
-    """Return the folders one and two levels below, and the one above."""
-    children = _folders(entries)
+def _elsewhere(folder: Path, markers: Iterable[str]) -> list[Path]:
+    """Return the folders one and two levels below, and the one above, that have a marker."""
+    known = list(markers)
+    return [near for near in _around(folder) if any((near / marker).exists() for marker in known)]
+
+
+def _around(folder: Path) -> list[Path]:
+    children = _folders(sorted(folder.iterdir()))
     grandchildren = [inner for child in children for inner in _folders(sorted(child.iterdir()))]
     return [*children, *grandchildren[:_MOST_FOLDERS], folder.resolve().parent]
 
