@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nfcore.dataset.decoding import MOST_PIXELS, check_density, decoding
 from nfcore.dataset.exif import UP, exif_of, exposure, is_turned
-from nfcore.dataset.photo_formats import decoder_for, formats
+from nfcore.dataset.photo_formats import decoder_for, formats, not_decoded
 from nfcore.errors import UserError
 from nfcore.io.files import check_file
 from nfcore.scene.mask_stack import MaskStack
@@ -262,5 +262,4 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:  # decoders raise anything from SyntaxError to struct.error for broken bytes
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{path} can't be read: {error.strerror}") from error
-        known = formats()
-        raise UserError(f"{path} is no complete {', '.join(known[:-1])} or {known[-1]} photo") from error
+        raise not_decoded(path) from error
