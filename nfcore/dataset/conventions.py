@@ -14,6 +14,9 @@ _AT = 0.9
 _APART = 1e-3
 #: Shares of the cameras that look at one thing, in poses that are wrong and in such that are right.
 _FEW, _NEARLY_ALL = 0.5, 0.95
+#: Positions are ahead if they are off the z axis, and differ, by less than this share of their distance; cameras
+#: are turned differently if the cosine of one axis and its mean is less than this.
+_AHEAD, _AROUND = 0.25, 0.7
 
 
 def misread(poses: Tensor) -> str | None:
@@ -22,20 +25,34 @@ def misread(poses: Tensor) -> str | None:
     >>> misread(torch.eye(4)[None, :3].repeat(4, 1, 1)) is None
     True
     """
-    if _look_at_one_thing(poses) >= _FEW:
-        return None
+    right = "poses must be camera-to-world, x right, y up, looking down -z"
+    inverted = f"cameras look at one thing only if the poses are read as world-to-camera matrices: {right}"
     rotation, position = poses[:, :, :3], poses[:, :, 3:]
     inverse = torch.cat([rotation.transpose(1, 2), -rotation.transpose(1, 2) @ position], 2)
     flip = torch.tensor([1.0, -1.0, -1.0, 1.0], dtype=poses.dtype)
-    right = "poses must be camera-to-world, x right, y up, looking down -z"
-    if _look_at_one_thing(inverse) >= _NEARLY_ALL or _look_at_one_thing(inverse * flip) >= _NEARLY_ALL:
-        return f"cameras look at one thing only if the poses are read as world-to-camera matrices: {right}"
+    makes_sense = max(_look_at_one_thing(inverse), _look_at_one_thing(inverse * flip)) >= _NEARLY_ALL
+    if makes_sense and _always_ahead(poses):
+        return inverted
+    if _look_at_one_thing(poses) >= _FEW:
+        return None
     if _look_at_one_thing(poses * flip) >= _NEARLY_ALL:
         return (
             "cameras look away from each other, as in a room; if they should look at one thing, the poses have "
             f"OpenCV's axes, y down and z forwards: {right}"
         )
-    return None
+    return inverted if makes_sense else None
+
+
+def _always_ahead(poses: Tensor) -> bool:
+    """Whether positions are about one point on the z axis although cameras are turned differently.
+
+    So world-to-camera matrices have the world's origin: straight ahead, always as far away.
+    """
+    positions = poses[:, :, 3]
+    middle, mean_axes = positions.mean(0), F.normalize(poses[:, :, :3].mean(0), dim=0)
+    spread = (positions - middle).norm(dim=1).max()
+    ahead = float(middle[:2].norm()) < _AHEAD * abs(float(middle[2])) > float(spread)
+    return ahead and float((poses[:, :, :3] * mean_axes).sum(1).min()) < _AROUND
 
 
 def _look_at_one_thing(poses: Tensor) -> float:

@@ -102,9 +102,8 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
                 "is upside down, --set scene.upside_down=true"
             )
         depth = _centre_depth(cameras, scene)
-        found.append(
-            _named(train, (depth < scene.near) | (depth > scene.far), "have the box outside of near to far")
-        )
+        outside = ~_inside(cameras.poses[:, :, 3], scene) & ((depth < scene.near) | (depth > scene.far))
+        found.append(_named(train, outside, "have the box outside of near to far"))
     within = int(_inside(novel.poses[:, :, 3], scene).sum())
     if within and not scene.forward_facing:
         found.append(f"{within} of {len(novel)} novel cameras are inside the scene's box")

@@ -30,6 +30,8 @@ _FAR_ORIGIN = 1000.0
 _MOST_POINTS = 20_000
 #: Cosine of the angle between diverging axes of a forward-facing capture and their mean.
 _ALIKE = 0.9
+#: Mean height of the cameras' backward axes (a sine) below which they look up, as if photos were upside down.
+_LOOKING_UP = -0.2
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,12 @@ def world_of(recording: Recording, options: CaptureOptions) -> World:
     if forward_facing:
         return World(local.moved(forward_frame(local.poses)), True, depths)
     if not recording.keeps_world:
-        return World(local.moved(upright_frame(local.poses, upside_down=options.upside_down)), False, depths)
+        upright = local.moved(upright_frame(local.poses, upside_down=options.upside_down))
+        if not options.upside_down and float(upright.poses[:, 2, 2].mean()) < _LOOKING_UP:
+            upright = upright.noted(
+                "cameras look up at what they show: if the orbit is upside down, --set scene.upside_down=true"
+            )
+        return World(upright, False, depths)
     spread = float((eyes - middle).norm(dim=1).max())
     if float(middle.norm()) > _FAR_ORIGIN * max(spread, 1e-12):
         x, y, z = (f"{value:.3f}" for value in middle.tolist())
