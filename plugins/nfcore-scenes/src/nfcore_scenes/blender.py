@@ -43,18 +43,24 @@ class Blender(CaptureSource):
         """Read transforms_train.json and, where they are there, transforms_val.json and transforms_test.json."""
         folder = self.options.path
         train = folder / "transforms_train.json"
-        frames = Frames(PhotoFinder(folder), self.options.masks)
-        splits: dict[Split, tuple[str, ...]] = {}
+        files = {split: folder / f"transforms_{split}.json" for split in get_args(Split)}
+        # A broken link is an error, not an absent split.
+        listed = {
+            split: read_json(file, Transforms)
+            for split, file in files.items()
+            if split == "train" or os.path.lexists(file)
+        }
+        names = [frame.file_path for transforms in listed.values() for frame in transforms.frames]
+        frames = Frames(PhotoFinder(folder).where_most_are(names), self.options.masks)
+        splits: dict[Split, tuple[str, ...]] = dict.fromkeys(get_args(Split), ())
         notes: list[str] = []
-        for split in get_args(Split):
-            file = folder / f"transforms_{split}.json"
-            if split != "train" and not os.path.lexists(file):  # a broken link is an error, not an absent split
-                splits[split] = ()
-                continue
-            transforms = read_json(file, Transforms)
+        for split, transforms in listed.items():
+            file = files[split]
             before = len(frames.missing)
             splits[split] = tuple(frames.read(file, transforms, transforms.frames))
             absent = frames.missing[before:]
+            if not transforms.frames and split == "train":
+                raise UserError(f"{file}: frames is empty: it must list the photos to train on")
             if absent and not splits[split]:
                 if split == "train":
                     raise UserError(f"{file}: photo {folder / absent[0]} is missing, and so are the others")

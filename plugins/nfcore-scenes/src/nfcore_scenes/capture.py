@@ -114,6 +114,10 @@ class Capture:
         size = scaled_size(*self._size, min(_PREVIEW, max(self._size)))
         with ThreadPoolExecutor(_READERS) as pool:
             alpha = list(pool.map(partial(self._silhouette, size=size), photos))
+        if all(float(one.max()) < 0.5 for one in alpha):
+            raise UserError(
+                f"{photos[0].file} and all other training photos are transparent all over: check alpha"
+            )
         transparent = sum(float((one < 0.5).float().mean()) for one in alpha) / max(1, len(alpha))
         if transparent < _LEAST_TRANSPARENT:
             return None

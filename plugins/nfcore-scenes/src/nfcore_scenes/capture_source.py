@@ -20,6 +20,8 @@ from nfcore_scenes.world import world_of
 
 #: Pixels along each side at which a mask is looked at for whether it shows anything.
 _COARSE = 64
+#: Positions that differ by no more, scene units or a share of their coordinates, are one place.
+_ONE_PLACE = 1e-9
 
 
 class CaptureSource(nfcore.RaySource):
@@ -38,6 +40,7 @@ class CaptureSource(nfcore.RaySource):
         recording = _without_ignored(self.read().without_repetitions())
         if not recording.photos:
             raise UserError(f"{recording.where}: none of its photos can be read")
+        _check_parallax(recording)
         self._world = world_of(recording, options)
         splits, notes = divided(self._world.recording, options)
         self._capture = Capture(splits, image_size, options)
@@ -92,6 +95,21 @@ class CaptureSource(nfcore.RaySource):
         return novel_cameras(train, scene.forward_facing, n, generator)
 
 
+def _check_parallax(recording: Recording) -> None:
+    """Check that the photos show depth.
+
+    Raises:
+        UserError: all were taken from one place.
+
+    """
+    eyes = recording.poses[:, :, 3]
+    if len(eyes) > 1 and float((eyes - eyes[0]).norm(dim=1).max()) <= _ONE_PLACE * max(1.0, float(eyes[0].norm())):
+        raise UserError(
+            f"{recording.where}: all {len(eyes)} photos were taken from one place, so that nothing has a depth: "
+            "they must be from different places"
+        )
+
+
 def _without_ignored(recording: Recording) -> Recording:
     """Return the recording without photos that their mask ignores altogether."""
     ignored = [photo for photo in recording.photos if _ignored(photo)]
@@ -106,4 +124,5 @@ def _ignored(photo: PosedPhoto) -> bool:
     if photo.mask is None:
         return False
     size = photo_header(photo.mask).size
-    return int(read_photo(photo.mask, size, (min(size[0], _COARSE), min(size[1], _COARSE)))[..., :3].max()) == 0
+    pixels = read_photo(photo.mask, size, (min(size[0], _COARSE), min(size[1], _COARSE)))[..., :3]
+    return int(pixels.min()) > 0 if photo.mask_is_white else int(pixels.max()) == 0

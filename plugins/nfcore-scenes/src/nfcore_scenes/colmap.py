@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -19,6 +20,10 @@ from nfcore_scenes.recording import PosedPhoto, Recording, counted
 
 #: Possible folders of the model, relative to the data set's folder.
 MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0", ".")
+#: Possible folders of masks, in the data set's folder.
+_MASK_FOLDERS = ("masks", "mask")
+#: Photos are looked for in so many folders above ``path``: that of sparse/0 is two levels up.
+_LEVELS_ABOVE = 2
 
 
 class Colmap(CaptureSource):
@@ -53,8 +58,8 @@ class Colmap(CaptureSource):
         options = self.options
         folder = _model_folder(options)
         model = read_model(folder)
-        photos = self._folder(model)
-        masks = PhotoFinder(options.path / "masks") if (options.path / "masks").is_dir() else None
+        photos, root = self._photos(model)
+        masks = next((PhotoFinder(root / name) for name in _MASK_FOLDERS if (root / name).is_dir()), None)
         found, missing, unposed = [], [], []
         for photo in model.photos:
             file = photos.find(photo.name, f"{folder}: photo")
@@ -75,7 +80,9 @@ class Colmap(CaptureSource):
             f"{counted(unposed, model.photos)} of the model have no finite pose and are left out"
             if unposed
             else "",
+            f"photos are not where the model says, but in {photos.folder}" if photos.moved else "",
             *([] if options.model else _other_models(folder, options.path)),
+            _unmasked(masks, found) if masks is not None and options.masks != "off" else "",
             "" if len(model.points) else "the model has no points: bounds are estimated from the cameras",
         )
         return Recording(
@@ -88,11 +95,19 @@ class Colmap(CaptureSource):
             notes=tuple(note for note in notes if note),
         )
 
-    def _folder(self, model: Model) -> PhotoFolder:
-        names = [photo.name for photo in model.photos]
+    def _photos(self, model: Model) -> tuple[PhotoFolder, Path]:
+        """Return where the photos are, and the data set's folder: ``path`` may be the model's own folder in it."""
+        path, names = self.options.path, [photo.name for photo in model.photos]
         if self.options.images is not None:
-            return PhotoFolder.of(self.options.path / self.options.images, names)
-        return best_folder(self.options.path, names, self.image_size)
+            return PhotoFolder.of(path / self.options.images, names), path
+        try:
+            return best_folder(path, names, self.image_size), path
+        except UserError:
+            leads_out = any(normal_path(name).startswith("../") for name in names)
+            for above in [] if leads_out else list(path.resolve().parents)[:_LEVELS_ABOVE]:
+                with suppress(UserError):
+                    return best_folder(above, names, self.image_size, search=False), above
+            raise
 
 
 def _posed(photo: Registered, file: Path, mask: Path | None, use: MaskUse) -> PosedPhoto:
@@ -105,6 +120,14 @@ def _mask(masks: PhotoFinder, photo: Registered) -> Path | None:
     """Return the mask of a photo: a.jpg.png, as COLMAP names it, or a.png."""
     where = f"{masks.folder}: mask"
     return masks.find(f"{photo.name}.png", where) or masks.find(photo.name, where)
+
+
+def _unmasked(masks: PhotoFinder, photos: list[PosedPhoto]) -> str:
+    """Return a sentence if no mask is any photo's."""
+    if any(photo.mask or photo.cutout for photo in photos):
+        return ""
+    name = photos[0].name
+    return f"no mask in {masks.folder} has a photo's name: {name}.png is the mask of {name}"
 
 
 def _other_models(folder: Path, path: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from nfcore import UserError
 from nfcore.dataset import depths_of
 from nfcore_scenes.colmap_records import ImageRecord, PointRecord, read_cameras, read_images, read_points3d
 from nfcore_scenes.lenses import Lens
+from nfcore_scenes.points import read_points
 
 _SUFFIXES = (".bin", ".txt")
 #: Points seen in fewer photos, or with a larger error in pixels, are not reliable; all are used if few are left.
@@ -72,6 +73,8 @@ class Model:
 def read_model(folder: Path) -> Model:
     """Read the model in ``folder``: cameras, images and, if it is there, points3D, all .bin or all .txt.
 
+    Points without tracks may also be in points3D.ply.
+
     Raises:
         UserError: a file is missing, damaged or not supported; names it.
 
@@ -90,6 +93,11 @@ def read_model(folder: Path) -> Model:
     photos = tuple(Registered(image.name, _pose(image), lenses[image.camera]) for image in images)
     points = folder / f"points3D{suffix}"
     records = read_points3d(points) if points.is_file() else []
+    if not records and (folder / "points3D.ply").is_file():  # as programs that start from known poses have them
+        positions, colours = read_points(folder / "points3D.ply")
+        grey = torch.full((len(positions), 3), 128, dtype=torch.uint8)
+        nowhere = torch.empty(0, dtype=torch.int64)
+        return Model(photos, positions, grey if colours is None else colours, nowhere, nowhere)
     return Model(photos, *_reliable_points(records, [image.number for image in images]))
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from nfcore import UserError
 from nfcore.io import read_file
 from nfcore_scenes.camera_models import CAMERA_MODELS
+from nfcore_scenes.encodings import decoded
 from nfcore_scenes.points import MOST_BYTES
 
 
@@ -102,7 +103,7 @@ class _Binary:
         end = self.data.find(b"\0", self.at)
         if end < 0:
             self.skip(len(self.data) + 1)
-        name = _decoded(self.data[self.at : end])
+        name = decoded(self.data[self.at : end])
         self.at = end + 1
         return name
 
@@ -140,14 +141,14 @@ class _Lines:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.lines = _decoded(read_file(file, MOST_BYTES)).splitlines()
+        self.lines = decoded(read_file(file, MOST_BYTES)).splitlines()
         self.at = 0
 
     def __iter__(self) -> Iterator[str]:
         while self.at < len(self.lines):
             self.at += 1
             line = self.lines[self.at - 1]
-            if line.strip() and not line.startswith("#"):
+            if line.strip() and not line.lstrip().startswith("#"):
                 yield line
 
     @contextmanager
@@ -181,15 +182,15 @@ def _text_images(file: Path) -> Iterator[ImageRecord]:
 
 
 def _is_image(line: str) -> bool:
-    """Whether a line is an image's: the tenth field of a line of observations is a number."""
-    fields = line.split(None, 9)
+    """Whether a line is an image's, which ends with a name: observations are three numbers each."""
+    fields = line.split()
     if len(fields) < 10:
         return False
     try:
-        float(fields[9].split()[0])
+        float(fields[-1])
     except ValueError:
         return True
-    return False
+    return len(fields) % 3 != 0
 
 
 def _text_points(file: Path) -> Iterator[PointRecord]:
@@ -200,11 +201,3 @@ def _text_points(file: Path) -> Iterator[PointRecord]:
             x, y, z = map(float, fields[1:4])
             red, green, blue = (int(value) & 255 for value in fields[4:7])
             yield PointRecord((x, y, z), (red, green, blue), float(fields[7]), tuple(map(int, fields[8::2])))
-
-
-def _decoded(data: bytes) -> str:
-    """Return text in UTF-8, or in the encoding of Windows in western Europe."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")

@@ -34,9 +34,10 @@ def divided(recording: Recording, options: CaptureOptions) -> tuple[Division, tu
     }
     names = _with_validation(_with_test(disjoint(stated)), options.hold_out)
     notes: tuple[str, ...] = ()
-    if shared := [name for split in ("train", "val") for name in stated[split] if name not in names[split]]:
-        shared = [name for name in shared if any(name in stated[other] for other in ("val", "test"))]
-    if shared:
+    tested = set(stated["test"])
+    if shared := [name for name in stated["train"] if name in tested.union(stated["val"])] + [
+        name for name in stated["val"] if name in tested
+    ]:
         notes = (f"{counted(dict.fromkeys(shared), photos)} are in train and in test: they are only tested on",)
     if len(names["train"]) < 2 and not shared:
         raise UserError(f"{where} leaves {len(names['train'])} photos to train on: at least 2 are needed")

@@ -67,12 +67,16 @@ class Frames:
             self.unposed.append(normal_path(frame.file_path))
             return None
         mask = self._mask(file, frame)
+        # Instant-NGP's mask of what moves is white, next to the photo and not named in the file.
+        moving = found.with_name(f"dynamic_mask_{found.stem}.png")
+        hidden = moving if mask is None and self.masks != "off" and moving.is_file() else None
         return PosedPhoto(
             found.relative_to(self.finder.folder).as_posix(),
             found,
             pose,
             lens_of(transforms, frame, photo_header(found).size, where),
-            mask=mask if self.masks == "ignore" else None,
+            mask=hidden or (mask if self.masks == "ignore" else None),
+            mask_is_white=hidden is not None,
             cutout=mask if self.masks == "transparent" else None,
             time=frame.time,
         )
@@ -92,6 +96,8 @@ class Frames:
             UserError: there are none; names the first that is missing.
 
         """
+        if not (self.photos or self.missing or self.unposed):
+            raise UserError(f"{file}: frames is empty: it must list the photos")
         if not self.photos:
             first = (self.missing or self.unposed)[0]
             raise UserError(
@@ -102,12 +108,20 @@ class Frames:
     def notes(self, file: Path) -> tuple[str, ...]:
         """Return what was left out, one sentence each."""
         whole = [*self.photos, *self.missing, *self.unposed]
+        folder = self.finder.folder / "masks"
+        masked = any(photo.mask or photo.cutout for photo in self.photos)
+        unused = folder.is_dir() and not masked and self.masks != "off"
+        moved = next(iter(self.finder.moved.items()), None)
         times = {photo.time for photo in self.photos if photo.time is not None}
         found = [
             f"{counted(self.missing, whole)} of {file.name} are missing and left out" if self.missing else "",
             f"{counted(self.unposed, whole)} of {file.name} have a pose with NaN and are left out"
             if self.unposed
             else "",
+            f"photos are not where {file.name} says, but elsewhere: {normal_path(moved[0])} is {moved[1]}"
+            if moved
+            else "",
+            f"{folder} is not used: no frame has a mask_path" if unused else "",
             f"{len(self.unmasked)} masks are missing, such as {self.unmasked[0]}" if self.unmasked else "",
             "photos were taken at different times (the field time): what moves is learned as a blur, since scenes "
             "are static"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from nfcore import UserError
 from nfcore.io import read_file
+from nfcore_scenes.encodings import decoded
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -32,20 +32,9 @@ def read_json(file: Path, model: type[Model]) -> Model:
     if not os.path.lexists(file):
         raise UserError(f"{file} is missing: the data set lists its photos and poses there")
     try:
-        return model.model_validate_json(_text(read_file(file)))
+        return model.model_validate_json(decoded(read_file(file)))
     except ValidationError as error:
         raise UserError(_first_problem(file, error)) from None
-
-
-def _text(data: bytes) -> str | bytes:
-    """Return a JSON file's text: UTF-8, with or without a mark, or what Windows writes in its place."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    data = data.removeprefix(codecs.BOM_UTF8)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
 
 
 def _first_problem(file: Path, error: ValidationError) -> str:
@@ -83,6 +72,8 @@ def rigid_pose(rows: list[list[float]], where: str) -> Tensor | None:
         raise UserError(
             f"{where} is not a rigid transform: its 3x3 part must be a rotation, without skew or mirroring"
         )
+    if len(rows) == 4 and rows[3] != [0, 0, 0, 1] and [row[3] for row in rows] == [0, 0, 0, 1]:
+        raise UserError(f"{where} is transposed: the position must be its last column, not its last row")
     if len(rows) == 4 and rows[3] != [0, 0, 0, 1]:
         raise UserError(f"{where} must end with the row 0, 0, 0, 1, not {rows[3]}")
     if not matrix[:3].float().isfinite().all():

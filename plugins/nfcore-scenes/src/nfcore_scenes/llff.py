@@ -51,6 +51,12 @@ class Llff(CaptureSource):
         """Read poses_bounds.npy, and list the photos."""
         file = self.options.path / "poses_bounds.npy"
         poses, sizes, bounds = read_poses_bounds(file)
+        videos = sorted(self.options.path.glob("*.mp4"))
+        if len(videos) == len(poses):
+            raise UserError(
+                f"{videos[0].parent} has a video for each camera, of a moving scene: put one frame of each into "
+                f"images, such as ffmpeg -i {videos[0].name} -frames:v 1 images/{videos[0].stem}.png"
+            )
         photos = photo_files(image_folder(self.options.path, self.image_size))
         if len(photos) != len(poses):
             raise UserError(
@@ -94,7 +100,10 @@ def read_poses_bounds(file: Path) -> tuple[Tensor, list[tuple[float, float, floa
         )
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 17 or rows.dtype.kind not in "fiu":
         found = f"{rows.shape} of {rows.dtype}" if isinstance(rows, np.ndarray) else "several arrays"
-        raise UserError(f"{file} must hold 17 numbers for each photo, (n, 17), not {found}")
+        raise UserError(
+            f"{file} must hold 17 numbers for each photo, (n, 17), the last two its nearest and farthest depth, "
+            f"not {found}"
+        )
     rows = rows.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(rows).all(1) | (np.abs(rows) > 1e12).any(1))
     if len(bad):

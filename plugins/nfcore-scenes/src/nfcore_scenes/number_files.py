@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from nfcore import UserError
 from nfcore.io import read_file
+from nfcore_scenes.encodings import decoded
 
 #: Larger files are no matrices.
 _MOST_BYTES = 1 << 20
@@ -26,7 +27,7 @@ def numbers_in(file: Path, counts: tuple[int, ...] | None) -> npt.NDArray[np.flo
 
     """
     try:
-        text = read_file(file, _MOST_BYTES).decode("utf-8-sig").replace(",", " ")
+        text = decoded(read_file(file, _MOST_BYTES)).replace(",", " ")
         numbers = np.array([float(word) for word in text.split()])
     except (ValueError, OverflowError):
         raise UserError(f"{file} must hold numbers, and nothing else") from None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from nfcore import UserError
 from nfcore.dataset import PHOTO_SUFFIXES, photo_header
-from nfcore_scenes.photo_finder import PhotoFinder, is_photo, normal_path, photo_files
+from nfcore_scenes.photo_finder import SCALED_COPIES, PhotoFinder, is_photo, normal_path, photo_files
 
 #: Folders of photos: COLMAP's and gaussian-splatting's, with those of scaled copies.
 _FULL_SIZE = ("images", "input")
-_SCALED = re.compile(r"images_\d+")
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,13 @@ class PhotoFolder:
     Args:
         folder: the folder.
         files: the file of each name that has one; other names are looked for when they are asked for.
+        moved: whether the photos are elsewhere than their names say.
 
     """
 
     folder: Path
     files: dict[str, Path]
+    moved: bool = False
 
     @classmethod
     def of(cls, folder: Path, names: Sequence[str]) -> PhotoFolder:
@@ -41,12 +41,13 @@ class PhotoFolder:
         return self.files.get(name) or PhotoFinder(self.folder).find(name, where)
 
 
-def best_folder(scene: Path, names: Sequence[str], image_size: int | None) -> PhotoFolder:
+def best_folder(scene: Path, names: Sequence[str], image_size: int | None, *, search: bool = True) -> PhotoFolder:
     """Return the folder to read the photos of ``names`` from.
 
     Of the folders with most of the photos it is the one with the smallest photos whose longer side is at least
     ``image_size`` pixels, which are the cheapest to scale down; the one with the largest photos if there is none,
-    or without ``image_size``. Scaled copies that were renamed in the order of their names are recognised.
+    or without ``image_size``. Scaled copies that were renamed in the order of their names are recognised. Where no
+    folder has any of them, they are searched for in all folders below if ``search``.
 
     Raises:
         UserError: there is no such folder with photos.
@@ -58,7 +59,10 @@ def best_folder(scene: Path, names: Sequence[str], image_size: int | None) -> Ph
         found += [copy for folder in _folders(scene) if (copy := _renamed(folder, full, names)) is not None]
     most = max(len(folder.files) for folder in found)
     if not most:
-        raise _none(scene, names)
+        moved = PhotoFinder(scene).where_most_are(list(dict.fromkeys(names))).moved if search else {}
+        if not moved:
+            raise _none(scene, names)
+        return PhotoFolder(next(iter(moved.values())).parent, moved, moved=True)
     sizes: dict[int, PhotoFolder] = {}
     for folder in (folder for folder in found if len(folder.files) == most):
         sizes.setdefault(max(photo_header(next(iter(folder.files.values()))).size), folder)
@@ -73,7 +77,7 @@ def image_folder(scene: Path, image_size: int | None) -> Path:
 
     """
     sizes: dict[int, Path] = {}
-    for folder in _folders(scene):
+    for folder in _folders(scene) or [scene]:
         photos = photo_files(folder)
         if photos:
             sizes.setdefault(max(photo_header(photos[0]).size), folder)
@@ -90,7 +94,7 @@ def _chosen(sizes: list[int], image_size: int | None) -> int:
 def _folders(scene: Path) -> list[Path]:
     entries = sorted(entry for entry in scene.iterdir() if entry.is_dir())
     named = [entry for entry in entries if entry.name.lower() in _FULL_SIZE]
-    return named + [entry for entry in entries if _SCALED.fullmatch(entry.name)]
+    return named + [entry for entry in entries if SCALED_COPIES.fullmatch(entry.name)]
 
 
 def _renamed(folder: Path, full: PhotoFolder, names: Sequence[str]) -> PhotoFolder | None:

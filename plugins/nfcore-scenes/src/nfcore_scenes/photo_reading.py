@@ -114,7 +114,8 @@ def ignored_of(photo: PosedPhoto, lens: Lens, size: tuple[int, int]) -> npt.NDAr
     """
     assert photo.mask is not None
     middle = working_size(lens.size, size, DETAIL)
-    seen = _scaled(_grey(photo.mask, lens.size), middle)[..., None]
+    shown = _grey(photo.mask, lens.size)
+    seen = _scaled(255 - shown if photo.mask_is_white else shown, middle)[..., None]
     if lens.distorts:
         seen = undistorted(seen, lens.scaled(*middle), smooth=False)
     seen = _scaled(np.ascontiguousarray(seen[..., 0]), size)

@@ -51,6 +51,11 @@ class Record3d(CaptureSource):
         """Read poses and lens, and list the photos."""
         folder = self.options.path
         file = next((folder / name for name in FILES if (folder / name).is_file()), folder / FILES[0])
+        if (folder / "camera").is_dir() and not any((folder / name).exists() for name in ("rgbd", "metadata")):
+            raise UserError(
+                f"{folder} is of Nerfies, photos of a moving scene, which is not read: pose photos of one moment: "
+                f"nfcore pose {folder / 'rgb'}"
+            )
         metadata = read_json(file, Metadata)
         matrix = np.array(metadata.K).reshape(3, 3).T
         focus = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])

@@ -15,6 +15,8 @@ from nfcore_scenes.lenses import Lens
 
 #: Names that a note lists.
 _LISTED = 3
+#: Two poses of one photo differ by at most this share of the cameras' extent, and by this in their axes.
+_SAME_PLACE, _SAME_AXES = 0.01, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +29,7 @@ class PosedPhoto:
         pose: (3, 4) float64, camera to world, OpenGL axes.
         lens: its lens, possibly at another size than the file's, as for photos that were scaled down.
         mask: a grey image, black where the photo is to be ignored, or None.
+        mask_is_white: whether it is white there, instead of black.
         cutout: a grey image, black where the photo is transparent, or None.
         time: when it was taken, in the data set's unit of time, or None.
 
@@ -39,6 +42,7 @@ class PosedPhoto:
     mask: Path | None = None
     cutout: Path | None = None
     time: float | None = None
+    mask_is_white: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,19 +102,22 @@ class Recording:
     def without_repetitions(self) -> Recording:
         """Return the recording with each photo once: a copy in train would give away the one in test.
 
-        A photo is a copy if it is the same file, or has the same bytes and the same pose.
+        A photo is a copy if it is the same file, or has the same bytes and, as if estimated twice, nearly the same
+        pose.
         """
         by_file: dict[Path, PosedPhoto] = {}
-        by_pose: dict[tuple[float, ...], PosedPhoto] = {}
         copies: dict[str, str] = {}
+        eyes = self.poses[:, :, 3]
+        tolerance = _SAME_PLACE * float((eyes - eyes.mean(0)).norm(dim=1).max()) if len(eyes) else 0.0
         for photo in self.photos:
-            pose, file = tuple(photo.pose.flatten().tolist()), photo.file.resolve()
-            twin = by_file.get(file) or by_pose.get(pose)
-            if twin is not None and (file in by_file or _same_bytes(twin.file, photo.file)):
+            file = photo.file.resolve()
+            twin = by_file.get(file) or next(
+                (other for other in by_file.values() if _is_copy(photo, other, tolerance)), None
+            )
+            if twin is not None:
                 copies[photo.name] = twin.name
             else:
                 by_file[file] = photo
-                by_pose.setdefault(pose, photo)
         if len(by_file) == len(self.photos):
             return self
         splits = self.splits and {
@@ -133,6 +140,13 @@ def counted(names: Iterable[str], whole: Sequence[object]) -> str:
     listed = list(names)
     dots = ", ..." if len(listed) > _LISTED else ""
     return f"{len(listed)} of {len(whole)} photos ({', '.join(listed[:_LISTED])}{dots})"
+
+
+def _is_copy(one: PosedPhoto, other: PosedPhoto, tolerance: float) -> bool:
+    """Whether two photos have the same bytes, and poses that differ by no more than ``tolerance`` and a degree."""
+    change = (one.pose - other.pose).abs()
+    near = float(change[:, 3].norm()) <= tolerance and float(change[:, :3].max()) <= _SAME_AXES
+    return near and _same_bytes(one.file, other.file)
 
 
 def _same_bytes(one: Path, other: Path) -> bool:

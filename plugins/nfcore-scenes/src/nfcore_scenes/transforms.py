@@ -10,7 +10,6 @@ from pydantic import Field
 from torch import Tensor
 
 from nfcore import Split, UserError
-from nfcore.dataset import Box
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.capture_source import CaptureSource
 from nfcore_scenes.frames import Frames, MaskUse
@@ -57,7 +56,8 @@ class TransformsJson(CaptureSource):
             self.options.file.parent,
             f"choose transforms:{above.parent} with its option file={above.name}/{self.options.file}",
         )
-        frames = Frames(finder, self.options.masks)
+        names = list({frame.file_path: None for frame in transforms.frames})
+        frames = Frames(finder.where_most_are(names), self.options.masks)
         frames.read(file, transforms, sorted(transforms.frames, key=lambda frame: normal_path(frame.file_path)))
         frames.check(file)
         points, notes = _points(file, transforms, finder)
@@ -67,8 +67,8 @@ class TransformsJson(CaptureSource):
             splits=_splits(file, transforms, finder),
             points=points and points[0],
             colours=points and points[1],
-            box=_cube(transforms, 1.0) if transforms.aabb_scale else None,
-            outer=_cube(transforms, transforms.aabb_scale) if transforms.aabb_scale else None,
+            box=transforms.cube(1.0) if transforms.aabb_scale else None,
+            outer=transforms.cube(transforms.aabb_scale) if transforms.aabb_scale else None,
             notes=(*frames.notes(file), *notes),
         )
 
@@ -104,10 +104,3 @@ def _names(file: Path, names: Iterable[str], split: str, frames: set[str], finde
             raise UserError(f"{file}: {split}_filenames has {name!r}, which no frame has as file_path")
         if found is not None:
             yield found.relative_to(finder.folder).as_posix()
-
-
-def _cube(transforms: Transforms, side: float) -> Box:
-    """Return the cube of ``side`` unit cubes in the units of the poses (Instant-NGP, nerf_matrix_to_ngp)."""
-    x, y, z = ((0.5 - offset) / transforms.scale for offset in transforms.offset)
-    half = 0.5 * side / transforms.scale
-    return (x - half, y - half, z - half), (x + half, y + half, z + half)
