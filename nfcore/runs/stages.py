@@ -27,7 +27,7 @@ from nfcore.pipeline.render import comparison, save_orbit
 from nfcore.runs.artifacts import MADE_BY, Artifacts
 from nfcore.runs.untrained import reference_cameras
 from nfcore.runtime import distributed
-from nfcore.student.complexity import look_ups, macs, parameters
+from nfcore.student.complexity import macs_and_look_ups, parameters
 
 Figures = dict[str, Any]
 _LONGEST_TITLE = 80
@@ -97,10 +97,10 @@ def distill(artifacts: Artifacts, reporter: Reporter) -> Figures:
     )
     if distributed.first():
         student.save(artifacts.run.distilled_file, artifacts.components)
-    reads = look_ups(student)
+    macs, reads = macs_and_look_ups(student)
     return {
         "student.parameters": parameters(student),
-        "student.macs": macs(student),
+        "student.macs": macs,
         "student.look_ups": reads.rows,
         "student.look_up_bytes": reads.bytes,
     }

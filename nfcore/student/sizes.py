@@ -10,7 +10,7 @@ from nfcore.config.schema import Choice, StudentConfig
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, grid_shape
-from nfcore.student.complexity import LookUps, look_ups, macs, parameters
+from nfcore.student.complexity import LookUps, macs_and_look_ups, parameters
 from nfcore.student.file import PartCard, StudentCard
 from nfcore.student.light_field import build_student
 
@@ -73,4 +73,4 @@ def student_size(config: StudentConfig, manager: PluginManager, height: int, wid
         student = build_student(student_card(config, _SCENE, height, width), camera, manager)
     total = parameters(student)
     without = total - parameters(student.upsampler)
-    return StudentSize(rays, (height, width), total, without, macs(student), look_ups(student))
+    return StudentSize(rays, (height, width), total, without, *macs_and_look_ups(student))
