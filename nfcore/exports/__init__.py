@@ -8,6 +8,7 @@ from nfcore.runtime.lazy_imports import lazy_names
 
 if TYPE_CHECKING:
     from nfcore.exports.baked_rendering import BakedRenderer as BakedRenderer
+    from nfcore.exports.conversions import Conversions as Conversions
     from nfcore.exports.manifest import Manifest as Manifest
     from nfcore.exports.manifest import manifests as manifests
     from nfcore.exports.torch_onnx import onnx_graph as onnx_graph
@@ -17,6 +18,7 @@ else:
         __name__,
         {
             "nfcore.exports.baked_rendering": ("BakedRenderer",),
+            "nfcore.exports.conversions": ("Conversions",),
             "nfcore.exports.manifest": ("Manifest", "manifests"),
             "nfcore.exports.torch_onnx": ("onnx_graph", "strip_notes"),
         },

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import warnings
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
 from nfcore.errors import NfcoreError
-from nfcore.exports.fingerprint import fingerprint
+from nfcore.exports.conversions import Conversions
 
-#: Graphs by what they were made from, the newest last: a page has the student at two sizes or three.
-_newest: dict[Hashable, Any] = {}
-_KEPT = 4
+_graphs: Conversions[Any] = Conversions()
 
 
 def onnx_graph(
@@ -47,15 +47,8 @@ def onnx_graph(
     """
     free = [{axis: repr(dim) for axis, dim in (axes or {}).items()} for axes in free_axes or ()]
     shapes = [(tensor.dtype, tensor.shape) for tensor in example]
-    content = fingerprint(module)
-    key = content, repr((shapes, inputs, outputs, opset, free))
-    model = None if content is None else _newest.get(key)
-    if model is None:
-        model = _converted(module, example, inputs, outputs, opset, free_axes)
-    if content is not None:
-        _newest[key] = model
-        while len(_newest) > _KEPT:
-            del _newest[next(iter(_newest))]
+    settings = repr((shapes, inputs, outputs, opset, free))
+    model = _graphs.get(module, settings, lambda: _converted(module, example, inputs, outputs, opset, free_axes))
     copy = type(model)()
     copy.CopyFrom(model)
     return copy
@@ -69,7 +62,7 @@ def _converted(
     opset: int,
     free_axes: tuple[Mapping[int, object], ...] | None,
 ) -> Any:
-    with _quiet():
+    with _quiet(), _one_table():
         try:
             program = torch.onnx.export(
                 module,
@@ -98,6 +91,23 @@ def strip_notes(model: Any) -> None:
     for item in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
         del item.metadata_props[:]
         item.doc_string = ""
+
+
+@contextmanager
+def _one_table() -> Iterator[None]:
+    """Keep torch's table of ONNX functions: for each export it parses the sources of 500 functions again."""
+    try:
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+    except ImportError:  # torch keeps it elsewhere
+        yield
+        return
+    with mock.patch.object(ONNXRegistry, "from_torchlib", staticmethod(_kept(ONNXRegistry.from_torchlib))):
+        yield
+
+
+@functools.cache
+def _kept(make: Callable[..., Any]) -> Callable[..., Any]:
+    return functools.cache(make)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import torch
 import tqdm
 
 import nfcore
+from nfcore.exports import Conversions
 from nfcore_coreml.evaluator import Package
 from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import PACKAGE
@@ -140,6 +141,7 @@ def test_exported_again_it_has_the_same_bytes_and_leaves_no_traces(
 ):
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr("nfcore_coreml.conversion._programs", Conversions())  # converted again
     CoreML(CoreML.Options()).export(box_student, tmp_path / "again")
     first, second = (
         {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 import nfcore
+from nfcore.exports import Conversions
 from nfcore.io import atomic_path
 from nfcore_coreml.evaluator import Package
 from nfcore_coreml.evaluator.package import MANIFEST
@@ -69,31 +71,73 @@ def convert(
         NfcoreError: an op has no counterpart in Core ML, or coremltools fails on it.
 
     """
+    shapes = [(name, tensor.dtype, tensor.shape) for name, tensor in example.items()]
+    settings = repr((shapes, target, list(description.outputs), flexible))
+    made = _programs.get(
+        module, settings, lambda: _converted(module, example, target, list(description.outputs), flexible or {})
+    )
     with atomic_path(path) as temporary:
-        with quiet(), torch.no_grad():
-            # The decompositions convert the graph to the ATen dialect: coremltools rejects the training one.
-            try:
-                graph = torch.export.export(
-                    module, tuple(example.values()), dynamic_shapes=_dynamic(example, flexible or {})
-                ).run_decompositions(DECOMPOSITIONS)
-                coremltools.convert(
-                    graph,
-                    convert_to="mlprogram",
-                    outputs=[coremltools.TensorType(name=name) for name in description.outputs],
-                    minimum_deployment_target=coremltools.target[target],
-                    compute_precision=coremltools.precision.FLOAT32,
-                    skip_model_load=True,
-                    # Otherwise coremltools keeps a copy in the system's temporary folder until Python exits.
-                    package_dir=str(temporary),
-                )
-            except Exception as error:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
+        for name, content in made.files.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            (temporary / name).write_bytes(content)
         if compress is not None:
-            signature = graph.graph_signature
-            compress(temporary, {**signature.inputs_to_parameters, **signature.inputs_to_buffers})
+            compress(temporary, made.tensors)
         _describe(Package.read(temporary), description, example)
         _name_entries(temporary / MANIFEST)
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """What coremltools made of a module.
+
+    Args:
+        files: the package's files by their paths in it.
+        tensors: the module's parameters and buffers by the names of their constants in the program.
+
+    """
+
+    files: Mapping[str, bytes]
+    tensors: Mapping[str, str]
+
+
+#: All precisions start from one program.
+_programs: Conversions[_Converted] = Conversions()
+
+
+def _converted(
+    module: nn.Module,
+    example: Mapping[str, Tensor],
+    target: str,
+    outputs: Sequence[str],
+    flexible: Mapping[int, tuple[int, int]],
+) -> _Converted:
+    with tempfile.TemporaryDirectory() as folder, quiet(), torch.no_grad():
+        package = Path(folder) / "it.mlpackage"
+        # The decompositions convert the graph to the ATen dialect: coremltools rejects the training one.
+        try:
+            graph = torch.export.export(
+                module, tuple(example.values()), dynamic_shapes=_dynamic(example, flexible)
+            ).run_decompositions(DECOMPOSITIONS)
+            coremltools.convert(
+                graph,
+                convert_to="mlprogram",
+                outputs=[coremltools.TensorType(name=name) for name in outputs],
+                minimum_deployment_target=coremltools.target[target],
+                compute_precision=coremltools.precision.FLOAT32,
+                skip_model_load=True,
+                # Otherwise coremltools keeps a copy in the system's temporary folder until Python exits.
+                package_dir=str(package),
+            )
+        except Exception as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise nfcore.NfcoreError(f"coremltools can't convert this student: {reason}") from error
+        files = {
+            file.relative_to(package).as_posix(): file.read_bytes()
+            for file in sorted(package.rglob("*"))
+            if file.is_file()
+        }
+    signature = graph.graph_signature
+    return _Converted(files, {**signature.inputs_to_parameters, **signature.inputs_to_buffers})
 
 
 def _dynamic(
