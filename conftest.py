@@ -1,15 +1,17 @@
 """Keeps the unit lane one of units: a test that is not marked ``slow`` starts no process.
 
-Starts the longest files first, so that no worker is left with one of them while the others have ended.
+Starts the longest files first, so that no worker is left with one of them while the others have ended. Gives all
+tests of a plugin to one worker, which then imports the plugin's libraries, converts its students and runs its runs
+once.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from multiprocessing.process import BaseProcess
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -39,6 +41,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the tests of the longest files first; the others keep their order."""
     place = {config.rootpath / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """With ``--dist loadfile``: give a worker a file of the core's tests at a time, or all tests of a plugin."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByPlugin(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return file.rpartition("/")[0] if file.startswith("plugins/") else file
+
+    return ByPlugin(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _conversions_are_kept() -> Iterator[None]:
+    """A worker converts a student once, however many other students it converts in between."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nfcore.exports.conversions.Conversions.kept", 100)
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
