@@ -19,6 +19,7 @@ from documentation import ROOT, commands
 
 from nfcore import LightField
 from nfcore.exports.manifest import OF_THE_CORE
+from nfcore.testing.fixtures import only_plugins  # noqa: F401 - a fixture
 
 SIZE = 24
 SMALL = [
@@ -183,17 +184,22 @@ def test_an_image_size_that_does_not_fit_exits_with_2_and_makes_no_folder(comman
     assert not (folder / "runs" / "odd").exists()
 
 
-def test_a_student_alone_renders_and_exports_without_data_teacher_or_their_plugins(job, tmp_path):
-    alone = {"NFCORE_PLUGINS_ONLY": "nfcore-guided,nfcore-mobiler2l,nfcore-onnx"}
+def test_a_student_alone_renders_and_exports_without_data_teacher_or_their_plugins(
+    command,
+    only_plugins,  # noqa: F811
+    job,
+    tmp_path,
+):
+    only_plugins("nfcore-guided", "nfcore-mobiler2l", "nfcore-onnx")
     shutil.copy(job / "student.safetensors", tmp_path / "lego.safetensors")
-    rendered = nfcore("render", "lego.safetensors", "--quiet", cwd=tmp_path, **alone)
+    rendered = command("render", "lego.safetensors", "--quiet", cwd=tmp_path)
     assert rendered.returncode == 0, rendered.stderr
     picture = iio.imread(tmp_path / "lego-renders" / "view.png")
     student = LightField.load(tmp_path / "lego.safetensors")
     seen = student.render(student.cameras[0])[0].permute(1, 2, 0)
     assert abs(picture - (seen * 255).numpy()).max() < 0.51
     assert len(iio.imread(tmp_path / "lego-renders" / "orbit.mp4", plugin="pyav")) == 120
-    exported = nfcore("export", "lego.safetensors", "onnx", "--json", "--quiet", cwd=tmp_path, **alone)
+    exported = command("export", "lego.safetensors", "onnx", "--json", "--quiet", cwd=tmp_path)
     assert exported.returncode == 0, exported.stderr
     assert json.loads(exported.stdout)["onnx"]["psnr_vs_torch"] > 100
     assert (tmp_path / "lego-exports" / "onnx" / "light_field.onnx").is_file()

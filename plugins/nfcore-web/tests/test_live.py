@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
 
 import pytest
 import torch
+from command_line import command  # noqa: F401 - a fixture
 from PIL import Image
 
 from nfcore import LightField
@@ -20,10 +19,8 @@ from nfcore_web.site import Site
 
 pytestmark = pytest.mark.slow
 
-NFCORE = [sys.executable, "-c", "from nfcore.cli import main; main()"]
 
-
-def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, served, opened):
+def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, served, opened, command):  # noqa: F811
     folder = tmp_path / "live"
     (folder / "state").mkdir(parents=True)
     (folder / "config.toml").write_bytes((run.folder / "config.toml").read_bytes())
@@ -53,17 +50,9 @@ def test_a_run_in_progress_is_followed_until_its_viewer_is_there(run, tmp_path, 
     for name in ("student.safetensors", "state/results.json"):
         (folder / name).write_bytes((run.folder / name).read_bytes())
     page.locator('#viewer iframe[src="/viewer.html"]').wait_for(state="attached", timeout=180_000)
-    options = [
-        "--path",
-        str(tmp_path / "path.json"),
-        "--frames",
-        "2",
-        "--format",
-        "png",
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    subprocess.run([*NFCORE, "render", str(run.folder), "--quiet", *options], check=True, capture_output=True)
+    options = ["--path", tmp_path / "path.json", "--frames", "2", "--format", "png", "--out", tmp_path / "o"]
+    done = command("render", run.folder, "--quiet", *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "o").glob("*.png"))) == 2, "the page's path file is one that nfcore render takes"
     assert site.find("/viewer.html") is not None
 

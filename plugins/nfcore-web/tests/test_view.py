@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -20,7 +21,7 @@ from nfcore import ExportedFile, LightField, UserError, VerificationUnavailable
 from nfcore.config import configure
 from nfcore.exports import Manifest
 from nfcore.pipeline import Reference, export
-from nfcore.runs import Run
+from nfcore.runs import Run, execute
 from nfcore.runs import open as open_run
 from nfcore_web.progress import progress
 from nfcore_web.site import Site
@@ -37,9 +38,11 @@ def test_a_run_ends_with_the_command_that_shows_it(ran):
 
 @pytest.fixture(scope="module")
 def site(run) -> Site:
-    """The finished run's site, with all that it makes."""
+    """The finished run's site, with all that it makes; in a thread, as the command makes it."""
     site = Site(run.folder)
-    site.work()
+    thread = threading.Thread(target=site.work)
+    thread.start()
+    thread.join()
     assert site.problem is None
     return site
 
@@ -115,11 +118,18 @@ class TeachersPage(Page):
     takes = "teacher"
 
 
-def test_an_exported_page_of_this_student_is_shown_as_it_is(run, tmp_path):
-    folder = tmp_path / "run"
+@pytest.fixture
+def with_page(run, tmp_path) -> Path:
+    """The folder of a run that has exported a page of its student."""
+    folder = tmp_path / "short"
     shutil.copytree(run.folder, folder)
     reference = Reference(LightField.load(run.student_file), file=run.student_file, photos="none")
     export(reference, Page(Page.Options()), folder / "exports" / "page")
+    return folder
+
+
+def test_an_exported_page_of_this_student_is_shown_as_it_is(with_page):
+    folder = with_page
     site = Site(folder)
     site.work()
     assert site.find("/viewer.html").data == b"<p>exported before</p>"
@@ -145,9 +155,7 @@ def test_a_run_without_a_student_shows_the_page_that_its_teacher_was_exported_to
 def teacher_run(tmp_path) -> Path:
     """A short run of the recipe ``field``."""
     changes = ["image_size=32", "teach.steps=30", "teacher.resolution=16", "scene.test_views=2"]
-    options = [part for change in changes for part in ("--set", change)]
-    command = [*NFCORE, "run", "field", *options, "--runs", tmp_path, "--name", "field", "--threads", "1", "-q"]
-    subprocess.run(command, check=True, capture_output=True)
+    execute(tmp_path / "field", configure("field", nfcore.plugins(), changes=changes))
     return tmp_path / "field"
 
 
@@ -205,8 +213,8 @@ def test_a_damaged_run_never_silences_the_page(tmp_path):
     assert "results.json" in state["problem"]
 
 
-def test_the_command_serves_until_it_is_interrupted(run):
-    command = [*NFCORE, "view", str(run.folder), "--no-browser"]
+def test_the_command_serves_until_it_is_interrupted(with_page):
+    command = [*NFCORE, "view", str(with_page), "--no-browser"]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
