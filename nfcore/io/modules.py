@@ -104,6 +104,11 @@ class _Sized(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.limit = limit
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: to tell torch's compiler to stay away would import it, which takes two seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if "device" in kwargs and not any(isinstance(value, Tensor) for value in args):

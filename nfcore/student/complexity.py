@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 from nfcore.student.light_field import LightField
 
@@ -55,9 +55,9 @@ def macs_and_look_ups(student: LightField) -> tuple[int, LookUps]:
     for part in on_meta.modules():
         if isinstance(part, _BatchNorm):  # fifteen operations each on this device, of which none counts
             part.forward = _unchanged  # type: ignore[method-assign]
-    with FlopCounterMode(display=False) as multiplied, _LookUpCounter() as read:
+    with _Counter() as counter:
         on_meta(student.cameras[:1].to("meta"))
-    return int(multiplied.get_total_flops()) // 2, LookUps(read.rows, read.bytes)
+    return counter.flops // 2, LookUps(counter.rows, counter.bytes)
 
 
 def _unchanged(features: Tensor) -> Tensor:
@@ -79,10 +79,10 @@ def _samples(args: Sequence[Any]) -> tuple[int, int]:
     return math.prod(grid.shape[:-1]) * 2 ** grid.shape[-1], volume.shape[1]
 
 
-class _LookUpCounter(TorchDispatchMode):
-    """Counts, by operator, the rows that are read and their lengths."""
+class _Counter(TorchDispatchMode):
+    """Counts floating-point operations, and by operator the rows that are read and their lengths."""
 
-    counted: Mapping[Any, Callable[[Sequence[Any]], tuple[int, int]]] = {
+    look_ups: Mapping[Any, Callable[[Sequence[Any]], tuple[int, int]]] = {
         torch.ops.aten.index_select: _selected,
         torch.ops.aten._embedding_bag: _bags,
         torch.ops.aten._embedding_bag_forward_only: _bags,
@@ -93,12 +93,17 @@ class _LookUpCounter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.rows = self.bytes = 0
+        self.flops = self.rows = self.bytes = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        count = self.counted.get(func.overloadpacket)
+        kwargs = kwargs or {}
+        made = func(*args, **kwargs)
+        operations = flop_registry.get(func.overloadpacket)
+        if operations is not None:
+            self.flops += operations(*args, **kwargs, out_val=made)
+        count = self.look_ups.get(func.overloadpacket)
         if count is not None and isinstance(args[0], Tensor):
             rows, length = count(args)
             self.rows += rows
             self.bytes += rows * length * args[0].element_size()
-        return func(*args, **(kwargs or {}))
+        return made
