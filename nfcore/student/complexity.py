@@ -54,7 +54,7 @@ def macs_and_look_ups(student: LightField) -> tuple[int, LookUps]:
     on_meta = copy.deepcopy(student).to("meta").eval()
     for part in on_meta.modules():
         if isinstance(part, _BatchNorm):  # fifteen operations each on this device, of which none counts
-            part.forward = _unchanged  # type: ignore[method-assign]
+            part.forward = _unchanged  # type: ignore[assignment, method-assign]
     with _Counter() as counter:
         on_meta(student.cameras[:1].to("meta"))
     return counter.flops // 2, LookUps(counter.rows, counter.bytes)
