@@ -16,7 +16,7 @@ SCENE ?= $(wildcard $(NFCORE_DATA)/nerf_synthetic/lego)
 # Empty is unset. Without bytecode, which containers often turn off, each process compiles all sources again: a test
 # worker's collection then takes 45 CPU seconds instead of 20.
 export PYTHONDONTWRITEBYTECODE :=
-# Each file's tests in one process: what a file prepares is prepared once. The longest files are first (conftest.py).
+# Each file's tests in one process, and each plugin's: what they prepare is prepared once (conftest.py).
 # One process more than there are cores: a quarter of the time a test waits, for a process or a browser.
 PYTEST := $(BIN)/pytest --numprocesses $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 

@@ -1,6 +1,6 @@
 """Keeps the unit lane one of units: a test that is not marked ``slow`` starts no process.
 
-Starts the longest files first, so that no worker is left with one of them while the others have ended. Gives all
+Starts what takes longest first, so that no worker is left with it while the others have ended. Gives all
 tests of a plugin to one worker, which then imports the plugin's libraries, converts its students and runs its runs
 once.
 """
@@ -19,18 +19,24 @@ import pytest
 os.environ["WANDB_MODE"] = "disabled"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
-#: Files of whole runs and sweeps, which take longest.
+#: What takes longest, in this order: plugins, which one worker tests as a whole, and files.
 LONGEST = (
-    "plugins/nfcore-ray/tests/test_sweep.py",
-    "plugins/nfcore-ray/tests/test_interrupted_sweeps.py",
-    "plugins/nfcore-guided/tests/test_exports.py",
+    "plugins/nfcore-web/tests",
+    "plugins/nfcore-ray/tests",
+    "plugins/nfcore-coreml/tests",
+    "plugins/nfcore-onnx/tests",
     "tests/test_main_job.py",
+    "plugins/nfcore-guided/tests",
+    "plugins/nfcore-webgl/tests",
     "tests/kit/test_standard_tests.py",
-    "plugins/nfcore-web/tests/test_view.py",
+    "plugins/nfcore-executorch/tests",
+    "plugins/nfcore-teachers/tests",
+    "plugins/nfcore-scenes/tests",
     "tests/test_docs.py",
     "tests/test_third_party_plugin.py",
-    "plugins/nfcore-onnx/tests/test_eight_bits.py",
     "tests/test_processes.py",
+    "plugins/nfcore-snapml/tests",
+    "plugins/nfcore-openvino/tests",
     "tests/test_fuzzed_files.py",
     "tests/test_scaffolded_plugins.py",
     "tests/test_without_student.py",
@@ -38,9 +44,9 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the tests of the longest files first; the others keep their order."""
+    """Put what takes longest first; the others keep their order."""
     place = {config.rootpath / name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+    items.sort(key=lambda item: place.get(item.path, place.get(item.path.parent, len(LONGEST))))
 
 
 @pytest.hookimpl(optionalhook=True)
