@@ -85,47 +85,4 @@ if TYPE_CHECKING:
     from nfcore.student.light_field import LightField as LightField
     from nfcore.views.fitted_teacher import FittedTeacher as FittedTeacher
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.errors": ("Interrupted", "NfcoreError", "PluginError", "UserError"),
-            "nfcore.exports.deploy": ("DeployedLightField", "camera_render"),
-            "nfcore.geometry.orbits": ("OrbitRegion",),
-            "nfcore.geometry.spaces": ("Space",),
-            "nfcore.hookspecs": ("hookimpl",),
-            "nfcore.interfaces": (
-                "Backbone",
-                "BakedField",
-                "Exported",
-                "ExportedFile",
-                "Exporter",
-                "Field",
-                "Loss",
-                "Points",
-                "Port",
-                "RayEncoding",
-                "RaySource",
-                "Rendering",
-                "Runner",
-                "SceneModel",
-                "Split",
-                "Target",
-                "Teacher",
-                "Tolerance",
-                "Upsampler",
-                "VerificationUnavailable",
-                "ViewMetadata",
-                "Views",
-            ),
-            "nfcore.interfaces.budget": ("Budget",),
-            "nfcore.interfaces.exported": ("camera_ports", "features_port", "image_port", "ray_ports"),
-            "nfcore.interfaces.reporting": ("Reporter",),
-            "nfcore.options": ("Options",),
-            "nfcore.plugin.components": ("Component", "Publication", "Recipe"),
-            "nfcore.plugin.installed": ("plugins",),
-            "nfcore.scene.bounds": ("Scene",),
-            "nfcore.scene.cameras": ("Cameras", "Rays", "ray_grid"),
-            "nfcore.student.light_field": ("LightField",),
-            "nfcore.views.fitted_teacher": ("FittedTeacher",),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

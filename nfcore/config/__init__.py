@@ -21,20 +21,4 @@ if TYPE_CHECKING:
     from nfcore.config.setting_sources import flat as flat
     from nfcore.options import parse as parse
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.config.resolve": ("Choices", "Configured", "configure", "configure_with_sources"),
-            "nfcore.config.schema": (
-                "Choice",
-                "DistillConfig",
-                "ExportChoice",
-                "FinetuneConfig",
-                "PipelineConfig",
-                "StageConfig",
-                "StudentConfig",
-            ),
-            "nfcore.config.setting_sources": ("flat",),
-            "nfcore.options": ("parse",),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -12,10 +12,4 @@ if TYPE_CHECKING:
     from nfcore.evaluation.metrics import ssim as ssim
     from nfcore.evaluation.scores import Evaluation as Evaluation
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.evaluation.metrics": ("lpips", "psnr", "ssim"),
-            "nfcore.evaluation.scores": ("Evaluation",),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -14,12 +14,4 @@ if TYPE_CHECKING:
     from nfcore.exports.torch_onnx import onnx_graph as onnx_graph
     from nfcore.exports.torch_onnx import strip_notes as strip_notes
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.exports.baked_rendering": ("BakedRenderer",),
-            "nfcore.exports.conversions": ("Conversions",),
-            "nfcore.exports.manifest": ("Manifest", "manifests"),
-            "nfcore.exports.torch_onnx": ("onnx_graph", "strip_notes"),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -23,13 +23,4 @@ if TYPE_CHECKING:
     from nfcore.io.tensors import load_state as load_state
     from nfcore.io.tensors import save_state as save_state
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.io.atomic": ("atomic_path", "read_json", "read_toml", "write_atomic", "write_json"),
-            "nfcore.io.files": ("inside", "open_file", "read_file", "read_text"),
-            "nfcore.io.images": ("save_png", "to_bytes"),
-            "nfcore.io.templates": ("html_template",),
-            "nfcore.io.tensors": ("State", "load_state", "save_state"),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

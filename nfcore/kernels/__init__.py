@@ -92,31 +92,4 @@ if TYPE_CHECKING:
     from nfcore.kernels.volumes import locate_vertex as locate_vertex
     from nfcore.kernels.volumes import sample_volume as sample_volume
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.kernels.absorption": ("absorbed",),
-            "nfcore.kernels.compile": ("Unavailable", "kernel", "load", "without_kernels"),
-            "nfcore.kernels.compositing": ("composite_backward", "samples_backward"),
-            "nfcore.kernels.density_table": ("absorption_table",),
-            "nfcore.kernels.interpolation": ("interpolate_row",),
-            "nfcore.kernels.marching": ("march",),
-            "nfcore.kernels.network": ("network_backward", "network_forward"),
-            "nfcore.kernels.occupancy": ("activate", "cell_opacities", "measure_gaps", "row_opacities"),
-            "nfcore.kernels.huge_pages": ("on_huge_pages", "zeros"),
-            "nfcore.kernels.paths": ("bent_place", "enter_grid", "straight_place"),
-            "nfcore.kernels.ray_harmonics": ("HARMONICS", "write_harmonics"),
-            "nfcore.kernels.records": (
-                "AHEAD", "BLOCK", "MOST_SAMPLES", "PATH_SIZE", "SAMPLE_EXTRA", "TOUCHED_AT_ONCE", "WEIGHT", "Bits",
-                "Bytes", "Floats", "Grid", "Ints", "Number", "PathPart", "SpaceRecord", "block_shape",
-                "network_size", "row_lanes", "touched_size",
-            ),
-            "nfcore.kernels.row_adam": ("move_rows",),
-            "nfcore.kernels.scattering": ("scatter",),
-            "nfcore.kernels.smoothness": ("smooth",),
-            "nfcore.kernels.spaces": ("RAY_SIZE", "depth_in_space", "enter_space", "place_in_space"),
-            "nfcore.kernels.threads": ("MOST_THREADS", "in_parts", "in_turn"),
-            "nfcore.kernels.vectors": ("add_scaled", "dot"),
-            "nfcore.kernels.volumes": ("block_at", "locate_vertex", "sample_volume"),
-        },
-    )  # fmt: skip
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -17,14 +17,4 @@ if TYPE_CHECKING:
     from nfcore.plugin.run_logger import RunLogger as RunLogger
     from nfcore.plugin.tracking_id import TrackingId as TrackingId
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.plugin.components": ("KINDS", "Kind"),
-            "nfcore.plugin.installed": ("plugin_folders", "use_plugin_folders"),
-            "nfcore.plugin.isolation": ("reason",),
-            "nfcore.plugin.manager": ("PluginManager",),
-            "nfcore.plugin.run_logger": ("RunLog", "RunLogger"),
-            "nfcore.plugin.tracking_id": ("TrackingId",),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

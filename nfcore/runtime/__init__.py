@@ -17,13 +17,4 @@ if TYPE_CHECKING:
     from nfcore.runtime.threads import limited_threads as limited_threads
     from nfcore.runtime.threads import single_thread as single_thread
 else:
-    __getattr__, __dir__, __all__ = lazy_names(
-        __name__,
-        {
-            "nfcore.runtime.devices": ("choose_device", "device_of", "has_double_precision"),
-            "nfcore.runtime.memory": ("require_memory",),
-            "nfcore.runtime.optimizers": ("eager_optimizer",),
-            "nfcore.runtime.plain_text": ("markdown", "plain"),
-            "nfcore.runtime.threads": ("limited_threads", "single_thread"),
-        },
-    )
+    __getattr__, __dir__, __all__ = lazy_names(__name__)

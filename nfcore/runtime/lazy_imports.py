@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+
+_IMPORT = re.compile(r"^    from (\S+) import (\w+) as \2$", re.MULTILINE)
 
 
-def lazy_names(
-    package: str, homes: Mapping[str, Sequence[str]]
-) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
-    """Return a package's ``__getattr__``, ``__dir__`` (PEP 562) and ``__all__``.
+def lazy_names(package: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Return ``__getattr__``, ``__dir__`` (PEP 562) and ``__all__`` of the package with this ``__name__``.
 
-    A type checker doesn't run this: under ``if TYPE_CHECKING`` the package imports the same names as usual.
-
-    Args:
-        package: its ``__name__``.
-        homes: its names, by the module that defines them.
-
+    Its names are those that it imports for type checkers, each in a line of its own under ``if TYPE_CHECKING``:
+    ``from package.module import name as name``. They are read from its source, so that they are listed once.
     """
-    modules = {name: module for module, names in homes.items() for name in names}
-    listed = sorted(modules)
+    module = sys.modules[package]
+    source = module.__spec__.loader.get_source(package)  # type: ignore[union-attr]
+    homes = {name: home for home, name in _IMPORT.findall(source)}
+    listed = sorted(homes)
 
     def load(name: str) -> object:
-        if name not in modules:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(modules[name]), name)
-        setattr(sys.modules[package], name, value)
+        value = getattr(importlib.import_module(homes[name]), name)
+        setattr(module, name, value)
         return value
 
     return load, lambda: listed, listed
