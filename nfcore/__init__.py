@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from nfcore.interfaces.exported import features_port as features_port
     from nfcore.interfaces.exported import image_port as image_port
     from nfcore.interfaces.exported import ray_ports as ray_ports
+    from nfcore.interfaces.reporting import ForwardingReporter as ForwardingReporter
     from nfcore.interfaces.reporting import Reporter as Reporter
     from nfcore.options import Options as Options
     from nfcore.plugin.components import Component as Component

@@ -40,3 +40,38 @@ class Reporter:
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:
         """Offer a checkpoint: ``state()`` is called and saved when one is due."""
+
+
+class ForwardingReporter(Reporter):
+    """Forwards everything to another reporter; subclasses override what they change.
+
+    For a teacher that fits another one as a part of its own fit, and saves that one's checkpoints within its own.
+
+    Args:
+        reporter: the other reporter.
+
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+
+    def start(self, total: int, unit: str = "step") -> None:  # noqa: D102
+        self.reporter.start(total, unit)
+
+    def step(self, step: int, **scalars: float) -> None:  # noqa: D102
+        self.reporter.step(step, **scalars)
+
+    def image(self, name: str, image: Tensor) -> None:  # noqa: D102
+        self.reporter.image(name, image)
+
+    def note(self, text: str) -> None:  # noqa: D102
+        self.reporter.note(text)
+
+    def image_due(self) -> bool:  # noqa: D102
+        return self.reporter.image_due()
+
+    def restore(self) -> State | None:  # noqa: D102
+        return self.reporter.restore()
+
+    def checkpoint(self, step: int, state: Callable[[], State]) -> None:  # noqa: D102
+        self.reporter.checkpoint(step, state)

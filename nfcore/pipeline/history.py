@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from nfcore.interfaces.reporting import Reporter
-from nfcore.io.tensors import State
+from nfcore.interfaces.reporting import ForwardingReporter, Reporter
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class History:
         return [record.figures[name] for record in self.records if name in record.figures]
 
 
-class HistoryReporter(Reporter):
+class HistoryReporter(ForwardingReporter):
     """Forwards everything to another reporter, and records the steps.
 
     Args:
@@ -53,8 +50,8 @@ class HistoryReporter(Reporter):
     """
 
     def __init__(self, reporter: Reporter | None = None) -> None:
-        self.reporter = reporter or Reporter()
-        self.began = time.monotonic()
+        super().__init__(reporter or Reporter())
+        self.started = time.monotonic()
         self._records: list[Record] = []
 
     @property
@@ -62,24 +59,6 @@ class HistoryReporter(Reporter):
         """The reports so far."""
         return History(tuple(self._records))
 
-    def start(self, total: int, unit: str = "step") -> None:  # noqa: D102
-        self.reporter.start(total, unit)
-
     def step(self, step: int, **scalars: float) -> None:  # noqa: D102
-        self._records.append(Record(step, time.monotonic() - self.began, scalars))
-        self.reporter.step(step, **scalars)
-
-    def image(self, name: str, image: Tensor) -> None:  # noqa: D102
-        self.reporter.image(name, image)
-
-    def note(self, text: str) -> None:  # noqa: D102
-        self.reporter.note(text)
-
-    def image_due(self) -> bool:  # noqa: D102
-        return self.reporter.image_due()
-
-    def restore(self) -> State | None:  # noqa: D102
-        return self.reporter.restore()
-
-    def checkpoint(self, step: int, state: Callable[[], State]) -> None:  # noqa: D102
-        self.reporter.checkpoint(step, state)
+        self._records.append(Record(step, time.monotonic() - self.started, scalars))
+        super().step(step, **scalars)

@@ -9,7 +9,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from nfcore import Budget, Cameras, RaySource, Reporter, Scene, Teacher, UserError, Views, plugins
+from nfcore import (
+    Budget,
+    Cameras,
+    ForwardingReporter,
+    RaySource,
+    Reporter,
+    Scene,
+    Teacher,
+    UserError,
+    Views,
+    plugins,
+)
 from nfcore.io import State
 from nfcore_mobilenerf.drawing import draw_polygons, features_in_bytes
 from nfcore_mobilenerf.mesh import Quads, quads_of
@@ -27,29 +38,21 @@ _REPORT, _MEMORY, _PREVIEW = 10, 0.95, 200
 _MOST_CELLS = 256
 
 
-class _FieldReporter(Reporter):
-    """What the other teacher's fit reports to: its checkpoints are a part of ours."""
+class _FieldReporter(ForwardingReporter):
+    """Reports the other teacher's fit as a part of ours, whose checkpoints contain its own."""
 
     def __init__(self, reporter: Reporter, state: State | None) -> None:
-        self.reporter, self.state = reporter, state
+        super().__init__(reporter)
+        self.state = state
 
-    def step(self, step: int, **scalars: float) -> None:
-        self.reporter.step(step, **scalars)
-
-    def image(self, name: str, image: Tensor) -> None:
-        self.reporter.image(name, image)
-
-    def note(self, text: str) -> None:
-        self.reporter.note(text)
-
-    def image_due(self) -> bool:
-        return self.reporter.image_due()
+    def start(self, total: int, unit: str = "step") -> None:
+        pass  # the whole fit has announced itself
 
     def restore(self) -> State | None:
         return self.state
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:
-        self.reporter.checkpoint(step, lambda: {"field": state()})
+        super().checkpoint(step, lambda: {"field": state()})
 
 
 def fit_polygons(

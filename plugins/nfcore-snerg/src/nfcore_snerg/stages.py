@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from nfcore import Budget, Reporter
+from nfcore import Budget, ForwardingReporter, Reporter
 from nfcore.io import State
 
 
@@ -44,7 +42,7 @@ class Shares:
         return cls(first, second, third)
 
 
-class StageReporter(Reporter):
+class StageReporter(ForwardingReporter):
     """Reports one stage of a fit as part of the whole.
 
     Args:
@@ -59,29 +57,18 @@ class StageReporter(Reporter):
     """
 
     def __init__(self, reporter: Reporter, stage: str, before: int, state: State | None) -> None:
-        self.reporter, self.stage, self.before = reporter, stage, before
-        mine = state if state is not None and state["stage"] == stage else None
-        self.saved: State | None = None if mine is None else mine["state"]
-        self.kept: State | None = None if mine is None else mine["kept"]
+        super().__init__(reporter)
+        self.stage, self.before = stage, before
+        own = state if state is not None and state["stage"] == stage else None
+        self.saved: State | None = None if own is None else own["state"]
+        self.kept: State | None = None if own is None else own["kept"]
 
     def start(self, total: int, unit: str = "step") -> None:
         """Do nothing: the whole fit has announced itself."""
 
     def step(self, step: int, **scalars: float) -> None:
         """Report the step of the whole fit."""
-        self.reporter.step(self.before + step, **scalars)
-
-    def image(self, name: str, image: Tensor) -> None:
-        """Show a picture."""
-        self.reporter.image(name, image)
-
-    def note(self, text: str) -> None:
-        """Show a message."""
-        self.reporter.note(text)
-
-    def image_due(self) -> bool:
-        """Whether a preview is due."""
-        return self.reporter.image_due()
+        super().step(self.before + step, **scalars)
 
     def restore(self) -> State | None:
         """Return the stage's own state, or None."""
@@ -89,6 +76,4 @@ class StageReporter(Reporter):
 
     def checkpoint(self, step: int, state: Callable[[], State]) -> None:
         """Offer the stage's state as that of the fit."""
-        self.reporter.checkpoint(
-            self.before + step, lambda: {"stage": self.stage, "state": state(), "kept": self.kept}
-        )
+        super().checkpoint(self.before + step, lambda: {"stage": self.stage, "state": state(), "kept": self.kept})
