@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -46,12 +45,15 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Test each rule of the contract; a folder's own tests set options and known failures (xfail)."""
+    from nfcore.config.resolve import parse_change
+
     if name is None and registry is None:
         raise UserError(
             "nothing to check: name a component, a distribution or a plugin's folder, or add --registry FILE"
         )
     entry_problems = _entry_problems(registry)
-    reports = reports_on(name, _options(changes or ())) if name is not None else []
+    options = dict(parse_change(change, "path=data/lego") for change in changes or ())
+    reports = reports_on(name, options) if name is not None else []
     passed = not entry_problems and all(report.passed for report in reports)
     if as_json:
         entry = {} if registry is None else {"registry": {"file": str(registry), "problems": entry_problems}}
@@ -70,20 +72,6 @@ def _entry_problems(registry: Path | None) -> list[str]:
     from nfcore.plugin.catalogue import check_entry
 
     return check_entry(registry, plugins())
-
-
-def _options(changes: list[str] | tuple[()]) -> dict[str, Any]:
-    """Return the options given by ``--set``; a value is JSON if it parses, else a string."""
-    options: dict[str, Any] = {}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not equals:
-            raise UserError(f"--set {change!r}: write it as KEY=VALUE, such as path=data/lego")
-        try:
-            options[key] = json.loads(text)
-        except ValueError:
-            options[key] = text
-    return options
 
 
 def _print(report: Report) -> None:

@@ -45,18 +45,13 @@ def scene(
     as_json: JsonOption = False,
 ) -> None:
     """Show a data set's summary: photos, cameras, bounds, and warnings."""
-    from nfcore.config.resolve import toml_value
+    from nfcore.config.resolve import parse_change
     from nfcore.dataset.summary import summarise
     from nfcore.plugin.scene_detection import readers, scene_choice
 
     if picture is not None and picture.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise UserError(f"--picture {picture}: its name must end in .png, .svg or .pdf")
-    choice = scene_choice(which, plugins())
-    for change in changes or ():
-        key, equals, value = change.partition("=")
-        if not equals or not key.strip():
-            raise UserError(f"--set {change!r}: write it as key=value, such as near=0.5")
-        choice[key.strip()] = toml_value(value.strip())
+    choice = scene_choice(which, plugins()) | dict(parse_change(change, "near=0.5") for change in changes or ())
     reader = choice.pop("name")
     source = plugins().build("ray_source", reader, choice, image_size)
     summary = summarise(source, reader)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -67,6 +67,7 @@ def shrink(
     import torch
 
     from nfcore import runs
+    from nfcore.config.resolve import parse_change
     from nfcore.exports.parity import compare
     from nfcore.measuring.quantities import parse_bytes, parse_seconds
     from nfcore.runs.execution import rewrite_report
@@ -83,7 +84,8 @@ def shrink(
     limits = Limits(max_loss, size, None if max_latency is None else parse_seconds(max_latency))
     artifacts = runs.open(run_folder(run, runs_folder), plugins(), device="cpu")
     opened = artifacts.run
-    names, options = _exporters(artifacts, exporters), _options(changes or ())
+    names = _exporters(artifacts, exporters)
+    options = dict(parse_change(change, "form=split") for change in changes or ())
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     measured_before = opened.folder / "state" / "shrink.json"
@@ -135,18 +137,6 @@ def _takes(exporters: Iterable[str]) -> Takes:
         listed = ", ".join(f"{name} takes the {takes[name]}" for name in takes)
         raise UserError(f"choose exporters of one kind with --exporter: {listed}")
     return kind
-
-
-def _options(changes: Iterable[str]) -> dict[str, Any]:
-    from nfcore.config.resolve import toml_value
-
-    options = {}
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals or not key.strip():
-            raise UserError(f"--set {change!r}: write it as key=value, such as form=split")
-        options[key.strip()] = toml_value(value.strip())
-    return options
 
 
 def _keep(run: Run, chosen: Measured) -> str:

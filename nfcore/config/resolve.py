@@ -215,10 +215,8 @@ def check_exports(config: PipelineConfig, manager: PluginManager) -> None:
 
 def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[str, Any]:
     """Set one ``key=value`` in ``values``; return the nested table of this value alone."""
-    key, equals, text = change.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise UserError(f"--set {change!r}: write it as key=value, such as distill.steps=100")
+    key, new = parse_change(change, "distill.steps=100")
+    path = key.split(".")
     if path[0] == "student" and len(path) == 2 and path[1] not in ("scale", *_PARTS):
         path.insert(1, _part_with_option(_table(values, "student"), path[1], manager))
     node = values
@@ -229,8 +227,8 @@ def _apply(values: dict[str, Any], change: str, manager: PluginManager) -> dict[
         if not isinstance(child, dict):
             raise UserError(f"--set {change!r}: {part!r} is a value, not a table")
         node = child
-    node[path[-1]] = toml_value(text.strip())
-    return functools.reduce(lambda inner, part: {part: inner}, reversed(path), node[path[-1]])
+    node[path[-1]] = new
+    return functools.reduce(lambda inner, part: {part: inner}, reversed(path), new)
 
 
 def _part_with_option(student: dict[str, Any], option: str, manager: PluginManager) -> str:
@@ -258,13 +256,20 @@ def _table(values: dict[str, Any], key: str) -> dict[str, Any]:
     return table
 
 
-def toml_value(text: str) -> Any:
-    """Return ``text`` as a TOML value if it is one, else unchanged (a path, a name).
+def parse_change(change: str, example: str) -> tuple[str, Any]:
+    """Return key and value of ``key=value``; the value is TOML if it parses, else a string (a path, a name).
 
-    >>> toml_value("[1, 2]"), toml_value("data/lego")
-    ([1, 2], 'data/lego')
+    >>> parse_change("levels=[1, 2]", example=""), parse_change("path=data/lego", example="")
+    (('levels', [1, 2]), ('path', 'data/lego'))
+
+    Raises:
+        UserError: ``change`` has another form; shows the ``example``.
+
     """
+    key, equals, text = (part.strip() for part in change.partition("="))
+    if not equals or not all(key.split(".")):
+        raise UserError(f"--set {change!r}: write it as key=value, such as {example}")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return key, tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
-        return text
+        return key, text
