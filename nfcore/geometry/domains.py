@@ -56,6 +56,7 @@ class Domain(ABC):
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self.space = Space.of(scene)
         self.box = domain_box(scene)
         self.longest = max(high - low for low, high in zip(*self.box, strict=True))
 
@@ -75,9 +76,9 @@ class Domain(ABC):
     def paths(self, rays: Rays) -> Paths:
         """Return the paths of ``rays`` (n, 3) through the domain, from the scene's near to its far."""
 
-    @abstractmethod
     def warp(self, points: Tensor) -> Tensor:
         """Return world points (n, 3), scene units, in the domain; those outside it are outside ``box``."""
+        return self.space.warp(points)
 
     @abstractmethod
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
@@ -116,7 +117,6 @@ class _NdcDomain(Domain):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.space = Space.of(scene)
         self.ratios = far_face_ratios(scene)
 
     def paths(self, rays: Rays) -> Paths:
@@ -135,9 +135,6 @@ class _NdcDomain(Domain):
             2 / length * (rays.directions.norm(dim=1) / slopes),
         )
 
-    def warp(self, points: Tensor) -> Tensor:
-        return self.space.warp(points)
-
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
         """The slope of NDC's z = 1 - 2 near / depth."""
         near = self.scene.near
@@ -153,7 +150,6 @@ class _ContractedDomain(Domain):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.space = Space.of(scene)
         self.centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
         self.half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
         self.scale = 1 / (2 * math.prod(self.half) ** (1 / 3))
@@ -181,9 +177,6 @@ class _ContractedDomain(Domain):
             half.new_zeros(3),
             half.new_ones(3),
         )
-
-    def warp(self, points: Tensor) -> Tensor:
-        return self.space.warp(points)
 
     def per_scene_unit(self, points: Tensor) -> Tensor | float:
         return self.scale * shrinkage(list(self.warp(points).unbind(1)))

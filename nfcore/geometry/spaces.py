@@ -67,13 +67,13 @@ class Space(ABC):
             return _NdcSpace(scene)
         return _ContractedSpace(scene) if scene.unbounded else _BoxSpace(scene)
 
-    @abstractmethod
     def warp(self, points: Tensor, dim: int = -1) -> Tensor:
         """Map world points (.., 3, ..), scene units, to the cube; points outside of the space map outside."""
+        return torch.cat(self._warp(list(torch.chunk(points, 3, dim))), dim)
 
-    @abstractmethod
     def unwarp(self, points: Tensor, dim: int = -1) -> Tensor:
         """Map points (.., 3, ..) of the cube to the world, scene units: the inverse of ``warp``."""
+        return torch.cat(self._unwarp(list(torch.chunk(points, 3, dim))), dim)
 
     @abstractmethod
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
@@ -106,6 +106,10 @@ class Space(ABC):
     def _warp(self, xyz: list[Tensor]) -> list[Tensor]:
         """Map three coordinates of world points to the cube."""
 
+    @abstractmethod
+    def _unwarp(self, xyz: list[Tensor]) -> list[Tensor]:
+        """Map three coordinates of points of the cube to the world."""
+
 
 def _singles(numbers: Iterable[float]) -> tuple[Any, ...]:
     return tuple(np.float32(number) for number in numbers)
@@ -120,12 +124,6 @@ class _BoxSpace(Space):
         super().__init__(scene)
         self.centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
         self.half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
-
-    def warp(self, points: Tensor, dim: int = -1) -> Tensor:
-        return torch.cat(self._warp(list(torch.chunk(points, 3, dim))), dim)
-
-    def unwarp(self, points: Tensor, dim: int = -1) -> Tensor:
-        return torch.cat(self._unwarp(list(torch.chunk(points, 3, dim))), dim)
 
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
         entry, exit_ = self._span(origins, directions, dim)
@@ -183,14 +181,6 @@ class _NdcSpace(Space):
         super().__init__(scene)
         self.ratios = far_face_ratios(scene)
 
-    def warp(self, points: Tensor, dim: int = -1) -> Tensor:
-        return torch.cat(self._warp(list(torch.chunk(points, 3, dim))), dim)
-
-    def unwarp(self, points: Tensor, dim: int = -1) -> Tensor:
-        x, y, z = torch.chunk(points, 3, dim)
-        depth = 2 * self.scene.near / (1 - z).clamp_min(2 / _FARTHEST)
-        return torch.cat([x * depth / self.ratios[0], y * depth / self.ratios[1], -depth], dim)
-
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
         """Return depths that are even in NDC; the last one is finite."""
         near = self.scene.near
@@ -206,3 +196,8 @@ class _NdcSpace(Space):
         x, y, z = xyz
         depth = (-z).clamp_min(1e-6)
         return [self.ratios[0] * x / depth, self.ratios[1] * y / depth, 1 - 2 * self.scene.near / depth]
+
+    def _unwarp(self, xyz: list[Tensor]) -> list[Tensor]:
+        x, y, z = xyz
+        depth = 2 * self.scene.near / (1 - z).clamp_min(2 / _FARTHEST)
+        return [x * depth / self.ratios[0], y * depth / self.ratios[1], -depth]

@@ -8,6 +8,7 @@ from typing import ClassVar, get_args
 import torch
 from torch import Tensor
 
+from nfcore.geometry.boxes import box_depths
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.plugin.components import Kind
 from nfcore.scene.bounds import Scene
@@ -264,10 +265,8 @@ def _hits_box(rays: Rays, scene: Scene) -> Tensor:
     """Return whether each ray intersects the box, with a margin of 5% of its size."""
     low, high = torch.tensor(scene.box)
     margin = 0.05 * (high - low)
-    slopes = torch.where(rays.directions.abs() < 1e-9, 1e-9, rays.directions)
-    first, second = (low - margin - rays.origins) / slopes, (high + margin - rays.origins) / slopes
-    enters, leaves = torch.minimum(first, second).amax(1), torch.maximum(first, second).amin(1)
-    return (leaves > 0) & (leaves >= enters)
+    entry, leave = box_depths(rays.origins, rays.directions, low - margin, high + margin)
+    return (leave > entry)[:, 0]
 
 
 def _in_unit_range(values: Tensor) -> bool:
