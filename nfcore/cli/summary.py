@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.cli.output import print_table
+from nfcore.runs.results import scored_views
 
 
 def print_summary(folder: Path, summary: dict[str, Any]) -> None:
@@ -18,7 +19,7 @@ def print_summary(folder: Path, summary: dict[str, Any]) -> None:
     ]
     rows = [row for row in rows if any(row[1:])]  # what there is not, or not yet, has no row
     where = f"{summary.get('scene', '')} at {summary.get('image_size')} pixels"
-    parts = [where, *test_views(summary), f"{summary['seconds.total']:.0f} s"]
+    parts = [where, *scored_views(summary), f"{summary['seconds.total']:.0f} s"]
     columns = ["", "PSNR dB", "SSIM", "LPIPS", "size"]
     if not any(key.endswith(".lpips") for key in summary):
         columns, rows = _without(3, [columns, *rows])
@@ -34,14 +35,6 @@ def print_exports(title: str, summary: dict[str, Any], folder: Path) -> None:
     columns = ["", "size", "precision", "dB against torch", "max error", "dB against photos", "run by", "where"]
     rows = [_export(label, summary, folder) for label in labels]
     print_table(columns, rows, title)
-
-
-def test_views(summary: dict[str, Any]) -> list[str]:
-    """Return the number of scored test views, with the protocol if not all were scored; empty if none were."""
-    if "test_views" not in summary:
-        return []
-    protocol = summary.get("protocol", "all")
-    return [f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}"]
 
 
 def _without(column: int, rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:

@@ -139,7 +139,7 @@ def _closeness(manifest: Manifest) -> str:
         (f"against PyTorch, {parity.poses} poses: PSNR, least", f"{parity.least_psnr:.1f} dB"),
         ("PSNR, mean", f"{parity.mean_psnr:.1f} dB"),
         ("maximum difference of a colour in [0, 1]", f"{parity.max_error:.1e}"),
-        ("required", _required(manifest.tolerance)),
+        ("required", required(manifest.tolerance)),
     ]
     if photos is not None:
         rows += [
@@ -149,11 +149,18 @@ def _closeness(manifest: Manifest) -> str:
     return f"Measured by {markdown(manifest.verified_by)}.\n\n{_table(('', ''), rows)}"
 
 
-def _required(tolerance: Tolerance) -> str:
-    error = "" if tolerance.max_error >= 1 else f", differences of at most {tolerance.max_error:.0e}"
+def required(tolerance: Tolerance) -> str:
+    """Return a tolerance in words.
+
+    >>> required(Tolerance(psnr=40, max_error=0.1))
+    'at least 40 dB, differences of at most 1e-01'
+    """
+    parts = [f"at least {tolerance.psnr:g} dB"] if tolerance.psnr > 0 else []
+    if tolerance.max_error < 1:
+        parts.append(f"differences of at most {tolerance.max_error:.0e}")
     if tolerance.typical_error < 1:
-        error += f", of 99.99% of the values at most {tolerance.typical_error:.0e}"
-    return f"at least {tolerance.psnr:g} dB{error}"
+        parts.append(f"for 99.99% of the values at most {tolerance.typical_error:.0e}")
+    return ", ".join(parts)
 
 
 def _limits(manifest: Manifest) -> list[str]:

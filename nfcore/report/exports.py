@@ -8,8 +8,8 @@ from pathlib import Path
 
 from nfcore.config.schema import Choice
 from nfcore.errors import UserError
+from nfcore.exports.card import required
 from nfcore.exports.manifest import Manifest
-from nfcore.interfaces import Tolerance
 from nfcore.report.figures import size
 
 
@@ -73,18 +73,9 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
             f"no colour value off by more than {parity.max_error:.1e}",
         )
         yield "Against torch", f"{parity.least_psnr:.1f} dB at least, {mean}, {error}; {parity.poses} poses"
-        yield "Required", _required(manifest.tolerance)
+        yield "Required", required(manifest.tolerance)
     if photos := manifest.photos:
         yield (
             "On photos",
             f"{photos.psnr:.2f} dB, where torch has {photos.torch_psnr:.2f} dB ({photos.photos} photos)",
         )
-
-
-def _required(tolerance: Tolerance) -> str:
-    parts = [f"{tolerance.psnr:.1f} dB"] if tolerance.psnr > 0 else []
-    if tolerance.max_error < 1:
-        parts.append(f"off by {tolerance.max_error:.1e} at most")
-    if tolerance.typical_error < 1:
-        parts.append(f"99.99% off by {tolerance.typical_error:.1e} at most")
-    return ", ".join(parts)

@@ -17,6 +17,7 @@ from nfcore.report.pictures import ShownView
 from nfcore.runs.artifacts import Artifacts
 from nfcore.runs.metrics_log import read_reports
 from nfcore.runs.provenance import Provenance
+from nfcore.runs.results import scored_views
 
 
 def write_report(artifacts: Artifacts, path: Path | None = None) -> Path:
@@ -95,6 +96,4 @@ def _facts(summary: dict[str, Any]) -> Iterator[str]:
         yield f"scene {summary['scene']}"
     if "image_size" in summary:
         yield f"{summary['image_size']} pixels"
-    if "test_views" in summary:
-        protocol = summary.get("protocol", "all")
-        yield f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}"
+    yield from scored_views(summary)

@@ -58,6 +58,18 @@ def measured(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {key: figures[key] for key in finite}
 
 
+def scored_views(summary: Mapping[str, Any]) -> list[str]:
+    """Return the number of scored test views, with the protocol if not all were scored; empty if none were.
+
+    >>> scored_views({"test_views": 25, "protocol": "mobiler2l"})
+    ['25 test views (mobiler2l)']
+    """
+    if "test_views" not in summary:
+        return []
+    protocol = summary.get("protocol", "all")
+    return [f"{summary['test_views']} test views{'' if protocol == 'all' else f' ({protocol})'}"]
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
