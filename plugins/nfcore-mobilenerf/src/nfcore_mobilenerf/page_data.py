@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore import Scene, UserError
-from nfcore.viewer import read_element, unpack_bytes
+from nfcore.viewer import BlockRecord, block_record, inflate_block, read_element, unpack_bytes
 from nfcore_mobilenerf.mesh import Quads
 from nfcore_mobilenerf.polygons import FEATURES, Polygons
 from nfcore_mobilenerf.rasterizer import INSET
@@ -27,15 +27,6 @@ HEADER = "polygons"
 _BLOCKS = ("vertices", "corners", "features")
 #: The nearest depth that is drawn, as a share of the scene's nearest.
 _NEAREST = 0.1
-
-
-class BlockRecord(BaseModel):
-    """What a block is before it is deflated."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    bytes: int = Field(ge=0, le=1 << 31)
-    crc32: int
 
 
 class Layer(BaseModel):
@@ -92,7 +83,7 @@ class PageData:
             inset=INSET,
             near=_NEAREST * scene.near,
             network=[Layer(weight=weight.tolist(), bias=bias.tolist()) for weight, bias in polygons.layers],
-            blocks={name: BlockRecord(bytes=len(block), crc32=zlib.crc32(block)) for name, block in data.items()},
+            blocks={name: block_record(block) for name, block in data.items()},
         )
         return cls(header, {name: zlib.compress(block, 9) for name, block in data.items()})
 
@@ -120,8 +111,11 @@ class PageData:
             UserError: a block is damaged.
 
         """
-        data = {block: self._inflated(block, name) for block in _BLOCKS}
         header = self.header
+        data = {
+            block: inflate_block(self.blocks[block], header.blocks.get(block, BlockRecord()), block, name)
+            for block in _BLOCKS
+        }
         try:
             vertices = _numbers(data["vertices"], "<f4").reshape(-1, 3)
             corners = _numbers(data["corners"], "<i4").cumsum(dtype=np.int32).reshape(header.quads, 4)
@@ -135,16 +129,6 @@ class PageData:
         layers = tuple((torch.tensor(layer.weight), torch.tensor(layer.bias)) for layer in header.network)
         quads = Quads(torch.from_numpy(vertices.astype(np.float32)), torch.from_numpy(corners))
         return Polygons(quads, header.texels, found, found[:, 0] > 0, layers)
-
-    def _inflated(self, block: str, name: str) -> bytes:
-        record = self.header.blocks.get(block)
-        try:
-            data = zlib.decompress(self.blocks[block])
-        except zlib.error:
-            raise UserError(f"{name}: the data block {block!r} is damaged or cut short; export it again") from None
-        if record is None or len(data) != record.bytes or zlib.crc32(data) != record.crc32:
-            raise UserError(f"{name}: the data block {block!r} is not the one that its header describes")
-        return data
 
 
 def _planes(numbers: NDArray[Any]) -> bytes:

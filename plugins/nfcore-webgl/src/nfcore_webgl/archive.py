@@ -15,10 +15,10 @@ from torch import Tensor
 
 from nfcore import UserError
 from nfcore.io import read_file, read_text, write_atomic
-from nfcore.viewer import read_element, unpack_bytes
+from nfcore.viewer import block_record, inflate_block, read_element, unpack_bytes
 from nfcore_webgl.cells import corners_of_voxels, distances, occupied_cells
 from nfcore_webgl.coding import CodedField
-from nfcore_webgl.header import BlockRecord, Blocks, Header
+from nfcore_webgl.header import Blocks, Header
 from nfcore_webgl.vertices import Bytes, decode, encode
 
 #: The header's file, and its name in a page's card.
@@ -103,18 +103,10 @@ class Archive:
         rows[stored] = torch.arange(1, len(codes), dtype=torch.int32)
         return CodedField(rows.permute(2, 1, 0), torch.from_numpy(codes), density.low, density.high), voxels
 
-    def _inflated(self, block: str, name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-        record: BlockRecord = getattr(self.header.blocks, block)
-        inflater = zlib.decompressobj()
-        try:  # no more than the header says: a few bytes may inflate to gigabytes
-            data = inflater.decompress(self.blocks[block], record.bytes + 1)
-        except zlib.error:
-            data = b""
-        if not inflater.eof and len(data) <= record.bytes:
-            raise UserError(f"{name}: the data block {block!r} is damaged or cut short; export it again")
-        if len(data) != record.bytes or zlib.crc32(data) != record.crc32:
-            raise UserError(f"{name}: the data block {block!r} is not the one that its header describes")
-        return np.frombuffer(data, np.uint8)
+    def _inflated(self, block: str, name: str) -> Bytes:
+        return np.frombuffer(
+            inflate_block(self.blocks[block], getattr(self.header.blocks, block), block, name), np.uint8
+        )
 
 
 def archive(header: Header, field: CodedField, voxels: Tensor, tolerance: Tensor) -> Archive:
@@ -133,8 +125,8 @@ def archive(header: Header, field: CodedField, voxels: Tensor, tolerance: Tensor
         "occupied": np.packbits(voxels.permute(2, 1, 0).numpy()).tobytes(),
         "codes": differences.tobytes(),
     }
-    records = {name: BlockRecord(bytes=len(block), crc32=zlib.crc32(block)) for name, block in data.items()}
-    described = header.model_copy(update={"blocks": Blocks(**records)})
+    blocks = Blocks(**{name: block_record(block) for name, block in data.items()})
+    described = header.model_copy(update={"blocks": blocks})
     return Archive(described, {name: _deflated(block) for name, block in data.items()})
 
 

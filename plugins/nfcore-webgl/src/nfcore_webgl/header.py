@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore import BakedField, Scene, UserError
+from nfcore.viewer import BlockRecord
 from nfcore_webgl.cells import CELL
 from nfcore_webgl.coding import CodedField
 
@@ -59,13 +60,6 @@ class Layer(_Part):
 
     weight: tuple[tuple[float, ...], ...] = Field(description="(outputs, inputs)")
     bias: tuple[float, ...] = Field(description="(outputs,)")
-
-
-class BlockRecord(_Part):
-    """One block of data, deflated (zlib)."""
-
-    bytes: int = Field(0, ge=0, le=1 << 31, description="Size when inflated")
-    crc32: int = Field(0, ge=0, description="CRC-32 of the inflated bytes")
 
 
 class Blocks(_Part):
