@@ -43,9 +43,7 @@ def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
     The 1st and the 99th percentile over a few small views; the scene's bounds if nothing is opaque.
     """
     chosen = torch.linspace(0, len(cameras) - 1, min(_PROBES, len(cameras))).round().long()
-    factor = min(1.0, _PROBE_SIDE / max(cameras.height, cameras.width))
-    height, width = (max(1, round(factor * side)) for side in (cameras.height, cameras.width))
-    small = cameras[chosen].resized(height, width)
+    small = cameras[chosen].shrunk(_PROBE_SIDE)
     seen = [render_view(teacher, small[index]) for index in range(len(small))]
     depths = torch.cat([view.depth[view.opacity > _OPAQUE].cpu() for view in seen])
     if not len(depths):

@@ -156,6 +156,15 @@ class Cameras:
         margin = torch.tensor([0, 0, width - factor * self.width, height - factor * self.height])
         return Cameras(self.poses, factor * self.intrinsics + margin.to(self.intrinsics) / 2, height, width)
 
+    def shrunk(self, side: int) -> Cameras:
+        """Return the same cameras with images of at most ``side`` pixels along their longer side.
+
+        >>> Cameras(torch.eye(4)[None, :3], torch.tensor([[100.0, 100.0, 4.0, 3.0]]), height=6, width=8).shrunk(4)
+        Cameras(1 of 3x4)
+        """
+        factor = min(1.0, side / max(self.height, self.width))
+        return self.resized(max(1, round(factor * self.height)), max(1, round(factor * self.width)))
+
     def to(self, device: torch.device | str) -> Cameras:
         """Return the cameras on ``device``."""
         return Cameras(self.poses.to(device), self.intrinsics.to(device), self.height, self.width)

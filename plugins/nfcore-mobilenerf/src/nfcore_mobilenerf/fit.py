@@ -245,10 +245,8 @@ class _TexelFit:
 
     def preview(self) -> Tensor:
         """Return the first training view as the polygons show it, (height, width, 3)."""
-        camera: Cameras = self.views.cameras[0]
-        scale = min(1.0, _PREVIEW / max(camera.height, camera.width))
-        small = camera.resized(max(1, round(camera.height * scale)), max(1, round(camera.width * scale)))
-        return draw_polygons(self.polygons(), small, self.scene.background).rgb
+        camera = self.views.cameras[0].shrunk(_PREVIEW)
+        return draw_polygons(self.polygons(), camera, self.scene.background).rgb
 
     def state(self) -> State:
         """Return all that ``resume`` needs."""

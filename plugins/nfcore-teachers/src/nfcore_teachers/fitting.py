@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nfcore import Budget, Cameras, NfcoreError, Reporter, Views
+from nfcore import Budget, NfcoreError, Reporter, Views
 from nfcore.io import State
 from nfcore_teachers.exposures import Exposures
 from nfcore_teachers.pixels import PixelBatches, Pixels
@@ -138,11 +138,8 @@ class Fit(ABC):
 
     def preview(self) -> Tensor:
         """Return the first training view as the teacher sees it, (height, width, 3) on the CPU."""
-        cameras = self.views.cameras[0]
-        scale = min(1.0, PREVIEW_SIZE / max(cameras.height, cameras.width))
-        height, width = round(cameras.height * scale), round(cameras.width * scale)
-        small = Cameras(cameras.poses, cameras.intrinsics * scale, height, width)
-        shown: Tensor = self.teacher.render_views(small.to(self.device)).rgb[0].cpu()
+        camera = self.views.cameras[0].shrunk(PREVIEW_SIZE)
+        shown: Tensor = self.teacher.render_views(camera.to(self.device)).rgb[0].cpu()
         return shown
 
     def state(self, step: int, spent: float) -> State:
