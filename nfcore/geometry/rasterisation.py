@@ -64,7 +64,7 @@ def rasterise(vertices: Tensor, triangles: Tensor, camera: Cameras) -> Hits:
     weights = np.zeros((height, width, 2), np.float32)
     depth = np.full((height, width), loaded.NOTHING)
     points, indices = local.contiguous().numpy(), triangles.long().cpu().contiguous().numpy()
-    bands = min(torch.get_num_threads(), kernels.MOST_THREADS, height)
+    bands = min(kernels.thread_count(), height)
 
     def draw(band: int) -> None:
         rows = band * height // bands, (band + 1) * height // bands

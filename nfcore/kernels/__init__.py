@@ -83,9 +83,9 @@ if TYPE_CHECKING:
     from nfcore.kernels.spaces import depth_in_space as depth_in_space
     from nfcore.kernels.spaces import enter_space as enter_space
     from nfcore.kernels.spaces import place_in_space as place_in_space
-    from nfcore.kernels.threads import MOST_THREADS as MOST_THREADS
     from nfcore.kernels.threads import in_parts as in_parts
     from nfcore.kernels.threads import in_turn as in_turn
+    from nfcore.kernels.threads import thread_count as thread_count
     from nfcore.kernels.vectors import add_scaled as add_scaled
     from nfcore.kernels.vectors import dot as dot
     from nfcore.kernels.volumes import block_at as block_at

@@ -11,7 +11,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Threads beyond these gain little: kernels wait for memory, and each thread has gradients of its own.
-MOST_THREADS = 8
+_MOST_THREADS = 8
+
+
+def thread_count() -> int:
+    """Return how many threads a kernel's work is divided among: as many as torch uses, 8 at most."""
+    import torch
+
+    return min(_MOST_THREADS, torch.get_num_threads())
 
 
 def in_parts(work: Callable[[int], Result], parts: int) -> list[Result]:
@@ -54,4 +61,4 @@ def in_turn(work: Callable[[Item], Result], items: Sequence[Item], threads: int)
 
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(8 * MOST_THREADS, thread_name_prefix="nfcore-kernel")
+    return ThreadPoolExecutor(8 * _MOST_THREADS, thread_name_prefix="nfcore-kernel")

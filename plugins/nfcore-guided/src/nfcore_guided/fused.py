@@ -17,7 +17,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from nfcore import Space
-from nfcore.kernels import BLOCK, MOST_THREADS, Ints, Unavailable, in_parts, load
+from nfcore.kernels import BLOCK, Ints, Unavailable, in_parts, load, thread_count
 from nfcore_guided.lattice import corners
 
 
@@ -127,7 +127,7 @@ class _Encoding(Function):
         origins: Tensor,
         directions: Tensor,
     ) -> Tensor:
-        n, points, parts, lanes = len(origins), counts[1], _parts(), (0,) * table.shape[1]
+        n, points, parts, lanes = len(origins), counts[1], thread_count(), (0,) * table.shape[1]
         kept = n * points if ctx.needs_input_grad[0] else 0
         cells, places = np.empty(kept, np.int32), np.empty(kept * 3, np.float32)
         features = table.new_empty(n, channels)
@@ -149,7 +149,7 @@ class _Encoding(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         found, points, around, cells, places = ctx.kept
-        parts, lanes = _parts(), (0,) * ctx.shape[1]
+        parts, lanes = thread_count(), (0,) * ctx.shape[1]
         sums = gradient.new_zeros(parts, *ctx.shape)
         slopes, totals = gradient.contiguous().numpy(), sums.view(parts, -1).numpy()
 
@@ -158,7 +158,3 @@ class _Encoding(Function):
 
         in_parts(scatter_part, parts)
         return (sums.sum(0) if parts > 1 else sums[0], *[None] * 6)
-
-
-def _parts() -> int:
-    return min(MOST_THREADS, torch.get_num_threads())

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nfcore import Cameras, UserError
-from nfcore.kernels import MOST_THREADS, Unavailable, in_parts, load
+from nfcore.kernels import Unavailable, in_parts, load, thread_count
 from nfcore_mobilenerf.mesh import Quads
 
 Result = TypeVar("Result")
@@ -89,7 +89,7 @@ class Triangles:
 
 def on_views(work: Callable[[int], Result], views: int) -> list[Result]:
     """Return ``work`` of each of so many views, on all threads."""
-    parts = max(1, min(torch.get_num_threads(), MOST_THREADS, views))
+    parts = max(1, min(thread_count(), views))
 
     def some(part: int) -> list[Result]:
         return [work(view) for view in range(part, views, parts)]

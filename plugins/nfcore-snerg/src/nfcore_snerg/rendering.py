@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nfcore import Rays
-from nfcore.kernels import MOST_THREADS, Floats, Unavailable, in_parts, row_lanes
+from nfcore.kernels import Floats, Unavailable, in_parts, row_lanes, thread_count
 from nfcore_snerg.atlas import Atlas
 from nfcore_snerg.compositing import composite, look_up
 from nfcore_snerg.frame import Frame
@@ -113,7 +113,7 @@ class Renderer:
 
     def fused(self, rays: GridRays) -> Seen:
         """Return what kernels see; ``t`` is summed by weight, in voxels."""
-        n, parts = len(rays.near), threads()
+        n, parts = len(rays.near), thread_count()
         colours, sums, distances = (
             np.empty((n, 3), np.float32),
             np.empty((n, 8), np.float32),
@@ -147,8 +147,3 @@ class Renderer:
 def arrays(rays: GridRays) -> tuple[Floats, ...]:
     """Return rays for kernels."""
     return tuple(tensor.contiguous().numpy() for tensor in rays)
-
-
-def threads() -> int:
-    """Return how many threads kernels use: as many as torch, within reason."""
-    return min(MOST_THREADS, torch.get_num_threads())

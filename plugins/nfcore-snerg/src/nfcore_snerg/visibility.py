@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nfcore import Cameras, Rays
-from nfcore.kernels import Unavailable, in_parts
+from nfcore.kernels import Unavailable, in_parts, thread_count
 from nfcore_snerg.compositing import composite, corners, look_up
 from nfcore_snerg.lattice import sample
-from nfcore_snerg.rendering import Renderer, arrays, threads
+from nfcore_snerg.rendering import Renderer, arrays
 
 #: About how many rays tell; and how many at once.
 _RAYS, _CHUNK = 1_500_000, 1 << 14
@@ -53,7 +53,7 @@ def _look(renderer: Renderer, rays: Rays, seen: Tensor) -> Tensor:
         rows = atlas.rows.view(-1)[places].long()
         seen.scatter_reduce_(0, rows.flatten(), (weights * light[:, None]).flatten(), "amax")
         return torch.zeros(len(rays)).index_add(0, samples.ray, light) > 0
-    kernels, parts, met = renderer.kernels, threads(), np.zeros(len(rays), np.uint8)
+    kernels, parts, met = renderer.kernels, thread_count(), np.zeros(len(rays), np.uint8)
     origins, directions, _, near = arrays(in_grid)
     found = np.zeros((parts, len(seen)), np.float32)
 

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from nfcore import Budget, Views
 from nfcore.io import State
-from nfcore.kernels import Unavailable
+from nfcore.kernels import Unavailable, thread_count
 from nfcore.runtime import single_thread
 from nfcore_snerg.descent import Weights, descent
 from nfcore_snerg.pixels import PixelBatches
-from nfcore_snerg.rendering import threads
 from nfcore_snerg.stages import StageReporter
 from nfcore_snerg.visibility import visible
 from nfcore_snerg.voxels import fitted_of, premultiplied
@@ -56,7 +55,7 @@ class VoxelFit:
         self.renderer = teacher.renderer(reporter)
         self.batches = PixelBatches(views, kept["wanted"], self.generator)
         weights = Weights(options.alpha_weight, options.opacity_weight)
-        self.descent = descent(self.renderer, fitted, weights, threads())
+        self.descent = descent(self.renderer, fitted, weights, thread_count())
         self.done, self.spent, self.rays = 0, 0.0, FIRST_RAYS
         self.error: float | None = None
         if state is not None:
@@ -95,10 +94,7 @@ class VoxelFit:
 
     def preview(self) -> Tensor:
         """Return the first training view as the teacher sees it."""
-        cameras = self.views.cameras[0]
-        scale = min(1.0, PREVIEW_SIZE / max(cameras.height, cameras.width))
-        small = cameras.resized(round(cameras.height * scale), round(cameras.width * scale))
-        image: Tensor = self.teacher.render_views(small).rgb[0]
+        image: Tensor = self.teacher.render_views(self.views.cameras[0].shrunk(PREVIEW_SIZE)).rgb[0]
         return image
 
     def state(self, spent: float) -> State:

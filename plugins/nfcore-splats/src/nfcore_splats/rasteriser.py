@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nfcore import Cameras, Rendering
-from nfcore.kernels import MOST_THREADS, Unavailable, in_parts, load
+from nfcore.kernels import Unavailable, in_parts, load, thread_count
 from nfcore_splats import reference
 from nfcore_splats.gaussians import Gaussians
 
@@ -106,7 +106,7 @@ class _View:
 
     def __init__(self, module: ModuleType, gaussians: Gaussians, camera: Cameras) -> None:
         self.module, self.size = module, (camera.height, camera.width)
-        self.threads = max(1, min(torch.get_num_threads(), MOST_THREADS))
+        self.threads = thread_count()
         pose = reference.world_to_camera(camera).contiguous().numpy()
         extra = [camera.width, camera.height, reference.BLUR, float(gaussians.antialiased)]
         lens = np.array([*camera.intrinsics[0].tolist(), *extra], np.float32)

@@ -15,7 +15,6 @@ from nfcore import Rays
 from nfcore.geometry import Domain, Paths, StraightPaths
 from nfcore.kernels import (
     BLOCK,
-    MOST_THREADS,
     Bits,
     Bytes,
     Floats,
@@ -26,6 +25,7 @@ from nfcore.kernels import (
     in_parts,
     on_huge_pages,
     row_lanes,
+    thread_count,
 )
 from nfcore_teachers.colour_network import ColourNetwork
 from nfcore_teachers.occupancy import OccupancyGrid
@@ -130,7 +130,7 @@ class FusedField:
     @property
     def parts(self) -> int:
         """How many threads work on it: as many as torch has, or ``fit_threads`` while it is fitted."""
-        return self.fit_threads or threads()
+        return self.fit_threads or thread_count()
 
     def render(self, rays: Rays) -> RayColours:
         """Return what ``rays`` (n, 3) see, on the calling thread; no gradients."""
@@ -190,11 +190,6 @@ class FusedField:
             cells = paths.in_units(self.grid.low, self.grid.spacing)
             records = np.ascontiguousarray(cells.records(near, far).numpy().T)
         return paths, records, directions
-
-
-def threads() -> int:
-    """Return how many threads kernels use: as many as torch, within reason."""
-    return min(MOST_THREADS, torch.get_num_threads())
 
 
 def stored_bits(grid: SparseGrid) -> Bits:

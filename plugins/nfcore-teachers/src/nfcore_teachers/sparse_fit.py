@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from nfcore import Budget, RaySource, Reporter, Teacher
-from nfcore.kernels import Unavailable
+from nfcore.kernels import Unavailable, thread_count
 from nfcore.runtime import device_of, single_thread
 from nfcore_teachers.descent import Autograd, Descent, Fused
-from nfcore_teachers.fused_field import FusedField, threads
+from nfcore_teachers.fused_field import FusedField
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.resolution import affordable_resolution
 from nfcore_teachers.row_adam import RowAdam
@@ -42,7 +42,7 @@ def fit_field(teacher: Teacher, field: SparseField, source: RaySource, budget: B
     size = max(views.cameras.height, views.cameras.width)
     generator = torch.Generator().manual_seed(budget.seed)
     field.begin(options.resolution or affordable_resolution(size, budget), generator)
-    fused, parts = field.fused(reporter), threads()
+    fused, parts = field.fused(reporter), thread_count()
     if isinstance(fused, Unavailable):
         reporter.note(fused.reason)
     opaque = views.alpha is None and not field.boxed
