@@ -5,32 +5,25 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
 from nfcore.student.light_field import LightField
-from nfcore.testing.contract import require, rule
+from nfcore.testing.contract import require, require_shape, rule
 from nfcore.testing.part import NetworkConformance
 from nfcore.testing.sphere import SCENE
 from nfcore.testing.student import OctavePoints, make_uneven, tiny_student
-
-IN_CHANNELS = OctavePoints.channels
 
 
 class BackboneConformance(NetworkConformance):
     """Standard tests of a backbone."""
 
     kind: ClassVar[Kind] = "backbone"
+    in_channels: ClassVar[int] = OctavePoints.channels
 
-    def make(self, in_channels: int = IN_CHANNELS) -> Any:
+    def make(self, in_channels: int | None = None) -> Any:
         """Return a new backbone in eval mode, its norms as if trained."""
-        return make_uneven(self.build(in_channels)).eval()
-
-    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
-        """Return features of a ray grid."""
-        generator = torch.Generator().manual_seed(seed)
-        return (torch.randn(batch, IN_CHANNELS, height, width, generator=generator),)
+        return make_uneven(self.build(in_channels or self.in_channels)).eval()
 
     def student(self) -> LightField:
         """Return a student with the backbone."""
@@ -43,8 +36,7 @@ class BackboneConformance(NetworkConformance):
         backbone = self.make()
         for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
             features = backbone(*self.inputs(batch, height, width))
-            right = (batch, backbone.channels, height, width)
-            require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
+            require_shape(features, (batch, backbone.channels, height, width), "features")
 
     @rule("backbone.finite")
     def test_its_output_is_finite_for_large_features(self) -> None:

@@ -252,6 +252,11 @@ def _random_states() -> dict[str, object]:
     }
 
 
+def require_short(error: UserError, right: str = "one or two lines on what would be right") -> None:
+    """Break the rule under test unless an error's message is short."""
+    require(is_short(error), found=f"{str(error)!r}", right=right)
+
+
 def is_short(error: UserError) -> bool:
     """Whether an error's message has one or two lines and is not empty."""
     return 1 <= len(str(error).strip().splitlines()) <= 2

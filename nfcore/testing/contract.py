@@ -75,6 +75,11 @@ def require(holds: Any, *, found: str, right: str) -> None:
         raise Broken(found, right)
 
 
+def require_shape(value: Tensor, right: tuple[int, ...], what: str) -> None:
+    """Break the rule under test unless ``value`` has the shape ``right``."""
+    require(tuple(value.shape) == right, found=f"{what} {tuple(value.shape)}", right=f"{right}")
+
+
 def require_finite(values: Tensor, what: str, rule: str) -> None:
     """Break ``rule`` instead of the rule under test if a value is infinite or NaN: no other can be tested then."""
     wrong = int((~values.isfinite()).sum())

@@ -18,8 +18,8 @@ from nfcore.options import Options
 from nfcore.plugin.components import Kind
 from nfcore.scene.cameras import ray_grid
 from nfcore.student.light_field import LightField
-from nfcore.testing.base import is_short
-from nfcore.testing.contract import require, rule
+from nfcore.testing.base import require_short
+from nfcore.testing.contract import require, require_shape, rule
 from nfcore.testing.gradients import compare_with_differences
 from nfcore.testing.part import ROUNDING, PartConformance
 from nfcore.testing.sphere import FORWARD_FACING, SCENE, SphereTeacher, cameras_around, cameras_at, extreme_rays
@@ -58,8 +58,7 @@ class EncodingConformance(PartConformance):
         encoding = self.make()
         for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
             features = encoding(*self.inputs(batch, height, width))
-            right = (batch, encoding.channels, height, width)
-            require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
+            require_shape(features, (batch, encoding.channels, height, width), "features")
 
     @rule("encoding.dtype")
     @torch.no_grad()
@@ -148,9 +147,7 @@ class EncodingConformance(PartConformance):
         try:
             encoding = self.build(FORWARD_FACING).eval()
         except UserError as error:
-            require(
-                is_short(error), found=f"{str(error)!r}", right="one or two lines that say what would be right"
-            )
+            require_short(error)
             return
         cameras = cameras_at(torch.eye(3, 4)[None], 4, 6)
         features = encoding(*ray_grid(cameras.poses, cameras.intrinsics, 4, 6))
@@ -191,8 +188,7 @@ class EncodingConformance(PartConformance):
         batch, count, height, width = coordinates.shape
         embedded = embedding(coordinates.reshape(batch, 1, count, height * width))
         features = embedded.transpose(1, 2).reshape(batch, -1, height, width)
-        right = tuple(expected.shape)
-        require(tuple(features.shape) == right, found=f"features {tuple(features.shape)}", right=f"{right}")
+        require_shape(features, tuple(expected.shape), "features")
         difference = float((features - expected).abs().max())
         require(
             difference <= ROUNDING * max(1.0, float(expected.abs().max())),

@@ -16,7 +16,7 @@ from nfcore.exports.parity import compare, shortfall
 from nfcore.exports.reference import Reference
 from nfcore.interfaces import Runner, Tolerance, VerificationUnavailable
 from nfcore.scene.cameras import Cameras
-from nfcore.testing.base import is_short
+from nfcore.testing.base import require_short
 from nfcore.testing.contract import Broken, described, require, require_finite, require_type, rule
 from nfcore.testing.file_rules import FileRules
 
@@ -174,7 +174,7 @@ class ExporterConformance(FileRules):
         except VerificationUnavailable as why:
             pytest.skip(f"can't be verified here: {why}")
         except UserError as error:
-            require(is_short(error), found=f"{str(error)!r}", right="one or two lines that name the file")
+            require_short(error, "one or two lines that name the file")
         except Exception as error:
             found = f"{what} raises {described(error, self.cls)}"
             raise Broken(found, "a UserError that names the file") from error

@@ -16,7 +16,7 @@ from nfcore.interfaces.reporting import Reporter
 from nfcore.pipeline.teach import teach
 from nfcore.plugin.components import Kind
 from nfcore.scene.cameras import Cameras
-from nfcore.testing.base import Conformance, is_short, untouched_random_state
+from nfcore.testing.base import Conformance, require_short, untouched_random_state
 from nfcore.testing.contract import Broken, once, require, require_finite, require_type, rule
 from nfcore.testing.observers import Checkpoints, Deadline, Recorder, Watched, require_in_time
 from nfcore.testing.sphere import SCENE, ShadedSphere, cameras_around
@@ -87,7 +87,7 @@ class FitRules(Conformance):
         except PluginError:  # what fit raised, not a refusal
             raise
         except UserError as error:
-            require(is_short(error), found=f"{str(error)!r}", right="one or two lines on what would be right")
+            require_short(error)
             return
         rgb = teacher.render_views(cameras_around(1, 8, 8)).rgb
         require(rgb.isfinite().all(), found="colours that are not finite", right="a fit, or a UserError")

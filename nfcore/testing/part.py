@@ -214,6 +214,12 @@ class NetworkConformance(PartConformance):
 
     settings = PartConformance.settings | {"half_precision"}
     half_precision: ClassVar[bool] = True
+    in_channels: ClassVar[int]
+
+    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
+        """Return features of a ray grid."""
+        generator = torch.Generator().manual_seed(seed)
+        return (torch.randn(batch, self.in_channels, height, width, generator=generator),)
 
     @rule("network.gradients")
     def test_its_gradients_agree_with_finite_differences(self) -> None:

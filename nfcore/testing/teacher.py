@@ -14,7 +14,7 @@ from nfcore.interfaces import Field, Rendering, Teacher
 from nfcore.pipeline.teach import load_teacher, save_teacher
 from nfcore.scene.cameras import Rays
 from nfcore.testing.baked_rules import BakedRules
-from nfcore.testing.base import is_short
+from nfcore.testing.base import require_short
 from nfcore.testing.contract import Broken, require, require_finite, require_type, rule
 from nfcore.testing.fit_rules import checked
 from nfcore.testing.sphere import (
@@ -266,4 +266,4 @@ class TeacherConformance(BakedRules):
         try:
             self.build(FORWARD_FACING)
         except UserError as error:
-            require(is_short(error), found=f"{str(error)!r}", right="one or two lines on what would be right")
+            require_short(error)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
 
 from nfcore.errors import UserError
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
 from nfcore.student.light_field import LightField
-from nfcore.testing.base import is_short
-from nfcore.testing.contract import Broken, described, once, require, rule
+from nfcore.testing.base import require_short
+from nfcore.testing.contract import Broken, described, once, require, require_shape, rule
 from nfcore.testing.part import NetworkConformance
 from nfcore.testing.sphere import SCENE
 from nfcore.testing.student import OctavePoints, ResidualBody, make_uneven, tiny_student
 
-IN_CHANNELS = ResidualBody.channels
 #: Scales to try; all other tests use the first one that the upsampler supports.
 SCALES = (2, 4, 3, 8, 1, 5)
 
@@ -26,26 +24,22 @@ class UpsamplerConformance(NetworkConformance):
     """Standard tests of an upsampler."""
 
     kind: ClassVar[Kind] = "upsampler"
+    in_channels: ClassVar[int] = ResidualBody.channels
 
     @once
     def scale(self) -> int:
         """The first scale that it supports."""
         for scale in SCALES:
             try:
-                self.build(IN_CHANNELS, scale)
+                self.build(self.in_channels, scale)
             except UserError:
                 continue
             return scale
         raise UserError(f"upsampler {self.name!r} supports none of the scales {SCALES}")
 
-    def make(self, in_channels: int = IN_CHANNELS) -> Any:
+    def make(self, in_channels: int | None = None) -> Any:
         """Return a new upsampler in eval mode, its norms as if trained."""
-        return make_uneven(self.build(in_channels, self.scale())).eval()
-
-    def inputs(self, batch: int = 2, height: int = 3, width: int = 4, seed: int = 0) -> tuple[Tensor, ...]:
-        """Return features of a ray grid."""
-        generator = torch.Generator().manual_seed(seed)
-        return (torch.randn(batch, IN_CHANNELS, height, width, generator=generator),)
+        return make_uneven(self.build(in_channels or self.in_channels, self.scale())).eval()
 
     def student(self) -> LightField:
         """Return a student with the upsampler."""
@@ -61,8 +55,7 @@ class UpsamplerConformance(NetworkConformance):
         upsampler, scale = self.make(), self.scale()
         for batch, height, width in ((1, 1, 1), (2, 3, 5), (1, 6, 2)):
             image = upsampler(*self.inputs(batch, height, width))
-            right = (batch, 3, height * scale, width * scale)
-            require(tuple(image.shape) == right, found=f"an image {tuple(image.shape)}", right=f"{right}")
+            require_shape(image, (batch, 3, height * scale, width * scale), "an image")
 
     @rule("upsampler.finite")
     def test_its_image_is_finite_for_large_features(self) -> None:
@@ -101,11 +94,9 @@ class UpsamplerConformance(NetworkConformance):
         """A scale that fails later would waste a distillation."""
         for scale in SCALES:
             try:
-                upsampler = self.build(IN_CHANNELS, scale)
+                upsampler = self.build(self.in_channels, scale)
             except UserError as error:
-                require(
-                    is_short(error), found=f"{str(error)!r}", right="one or two lines with the scales that fit"
-                )
+                require_short(error, "one or two lines with the scales that fit")
                 continue
             except Exception as error:
                 raise Broken(f"scale {scale}: {described(error, self.cls)}", "a UserError") from error
