@@ -60,7 +60,7 @@ def nfcore_commands(app: typer.Typer) -> None:
 
 @hookspec
 def nfcore_stage_started(run: Path, stage: str) -> None:
-    """Called once before a stage works, also when it resumes after an interruption.
+    """Called once before a stage starts, also when it resumes after an interruption.
 
     ``nfcore_stage_finished`` or ``nfcore_run_failed`` follows for the same stage, unless the process is killed.
 

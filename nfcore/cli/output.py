@@ -26,7 +26,7 @@ def print_json(value: Any) -> None:
 def print_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:
     """Print a table on standard output; an empty cell for None.
 
-    A terminal that is too narrow for the longest word of each column gets the rows one after the other.
+    Where the terminal is too narrow for the longest word of each column, rows are printed as paragraphs.
     """
     # A pipe or a file has no width: cells are not wrapped to fit into 80 columns.
     narrow = sys.stdout.isatty() or "COLUMNS" in os.environ

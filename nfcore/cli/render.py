@@ -114,15 +114,15 @@ def render(
 ) -> None:
     """Write images and videos along a camera path; without options, a comparison and an orbit video."""
     given = (path, renderer, depth or None, depth_range, size, frames, still, fps, format_, worlds)
-    asked = any(option is not None for option in given)
+    customised = any(option is not None for option in given)
     folder = run_folder(run, runs_folder)
-    if not asked and folder.is_file() and not again:
+    if not customised and folder.is_file() and not again:
         from nfcore.cli.model_file import render_file
 
         limit_threads(threads)
         render_file(folder, out, quiet=quiet, as_json=as_json)
         return
-    if not asked and out is None and not folder.is_file():
+    if not customised and out is None and not folder.is_file():
         speaks = work(folder, "render", again=again, threads=threads, quiet=quiet, as_json=as_json, table=False)
         if speaks and not as_json:
             print_paths(folder)

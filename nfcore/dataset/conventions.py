@@ -1,4 +1,4 @@
-"""Poses that were written in another convention: found by whether cameras look at one thing when read so."""
+"""Poses in another convention, recognised because cameras look at one thing only if they are read in it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from nfcore.geometry.orbits import nearest_point_to_axes
 
 #: A camera looks at a point if its axis is within about 25 degrees of it.
-_AT = 0.9
+_LEAST_COSINE = 0.9
 #: Cameras are at one place if they differ by less than this share of their distance to the origin.
-_APART = 1e-3
-#: Shares of the cameras that look at one thing, in poses that are wrong and in such that are right.
+_LEAST_SPREAD = 1e-3
+#: Shares of the cameras that look at one thing: poses may be wrong below the first, and are right from the second.
 _FEW, _NEARLY_ALL = 0.5, 0.95
 #: Positions are ahead if they are off the z axis, and differ, by less than this share of their distance; cameras
 #: are turned differently if the cosine of one axis and its mean is less than this.
@@ -62,7 +62,7 @@ def _look_at_one_thing(poses: Tensor) -> float:
     """
     positions = poses[:, :, 3]
     offsets = nearest_point_to_axes(poses) - positions
-    if (positions - positions.mean(0)).norm(dim=1).max() < _APART * positions.norm(dim=1).max():
+    if (positions - positions.mean(0)).norm(dim=1).max() < _LEAST_SPREAD * positions.norm(dim=1).max():
         return 0.0
     axes = -F.normalize(poses[:, :, 2], dim=1)
-    return float(((F.normalize(offsets, dim=1) * axes).sum(1) > _AT).float().mean())
+    return float(((F.normalize(offsets, dim=1) * axes).sum(1) > _LEAST_COSINE).float().mean())

@@ -162,9 +162,9 @@ def _room(eyes: Tensor, points: Tensor | None) -> Box:
 def outer_box(cameras: Cameras, silhouettes: Iterable[Tensor]) -> Box:
     """Return a cube that contains the object whose ``silhouettes``, (h, w) alpha in [0, 1], the cameras see.
 
-    Silhouettes say how wide the object is, and it is taken for at most half as deep again: cameras on a part of
-    the sphere don't see how deep it is. No camera around the object is inside. If most silhouettes touch the
-    border of their photo, the cube is the largest between the cameras.
+    Silhouettes show how wide the object is. Its depth, which cameras on a part of the sphere don't see, is assumed
+    to be at most 1.5 times that. No camera is inside the cube. If most silhouettes touch the border of their
+    photo, it is the largest cube between the cameras.
     """
     poses = cameras.poses
     target = nearest_point_to_axes(poses)

@@ -27,7 +27,7 @@ _SIGNATURES = (
 )
 _RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
 
-# Pillow's rarer decoders are kept away from untrusted files.
+# Pillow's rarer decoders are not used on untrusted files.
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 
 

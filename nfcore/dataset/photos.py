@@ -33,7 +33,7 @@ _SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 #: A JPEG is decoded at a fraction of its size that is at least this many times the size that is needed.
 _DRAFT_MARGIN = 2
 
-# Of photos with more pixels than Pillow thinks likely: ``check_density`` judges them.
+# Pillow warns about photos with many pixels; ``check_density`` checks them here.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 

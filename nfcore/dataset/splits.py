@@ -42,7 +42,7 @@ def hold_out(
 
 
 def disjoint(splits: dict[Split, tuple[Photo, ...]]) -> dict[Split, tuple[Photo, ...]]:
-    """Return splits without what is in another: a test view is never trained on, nor a validation view.
+    """Return splits without photos that are in another one: no test or validation view is trained on.
 
     >>> disjoint({"train": ("a", "b", "c"), "val": ("b",), "test": ("a", "b")})
     {'train': ('c',), 'val': (), 'test': ('a', 'b')}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.orbits import nearest_point_to_axes
-from nfcore.geometry.uprightness import is_up_open, rolls, upright
+from nfcore.geometry.uprightness import is_up_ambiguous, rolls, upright
 from nfcore.interfaces import RaySource, Split, Views
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, Rays
@@ -83,22 +83,22 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
             "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
             "a wrong box",
         ),
-        _named(train, torch.stack([photo.std() for photo in _small(train.images)]) < 0.01, "are of one colour"),
+        _named(train, torch.stack([photo.std() for photo in _small(train.images)]) < 0.01, "have a single colour"),
     ]
     if train.alpha is not None:
         found.append(
             _named(
                 train,
                 torch.stack([alpha.amax() for alpha in _small(train.alpha)]) < 0.5,
-                "are transparent all over",
+                "are fully transparent",
             )
         )
     if not scene.forward_facing:
         found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
         found.append(_named(train, _upside_down(cameras), "are held upside down, unlike others"))
-        if is_up_open(cameras.poses):
+        if is_up_ambiguous(cameras.poses):
             found.append(
-                "all photos lie on their side and are level with what they show, so up may be down: if the orbit "
+                "all photos are on their side and level with what they show, so up may be down: if the orbit "
                 "is upside down, --set scene.upside_down=true"
             )
         depth = _centre_depth(cameras, scene)
@@ -176,7 +176,7 @@ def _inside(points: Tensor, scene: Scene) -> Tensor:
 
 
 def _upside_down(cameras: Cameras) -> Tensor:
-    """Return which cameras are upside down, (n,) bool; those that lie on their side are not."""
+    """Return which cameras are upside down, (n,) bool; those on their side are not."""
     return rolls(cameras.poses, upright(cameras.poses)).abs() > _UPSIDE_DOWN
 
 

@@ -25,7 +25,7 @@ Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 _PATIENCE_SECONDS = 10.0
 
 
-#: PSNR of equal images, dB; about the resolution of float32. Infinity is no number in JSON, and has no mean.
+#: PSNR of equal images, dB; about the resolution of float32. Infinity can't be written to JSON or averaged.
 EQUAL = 140.0
 
 

@@ -14,12 +14,12 @@ _CHUNK = 1 << 16
 
 
 class BakedRenderer:
-    """Draws one baked field, sample by sample along all rays at once, without skipping what is empty.
+    """Renders a baked field in torch, one sample of all rays at a time, without skipping empty space.
 
-    It is for verifying other renderers: of an exporter's own evaluator it is the part that knows no file format.
+    Other renderers are verified against it.
 
     Args:
-        field: the field to draw.
+        field: the field to render.
 
     Example:
         >>> shown = BakedRenderer(field).render(cameras.rays().flat()).rgb  # doctest: +SKIP

@@ -28,8 +28,8 @@ def visual_hull(
     """Return the cells of a grid that no photo shows to be empty, (x, y, z) bool.
 
     A cell is removed if its circumscribed sphere projects to transparent pixels only, or if no photo sees it
-    whole: a photo whose border cuts it says nothing. If nearly all photos show the object whole, which is to say
-    that no silhouette touches the border, what is outside of such a photo is empty too.
+    whole: a photo whose border cuts it says nothing. If nearly all photos show the object whole (no silhouette
+    touches the border), what such a photo does not see is empty too.
 
     Args:
         low: (3,) the grid's lower corner, scene units.
@@ -100,9 +100,9 @@ def _vector(values: Tensor) -> Vector:
 def _carve(
     cells: Tensor, low: Tensor, size: Tensor, cameras: Cameras, alpha: Iterable[Tensor], *, whole: bool
 ) -> Tensor:
-    """Return those of ``cells`` (x, y, z) that stand; they begin at ``low`` and have the given size (3,).
+    """Return which ``cells`` (x, y, z) bool are kept, of a grid from corner ``low`` and cells of ``size`` (3,).
 
-    ``whole`` is whether a photo must see all of a cell, and not only its centre, for it to stand.
+    With ``whole``, a cell is kept only if some photo sees all of it, not just its centre.
     """
     places = cells.nonzero()
     centres, radius = low + (places + 0.5) * size, size.norm() / 2

@@ -14,7 +14,7 @@ from nfcore.geometry.spaces import Space
 from nfcore.kernels.records import PATH_SIZE
 from nfcore.kernels.records import PathPart as Part
 
-# The last plane of a forward-facing scene whose depth is told: this many times near.
+# Depths of unbounded scenes are clamped at this many times ``near``.
 _FARTHEST = 1e4
 # Stands in for a smaller component of a direction, where a division would overflow.
 _LEAST_COMPONENT = 1e-9
@@ -49,7 +49,7 @@ class Paths(ABC):
 
     @abstractmethod
     def clipped(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-        """Return near and far (n,) within an axis-aligned box, as closely as is quick to tell."""
+        """Return near and far (n,) within an axis-aligned box; where that is slow, bounds of them."""
 
     @abstractmethod
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
@@ -58,8 +58,8 @@ class Paths(ABC):
     def mean_depth(self, distance: Tensor, opacity: Tensor) -> Tensor:
         """Return (n,) the depth of each path's mean sample, in the rays' ``t``: 0 where nothing is.
 
-        The mean is taken along the path, which is even in disparity where a scene has no end: what little is
-        absorbed at infinity would outweigh all else in a mean of depths.
+        The mean is taken over distance, which is even in disparity where a scene is unbounded: in a mean of
+        depths, the little that is absorbed near infinity would outweigh everything else.
 
         Args:
             distance: (n,) sum of the samples' distances times their weights.
@@ -72,18 +72,17 @@ class Paths(ABC):
 
     @abstractmethod
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
-        """Return what a unit of distance absorbs at ``distance`` (m, k): that many times the density there.
+        """Return the optical depth of a unit of distance per density, at ``distance`` (m, k); None: 1 everywhere.
 
-        None stands for once everywhere. It makes the density at a point the same for all directions; see
-        ``Domain``.
+        It makes the density at a point the same for all directions; see ``Domain``.
         """
 
     @abstractmethod
     def records(self, near: Tensor, far: Tensor) -> Tensor:
         """Return the paths from ``near`` to ``far`` (n,) as kernels take them, transposed: (PATH_SIZE, n).
 
-        See ``nfcore.kernels.PathPart``. Coordinates are to be in cells of the grid that is marched
-        through; bent paths have theirs from the cube.
+        See ``nfcore.kernels.PathPart``. Coordinates must be in cells of the grid that is marched
+        through; those of bent paths are computed from the cube.
         """
 
 
@@ -123,10 +122,10 @@ class StraightPaths(Paths):
 
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
         """Return the depths at ``distance`` along the paths."""
-        return distance / _beside(self.length[path], distance)
+        return distance / _per_sample(self.length[path], distance)
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
-        """Return what a unit of distance absorbs."""
+        """Return the optical depth of a unit of distance per density."""
         return None
 
     def records(self, near: Tensor, far: Tensor) -> Tensor:
@@ -157,13 +156,13 @@ class NdcPaths(StraightPaths):
 
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
         """Return the depths at ``distance`` along the paths."""
-        fraction = distance / _beside(self.length[path], distance)
+        fraction = distance / _per_sample(self.length[path], distance)
         planes = 1 / (1 - fraction).clamp_min(1 / _FARTHEST) - 1
-        return _beside(self.to_plane[path], distance) + planes * _beside(self.plane_depth[path], distance)
+        return _per_sample(self.to_plane[path], distance) + planes * _per_sample(self.plane_depth[path], distance)
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
-        """Return what a unit of distance absorbs."""
-        return _beside(self.slant[path], distance).expand_as(distance)
+        """Return the optical depth of a unit of distance per density."""
+        return _per_sample(self.slant[path], distance).expand_as(distance)
 
     def records(self, near: Tensor, far: Tensor) -> Tensor:
         """Return the paths as kernels take them."""
@@ -217,21 +216,21 @@ class BentPaths(Paths):
 
     def depth(self, distance: Tensor, path: Tensor) -> Tensor:
         """Return the depths at ``distance`` along the paths."""
-        bend = _beside((self.straight * self.speed)[path], distance)
+        bend = _per_sample((self.straight * self.speed)[path], distance)
         within = distance.abs().minimum(bend)
         # g(x) = x up to the bend b, then 2 b - b^2 / x; this is its inverse.
         beyond = bend**2 / (2 * bend - distance.abs()).maximum(bend / _FARTHEST)
         along = distance.sign() * torch.where(distance.abs() > bend, beyond, within)
-        return _beside(self.nearest[path], distance) + along / _beside(self.speed[path], distance)
+        return _per_sample(self.nearest[path], distance) + along / _per_sample(self.speed[path], distance)
 
     def stretch(self, distance: Tensor, path: Tensor) -> Tensor | None:
-        """Return what a unit of distance absorbs."""
+        """Return the optical depth of a unit of distance per density."""
         # Beyond the bend, g(x) of ``depth`` is at 2 b - b^2 / x: the slope of its inverse there is (x / b)^2.
-        bend = _beside((self.straight * self.speed)[path], distance)
+        bend = _per_sample((self.straight * self.speed)[path], distance)
         slope = 1 / (2 - distance.abs() / bend).clamp(1 / _FARTHEST, 1)
         shrunk = shrinkage(self._cube(distance, path))
         length = (self.directions.norm(dim=0) * self.scale / self.speed)[path]
-        return _beside(length, distance) * shrunk * slope**2
+        return _per_sample(length, distance) * shrunk * slope**2
 
     def records(self, near: Tensor, far: Tensor) -> Tensor:
         """Return the paths as kernels take them."""
@@ -271,6 +270,6 @@ def shrinkage(cube: list[Tensor]) -> Tensor:
     return (2 - 2 * largest).clamp(1 / _FARTHEST, 1) ** 2
 
 
-def _beside(per_path: Tensor, values: Tensor) -> Tensor:
+def _per_sample(per_path: Tensor, values: Tensor) -> Tensor:
     """Return (m,) with as many axes as ``values`` (m, ...) has."""
     return per_path.view(-1, *[1] * (values.ndim - 1))

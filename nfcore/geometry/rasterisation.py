@@ -1,4 +1,4 @@
-"""Triangles as pixels see them: the first one on the ray through each pixel's centre."""
+"""Rasterisation of triangles: the first one that the ray through each pixel's centre hits."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def interpolate(table: Tensor, rows: Tensor, weights: Tensor, *, constant_first:
         table: (v, c) values.
         rows: (n, k) int32 or int64; k is 8 for trilinear interpolation.
         weights: (n, k), of the table's type.
-        constant_first: row 0 is a constant that gets no gradient, like an embedding's padding row.
+        constant_first: row 0 is a constant that receives no gradient, like an embedding's padding row.
 
     Returns:
         (n, c). Gradients flow to the table only.
@@ -50,7 +50,7 @@ def locate(points: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
     """Return the cell that contains each point, and the trilinear weights of the cell's corners.
 
     Args:
-        points: (n, 3) float, in grid units: vertex (i, j, k) is at that very place. Points outside the grid
+        points: (n, 3) float, in grid units: vertex (i, j, k) is at (i, j, k). Points outside the grid
             are extrapolated from the nearest cell.
         shape: number of vertices along x, y and z, each 2 or more.
 

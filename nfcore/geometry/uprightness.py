@@ -12,23 +12,22 @@ _NO_SPREAD = 0.02
 _CLEARLY = 0.5
 #: Pairs of axes whose common normal is tried, if neither x nor y axes have one.
 _PAIRS = 400
-#: Mean squared sine of the rolls from which mixtures of upright photos and such on their side are tried too.
+#: Mean squared sine of the rolls from which mixtures of upright and rotated photos are tried too.
 _SLOPPY = 0.02
-#: Mean sine of the cameras' elevations from which these say which end is up.
+#: Mean sine of the cameras' elevations from which they decide the sign of up.
 _ELEVATED = 0.02
-#: How much looking along a direction counts against it, next to the rolls' error.
+#: Weight, relative to the rolls' error, of how much cameras look along a direction, which counts against it.
 _STEEP = 0.03
 
 
 def upright(poses: Tensor) -> Tensor:
     """Return the up direction of all cameras, a unit vector (3,), for poses (n, 3, 4).
 
-    Photos are held upright or lie on their side (a phone held upright stores them so), so each camera's x axis or
-    its y axis is level: up is orthogonal to it. It is found as the direction for which the photos' rolls are
-    nearest to quarter turns. If some photos are upright, they say which end is up; if all lie on their side,
-    cameras are above what they look at, or if they are level, it is the end nearer to +z, as most programs write
-    it. Cameras that all point the same way, as in forward-facing captures, leave it open: then it is the mean of
-    their y axes.
+    Photos are upright or on their side (as a phone held upright stores them), so each camera's x or y axis is
+    level: up is orthogonal to it. It is found as the direction for which the photos' rolls are nearest to
+    quarter turns. Upright photos decide its sign. If all are on their side, cameras are assumed to be above what
+    they look at; if they are level too, the sign is the one nearer to +z, as most programs write it. Cameras that
+    all point the same way, as in forward-facing captures, don't determine it: then it is the mean of their y axes.
 
     >>> eye = torch.eye(3)
     >>> upright(torch.stack([torch.cat([eye, torch.zeros(3, 1)], 1)] * 3))
@@ -48,7 +47,7 @@ def rolls(poses: Tensor, up: Tensor) -> Tensor:
 
 
 def _level(axes: Tensor) -> Tensor | None:
-    """Return the direction, without its sign, for which photos (n, 3, 3) are upright or lie on their side."""
+    """Return the direction, without its sign, for which photos (n, 3, 3) are upright or on their side."""
     (x_spread, x_normal), (y_spread, y_normal) = (_common_normal(axes[:, :, i]) for i in (0, 1))
     if max(x_spread, y_spread) <= _NO_SPREAD:
         return None
@@ -89,8 +88,8 @@ def _normals_of_pairs(axes: Tensor) -> Tensor:
     return chosen
 
 
-def is_up_open(poses: Tensor) -> bool:
-    """Whether nothing tells up from down: all photos (n, 3, 4) lie on their side and cameras are level."""
+def is_up_ambiguous(poses: Tensor) -> bool:
+    """Whether the sign of up is undetermined: all photos (n, 3, 4) are on their side and cameras are level."""
     axes = F.normalize(poses[:, :, :3].double(), dim=1)
     up = _level(axes)
     return up is not None and _evidence(up, axes) is None

@@ -7,7 +7,7 @@ record; how a ray is drawn:
 1. ``nfcore.geometry.Domain.of(scene).paths(rays)`` maps rays to paths through the domain: straight lines in the
    scene's box or in NDC, bent ones in the contracted world. Distances are in the domain's units.
 2. ``paths.clipped(*bounds)`` gives ``near`` and ``far``. Samples are at ``near + (k + 1/2) step``, k = 0, 1, ..,
-   as long as that is less than ``far``. Those in a voxel that is not ``occupied`` are skipped; others stay there.
+   as long as that is less than ``far``. Those in a voxel that is not ``occupied`` are skipped.
 3. Raw density and values at a sample are trilinear in those of its voxel's eight vertices.
 4. A sample absorbs a = 1 - exp(-density(raw) * step * stretch), with ``paths.stretch``; its weight is a times the
    transmittance, the product of (1 - a) over the samples in front of it. The ray ends behind the sample that
@@ -36,7 +36,7 @@ class BakedField:
     Linear indices have x slowest and z fastest.
 
     Args:
-        scene: its bounds and its background; which kind it is says what the domain is.
+        scene: its bounds and its background; its kind determines the domain.
         box: lower and upper corner of the grid, in the domain.
         shape: number of vertices along x, y and z; the outer ones are on the box's faces.
         vertices: (v,) int64, sorted linear indices of the stored vertices.
@@ -85,7 +85,7 @@ class BakedField:
         return x, y, z
 
     def density(self, raw: Tensor) -> Tensor:
-        """Return the density of raw ones, absorption per unit of the domain."""
+        """Return the density of raw values, absorption per unit of the domain."""
         return self.density_scale * F.softplus(self.density_gain * raw + self.density_shift)
 
     def volume(self) -> Tensor:
@@ -95,7 +95,7 @@ class BakedField:
         return dense.reshape(*self.shape, -1)
 
     def network(self, sums: Tensor, harmonics: Tensor) -> Tensor:
-        """Return (n, 3), what rays' colour owes to their direction, for their sums (n, c) and harmonics (n, h)."""
+        """Return the view-dependent colour (n, 3) of rays for their sums (n, c) and harmonics (n, h)."""
         hidden = torch.cat([sums, harmonics], 1)
         for weight, bias in self.layers[:-1]:
             hidden = F.relu(F.linear(hidden, weight, bias))

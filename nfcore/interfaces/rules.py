@@ -111,7 +111,7 @@ RULES: dict[str, str] = {
     "exporter.last-file": "the image is the output of the last file that Exported lists",
     "exporter.variants": "variants are option sets that the exporter takes",
     "exporter.bits": "fewer bits round a weight more",
-    "exporter.threads": "the files run with the number of threads asked for",
+    "exporter.threads": "the files run with the requested number of threads",
     "exporter.movable": "the files run from another folder",
     "exporter.runner": "load returns an nfcore.Runner",
     "exporter.render": "a runner renders (b, 3, height, width) float32 images of any number of cameras",

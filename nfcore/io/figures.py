@@ -1,4 +1,4 @@
-"""Figures of matplotlib as files, whose texts are shown as they are: names of photos and runs may be anything."""
+"""Matplotlib figures as files. Text is shown verbatim: names of photos and runs may contain anything."""
 
 from __future__ import annotations
 

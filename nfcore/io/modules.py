@@ -1,4 +1,4 @@
-"""Torch modules from saved weights; what does not fit is a line that names the file."""
+"""Torch modules from saved weights; what does not fit is an error of one line that names the file."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _bounded(weights: Mapping[str, Tensor]) -> Iterator[None]:
         nonlocal made
         made += 1
         if made > modules:
-            raise UserError(f"it asks for more than {modules} layers, for {len(weights)} saved tensors")
+            raise UserError(f"it needs more than {modules} layers for {len(weights)} saved tensors")
 
     with ExitStack() as stack:
         for handle in (
@@ -126,7 +126,7 @@ def _size(value: Any) -> int:
 
 def _check(size: int, limit: int) -> None:
     if size > limit:
-        raise UserError(f"it asks for {size >> 20} MiB or more, and its weights justify {limit >> 20} MiB at most")
+        raise UserError(f"it needs {size >> 20} MiB or more, and its weights justify {limit >> 20} MiB at most")
 
 
 def _first_line(error: BaseException) -> str:

@@ -14,8 +14,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 #: The current level of each interface. A change that breaks implementations raises it by one; then
 #: ``python tests/interface_signatures.py`` updates the recorded signatures.
 INTERFACE_LEVELS: dict[Kind, int] = {
-    "ray_source": 2,  # 2: sparse points; views with ignore masks and metadata; photos are read when asked for
-    "teacher": 2,  # 2: rays with a footprint, whole views, several threads; photos that are read when asked for
+    "ray_source": 2,  # 2: sparse points; views with ignore masks and metadata; photos are read on demand
+    "teacher": 2,  # 2: rays with a footprint, whole views, several threads; photos that are read on demand
     "encoding": 2,  # 2: prepared with cameras too; deployed to a target
     "backbone": 1,
     "upsampler": 1,

@@ -29,11 +29,11 @@ class PluginManager:
     """Loads plugins in isolation, and finds and builds components by name.
 
     Args:
-        sources: the plugins to load. One that raises while it is loaded, or when asked for its offers, is kept
+        sources: the plugins to load. One that raises while it is loaded, or while it lists its offers, is kept
             in ``plugins`` with its ``problem`` and without offers.
         disabled: plugins that are not loaded, each with the environment variable that disables it.
-        explain: yields further reasons why there may be no component or recipe of a name; called with what was
-            asked for, such as ``"ray source"``, and the name.
+        explain: yields further reasons why there may be no component or recipe of a name; called with what is
+            missing, such as ``"ray source"``, and the name.
 
     """
 

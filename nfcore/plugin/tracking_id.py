@@ -10,7 +10,7 @@ from nfcore.io import read_json, write_json
 class TrackingId:
     """The id under which a service tracks a run.
 
-    A run that is resumed is tracked as the same one. A stage that is done again needs a new id, so that no curve
+    A run that is resumed is tracked as the same one. A stage that is run again needs a new id, so that no curve
     has values of two attempts.
 
     Args:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from nfcore import Cameras, OrbitRegion
 from nfcore.dataset import misread, outer_box, upright_frame
 from nfcore.geometry import hull_box, look_at, upright
-from nfcore.geometry.uprightness import is_up_open
+from nfcore.geometry.uprightness import is_up_ambiguous
 from nfcore_scenes.blender import Blender
 from nfcore_scenes.blender_writer import write_blender
 from nfcore_scenes.procedural import Procedural
@@ -64,9 +64,9 @@ def test_up_is_the_end_nearer_to_z_if_all_photos_lie_on_their_side_and_are_level
 
 def test_a_level_capture_on_its_side_is_told_and_can_be_turned_upside_down():
     poses = on_their_side(orbit(12, 0.0))
-    assert is_up_open(poses)
-    assert not is_up_open(on_their_side(orbit(12, 0.3)))
-    assert not is_up_open(orbit(12, 0.0))
+    assert is_up_ambiguous(poses)
+    assert not is_up_ambiguous(on_their_side(orbit(12, 0.3)))
+    assert not is_up_ambiguous(orbit(12, 0.0))
     frame, turned = upright_frame(poses), upright_frame(poses, upside_down=True)
     torch.testing.assert_close(frame[2, :3], UP, atol=1e-4, rtol=0)
     torch.testing.assert_close(turned[2, :3], -UP, atol=1e-4, rtol=0)
