@@ -1,18 +1,18 @@
 """Fused float32 kernels for radiance fields on a CPU, compiled on the user's machine by numba: no compiler needed.
 
-``import nfcore.kernels`` imports neither torch nor numba. ``load`` compiles, or says why it can't; what asks for
-it then does the same in torch. The kernels know no method and no file format: they take arrays, and read and write
-places in them. One file is one step of rendering or of learning:
+``import nfcore.kernels`` imports neither torch nor numba. ``load`` compiles, or says why it can't; callers then
+fall back to torch. The kernels know no method and no file format: they read and write arrays. One file is one step
+of rendering or of training:
 
-- ``records``: what a kernel is told of a grid and of a path, as named tuples and rows of numbers;
-- ``traversal``: the samples of a path on its lattice, past what is empty; ``paths``: where they are; ``bits``:
-  which cells of a block there are; ``marching``: what the samples add up to;
+- ``records``: grids and paths as kernels take them, as named tuples and rows of numbers;
+- ``traversal``: samples of a path in occupied cells; ``paths``: their positions; ``bits``: sets of a block's
+  cells; ``marching``: the samples' sums;
 - ``interpolation``, ``absorption`` with its ``density_table``: values and opacity at a sample; ``network``,
   ``ray_harmonics``: colour of a ray;
-- ``compositing``: from the gradient of a ray's sums back to its samples; ``scattering``: and to the grid's rows;
-- ``spaces``: rays through the cube of a bounded space; ``volumes``: what a dense volume over the cube has there;
+- ``compositing``: from gradients of a ray's sums to those of its samples; ``scattering``: and of the grid's rows;
+- ``spaces``: rays through the cube of a bounded space; ``volumes``: look-ups in a dense volume over the cube;
 - ``row_adam``: a step on the rows that were touched; ``smoothness``: the gradient of their roughness;
-- ``occupancy``: which cells matter, and how far the next one is;
+- ``occupancy``: which cells are occupied, and the distance to the nearest;
 - ``vectors``: rows of 8 or 16 numbers at once; ``prefetching`` and ``huge_pages``: less waiting for memory;
   ``threads``: parts of the work on threads; ``compile``.
 

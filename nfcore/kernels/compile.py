@@ -60,11 +60,11 @@ def load(module: str, say: Callable[[str], None] | None = None) -> ModuleType | 
 
     Args:
         module: full name, such as ``nfcore.kernels.marching``; of a package, its modules are loaded with it.
-        say: is told in one line that compiling begins, or that nothing can be kept. None writes it to stderr.
+        say: called with one line when compilation starts, or when nothing can be cached. None writes it to stderr.
 
     """
     if _by_torch.get():
-        return Unavailable("torch was asked to do the work")
+        return Unavailable("kernels are switched off here")
     with _lock:
         if os.environ.get(VARIABLE) == "off":
             return Unavailable(f"the environment has {VARIABLE}=off")
@@ -79,7 +79,7 @@ def without_kernels() -> Iterator[None]:
 
     >>> with without_kernels():
     ...     load("nfcore.kernels.marching").reason
-    'torch was asked to do the work'
+    'kernels are switched off here'
     """
     token = _by_torch.set(True)
     try:
@@ -159,7 +159,7 @@ def _files(module: str) -> Iterable[Path]:
 
 
 def _folder(sources: list[Path], say: Callable[[str], None]) -> Path | None:
-    """Return the folder for machine code of ``sources``, or None where none can be written."""
+    """Return the folder for machine code of ``sources``, or None if it can't be written."""
     digest = hashlib.sha256(sys.version.encode())
     for name in ("numba", "llvmlite"):
         digest.update(importlib.metadata.version(name).encode())

@@ -1,4 +1,4 @@
-"""The table that opacities are looked up in: softplus of a raw density over a step, and its slope."""
+"""The table that opacities are looked up in: optical depth of a step by raw density, and its slope."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nfcore.kernels.records import Floats
 
 #: Raw densities are clipped to this range; fits keep theirs within it.
 LOWEST, HIGHEST = -2.0, 2.0
-#: Intervals between entries, in all and in a unit of raw density.
+#: Intervals between entries, in total and per unit of raw density.
 INTERVALS = 4096
 PER_UNIT = INTERVALS / (HIGHEST - LOWEST)
 
@@ -16,9 +16,9 @@ PER_UNIT = INTERVALS / (HIGHEST - LOWEST)
 def absorption_table(gain: float, shift: float, scale: float) -> Floats:
     """Return the table for ``absorbed``: (2 * entries,) float32, optical depth and its slope in turn.
 
-    A raw density r is that of DVGO and of this framework's grids: density = softplus(gain * r + shift), times what
-    ``scale`` has besides the length of a step. The depth is what a step absorbs where its ``stretch`` is 1.
-    Between entries it is interpolated: the relative error is under 2e-5.
+    Raw densities are those of DVGO and of this framework's grids: density = softplus(gain * r + shift) times a
+    constant. ``scale`` is that constant times the length of a step, so the depth is that of a step whose
+    ``stretch`` is 1. It is interpolated between entries with a relative error under 2e-5.
     """
     argument = gain * (np.arange(INTERVALS + 1) / PER_UNIT + LOWEST) + shift
     depth = np.logaddexp(0, argument) * scale

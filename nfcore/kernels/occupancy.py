@@ -1,4 +1,4 @@
-"""Which cells of a sparse grid matter now, and how far it is to the next one: what ``march`` skips by."""
+"""Which cells of a sparse grid are occupied, and the distance to the nearest, by which ``march`` skips."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nfcore.kernels.bits import has_bit
 from nfcore.kernels.compile import kernel
 from nfcore.kernels.records import BLOCK, Bytes, Floats, Grid, Number
 
-#: The largest distance that is told, in blocks.
+#: The largest distance that is stored, in blocks.
 MOST_GAP = 15
 #: Cells of a block.
 CELLS = BLOCK**3
@@ -17,10 +17,7 @@ CELLS = BLOCK**3
 
 @kernel
 def row_opacities(grid: Grid, first: int, last: int, opacities: Floats) -> None:
-    """Write how much one step absorbs at the rows from ``first`` to ``last``: ``opacities`` (rows,).
-
-    Steps are as long as where ``stretch`` is 1.
-    """
+    """Write the opacity of one step, of ``stretch`` 1, at the rows from ``first`` to ``last``: (rows,)."""
     row = len(grid.lanes)
     for i in range(first, last):
         opacities[i], _ = absorbed(grid.absorption, grid.table[i * row], np.float32(1))
@@ -28,12 +25,12 @@ def row_opacities(grid: Grid, first: int, last: int, opacities: Floats) -> None:
 
 @kernel
 def cell_opacities(grid: Grid, first: int, last: int, by_row: Floats, opacities: Floats) -> tuple[float, int]:
-    """Write how much one step absorbs at the densest corner of each stored cell of some blocks.
+    """Write the opacity of one step at the densest corner of each stored cell of some blocks.
 
     Values between corners are never denser than the densest of them.
 
     Args:
-        grid: is looked at.
+        grid: the grid.
         first: the first block.
         last: the block after the last; threads take ranges that do not overlap.
         by_row: (rows,) see ``row_opacities``.
@@ -66,14 +63,14 @@ def cell_opacities(grid: Grid, first: int, last: int, by_row: Floats, opacities:
 def activate(
     grid: Grid, first: int, last: int, candidates: Bytes, opacities: Floats, least: Number, occupied: Bytes
 ) -> None:
-    """Find out which stored cells of some blocks are active.
+    """Update which stored cells of some blocks are active.
 
     Args:
         grid: changed: ``active`` only.
         first: the first block.
         last: the block after the last; threads take ranges that do not overlap.
         candidates: (x * y * z,) 0 for a cell that may not be active.
-        opacities: (cells,) a cell is active if its own is over ``least``.
+        opacities: (cells,) a cell is active if its opacity is over ``least``.
         least: float32.
         occupied: (x * y * z,) written for stored cells: 1 if active, else 0.
 

@@ -1,4 +1,4 @@
-"""Where a sample is: on a straight line in a box or in NDC, on a bent one where the world is contracted.
+"""Positions of samples: on straight paths in a box or in NDC, on bent ones in the contracted world.
 
 Contracted coordinates are those of Mip-NeRF 360 (equation 10) with the maximum norm, halved to the cube [-1, 1]^3;
 distance along a bent path is even in depth around the point nearest to the centre, and even in disparity beyond.
@@ -23,7 +23,7 @@ from nfcore.kernels.records import (
     Shape,
 )
 
-#: The last place of a path that is told apart from infinity, as a share of what is beyond the bend.
+#: Disparity at which a bent path ends, relative to that at its bend: beyond is treated as infinity.
 FARTHEST = 1e-4
 #: A bent path moves by at most this much of the cube's half side in one unit of its distance.
 MOST_SPEED = 4.0
@@ -34,7 +34,7 @@ _ONE, _HALF, _TWO, _LEAST = np.float32(1), np.float32(0.5), np.float32(2), np.fl
 
 @kernel
 def straight_place(path: Floats, distance: Number) -> tuple[Number, Number, Number, Number]:
-    """Return x, y and z in cells, and how much a unit of distance absorbs there, in densities of that place."""
+    """Return x, y and z in cells, and the ``stretch`` there: optical depth of a unit of distance per density."""
     return (
         path[ORIGIN] + distance * path[DIRECTION],
         path[ORIGIN + 1] + distance * path[DIRECTION + 1],
@@ -64,7 +64,7 @@ def enter_grid(paths: Floats, low: Floats, high: Floats, start: Floats, spacing:
 
 @kernel
 def bent_place(path: Floats, distance: Number, shape: Shape) -> tuple[Number, Number, Number, Number]:
-    """Return the same along a bent path: ``shape`` are the cells along each side of the cube."""
+    """Return the same along a bent path; ``shape`` is the number of cells along each side of the cube."""
     bend = path[BEND]
     size = abs(distance)
     slope = _ONE

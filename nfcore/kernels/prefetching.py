@@ -1,4 +1,4 @@
-"""Prefetching: rows are on their way from memory before they are needed. Most of a step would be waiting."""
+"""Prefetching: rows are fetched before they are needed; otherwise, most of a step is waiting for memory."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Number = Any
 BLOCK = 4
 #: The most samples of a ray that are kept for the backward pass.
 MOST_SAMPLES = 2048
-#: Most rows of a table are not touched by a step: so many are looked at in one go.
+#: Rows whose flags are read at once: most rows of a table are not touched by a step.
 TOUCHED_AT_ONCE = 8
 
 # A path: where it begins and ends, and its straight line in cells (``origin + distance * direction``). A bent one
@@ -40,7 +40,7 @@ class PathPart(IntEnum):
         FAR: distance at which it ends.
         ORIGIN: three numbers, where distance (of a bent path: depth) is 0.
         DIRECTION: three numbers, change with distance (of a bent path: depth).
-        STRETCH: what a unit of distance absorbs, in densities of that place; 1 in a box.
+        STRETCH: optical depth of a unit of distance per density; 1 in a box.
         NEAREST: of a bent path: depth at which it is nearest to the centre.
         BEND: of a bent path: distance to either side of it from which steps are even in disparity.
         PER_DEPTH: of a bent path: depth in a unit of distance before that.
@@ -57,10 +57,10 @@ class PathPart(IntEnum):
     PER_DEPTH = PER_DEPTH
 
 
-# What a sample stores next to its row of values: place in the cell, light that reaches it, what it takes of that,
-# slope of the optical depth in the raw density, weight.
+# What a sample stores next to its row of values: position in its cell, transmittance up to it, opacity, slope of
+# the optical depth in the raw density, weight.
 PLACE, TRANSMITTANCE, OPACITY, SLOPE, WEIGHT = 0, 3, 4, 5, 6
-# What stands there from when a sample is found until it is looked up: its distance, and the stretch of that place.
+# The same places hold distance and stretch of a sample that is found until its values are looked up.
 DISTANCE, STRETCH_THERE = 3, 4
 SAMPLE_EXTRA = 8
 #: Samples of a path that are found before the first of them is looked up.
@@ -72,7 +72,7 @@ class Grid(NamedTuple):
 
     Attributes:
         table: (rows * V,) the rows; all places without a row of their own share the first, which never changes.
-        corners: (cells * 8,) the rows of each stored cell's corners, x slowest; cell 0 is none.
+        corners: (cells * 8,) the rows of each stored cell's corners, x slowest; cell 0 is not used.
         stored: (blocks,) uint64, which cells of each block of ``BLOCK``^3 are stored: a bit each, x slowest.
         active: (blocks,) uint64, which of these are not empty.
         first: (blocks,) the number in ``corners`` of each block's first stored cell; the others follow it.
@@ -82,7 +82,7 @@ class Grid(NamedTuple):
         step: distance between samples along a path.
         absorption: see ``absorb``.
         bent: whether paths are bent.
-        lanes: V zeros: their number is part of the type, so that each V has machine code of its own.
+        lanes: V zeros; numba compiles a tuple's length into the code, so vectors have a constant size.
 
     """
 

@@ -93,7 +93,7 @@ def move_rows(
 ) -> int:
     """Take one step of Adam with the touched rows of ``first`` to ``last``; return how many there were.
 
-    Rows that were not touched keep their moments: their step is put off (the "lazy" Adam of embeddings).
+    Rows that were not touched keep their moments: their update is deferred (the "lazy" Adam of embeddings).
 
     Args:
         lanes: as many zeros as a row has numbers V.
@@ -105,8 +105,8 @@ def move_rows(
         mean: (rows * V,) running mean of the gradient.
         square: (rows * V,) running mean of its square.
         rates: (V,) step sizes, divided by 1 - keep^t for step number t.
-        lowest: (V,) where a step ends at the latest.
-        highest: (V,) likewise.
+        lowest: (V,) lower bounds of the parameters.
+        highest: (V,) upper bounds.
         keep: share of the mean that is kept, float32.
         keep_square: share of the squares that is kept, float32.
         correction: 1 / (1 - keep_square^t), float32.

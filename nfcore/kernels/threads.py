@@ -1,4 +1,4 @@
-"""Parts of a kernel's work on threads: numba's own threads can't be shared by callers, and fight with torch's."""
+"""A kernel's work on threads: numba's own threads can't be shared by callers, and compete with torch's."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def in_parts(work: Callable[[int], Result], parts: int) -> list[Result]:
 def in_turn(work: Callable[[Item], Result], items: Sequence[Item], threads: int) -> list[Result]:
     """Return ``work(item)`` of all items, in their order: a thread that is done with one takes the next.
 
-    For items that take unequal times, or much of Python's lock; which thread does which never changes a result.
+    For items that take unequal times, or hold Python's lock; which thread does which never changes a result.
 
         >>> in_turn(lambda item: item * item, [1, 2, 3], 2)
         [1, 4, 9]

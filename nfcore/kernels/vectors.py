@@ -1,7 +1,7 @@
 """Rows of V numbers as vectors: numba's loops leave half of the speed unused, so these write LLVM's instructions.
 
 V is the length of the tuple ``lanes`` that is passed along (see ``records.Grid``). A machine without vectors of V
-numbers gets shorter ones, or none: LLVM sees to it.
+numbers uses shorter ones, or none: LLVM takes care of it.
 """
 
 from __future__ import annotations

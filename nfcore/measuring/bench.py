@@ -47,7 +47,7 @@ class Row:
         milliseconds: one image, the median over the rounds.
         spread: its quartiles, milliseconds.
         rounds: how often it was timed.
-        joules: energy of one image, of all that ran on the processor; where the machine tells.
+        joules: energy of one image, of all that ran on the processor; None where the machine doesn't report it.
         share_of_peak: multiply-adds per second, as a fraction of a matrix product's on as many threads.
         memory: bytes that loading and running it adds to a process, at their peak.
         psnr: mean PSNR against the photos, dB.

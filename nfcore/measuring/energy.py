@@ -1,4 +1,4 @@
-"""The energy that a processor takes, where the machine tells: Linux powercap, or macOS's powermetrics."""
+"""The energy that a processor uses, where the machine reports it: Linux powercap, or macOS's powermetrics."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _COMBINED = re.compile(r"Combined Power \(CPU \+ GPU \+ ANE\): (\d+) mW")
 
 
 class EnergyMeter(Protocol):
-    """Tells how much energy the whole processor has taken, whatever ran on it."""
+    """Measures the energy of the whole processor, whatever runs on it."""
 
     @property
     def name(self) -> str:
-        """What tells it."""
+        """What measures it."""
 
     def joules(self) -> float:
         """Return the joules since some time before; they never decrease."""
@@ -33,7 +33,7 @@ class EnergyMeter(Protocol):
 
 
 def energy_meter(powercap: Path = _POWERCAP) -> EnergyMeter | None:
-    """Return a meter, or None if this machine does not tell, or not to this user.
+    """Return a meter, or None if this machine doesn't report energy, or not to this user.
 
     Linux has counters of Intel's and AMD's processors (RAPL), which most distributions let only root read. macOS
     has ``powermetrics``, also for root alone.

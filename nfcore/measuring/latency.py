@@ -92,7 +92,7 @@ def measure_latency(
         threads: numbers of CPU threads.
         seconds: approximate time spent on each package, at each number of threads.
         reporter: called for each round.
-        meter: tells the energy of an image.
+        meter: measures the energy of an image.
 
     """
     reporter = reporter or Reporter()

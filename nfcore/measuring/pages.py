@@ -69,7 +69,7 @@ def page_speed(page: Path, browser: str, seconds: float, meter: EnergyMeter | No
         page: from an exporter with nfcore's viewer.
         browser: Chromium's path.
         seconds: how long it computes.
-        meter: tells the energy.
+        meter: measures the energy.
 
     """
     with tempfile.TemporaryDirectory(prefix="nfcore-browser-", ignore_cleanup_errors=True) as profile:

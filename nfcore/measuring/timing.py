@@ -1,4 +1,4 @@
-"""Interleaved timing: each round times every candidate once, so that noise affects all alike."""
+"""Interleaved timing: each round times every candidate once, so that noise affects all equally."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many steps a second a run's stages take here, measured in some seconds each; steps from minutes."""
+"""Calibration: a run's stages are timed for some seconds each, to estimate a run or to turn minutes into steps."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from nfcore.runtime.devices import choose_device
 
 #: Runs of fewer steps are not estimated: that would take about as long as they do.
 FEW_STEPS = 500
-# Seconds of training that a stage is tried for where the steps follow from minutes, and where they are only
-# estimated; one that does not follow its clock is stopped after as long again.
-_SECONDS, _SECONDS_TO_KNOW = 3.0, 1.0
+# Seconds of a stage's trial where the steps follow from minutes, and where only the time is estimated; a stage
+# that does not follow its clock is stopped after twice that.
+_SECONDS, _SECONDS_TO_ESTIMATE = 3.0, 1.0
 # A step that takes this many times the median does what few steps do, such as dividing a grid.
 _RARE = 4.0
-# Parts that a trial is looked at in: a schedule has fewer.
+# Parts that a trial is divided into: a schedule has fewer.
 _PARTS = 10
 # Seconds that the teacher may take, with its preparation, for the student to be tried as well.
 _PATIENCE = 3.0
@@ -54,7 +54,7 @@ def planned(
         config: the pipeline; without minutes it is returned as it is.
         source: the scene.
         components: where components are found.
-        note: shows one line; None: nobody wants to know.
+        note: called with one line; None shows nothing.
 
     Raises:
         UserError: minutes that can't be divided among the stages; see ``check_minutes``.
@@ -66,7 +66,7 @@ def planned(
         return config
     try:
         speeds = calibrate(config, source, components)
-    except NfcoreError:  # the run itself will say it
+    except NfcoreError:  # the run itself will raise it
         if config.minutes is None:
             return config
         raise
@@ -78,7 +78,7 @@ def planned(
 
 
 def calibrate(config: PipelineConfig, source: RaySource, components: PluginManager) -> Speeds:
-    """Return the steps per second of teacher and student, trained for a moment and thrown away.
+    """Return the steps per second of teacher and student, trained for a moment and discarded.
 
     No random number of the run changes. The student is tried on views of the teacher of that moment.
 
@@ -86,7 +86,7 @@ def calibrate(config: PipelineConfig, source: RaySource, components: PluginManag
         NfcoreError: the teacher can't be fitted.
 
     """
-    seconds = _SECONDS_TO_KNOW if config.minutes is None else _SECONDS
+    seconds = _SECONDS_TO_ESTIMATE if config.minutes is None else _SECONDS
     device = choose_device(config.device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         speeds = _tried(config, source, components, seconds)

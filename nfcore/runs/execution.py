@@ -157,7 +157,7 @@ def _open(
 
 
 def _warn(source: RaySource, console: Console) -> None:
-    """Print what ``nfcore scene`` warns about: a wrong box or wrong poses are not mended by more training."""
+    """Print what ``nfcore scene`` warns about: more training does not repair a wrong box or wrong poses."""
     for warning in source_warnings(source):
         console.note(f"warning: {warning}")
 

@@ -59,7 +59,7 @@ class Provenance(Record):
         try:
             return read_record(path, cls)
         except UserError as error:
-            raise UserError(f"{error}; the run does without it: delete it") from None
+            raise UserError(f"{error}; the run does not need it: delete it") from None
 
 
 def keep(run: Run, sources: Mapping[str, str], manager: PluginManager, line: str) -> None:
@@ -79,8 +79,8 @@ def keep(run: Run, sources: Mapping[str, str], manager: PluginManager, line: str
         versions=dict(_versions(run.config, manager)),
         machine=machine(),
     )
-    alike = known.commands and known.commands[-1].model_copy(update={"began": command.began}) == command
-    commands = known.commands if alike else (*known.commands, command)
+    repeated = known.commands and known.commands[-1].model_copy(update={"began": command.began}) == command
+    commands = known.commands if repeated else (*known.commands, command)
     now = Provenance(sources={**known.sources, **sources}, commands=commands)
     if now != known:
         write_json(run.folder / "provenance.json", now.model_dump(mode="json"))

@@ -29,16 +29,16 @@ def free_memory(device: torch.device) -> int | None:
 
 
 def require_memory(size: int, device: torch.device, what: str, advice: str) -> None:
-    """Refuse to begin what the system would kill later for its memory.
+    """Refuse work that would exceed the free memory: the system would kill it later.
 
     Args:
-        size: bytes that it will take.
-        device: where.
-        what: takes them, such as "a grid of 512 voxels".
+        size: bytes that it takes.
+        device: where it runs.
+        what: names it, such as "a grid of 512 voxels".
         advice: what would help, such as "lower teacher.resolution".
 
     Raises:
-        UserError: less is free.
+        UserError: less memory is free.
 
     >>> require_memory(1 << 60, torch.device("cpu"), "a grid of 9000 voxels", "lower teacher.resolution")
     ... # doctest: +ELLIPSIS

@@ -88,9 +88,9 @@ def smallest(measured: Sequence[Measured], limits: Limits) -> Measured:
 
 
 def _none(measured: Sequence[Measured], limits: Limits) -> str:
-    asked = [f"loses at most {limits.loss:g} dB"]
-    asked += [] if limits.bytes is None else [f"has at most {megabytes(limits.bytes)}"]
-    asked += [] if limits.seconds is None else [f"takes at most {1e3 * limits.seconds:g} ms"]
+    wanted = [f"loses at most {limits.loss:g} dB"]
+    wanted += [] if limits.bytes is None else [f"has at most {megabytes(limits.bytes)}"]
+    wanted += [] if limits.seconds is None else [f"takes at most {1e3 * limits.seconds:g} ms"]
     usable = [one for one in measured if one.score is not None and not one.refused]
     if not usable:
         reasons = "; ".join(f"{one.label}: {one.refused}" for one in measured)
@@ -100,7 +100,7 @@ def _none(measured: Sequence[Measured], limits: Limits) -> str:
         "the best": min(usable, key=lambda one: one.score.loss if one.score else 0.0),
     }
     described = [f"{which}, {one.label}, {_described(one)}" for which, one in nearest.items()]
-    return f"no package {' and '.join(asked)}: {'; '.join(described)}"
+    return f"no package {' and '.join(wanted)}: {'; '.join(described)}"
 
 
 def _described(one: Measured) -> str:

@@ -21,7 +21,7 @@ from nfcore.scene.cameras import Cameras, check_cameras
 #: Version of the file format that is written; this version and older ones can be read.
 FORMAT = 1
 
-#: The most pixels of the images that a file asks for: an image takes hundreds of bytes of memory for each.
+#: The most pixels of an image that a file may define: rendering takes hundreds of bytes of memory per pixel.
 MOST_PIXELS = 1 << 25
 
 # The card's entry in the safetensors metadata, and the tensors that are not weights.

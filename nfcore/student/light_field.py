@@ -114,7 +114,7 @@ class LightField(nn.Module):
         training = self.training
         self.eval()
         device = device_of(self)
-        if device.type == "cpu":  # of a GPU's memory, torch holds some that is not told as free
+        if device.type == "cpu":  # on a GPU, memory that torch caches is not reported as free
             self._require_memory(cameras.height, cameras.width, device)
         try:
             return torch.cat(

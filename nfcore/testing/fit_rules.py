@@ -72,10 +72,8 @@ class FitRules(Conformance):
         """A score on photos that were trained on means nothing."""
         source = Watched.with_alpha()
         self.build(SCENE).fit(source, Budget(_few(self.steps)), Reporter())
-        others = sorted(source.asked - {"train"})
-        require(
-            not others, found=f"fit asks for the views of {' and '.join(others)}", right="views('train') alone"
-        )
+        others = sorted(source.splits_read - {"train"})
+        require(not others, found=f"fit reads the views of {' and '.join(others)}", right="views('train') alone")
 
     @rule("teacher.alpha-optional")
     def test_it_takes_photos_without_alpha(self) -> None:

@@ -81,7 +81,7 @@ class LossConformance(Conformance):
 
     @rule("loss.gradient-finite")
     def test_its_gradient_is_finite(self) -> None:
-        """The square root of an error has infinite slope at 0, and one NaN spoils all weights."""
+        """The square root of an error has infinite slope at 0, and one NaN makes all weights NaN."""
         _, *rest = self.inputs()
         for inputs in (self.inputs(), (rest[0], *rest), self.empty()):
             gradient = self.gradient(*inputs)

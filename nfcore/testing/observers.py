@@ -22,11 +22,11 @@ class Watched(ShadedSphere):
 
     def __init__(self, options: BaseOptions, image_size: int | None = None) -> None:
         super().__init__(options, image_size)
-        self.asked: set[str] = set()
+        self.splits_read: set[str] = set()
 
     def views(self, split: Split) -> Views:
         """Return the photos of one split."""
-        self.asked.add(split)
+        self.splits_read.add(split)
         return super().views(split)
 
 

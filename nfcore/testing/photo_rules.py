@@ -110,7 +110,7 @@ class PhotoRules(Conformance):
 
     @rule("ray_source.image-finite")
     def test_its_images_are_finite(self) -> None:
-        """A NaN in one pixel spoils all weights that are trained on it."""
+        """A NaN in one pixel makes all weights that are trained on it NaN."""
         for _ in self.finite_images():
             pass
 

@@ -95,7 +95,7 @@ class RaySourceConformance(PhotoRules):
         require_finite_cameras(cameras, "novel", "ray_source.novel-cameras")
         return cameras
 
-    # -- what photos and scenes may have besides -----------------------------------------------------------
+    # -- optional data of photos and scenes ----------------------------------------------------------------
 
     @rule("ray_source.masks")
     def test_masks_ignore_the_same_at_every_size(self) -> None:

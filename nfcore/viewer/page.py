@@ -1,4 +1,4 @@
-"""A page of the viewer: one HTML file that opens from a disk and asks no network for anything."""
+"""A page of the viewer: one HTML file that opens from disk and needs no network."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SURROUNDINGS = (0.075, 0.08, 0.095)
 
 
 def viewer_card(model: SceneModel, title: str, sizes: Sequence[Cameras]) -> dict[str, Any]:
-    """Return what the viewer must be told of ``model``; an exporter adds what its own renderer needs.
+    """Return what the viewer needs to know about ``model``; an exporter adds what its own renderer needs.
 
     Args:
         model: the student or the teacher.
@@ -79,7 +79,7 @@ def viewer_page(
         credits: sentences on what else the page contains, and under which licence.
         notices: the texts of these licences, which the page must carry.
         script_sources: what a content security policy must allow scripts beyond inline ones.
-        connect_sources: what scripts may ask beyond what the page contains; nothing in a page that is exported.
+        connect_sources: what scripts may load beyond what the page contains; nothing in a page that is exported.
 
     Raises:
         ValueError: text in ``data`` has a "<".
