@@ -18,7 +18,7 @@ from nfcore_guided.lattice import vertices
 OPAQUE = 16.0
 #: Field samples per vertex, at random within its cell: the mean is a prefilter.
 SAMPLES = 4
-#: Points that a field is asked for at once.
+#: Points at which a field is evaluated at once.
 CHUNK = 1 << 16
 #: Pixels, of all views together, that are rendered to sample a teacher that has no ``field``.
 RAYS = 300_000

@@ -30,11 +30,11 @@ from nfcore.kernels import (
 )
 from nfcore_guided.march import BAND, EVEN
 
-#: Rays that a thread takes in turn: near each other, they look the same rows up.
+#: Rays that a thread takes at once: neighbours look up the same rows.
 BUNDLE = 64
 _ZERO, _ONE, _TWO, _HALF = np.float32(0), np.float32(1), np.float32(2), np.float32(0.5)
 _EVEN, _BAND = np.float32(EVEN), np.float32(BAND)
-# Light behind which no weight is told apart from 0.
+# Transmittance below which weights count as 0.
 _DARK = np.float32(1e-7)
 _DEGREE_0 = np.float32(0.28209479177387814)
 
@@ -102,7 +102,7 @@ def encode(
             )  # fmt: skip
             flat[at] = _DEGREE_0
             write_harmonics(dx, dy, dz, flat, at + 1)
-        # All at once: memory is then asked for the next points' rows while those of the first are on their way.
+        # In one loop, so that the next points' rows are fetched from memory while those of the first are awaited.
         for point in range((end - start) * points):
             at = (start + point // points) * channels + point % points * width
             x, y, z = own_places[point * 3], own_places[point * 3 + 1], own_places[point * 3 + 2]

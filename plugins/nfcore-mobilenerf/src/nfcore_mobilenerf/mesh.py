@@ -1,8 +1,8 @@
 """From a fitted field to polygons: surface nets on its density, a quad for each grid edge that it crosses.
 
 MobileNeRF (Chen et al. 2022, section 3.1) starts from a grid with a vertex in each cell, and has a quad for each
-grid edge, between the vertices of the four cells around it; training then moves the vertices. A fitted field says
-where they belong: a vertex is the mean of where the density crosses a level on its cell's edges (Gibson 1998,
+grid edge, between the vertices of the four cells around it; training then moves the vertices. Here a fitted field
+places them: a vertex is the mean of the points where the density crosses a level on its cell's edges (Gibson 1998,
 "Constrained elastic surface nets"), and edges that it does not cross need no quad. Each of several levels makes a
 shell of its own: opacities, which are fitted later, choose between them.
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 from nfcore import Scene, Space, Teacher, UserError
 from nfcore.geometry import Domain, domain_proportions
 
-#: Points that a field is asked for at once.
+#: Points at which a field is evaluated at once.
 _POINTS = 1 << 18
 #: The least optical depth over a cell's width that a surface may have, and what counts as none.
 _LEAST, _NONE = 1e-3, 1e-6

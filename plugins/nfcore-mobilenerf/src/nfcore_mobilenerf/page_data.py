@@ -132,7 +132,7 @@ class PageData:
 
 
 def _planes(numbers: NDArray[Any]) -> bytes:
-    """Return all lowest bytes of 4-byte numbers, then all second ones, and so on: alike ones are packed best."""
+    """Return all lowest bytes of 4-byte numbers, then all second ones, and so on: similar bytes deflate best."""
     return np.ascontiguousarray(numbers.reshape(-1).view(np.uint8).reshape(-1, 4).T).tobytes()
 
 

@@ -69,7 +69,7 @@ def check_size(quads: int, texels: int, cells: int) -> None:
     """Check that the texels of so many quads, from a grid of ``cells``, fit into a texture.
 
     Raises:
-        UserError: they don't; it says what does.
+        UserError: they don't; names what does.
 
     """
     side = math.ceil(math.sqrt(quads)) * texels

@@ -99,7 +99,7 @@ def on_views(work: Callable[[int], Result], views: int) -> list[Result]:
 
 
 def prepared(say: Callable[[str], None] | None = None) -> Any:
-    """Return the kernel's module; ``say`` is told that it is compiled.
+    """Return the kernel's module; ``say`` is called with a line when it is compiled.
 
     Raises:
         UserError: kernels can't run here.

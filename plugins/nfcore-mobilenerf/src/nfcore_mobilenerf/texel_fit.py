@@ -22,9 +22,9 @@ from nfcore_mobilenerf.polygons import FEATURES, HIDDEN, Layers, colour
 BETAS, EPSILON = (0.9, 0.99), 1e-15
 #: Logit of opacities at first.
 OPACITY = 2.0
-#: What squared errors of opacities count, where photos have alpha.
+#: Weight of squared errors of opacities, where photos have alpha.
 ALPHA_WEIGHT = 0.1
-#: What transparency of the nearest texels counts: only what the photos insist on becomes a hole.
+#: Weight of the nearest texels' transparency: holes are made only where the photos clearly show them.
 HOLE_WEIGHT = 1e-3
 #: Step sizes of features, of opacities as a multiple of that, and of the network.
 RATE, OPACITY_RATE, NETWORK_RATE = 0.03, 1.0, 4e-3

@@ -14,9 +14,9 @@ import numpy as np
 _LINK = 15
 #: Fewer features in half of the photos: they are blurred, or show smooth surfaces.
 _FEW_FEATURES = 150
-#: COLMAP's numbers for pairs that a turn of the camera, or a flat surface, explains.
+#: COLMAP's numbers for pairs that a rotation of the camera, or a flat surface, explains.
 _HOMOGRAPHIES = (4, 5, 6)
-#: Share of such pairs from which on the camera may only have turned.
+#: Share of such pairs from which on the camera may only have rotated.
 _MOSTLY = 0.8
 #: COLMAP's pair number is first * this + second.
 _PAIR_BASE = 2147483647
@@ -29,7 +29,7 @@ class Matches:
     Args:
         features: how many features each photo has.
         links: pairs of photos (indices) that share enough features.
-        flat: those of them that a turn of the camera, or a flat surface, explains.
+        flat: those of them that a rotation of the camera, or a flat surface, explains.
 
     """
 
@@ -74,7 +74,7 @@ def advice(
         matches: of all photos.
         names: of the photos.
         registered: indices of the photos with a pose.
-        only_turned: whether the camera turned without a step.
+        only_turned: whether the camera only rotated.
 
     >>> advice(Matches((900, 900, 900, 900), ((0, 1), (2, 3)), ()), "abcd", [])
     ["the photos fall into 2 groups that share too few features (2 with 'a', 2 with 'c'): take photos in between"]
@@ -101,4 +101,4 @@ def advice(
         found.append(
             "the camera only turned, or did not move: walk around the scene, a step or more between photos"
         )
-    return found or ["neighbouring photos overlap too little: take more in between, by two thirds alike"]
+    return found or ["neighbouring photos overlap too little: take more in between; two thirds should overlap"]

@@ -166,7 +166,7 @@ def _write_data_set(
 
 
 class _Progress:
-    """Shows what is being done, how far it is and how long it will take yet."""
+    """Shows what is being done, how far it is and how long it will still take."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

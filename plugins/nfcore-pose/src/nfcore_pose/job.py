@@ -1,4 +1,4 @@
-"""What the worker process is asked to do and what it answers: JSON that crosses the process boundary."""
+"""The worker process's job and its results: JSON that crosses the process boundary."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ _MODELS = 4
 #: Photos of the smallest reconstruction that is kept.
 _SMALLEST = 3
 
-Tell = Callable[[Event], None]
+Report = Callable[[Event], None]
 
 
-def reconstruct(folder: Path, job: Job, tell: Tell) -> pycolmap.Reconstruction | None:
+def reconstruct(folder: Path, job: Job, report: Report) -> pycolmap.Reconstruction | None:
     """Return the largest reconstruction of the photos in ``folder``, or None if there is none.
 
     It is in pixels of the copies. Finished steps of an interrupted call are not repeated.
@@ -31,14 +31,14 @@ def reconstruct(folder: Path, job: Job, tell: Tell) -> pycolmap.Reconstruction |
     pycolmap.set_random_seed(job.seed)
     database = folder / DATABASE
     prepare(database, job)
-    _find_features(folder, job, tell)
-    _match(folder, job, _first_pairs(database, job), tell)
-    model = _map(folder, job, tell)
+    _find_features(folder, job, report)
+    _match(folder, job, _first_pairs(database, job), report)
+    model = _map(folder, job, report)
     registered = _registered(model)
     rest = [pair for pair in all_pairs(len(job.photos)) if not registered.issuperset(pair)]
     if unmatched(database, rest):  # photos are missing, and not all pairs were compared
-        _match(folder, job, rest, tell)
-        model = max(model, _map(folder, job, tell), key=lambda found: len(_registered(found)))
+        _match(folder, job, rest, report)
+        model = max(model, _map(folder, job, report), key=lambda found: len(_registered(found)))
     return model
 
 
@@ -47,7 +47,7 @@ def _registered(model: pycolmap.Reconstruction | None) -> set[int]:
     return set() if model is None else {number - 1 for number in model.reg_image_ids()}
 
 
-def _find_features(folder: Path, job: Job, tell: Tell) -> None:
+def _find_features(folder: Path, job: Job, report: Report) -> None:
     missing, total = without_features(folder / DATABASE, len(job.photos)), len(job.photos)
     options = pycolmap.FeatureExtractionOptions(num_threads=job.threads, use_gpu=False)
     options.sift.max_num_features = _FEATURES
@@ -56,7 +56,7 @@ def _find_features(folder: Path, job: Job, tell: Tell) -> None:
         reader.mask_path = folder / MASKS
     at_once = 2 * job.threads
     for start in range(0, len(missing), at_once):
-        _tell(tell, "features", total - len(missing) + start, total, "photo")
+        _report(report, "features", total - len(missing) + start, total, "photo")
         pycolmap.extract_features(
             folder / DATABASE,
             folder / COPIES,
@@ -65,7 +65,7 @@ def _find_features(folder: Path, job: Job, tell: Tell) -> None:
             extraction_options=options,
             device=pycolmap.Device.cpu,
         )
-    _tell(tell, "features", total, total, "photo")
+    _report(report, "features", total, total, "photo")
 
 
 def _first_pairs(database: Path, job: Job) -> list[Pair]:
@@ -76,14 +76,14 @@ def _first_pairs(database: Path, job: Job) -> list[Pair]:
     return list(dict.fromkeys([*(neighbours(photos) if job.sequential else ()), *likely]))
 
 
-def _match(folder: Path, job: Job, pairs: list[Pair], tell: Tell) -> None:
+def _match(folder: Path, job: Job, pairs: list[Pair], report: Report) -> None:
     missing, total = unmatched(folder / DATABASE, pairs), len(pairs)
     options = pycolmap.FeatureMatchingOptions(num_threads=job.threads, use_gpu=False)
     verification = pycolmap.TwoViewGeometryOptions()
     verification.ransac.random_seed = job.seed
     chosen = folder / "pairs.txt"
     for start in range(0, len(missing), _PAIRS_AT_ONCE):
-        _tell(tell, "matching", total - len(missing) + start, total, "pair")
+        _report(report, "matching", total - len(missing) + start, total, "pair")
         some = missing[start : start + _PAIRS_AT_ONCE]
         chosen.write_text("".join(f"{copy_name(first)} {copy_name(second)}\n" for first, second in some))
         pycolmap.match_image_pairs(
@@ -93,10 +93,10 @@ def _match(folder: Path, job: Job, pairs: list[Pair], tell: Tell) -> None:
             verification,
             pycolmap.Device.cpu,
         )
-    _tell(tell, "matching", total, total, "pair")
+    _report(report, "matching", total, total, "pair")
 
 
-def _map(folder: Path, job: Job, tell: Tell) -> pycolmap.Reconstruction | None:
+def _map(folder: Path, job: Job, report: Report) -> pycolmap.Reconstruction | None:
     """Return the largest model: poses and points from the matches, photo by photo."""
     # One thread: with several, the same photos give slightly different poses each time.
     options = pycolmap.IncrementalPipelineOptions(
@@ -109,12 +109,12 @@ def _map(folder: Path, job: Job, tell: Tell) -> pycolmap.Reconstruction | None:
     def first_two() -> None:
         nonlocal done
         done = 2
-        _tell(tell, "mapping", done, total, "photo")
+        _report(report, "mapping", done, total, "photo")
 
     def next_one() -> None:
         nonlocal done
         done = min(done + 1, total)
-        _tell(tell, "mapping", done, total, "photo")
+        _report(report, "mapping", done, total, "photo")
 
     models = pycolmap.incremental_mapping(
         folder / DATABASE,
@@ -127,5 +127,5 @@ def _map(folder: Path, job: Job, tell: Tell) -> pycolmap.Reconstruction | None:
     return max(models.values(), key=lambda model: model.num_reg_images(), default=None)
 
 
-def _tell(tell: Tell, stage: str, done: int, total: int, unit: str) -> None:
-    tell(Event(stage=stage, done=done, total=total, unit=unit))
+def _report(report: Report, stage: str, done: int, total: int, unit: str) -> None:
+    report(Event(stage=stage, done=done, total=total, unit=unit))

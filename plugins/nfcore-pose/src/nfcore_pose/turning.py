@@ -1,4 +1,4 @@
-"""Tells a camera that only turned from one that moved: without a step there is no depth to reconstruct."""
+"""Tests whether a camera only rotated: without parallax, no depth can be reconstructed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-#: Singular values of a turn are equal; steps of one percent of the scene's distance make them differ by this.
+#: Singular values of a rotation are equal; moving by 1% of the scene's distance makes them differ by this.
 TURN = 0.015
 #: Focal lengths that are tried, as a share of the photos' longer side.
 _FOCALS = np.geomspace(0.4, 4, 40)
 
 
 def turn_error(homographies: NDArray[np.float64], sizes: Sequence[tuple[int, int]]) -> float:
-    """Return how far pairs of photos are from those of a camera that only turned: 0 if it did.
+    """Return how far pairs of photos are from those of a camera that only rotated: 0 if it did.
 
-    A turn R maps pixels by K R K^-1, so K^-1 H K has equal singular values for the right focal length (Hartley,
-    Self-Calibration from Multiple Views with a Rotating Camera, ECCV 1994). A step that sees a flat surface adds a
-    term that no focal length takes away.
+    A rotation R maps pixels by K R K^-1, so K^-1 H K has equal singular values for the right focal length
+    (Hartley, Self-Calibration from Multiple Views with a Rotating Camera, ECCV 1994). A moving camera that sees a
+    flat surface adds a term that no focal length removes.
 
     Args:
         homographies: (n, 3, 3), from pixels of the first photo to those of the second, at any scale.

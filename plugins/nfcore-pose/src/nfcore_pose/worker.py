@@ -21,9 +21,9 @@ from nfcore_pose.model_writer import write_model
 from nfcore_pose.structure import reconstruct
 from nfcore_pose.turning import TURN, turn_error
 
-#: Pairs that are looked at for whether the camera only turned.
+#: Pairs that are checked for whether the camera only rotated.
 _PAIRS = 200
-#: A reconstruction of fewer points is no reconstruction: a depth range needs 20.
+#: A reconstruction of fewer points is discarded: a depth range needs 20.
 _FEWEST_POINTS = 20
 
 
@@ -32,7 +32,7 @@ def main(folder: Path) -> None:
     threading.Thread(target=_end_with_the_command, daemon=True).start()
     pycolmap.logging.minloglevel = pycolmap.logging.Level.ERROR.value
     job = Job.model_validate_json((folder / JOB).read_bytes())
-    model = reconstruct(folder, job, _tell)
+    model = reconstruct(folder, job, _report)
     matches = read_matches(folder / DATABASE)
     only_turned = _only_turned(matches, job, folder / DATABASE)
     if model is not None and (only_turned or model.num_points3D() < _FEWEST_POINTS):
@@ -41,7 +41,7 @@ def main(folder: Path) -> None:
     registered = [] if model is None else sorted(number - 1 for number in model.reg_image_ids())
     found = advice(matches, names, registered, only_turned)
     if model is None:
-        _tell(Event(failure="; ".join(found)))
+        _report(Event(failure="; ".join(found)))
         return
     posed = Posed(
         photos=len(names),
@@ -58,7 +58,7 @@ def main(folder: Path) -> None:
 
 
 def _only_turned(matches: Matches, job: Job, database: Path) -> bool:
-    """Return whether the camera turned without a step, so that a reconstruction is made up."""
+    """Return whether the camera only rotated, so that a reconstruction has arbitrary depth."""
     if not matches.flat or not matches.are_flat:
         return False
     pairs = matches.flat[:: max(1, len(matches.flat) // _PAIRS)]
@@ -66,7 +66,7 @@ def _only_turned(matches: Matches, job: Job, database: Path) -> bool:
     return turn_error(homographies(database, pairs), sizes) < TURN
 
 
-def _tell(event: Event) -> None:
+def _report(event: Event) -> None:
     sys.stdout.write(event.model_dump_json() + "\n")
     sys.stdout.flush()
 

@@ -24,8 +24,8 @@ class WorkerDiedError(NfcoreError):
     """The worker ended without an outcome."""
 
 
-def run_worker(folder: Path, tell: Callable[[Event], None]) -> None:
-    """Reconstruct the photos in ``folder``; a database of an interrupted call that crashes COLMAP is made again.
+def run_worker(folder: Path, report: Callable[[Event], None]) -> None:
+    """Reconstruct the photos in ``folder``; a database of an interrupted call that crashes COLMAP is rebuilt.
 
     Raises:
         UserError: the photos have no poses; says why.
@@ -35,16 +35,16 @@ def run_worker(folder: Path, tell: Callable[[Event], None]) -> None:
     database = folder / DATABASE
     resumed = database.exists()
     try:
-        _run_once(folder, tell)
+        _run_once(folder, report)
     except WorkerDiedError:
         if not resumed:
             raise
         for leftover in folder.glob(f"{DATABASE}*"):
             leftover.unlink()
-        _run_once(folder, tell)
+        _run_once(folder, report)
 
 
-def _run_once(folder: Path, tell: Callable[[Event], None]) -> None:
+def _run_once(folder: Path, report: Callable[[Event], None]) -> None:
     log = folder / "log.txt"
     with log.open("wb") as errors:
         process = subprocess.Popen(  # noqa: S603 - this Python, with a path as its only argument
@@ -63,7 +63,7 @@ def _run_once(folder: Path, tell: Callable[[Event], None]) -> None:
             if event.failure is not None:
                 failure = event.failure
             else:
-                tell(event)
+                report(event)
     finally:
         process.kill()
         process.wait()

@@ -1,4 +1,4 @@
-"""From a field that can be baked to voxels: where it may hold something, its density and its values there."""
+"""From a field that can be baked to voxels: its density and values where it may not be empty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nfcore_snerg.frame import Frame, VoxelGrid
 from nfcore_snerg.network import VALUES
 from nfcore_snerg.voxels import premultiplied, raw_density
 
-#: Voxels that are looked at once.
+#: Voxels that are processed at once.
 _CHUNK = 1 << 20
 
 

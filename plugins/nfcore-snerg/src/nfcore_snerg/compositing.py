@@ -1,4 +1,4 @@
-"""What the samples of a ray add up to, in torch: opacities and premultiplied values, as the viewer blends them."""
+"""Sums of the samples along rays, in torch: opacities and premultiplied values, as the viewer blends them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from nfcore.geometry import interpolate
 from nfcore_snerg.atlas import Atlas
 from nfcore_snerg.lattice import Samples
 
-#: A ray ends behind the sample that leaves no more than this share of the light.
+#: A ray ends behind the sample after which the transmittance is no more than this.
 LEAST_TRANSMITTANCE = 1 / 255
-#: Samples of a lower opacity are not looked at.
+#: Samples of a lower opacity are skipped.
 LEAST_ALPHA = 0.5 / 255
 
 
@@ -36,7 +36,7 @@ def corners(samples: Samples, size: int) -> tuple[Tensor, Tensor]:
 
 
 def composite(values: Tensor, ray: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Return sums along n rays (n, 8), and the light that reaches each sample (m,), 0 where the ray has ended.
+    """Return sums along n rays (n, 8), and the transmittance up to each sample (m,), 0 where the ray has ended.
 
     Args:
         values: (m, 8) opacities and premultiplied values; gradients flow to them.

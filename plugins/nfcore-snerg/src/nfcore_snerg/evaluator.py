@@ -22,7 +22,7 @@ from nfcore_snerg.voxels import LEVELS
 NEAR = 0.33
 #: Inputs of the network below this are skipped.
 _LEAST_INPUT = 0.1 / LEVELS
-#: Texels along the side of one of the small image of opacities that is looked at first.
+#: Texels along the side of one of the small image of opacities, which is read first.
 _SMALL = 4
 _CHUNK = 1 << 14
 
@@ -67,7 +67,7 @@ class Evaluator:
     def colours(self, rays: Rays) -> Tensor:
         """Return (n, 3) what ``rays`` (n, 3) of cameras see; their directions have a depth of 1."""
         origins, directions = self.frame.rays(rays)
-        # The viewer's rays start on its near plane, and begin to look as far away from there.
+        # The viewer's rays start on its near plane, and their samples as far again behind it.
         started = origins + NEAR * rays.directions.norm(dim=1, keepdim=True) * directions
         near = torch.full_like(started[:, 0], NEAR / self.grid.voxel)
         samples = sample(self.grid, self.slots, self.grid.rays(started), directions, near)

@@ -96,7 +96,7 @@ def write_files(folder: Path, parameters: SceneParams, atlas: Bytes, indices: By
     """Write the official files.
 
     Args:
-        folder: gets them.
+        folder: where to write them.
         parameters: becomes ``scene_params.json``.
         atlas: (W, H, D, 8) opacity, colour and features.
         indices: (x, y, z, 3) places of blocks.

@@ -30,7 +30,7 @@ def finetune(renderer: Renderer, views: Views, budget: Budget, reporter: Reporte
         renderer: its table is what the files will hold; its network changes.
         views: the photos, on the CPU.
         budget: steps of 16,384 pixels, which take little time.
-        reporter: gets progress and checkpoints.
+        reporter: receives progress and checkpoints.
 
     """
     generator = torch.Generator().manual_seed(budget.seed)

@@ -32,10 +32,10 @@ class Fitted(Protocol):
         """Return the grid with so many voxels along the longest side."""
 
     def store(self, grid: VoxelGrid, voxels: Tensor, rows: Tensor) -> None:
-        """Hold opacity and premultiplied values (m, 8) of ``voxels`` (m,) int64 from now on."""
+        """Replace the voxels: opacity and premultiplied values (m, 8) of ``voxels`` (m,) int64."""
 
     def renderer(self, reporter: Reporter | None = None) -> Renderer:
-        """Return what renders the voxels of now."""
+        """Return a renderer of the current voxels."""
 
     def render_views(self, cameras: Cameras) -> Rendering:
         """Return what ``cameras`` see."""
@@ -45,7 +45,7 @@ def fit_snerg(teacher: Fitted, source: RaySource, budget: Budget, reporter: Repo
     """Fit ``teacher`` to the training views of ``source``, from the start or from the reporter's checkpoint.
 
     Raises:
-        UserError: the field that voxels begin as can't be baked.
+        UserError: the field that voxels start from can't be baked.
         PluginError: it is not installed.
 
     """
@@ -67,7 +67,7 @@ def fit_snerg(teacher: Fitted, source: RaySource, budget: Budget, reporter: Repo
 
 
 def begin(teacher: Fitted, source: RaySource, views: Views, budget: Budget, reporter: StageReporter) -> None:
-    """Fit a field, and store its voxels that photos show."""
+    """Fit a field, and store those of its voxels that photos show."""
     options = teacher.options
     field = plugins().build("teacher", options.field, dict(options.field_options), teacher.scene)
     field.fit(source, budget, reporter)

@@ -1,4 +1,4 @@
-"""The network of SNeRG: what a ray's colour owes to its direction (section 4.1), asked once for a ray.
+"""The network of SNeRG: the view-dependent part of a ray's colour (section 4.1), evaluated once per ray.
 
 Its inputs are a 1 for the bias, the diffuse colour on the background, four features, and the direction with its
 sines and cosines at four frequencies; a sigmoid of its outputs is added to the colour. The official files have
@@ -21,9 +21,9 @@ VALUES, FEATURES = 7, 4
 #: Frequencies of the direction's encoding, and its length.
 FREQUENCIES = 4
 ENCODING = 3 + 6 * FREQUENCIES
-#: The network is asked only where at least this share of the light was absorbed.
+#: The network is evaluated only where at least this share of the light was absorbed.
 LEAST_OPACITY = 1 / 255
-#: What the sigmoid of the outputs starts at is about exp of this: a fit begins with a diffuse scene.
+#: First bias of the outputs: their sigmoid is about exp of this, so that a fit starts with a diffuse scene.
 _FIRST_BIAS = -3.0
 
 
@@ -47,7 +47,7 @@ class ViewNetwork(nn.Module):
         hidden: width of the hidden layers; 16 in the paper.
 
     Attributes:
-        weights: all of them in one row, ordered as kernels take them: see ``nfcore.kernels.network_forward``.
+        weights: all of them in one vector, ordered as kernels take them: see ``nfcore.kernels.network_forward``.
 
     """
 
@@ -70,7 +70,7 @@ class ViewNetwork(nn.Module):
 
     @torch.no_grad()
     def begin(self, generator: torch.Generator) -> None:
-        """Forget all that was learned."""
+        """Initialise the weights."""
         for (weight, bias), gain in zip(self.layers, (1.0, 1.0, 0.1), strict=True):
             drawn = torch.rand(weight.shape, generator=generator) * 2 - 1
             weight.copy_(gain * math.sqrt(3 / weight.shape[1]) * drawn)

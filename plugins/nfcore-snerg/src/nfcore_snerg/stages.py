@@ -14,7 +14,7 @@ class Shares:
     """A fit's budget in parts.
 
     Args:
-        field: of the field that voxels begin as.
+        field: of the field that voxels start from.
         voxels: of voxels and network.
         network: of the network alone, on rounded voxels.
 

@@ -1,4 +1,4 @@
-"""The teacher ``snerg``: voxels of opacity, colour and features, and a network that is asked once for a ray.
+"""The teacher ``snerg``: voxels of opacity, colour and features, and a network that is evaluated once per ray.
 
 SNeRG (Hedman et al. 2021) trains a deferred NeRF for days and bakes it to voxels. Here a field that can be baked
 is fitted first, in a minute; its voxels are then fitted as the files store them and as the viewer samples and
@@ -49,7 +49,7 @@ class Snerg(Teacher):
             ge=8,
             le=MOST_RESOLUTION,
             description="Voxels along the box's longest side. None: ``refinement`` times those of the field that "
-            "they begin as",
+            "they start from",
         )
         refinement: float = Field(
             1.25, gt=0, le=4, description="Voxels of the files along a side of one of the field's"
@@ -60,7 +60,7 @@ class Snerg(Teacher):
         )
         field_options: dict[str, str | int | float | bool | None] = Field({"values": 7}, description="Its options")
         field_share: float = Field(
-            0.35, ge=0, le=0.9, description="Share of the budget for the field that voxels begin as"
+            0.35, ge=0, le=0.9, description="Share of the budget for the field that voxels start from"
         )
         finetune_share: float = Field(
             0.1,
@@ -180,7 +180,7 @@ class Snerg(Teacher):
         return result
 
     def _check_voxels(self) -> None:
-        """Raise a ValueError if a file's voxels are none of a grid that an option could have asked for."""
+        """Raise a ValueError if a file's voxels are not those of a grid that the options allow."""
         resolution, most = int(self.resolution), MOST_RESOLUTION
         if not 1 <= resolution <= most:
             raise ValueError(f"resolution is {resolution}, not 1 to {most}")

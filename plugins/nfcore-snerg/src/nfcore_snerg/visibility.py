@@ -15,7 +15,7 @@ from nfcore_snerg.compositing import composite, corners, look_up
 from nfcore_snerg.lattice import sample
 from nfcore_snerg.rendering import Renderer, arrays
 
-#: About how many rays tell; and how many at once.
+#: About how many rays are traced; and how many at once.
 _RAYS, _CHUNK = 1_500_000, 1 << 14
 
 

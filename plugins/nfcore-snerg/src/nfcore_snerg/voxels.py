@@ -18,7 +18,7 @@ GAIN, SHIFT = 10.0, -4.0
 _SCALE = 62.5
 #: Bounds of a raw density and of values.
 LOWEST, HIGHEST = (-1.9, 0.0), (1.9, 1.0)
-#: Values that 8 bits tell apart.
+#: Steps between the 256 values of 8 bits.
 LEVELS = 255
 
 

@@ -21,9 +21,9 @@ from nfcore_webgl.importance import importance, some_rays, visited
 _UNSEEN = 3e-3
 #: Opacity grows with the exponential of a raw density, so that it may not be off by more codes than these.
 _MOST_OF_DENSITY = 3
-#: What the samples of a ray whose weight is so small that they are not looked up add to it, about.
+#: About what a ray's samples of so small a weight that they are not looked up add to its colour.
 _NOT_LOOKED_UP = 2.5e-3
-#: Where 8 bits alone are farther from the teacher than asked, rounding may add this share to their error.
+#: Where 8 bits alone are farther from the teacher than required, rounding may add this share to their error.
 _MORE = 0.3
 #: Views on whose rays the result is compared with the teacher, and how often rounding is corrected by that.
 _COMPARED, _ROUNDS = 24, 4
@@ -57,7 +57,7 @@ def bake(model: FittedTeacher, prune: float, psnr: float | None, views: int) -> 
         prune: about what the macro cells that are left out may add to a ray.
         psnr: to the teacher, in each of some views, that is to be kept, dB; None to round nothing. Where 8 bits
             alone have less, rounding costs another 1.1 dB.
-        views: number of views next to the reference cameras' that tell what images show.
+        views: number of views next to the reference cameras' that decide what images show.
 
     Raises:
         UserError: the teacher can't be baked.

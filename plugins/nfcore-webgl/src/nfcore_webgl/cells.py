@@ -8,7 +8,7 @@ from torch import Tensor
 
 #: Voxels along each side of a macro cell.
 CELL = 4
-#: Distances are told apart up to this many cells.
+#: Distances are counted up to this many cells.
 FARTHEST = 15
 
 

@@ -54,7 +54,7 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
             "0 leaves out nothing",
         )
         views: int = Field(
-            40, ge=0, le=1000, description="Views, next to the reference cameras', that tell what images show"
+            40, ge=0, le=1000, description="Views, next to the reference cameras', that decide what images show"
         )
         texture_megabytes: int = Field(
             256, ge=1, description="Graphics memory that the page may need; phones have little"

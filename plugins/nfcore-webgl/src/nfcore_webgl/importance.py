@@ -19,7 +19,7 @@ from nfcore.geometry import ForwardRegion, NearbyRegion
 from nfcore.viewer import camera_region
 from nfcore_webgl.evaluator import Evaluator
 
-#: Samples that are looked at, about; fewer rays of each view where rays have more of them.
+#: About how many samples are evaluated: where rays have more of them, each view has fewer rays.
 _SAMPLES = 2_500_000
 #: Rays of a view, at least and at most.
 _RAYS = 64, 1600
