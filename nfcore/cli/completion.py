@@ -31,11 +31,8 @@ def _quiet(complete: Completer) -> Completer:
     return completer
 
 
-def _components(kind: Kind) -> Completer:
-    def complete(incomplete: str) -> Proposals:
-        return _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components(kind)])
-
-    return _quiet(complete)
+def _components(kind: Kind) -> Proposals:
+    return _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components(kind)])
 
 
 def _distinct(offers: list[tuple[str, str, str]]) -> Proposals:
@@ -47,22 +44,25 @@ def _distinct(offers: list[tuple[str, str, str]]) -> Proposals:
     ]
 
 
-teachers = _components("teacher")
+@_quiet
+def teachers(incomplete: str) -> Proposals:
+    """Propose the names of teachers."""
+    return _components("teacher")
 
 
 @_quiet
 def scenes(incomplete: str) -> Proposals:
     """Propose the names of ray sources, and the folders that a path may mean."""
-    offers = _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components("ray_source")])
-    return [*offers, *_folders(incomplete)]
+    return [*_components("ray_source"), *_folders(incomplete)]
 
 
 @_quiet
 def exporters(incomplete: str) -> Proposals:
     """Propose the names of exporters, after those that a comma-separated list has already."""
     done, comma, _ = incomplete.rpartition(",")
-    offers = _distinct([(p.distribution, c.name, c.summary) for p, c in plugins().components("exporter")])
-    return [(f"{done}{comma}{name}", summary) for name, summary in offers if name not in done.split(",")]
+    return [
+        (f"{done}{comma}{name}", text) for name, text in _components("exporter") if name not in done.split(",")
+    ]
 
 
 @_quiet
