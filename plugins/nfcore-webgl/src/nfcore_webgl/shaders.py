@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.resources import files
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nfcore.geometry import far_face_ratios
+from nfcore.viewer import GLSL, WGSL, ShaderLanguage, fill_shader, shader_network, shader_numbers
 from nfcore_webgl.header import Header
 
 Matrix = NDArray[np.float64]
@@ -26,32 +26,6 @@ _HARMONICS = (
     "-0.4570457995 * d.x * (5.0 * d.z * d.z - 1.0)", "1.4453057213 * d.z * (d.x * d.x - d.y * d.y)",
     "-0.5900435899 * d.x * (d.x * d.x - 3.0 * d.y * d.y)",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Language:
-    """How the two shading languages differ in what is generated.
-
-    Args:
-        vector: the type of n floats, for n = 2, 3, 4.
-        matrix: the type of 4 x 4 floats.
-        constant: a constant of a type, from its name, type and value.
-        local: likewise, within a function.
-        types: the names of a float and of an integer.
-
-    """
-
-    vector: str
-    matrix: str
-    constant: str
-    local: str
-    types: tuple[str, str]
-
-
-GLSL = Language("vec{}", "mat4", "const {type} {name} = {value};", "{type} {name} = {value};", ("float", "int"))
-WGSL = Language(
-    "vec{}f", "mat4x4f", "const {name}: {type} = {value};", "let {name}: {type} = {value};", ("f32", "i32")
-)
 
 
 def textures_of(values: int) -> int:
@@ -78,7 +52,8 @@ def fragment_shader(header: Header) -> str:
         "}",
     ]
     samplers = [f"uniform sampler3D values{i};" for i in range(count)]
-    return _filled("field.frag", samplers, _constants(header, GLSL), network)
+    constants = _constants(header, GLSL)
+    return fill_shader(_front("field.frag"), {"textures": samplers, "constants": constants, "network": network})
 
 
 def webgpu_shader(header: Header) -> str:
@@ -96,10 +71,11 @@ def webgpu_shader(header: Header) -> str:
         "}",
     ]
     textures = [f"@group(0) @binding({6 + i}) var values{i}: texture_3d<f32>;" for i in range(count)]
-    return _filled("field.wgsl", textures, _constants(header, WGSL), network)
+    constants = _constants(header, WGSL)
+    return fill_shader(_front("field.wgsl"), {"textures": textures, "constants": constants, "network": network})
 
 
-def _constants(header: Header, language: Language) -> list[str]:
+def _constants(header: Header, language: ShaderLanguage) -> list[str]:
     """Return declarations of the field's numbers."""
     scene, grid, march, density = header.scene, header.grid, header.march, header.density
     centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
@@ -122,16 +98,17 @@ def _constants(header: Header, language: Language) -> list[str]:
         "MARCH_HIGH": march.high, "RATIOS": ratios, "BOX_CENTRE": centre, "BOX_HALF": half,
         "BACKGROUND": scene.background,
     }  # fmt: skip
+    declared = language.constant.format
     real, integer = language.types
-    lines = [language.constant.format(type=integer, name=name, value=value) for name, value in whole.items()]
-    lines += [language.constant.format(type=real, name=name, value=_float(v)) for name, v in numbers.items()]
-    for name, numbers_of in vectors.items():
-        kind_of = language.vector.format(len(numbers_of))
-        lines.append(language.constant.format(type=kind_of, name=name, value=f"{kind_of}({_floats(numbers_of)})"))
+    lines = [declared(type=integer, name=name, value=value) for name, value in whole.items()]
+    lines += [declared(type=real, name=name, value=shader_numbers([value])) for name, value in numbers.items()]
+    for name, values in vectors.items():
+        vector = language.vector.format(len(values))
+        lines.append(declared(type=vector, name=name, value=f"{vector}({shader_numbers(values)})"))
     return lines
 
 
-def _network(header: Header, language: Language) -> Iterator[str]:
+def _network(header: Header, language: ShaderLanguage) -> Iterator[str]:
     """Yield the body of ``network(sums, d)``, which returns the RGB that is added where a ray is opaque."""
     vector = language.vector.format(4)
     harmonics = [*_HARMONICS[: (header.harmonics + 1) ** 2 - 1], "0.0"]
@@ -143,20 +120,8 @@ def _network(header: Header, language: Language) -> Iterator[str]:
         inputs.append(name)
     layers = [(np.array(layer.weight), np.array(layer.bias)) for layer in header.network]
     layers[0] = _spread(layers[0][0], header.values), layers[0][1]
-    for number, (weight, bias) in enumerate(layers):
-        weight, bias = _padded(weight, 4 * len(inputs)), np.pad(bias, (0, -len(bias) % 4))
-        outputs = []
-        for row in range(0, len(bias), 4):
-            terms = [f"{vector}({_floats(bias[row : row + 4])})"]
-            for i, name in enumerate(inputs):
-                part = weight[row : row + 4, 4 * i : 4 * i + 4].T.ravel()  # column by column
-                terms.append(f"{language.matrix}({_floats(part)}) * {name}")
-            value = " + ".join(terms)
-            value = f"max({value}, {vector}(0.0))" if number + 1 < len(layers) else value
-            outputs.append(f"layer{number}_{row // 4}")
-            yield "  " + language.local.format(type=vector, name=outputs[-1], value=value)
-        inputs = outputs
-    yield f"  return {inputs[0]}.xyz;"
+    result = yield from shader_network(layers, inputs, language)
+    yield f"  return {result}.xyz;"
 
 
 def _spread(weight: Matrix, values: int) -> Matrix:
@@ -166,27 +131,5 @@ def _spread(weight: Matrix, values: int) -> Matrix:
     return np.concatenate([np.zeros((outputs, 1)), weight[:, :values], room, weight[:, values:]], 1)
 
 
-def _padded(weight: Matrix, inputs: int) -> Matrix:
-    outputs, own = weight.shape
-    return np.pad(weight, ((0, -outputs % 4), (0, inputs - own)))
-
-
-def _filled(name: str, textures: list[str], constants: list[str], network: list[str]) -> str:
-    """Return a shader of ``front/`` with what is generated in place of its lines ``//: NAME``."""
-    text = _front(name)
-    for part, lines in (("textures", textures), ("constants", constants), ("network", network)):
-        text = text.replace(f"//: {part}\n", "".join(f"{line}\n" for line in lines))
-    return text
-
-
 def _front(name: str) -> str:
     return (_FRONT / name).read_text(encoding="utf-8")
-
-
-def _floats(numbers: Iterable[float]) -> str:
-    return ", ".join(map(_float, numbers))
-
-
-def _float(number: float) -> str:
-    text = f"{float(number):.9g}"
-    return text if any(mark in text for mark in ".en") else f"{text}.0"
