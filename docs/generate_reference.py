@@ -259,10 +259,10 @@ def packages() -> list[ModuleType]:
 def home(name: str, package: ModuleType = nfcore) -> str | None:
     """Return where a public name is defined, or None for what has no docstring of its own."""
     value = getattr(package, name)
-    module = getattr(value, "__module__", None)
-    if module is None or not module.startswith("nfcore") or typing.get_origin(value) is not None:
+    module, qualified = (getattr(value, attribute, None) for attribute in ("__module__", "__qualname__"))
+    if module is None or not module.startswith("nfcore") or qualified is None or typing.get_origin(value):
         return None
-    return f"{module}.{value.__qualname__}"
+    return f"{module}.{qualified}"
 
 
 def documented(name: str, package: ModuleType = nfcore) -> str:
