@@ -1,4 +1,4 @@
-"""Gaussians tuned on views: gradient descent on the squared error, by the rasteriser's own gradients."""
+"""Gaussians fitted to views: gradient descent on the squared error, with the rasteriser's own gradients."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from nfcore.scene import AlphaStack, MaskStack, PhotoStack
 from nfcore_splats.gaussians import Gaussians
 from nfcore_splats.rasteriser import draw, prepare
 
-#: Step sizes of Adam for each tensor; those of means are per unit of the scene's size. All fall to the last share.
+#: Step sizes of Adam for each tensor; those of means are per unit of the scene's size. All decay to this share.
 _RATES = {"means": 3e-3, "log_scales": 5e-2, "quaternions": 1e-2, "opacity_logits": 5e-2, "harmonics": 3e-2}
 _LAST = 0.05
 # Harmonics above degree 0 take smaller steps, as in the reference code.
 _HIGHER = 0.1
 _BETAS, _EPSILON = (0.9, 0.99), 1e-15
-# What the squared error of opacities counts: in front of a background of their own colour, floaters cost nothing.
+# Weight of the squared error of opacities: without it, floaters of the background's colour would cost nothing.
 _OPACITY = 0.3
 _REPORT_PERIOD, _MEMORY = 10, 0.95
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What n views should show.
+    """Target images of n views.
 
     Args:
         cameras: n.
@@ -47,8 +47,8 @@ class Descent:
     """One fit of Gaussians: everything that changes from step to step.
 
     Args:
-        gaussians: where it begins; their number does not change.
-        targets: what they should show.
+        gaussians: the initial ones; their number does not change.
+        targets: the images to fit.
         background: (3,) RGB.
         size: of the scene, scene units.
         seed: of the choice of views.
@@ -65,14 +65,14 @@ class Descent:
 
     @property
     def gaussians(self) -> Gaussians:
-        """As they are now."""
+        """The current Gaussians."""
         return Gaussians.of_tensors(self.tensors)
 
     def run(self, budget: Budget, reporter: Reporter) -> Gaussians:
         """Take all steps of the budget that are left.
 
         Raises:
-            NfcoreError: the views are not numbers any more.
+            NfcoreError: the fit diverged.
 
         """
         prepare()

@@ -1,7 +1,7 @@
-"""Gaussians on CUDA through the package gsplat, where it is installed: drawing, and fits by its strategy.
+"""Gaussians on CUDA with the package gsplat, where it is installed: rendering, and fits by its strategy.
 
-Written from gsplat's documentation (1.4 and later). gsplat 1.5.3 was compiled and imported on an H200, which was
-lent for minutes only: no picture was drawn and nothing fitted there. In the tests something else stands in for it.
+Written from gsplat's documentation (1.4 and later). gsplat 1.5.3 was compiled and imported on an H200, but
+nothing was rendered or fitted there; the tests use a stand-in.
 """
 
 from __future__ import annotations

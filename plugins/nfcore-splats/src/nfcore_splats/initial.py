@@ -1,4 +1,4 @@
-"""Where a fit begins: Gaussians on points, whose sizes follow from the distances between them."""
+"""Initial Gaussians of a fit: on points, with sizes from the distances between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def initial(source: RaySource, most: int, generator: torch.Generator) -> Gaussia
 
     Args:
         source: points, where it has them; else photos with alpha; else only its box.
-        most: their greatest number.
+        most: their maximum number.
         generator: chooses some if there are too many points.
 
     """
@@ -62,9 +62,8 @@ def _on_hull(views: Views, source: RaySource, most: int) -> Tensor:
     inner = torch.ones_like(hull)
     for axis in range(3):
         for step in (0, 2):
-            begin = [1, 1, 1]
-            begin[axis] = step
-            inner &= filled[begin[0] : begin[0] + x, begin[1] : begin[1] + y, begin[2] : begin[2] + z]
+            i, j, k = (step if axis == other else 1 for other in range(3))
+            inner &= filled[i : i + x, j : j + y, k : k + z]
     return low + cell * ((hull & ~inner).nonzero() + 0.5)
 
 

@@ -1,4 +1,4 @@
-"""Gaussians drawn on a CPU, and the gradients of that: by fused kernels, or by torch where there are none."""
+"""Rasterisation of Gaussians on a CPU, and its gradients: by fused kernels, or by torch where they can't run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Drawn:
-    """One view, and what its gradients are computed from.
+    """One rendered view, and what its gradients are computed from.
 
     Args:
         image: (h, w, 3) float32, on the background; may exceed 1.
@@ -43,7 +43,7 @@ class Drawn:
 
 
 def prepare() -> None:
-    """Compile the kernels now, not at the first view, where they are not compiled yet."""
+    """Compile the kernels now instead of at the first view, unless they are compiled already."""
     load(_MODULE)
 
 
@@ -51,7 +51,7 @@ def draw(gaussians: Gaussians, camera: Cameras, background: Tensor, gradients: b
     """Return what one camera sees of Gaussians.
 
     Tiles of 16 x 16 pixels, ellipses by EWA splatting with a low-pass filter of 0.3 pixels squared, alpha
-    compositing front to back until less than 1e-4 of the light is left (Kerbl et al. 2023).
+    compositing front to back until the transmittance is below 1e-4 (Kerbl et al. 2023).
 
     Args:
         gaussians: on the CPU.

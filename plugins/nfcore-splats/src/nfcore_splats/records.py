@@ -1,4 +1,4 @@
-"""The rows of numbers that the kernels share. No numba here: without it torch draws by the same numbers."""
+"""The rows of numbers that the kernels share. No numba here: torch renders by the same numbers without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRADIENTS = 9
 # for that filter.
 FOCUS, PRINCIPAL, SIZE, BLUR, COMPENSATED = 0, 2, 4, 6, 7
 
-#: Alpha below this is not drawn, and none is above the greatest; a pixel is finished when less light is left.
-LEAST_ALPHA, GREATEST_ALPHA, DARK = 1 / 255, 0.99, 1e-4
-#: What is nearer to the camera's plane, in scene units, is not drawn.
+#: Alpha below the first is skipped, above the second clamped; a pixel is finished below the transmittance.
+LEAST_ALPHA, GREATEST_ALPHA, LEAST_TRANSMITTANCE = 1 / 255, 0.99, 1e-4
+#: Gaussians nearer to the camera's plane, in scene units, are not rendered.
 NEAR = 0.01

@@ -1,4 +1,4 @@
-"""Gaussians drawn by torch alone, tile by tile: what the kernels are tested against, and where numba is missing.
+"""A rasteriser of Gaussians in torch, tile by tile: the reference of the kernels, and used without numba.
 
 It computes what ``nfcore_splats.kernels`` computes; torch's autograd takes the gradients.
 """
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from nfcore import Cameras
 from nfcore_splats.gaussians import Gaussians, rotation_matrices
-from nfcore_splats.records import DARK, GREATEST_ALPHA, LEAST_ALPHA, NEAR, TILE
+from nfcore_splats.records import GREATEST_ALPHA, LEAST_ALPHA, LEAST_TRANSMITTANCE, NEAR, TILE
 
 #: Variance of the low-pass filter in the image, pixels squared (the reference code's).
 BLUR = 0.3
-# J is taken no farther outside of the image than this share of half the field of view.
+# J is evaluated no farther outside of the image than this share of half the field of view.
 _ASIDE = 1.3
 
 
@@ -110,7 +110,7 @@ def _tile(seen: Ellipses, corner: tuple[int, int], size: tuple[int, int], backgr
     alpha = wanted.clamp_max(GREATEST_ALPHA)
     alpha = torch.where(alpha >= LEAST_ALPHA, alpha, 0.0)
     passed = torch.cumprod(1 - alpha, 1)
-    alpha = torch.where(passed.detach() >= DARK, alpha, 0.0)
+    alpha = torch.where(passed.detach() >= LEAST_TRANSMITTANCE, alpha, 0.0)
     passed = torch.cumprod(torch.cat([torch.ones(len(alpha), 1), 1 - alpha], 1), 1)
     weights, rest = passed[:, :-1] * alpha, passed[:, -1]
     image = weights @ part.colours + rest[:, None] * background

@@ -16,10 +16,10 @@ from nfcore_splats.initial import spacing
 
 # Pixels with less opacity are of edges and of floaters.
 _OPAQUE = 0.6
-# Neighbouring pixels whose depths differ by more than this share are on two things.
+# Neighbouring pixels whose depths differ by more than this share are on different surfaces.
 _SAME = 0.05
-# Expected depths at silhouettes are between two things. A cube with less than this share of other cubes' points
-# holds only such points: views agree on surfaces.
+# Expected depths at silhouettes are between two surfaces. A cube with less than this share of the median number of
+# points has only such points: views agree on surfaces.
 _AGREED = 0.3
 # Thickness of a Gaussian as a share of its width, width as a share of the distance to neighbours, opacity.
 _THIN, _WIDE, _OPACITY = 0.3, 0.4, 0.3
@@ -53,7 +53,7 @@ def look(teacher: Teacher, cameras: Cameras) -> Seen:
         opacities.append(view.opacity)
         parts.append(_points(view, cameras[index], teacher.scene))
     points, normals, colours = (torch.cat(column) for column in zip(*parts, strict=True))
-    # Where there is a background everywhere, opacity says nothing.
+    # In an unbounded scene, all rays are opaque: opacity is no target.
     opacity = None if teacher.scene.unbounded or teacher.scene.forward_facing else torch.stack(opacities)
     return Seen(Targets(cameras, torch.stack(images), opacity), points, normals, colours)
 
@@ -90,7 +90,7 @@ def _points(view: Rendering, camera: Cameras, scene: Scene) -> tuple[Tensor, Ten
 
 
 def _difference(world: Tensor, depth: Tensor, axis: int) -> Tensor:
-    """Return the difference (h, w, 3) to the next pixel along an axis, 0 where that is on another thing."""
+    """Return the difference (h, w, 3) to the next pixel along an axis, 0 where that is on another surface."""
     count = world.shape[axis] - 1
     here, ahead = depth.narrow(axis, 0, count), depth.narrow(axis, 1, count)
     same = ((here - ahead).abs() < _SAME * torch.minimum(here, ahead))[..., None]
@@ -116,7 +116,7 @@ def _evenly(points: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def _one_in_each(points: Tensor, low: Tensor, side: float) -> Tensor:
-    """Return the index of the first point in each cube of a grid, without cubes that hold only strays."""
+    """Return the index of the first point in each cube of a grid, without cubes that have only outliers."""
     x, y, z = ((points - low) / side).long().unbind(1)
     cubes, first = ((x << 40) | (y << 20) | z).sort(stable=True)
     counts = cubes.unique_consecutive(return_counts=True)[1]

@@ -1,8 +1,8 @@
 """The pixels of tiles: alpha compositing of ellipses front to back, and its gradient.
 
 As in Kerbl et al. 2023, section 6. All pixels of a row of a tile are computed at once, without branches, and all
-that they store is in one line of one array: the compiler makes vectors of that. The gradient is taken front to
-back too: what is behind a Gaussian is the whole pixel less what is in front.
+that they store is in one line of one array, so that the compiler vectorises it. The gradient is computed front to
+back too: what is behind a Gaussian is the whole pixel minus what is in front.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from nfcore_splats.kernels.tiles import Longs
 from nfcore_splats.records import (
     CENTRE,
     COLOUR,
-    DARK,
     DEPTH,
     GRADIENTS,
     GREATEST_ALPHA,
     HALF,
     INVERSE,
     LEAST_ALPHA,
+    LEAST_TRANSMITTANCE,
     OPACITY,
     TILE,
 )
 
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
-_LEAST, _GREATEST, _DARK = np.float32(LEAST_ALPHA), np.float32(GREATEST_ALPHA), np.float32(DARK)
-# Where a line, the pixels of a row of a tile, has the light that reaches a pixel, whether it is unfinished (1 or
-# 0), and sums; or the loss's gradients, and what is behind.
-_LIGHT, _LIVE, _RED, _GREEN, _BLUE, _DEEP = 0, TILE, 2 * TILE, 3 * TILE, 4 * TILE, 5 * TILE
+_LEAST, _GREATEST, _FINISHED = np.float32(LEAST_ALPHA), np.float32(GREATEST_ALPHA), np.float32(LEAST_TRANSMITTANCE)
+# Where a line, the pixels of a row of a tile, has transmittances, whether pixels are unfinished (1 or 0), and
+# sums; or the loss's gradients, and what is behind.
+_TRANSMITTANCE, _LIVE, _RED, _GREEN, _BLUE, _DEPTH = 0, TILE, 2 * TILE, 3 * TILE, 4 * TILE, 5 * TILE
 _OPAQUE, _BEHIND = 5 * TILE, 6 * TILE
-# Whether any pixel of a tile is unfinished is looked up once for so many Gaussians.
+# Whether any pixel of a tile is unfinished is checked once for so many Gaussians.
 _CHECKED = 8
 # e^-16 is far below the least alpha. The polynomial is e^-x on [0, 1] to 5e-8 (Chebyshev).
 _FAR, _SIXTEENTH = np.float32(16), np.float32(1 / 16)
@@ -66,11 +66,11 @@ def _rows_of(row: Floats, top: int, height: int) -> tuple[int, int]:
 
 @kernel
 def _start(left: int, top: int, width: int, height: int, lines: Floats) -> None:
-    """Set all to 0 and the light that reaches each pixel to 1; pixels beyond the image are finished."""
+    """Set all to 0 and the transmittances to 1; pixels beyond the image are finished."""
     lines[:] = _ZERO
     for y in range(TILE):
         for x in range(TILE):
-            lines[y, _LIGHT + x] = _ONE
+            lines[y, _TRANSMITTANCE + x] = _ONE
             lines[y, _LIVE + x] = _ONE if left + x < width and top + y < height else _ZERO
 
 
@@ -92,16 +92,16 @@ def _add(row: Floats, aside: Number, dy: Number, line: Floats) -> None:
         dx = aside + np.float32(x)
         alpha = min(_GREATEST, most * _exponential((qa * dx + along) * dx + fixed))
         alpha = alpha if alpha >= _LEAST else _ZERO
-        before = line[_LIGHT + x]
+        before = line[_TRANSMITTANCE + x]
         after = before * (_ONE - alpha)
-        going = line[_LIVE + x] if after >= _DARK else _ZERO
+        going = line[_LIVE + x] if after >= _FINISHED else _ZERO
         weight = before * alpha * going
-        line[_LIGHT + x] = before - weight
+        line[_TRANSMITTANCE + x] = before - weight
         line[_LIVE + x] = going
         line[_RED + x] += weight * r
         line[_GREEN + x] += weight * g
         line[_BLUE + x] += weight * b
-        line[_DEEP + x] += weight * z
+        line[_DEPTH + x] += weight * z
 
 
 @kernel
@@ -146,12 +146,12 @@ def composite(
         for y in range(min(TILE, height - top)):
             line = lines[y]
             for x in range(min(TILE, width - left)):
-                rest = line[_LIGHT + x]
+                rest = line[_TRANSMITTANCE + x]
                 image[top + y, left + x, 0] = line[_RED + x] + rest * background[0]
                 image[top + y, left + x, 1] = line[_GREEN + x] + rest * background[1]
                 image[top + y, left + x, 2] = line[_BLUE + x] + rest * background[2]
                 opacity[top + y, left + x] = _ONE - rest
-                depth[top + y, left + x] = line[_DEEP + x] / (_ONE - rest) if rest < _ONE else _ZERO
+                depth[top + y, left + x] = line[_DEPTH + x] / (_ONE - rest) if rest < _ONE else _ZERO
 
 
 @kernel
@@ -212,7 +212,7 @@ def composite_backward(
 
 @kernel
 def _add_gradients(row: Floats, aside: Number, dy: Number, line: Floats, sums: Floats) -> None:
-    """Add one ellipse's gradients in one row of a tile to ``sums``, and go on to what is behind it."""
+    """Add one ellipse's gradients in one row of a tile to ``sums``, and move on to what is behind it."""
     qa, qb, qc, most = row[INVERSE], row[INVERSE + 1], row[INVERSE + 2], row[OPACITY]
     r, g, b = row[COLOUR], row[COLOUR + 1], row[COLOUR + 2]
     for x in range(TILE):
@@ -221,9 +221,9 @@ def _add_gradients(row: Floats, aside: Number, dy: Number, line: Floats, sums: F
         wanted = most * shape
         alpha = min(_GREATEST, wanted)
         alpha = alpha if alpha >= _LEAST else _ZERO
-        before = line[_LIGHT + x]
+        before = line[_TRANSMITTANCE + x]
         after = before * (_ONE - alpha)
-        going = line[_LIVE + x] if after >= _DARK else _ZERO
+        going = line[_LIVE + x] if after >= _FINISHED else _ZERO
         weight = before * alpha * going
         to_red, to_green, to_blue = line[_RED + x], line[_GREEN + x], line[_BLUE + x]
         shown = r * to_red + g * to_green + b * to_blue + line[_OPAQUE + x]
@@ -231,7 +231,7 @@ def _add_gradients(row: Floats, aside: Number, dy: Number, line: Floats, sums: F
         to_alpha = (before * shown - rest / (_ONE - alpha)) * going
         to_alpha = to_alpha if alpha > _ZERO and wanted < _GREATEST else _ZERO
         to_power = -alpha * to_alpha
-        line[_LIGHT + x] = before - weight
+        line[_TRANSMITTANCE + x] = before - weight
         line[_LIVE + x] = going
         line[_BEHIND + x] = rest
         sums[x] -= to_power * (qa * dx + qb * dy)

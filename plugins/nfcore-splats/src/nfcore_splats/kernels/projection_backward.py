@@ -1,4 +1,4 @@
-"""From the gradients of ellipses back to those of Gaussians: ``projection``, step by step in reverse."""
+"""From gradients of ellipses to those of Gaussians: ``projection``, step by step in reverse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Gaussians touch each tile, in the order of their depth: a counting sort keeps the order."""
+"""The Gaussians that touch each tile, nearest first: a counting sort, which keeps their order."""
 
 from __future__ import annotations
 
