@@ -17,7 +17,7 @@ def print_summary(folder: Path, summary: dict[str, Any]) -> None:
         _quality("student, distilled", summary, "student.distilled", ""),
         _quality("student, fine-tuned", summary, "student.test", _parameters(summary, "student")),
     ]
-    rows = [row for row in rows if any(row[1:])]  # what there is not, or not yet, has no row
+    rows = [row for row in rows if any(row[1:])]  # stages without results have no row
     where = f"{summary.get('scene', '')} at {summary.get('image_size')} pixels"
     parts = [where, *scored_views(summary), f"{summary['seconds.total']:.0f} s"]
     columns = ["", "PSNR dB", "SSIM", "LPIPS", "size"]

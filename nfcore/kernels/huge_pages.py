@@ -20,7 +20,7 @@ _HUGE_PAGES, _COLLAPSE = 14, 25
 def on_huge_pages(array: NDArray[Any]) -> NDArray[Any]:
     """Ask the system to keep ``array`` on huge pages, and return it.
 
-    It stays where it is. Systems that can't do it ignore the request; only Linux is asked.
+    Its address does not change. Only Linux has this request, and ignores it where it can't be met.
 
         >>> on_huge_pages(np.zeros(4, np.float32))
         array([0., 0., 0., 0.], dtype=float32)

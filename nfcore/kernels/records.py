@@ -130,7 +130,7 @@ class SpaceRecord(NamedTuple):
 
 
 def row_lanes(row: int) -> tuple[int, ...]:
-    """Return a tuple of ``row`` zeros, whose type tells a kernel how long rows are.
+    """Return a tuple of ``row`` zeros: its type contains the length of rows, which kernels are compiled for.
 
     Raises:
         ValueError: a row has neither 8 nor 16.

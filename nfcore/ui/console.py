@@ -87,7 +87,7 @@ class Console:
         self.quiet = quiet
         self.rich = RichConsole(stderr=True, quiet=quiet, highlight=False)
         self.live = self.rich.is_terminal and not quiet
-        # rich can be told that a file is a terminal, for colours; but a file can't show pictures.
+        # The environment can make rich treat a file as a terminal, for colours; but a file can't show pictures.
         self.protocol = _protocol() if pictures and self.live and sys.stderr.isatty() else None
         self.progress = Progress(
             TextColumn("{task.description:<9}", style="bold", markup=False),
