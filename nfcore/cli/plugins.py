@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from nfcore.cli import check, info, new, search
 from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
+from nfcore.plugin.entry_points import PluginSource
 from nfcore.plugin.installed import plugins
 from nfcore.plugin.isolation import Plugin
 from nfcore.plugin.manager import PluginManager
@@ -55,16 +57,7 @@ def unusable(manager: PluginManager) -> dict[str, list[dict[str, Any]]]:
     ]
     named += [(plugin, "recipe", r.name, manager.recipe_problem(plugin, r)) for plugin, r in manager.recipes()]
     return {
-        "broken": [
-            {
-                "distribution": plugin.distribution,
-                "version": plugin.source.version,
-                "entry_point": plugin.source.entry_point,
-                "problem": plugin.problem,
-            }
-            for plugin in manager.plugins
-            if plugin.problem
-        ],
+        "broken": [_origin(p.source) | {"problem": p.problem} for p in manager.plugins if p.problem],
         "unusable": [
             {
                 "kind": kind,
@@ -76,25 +69,13 @@ def unusable(manager: PluginManager) -> dict[str, list[dict[str, Any]]]:
             for plugin, kind, name, problem in named
             if problem
         ],
-        "out_of_date": [
-            {
-                "distribution": install.distribution,
-                "version": install.version,
-                "problem": install.problem,
-                "hint": install.hint,
-            }
-            for install in stale_installs()
-        ],
-        "disabled": [
-            {
-                "distribution": source.distribution,
-                "version": source.version,
-                "entry_point": source.entry_point,
-                "disabled_by": variable,
-            }
-            for source, variable in manager.disabled
-        ],
+        "out_of_date": [asdict(install) for install in stale_installs()],
+        "disabled": [_origin(source) | {"disabled_by": variable} for source, variable in manager.disabled],
     }
+
+
+def _origin(source: PluginSource) -> dict[str, Any]:
+    return {"distribution": source.distribution, "version": source.version, "entry_point": source.entry_point}
 
 
 info.add_to(app)
