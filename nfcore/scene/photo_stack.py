@@ -7,10 +7,12 @@ import math
 import os
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -190,13 +192,18 @@ class PhotoStack:
         return colours
 
 
-class AlphaStack:
-    """The alpha of a `PhotoStack`, indexed like a float32 tensor (n, height, width) in [0, 1]."""
+class ChannelStack(ABC):
+    """One channel of a `PhotoStack`, indexed along the first axis like a tensor (n, height, width)."""
 
-    dtype = torch.float32
+    channel: int
 
     def __init__(self, photos: PhotoStack) -> None:
         self._photos = photos
+
+    @staticmethod
+    @abstractmethod
+    def _values(stored: Tensor) -> Tensor:
+        """Return the values of ``stored`` bytes."""
 
     @property
     def shape(self) -> torch.Size:
@@ -215,19 +222,34 @@ class AlphaStack:
         return map(self.__getitem__, range(len(self)))
 
     def __getitem__(self, index: Index) -> Tensor:
-        return self._photos.decoded(index)[..., 3].float() / 255
+        return self._values(self._photos.decoded(index)[..., self.channel])
+
+    def pixels(self, index: Tensor) -> Tensor:
+        """Return the values (m,) of the pixels with the linear indices (m,) into (n, height, width)."""
+        return self._values(self._photos.decoded_pixels(index)[:, self.channel])
+
+    def to(self, device: torch.device | str) -> Self:
+        """Decode all photos and return the channel on ``device``."""
+        return self._of(self._photos.to(device))
+
+    def _of(self, photos: PhotoStack) -> Self:
+        channel = object.__new__(type(self))
+        channel._photos = photos
+        return channel
+
+
+class AlphaStack(ChannelStack):
+    """The alpha of a `PhotoStack`, indexed like a float32 tensor (n, height, width) in [0, 1]."""
+
+    dtype, channel = torch.float32, 3
+
+    @staticmethod
+    def _values(stored: Tensor) -> Tensor:
+        return stored.float() / 255
 
     def previews(self) -> Iterator[Tensor]:
         """Yield the alpha of each photo at a small size, (h, w) float32 in [0, 1]."""
-        return (small[..., 3].float() / 255 for small in self._photos.decoded_previews())
-
-    def pixels(self, index: Tensor) -> Tensor:
-        """Return the alpha (m,) of the pixels with the linear indices (m,) into (n, height, width)."""
-        return self._photos.decoded_pixels(index)[:, 3].float() / 255
-
-    def to(self, device: torch.device | str) -> AlphaStack:
-        """Return the alpha on ``device``."""
-        return AlphaStack(self._photos.to(device))
+        return (self._values(small[..., self.channel]) for small in self._photos.decoded_previews())
 
 
 def _allocate(shape: torch.Size) -> Tensor:
