@@ -83,7 +83,7 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
             "look past the scene's box: wrong axes (poses are camera-to-world, x right, y up, looking down -z) or "
             "a wrong box",
         ),
-        _named(train, torch.stack([photo.std() for photo in _small(train.images)]) < 0.01, "have a single colour"),
+        _named(train, torch.stack([photo.std() for photo in _small(train.images)]) < 0.01, "have only one colour"),
     ]
     if train.alpha is not None:
         found.append(
