@@ -46,14 +46,32 @@ def read_gaussians(path: Path) -> SplatFile:
     SplatFile(gaussians=Gaussians(60000, degree 2), up=(0.0, 1.0, 0.0), notes=())
 
     """
+    if path.name == "meta.json" and (path.parent / SOG_MARKER).is_file():
+        path = path.parent
     suffix = path.suffix.lower()
     if suffix == ".sog" or (path / SOG_MARKER).is_file():
         found = read_sog(path)
     elif suffix in _READERS:
         found = _READERS[suffix](read_file(path, MOST_BYTES), str(path))
+    elif path.is_dir():
+        raise UserError(f"{path}: a folder without SOG: {_choice(path)}")
     elif path.exists():
-        raise UserError(f"{path}: no file of Gaussians: {', '.join(SUFFIXES)} and folders with SOG are read")
+        convert = "; playcanvas/splat-transform converts it" if suffix == ".ksplat" else ""
+        raise UserError(
+            f"{path}: no file of Gaussians: {', '.join(SUFFIXES)} and folders with SOG are read{convert}"
+        )
     else:
         raise UserError(f"{path}: no such file")
     gaussians, notes = cleaned(found, str(path))
     return SplatFile(gaussians, (0.0, 1.0 if suffix == ".spz" else -1.0, 0.0), notes)
+
+
+def _choice(folder: Path) -> str:
+    """Return which of a folder's files to choose: that of the last iteration, as the reference code saves them."""
+    iterations = [
+        *folder.glob("point_cloud/iteration_*/point_cloud.ply"),
+        *folder.glob("iteration_*/point_cloud.ply"),
+    ]
+    last = sorted(iterations, key=lambda file: (len(file.parent.name), file.parent.name))[-1:]
+    files = last or sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    return f"choose {files[0]}" if files else f"it must hold a file of Gaussians ({', '.join(SUFFIXES)})"

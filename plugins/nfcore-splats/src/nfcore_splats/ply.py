@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nfcore import UserError
-from nfcore_splats.gaussians import BASIS_SIZES, Gaussians
+from nfcore_splats.gaussians import BASIS_SIZES, CONSTANT, Gaussians
+from nfcore_splats.packed_ply import CHUNK, HARMONICS, PACKED, VERTEX, unpacked
 from nfcore_splats.sanity import check_count
 
 _TYPES = {
@@ -22,6 +23,9 @@ _TYPES = {
 }  # fmt: skip
 _FORMATS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}
 _LONGEST_HEADER = 1 << 16
+#: Logarithm of the third scale of flat Gaussians, which have two.
+_FLAT = -20.0
+_COLOURS = ("red", "green", "blue")
 _MEANS, _SCALES = ("x", "y", "z"), ("scale_0", "scale_1", "scale_2")
 _QUATERNION, _CONSTANT = ("rot_0", "rot_1", "rot_2", "rot_3"), ("f_dc_0", "f_dc_1", "f_dc_2")
 
@@ -44,21 +48,32 @@ def read_ply(data: bytes, where: str) -> Gaussians:
 
     """
     header = _header(data, where)
-    count, properties = header.elements.get("vertex", (0, []))
+    count, properties = header.elements.get(VERTEX, (0, []))
+    if CHUNK in header.elements and {name for name, _ in properties} >= set(PACKED):
+        check_count(count, 3 if HARMONICS in header.elements else 0, where)
+        bands = _table(data, header, HARMONICS, where) if HARMONICS in header.elements else None
+        return unpacked(_table(data, header, CHUNK, where), _table(data, header, VERTEX, where), bands, where)
     degree = _degree(header, where)
     check_count(count, degree, where)
-    table = _table(data, header, count, properties, where)
+    table = _table(data, header, VERTEX, where)
+    found = set(table.dtype.names or ())
 
     def columns(names: tuple[str, ...]) -> Tensor:
         return torch.from_numpy(np.stack([table[name].astype(np.float32) for name in names], 1))
 
+    def flat() -> Tensor:
+        return torch.full((count, 1), _FLAT)
+
+    scales = columns(_SCALES) if set(_SCALES) <= found else torch.cat([columns(_SCALES[:2]), flat()], 1)
+    constant = columns(_CONSTANT) if set(_CONSTANT) <= found else (columns(_COLOURS) / 255 - 0.5) / CONSTANT
+
     size = BASIS_SIZES[degree] - 1
     # The file has all of red, then green, then blue.
     rest = columns(tuple(f"f_rest_{i}" for i in range(3 * size))) if size else torch.zeros(count, 0)
-    harmonics = [columns(_CONSTANT)[:, None], rest.reshape(count, 3, size).transpose(1, 2)]
+    harmonics = [constant[:, None], rest.reshape(count, 3, size).transpose(1, 2)]
     return Gaussians(
         columns(_MEANS),
-        columns(_SCALES),
+        scales,
         columns(_QUATERNION),
         columns(("opacity",))[:, 0],
         torch.cat(harmonics, 1).contiguous(),
@@ -92,7 +107,7 @@ def _header(data: bytes, where: str) -> _Header:
     try:
         if not data.startswith(b"ply") or end < 0 or not start:
             raise ValueError
-        for line in data[:end].decode("ascii").splitlines()[1:]:
+        for line in data[:end].decode("utf-8", "replace").splitlines()[1:]:
             words = line.split()
             match words:
                 case ["format", name, *_]:
@@ -112,12 +127,11 @@ def _header(data: bytes, where: str) -> _Header:
 
 def _degree(header: _Header, where: str) -> int:
     """Return the degree of the harmonics of a file of Gaussians; for another kind of PLY, say which it is."""
-    names = {name for name, _ in header.elements.get("vertex", (0, []))[1]}
-    if "packed_position" in names or "chunk" in header.elements:
-        raise UserError(
-            f"{where}: SuperSplat's compressed PLY is not read: convert it to .sog by playcanvas/splat-transform"
-        )
-    missing = {*_MEANS, *_SCALES, *_QUATERNION, *_CONSTANT, "opacity"} - names
+    names = {name for name, _ in header.elements.get(VERTEX, (0, []))[1]}
+    # Flat Gaussians have two scales; some programs write colours in place of the constant harmonic.
+    missing = {*_MEANS, *_SCALES[:2], *_QUATERNION, "opacity"} - names
+    if not set(_COLOURS) <= names:
+        missing |= set(_CONSTANT) - names
     faces = header.elements.get("face", (0, []))[0]
     if missing and faces:
         raise UserError(
@@ -128,10 +142,6 @@ def _degree(header: _Header, where: str) -> int:
         raise UserError(
             f"{where}: is {what}, not Gaussians: its vertices have no {', '.join(sorted(missing)[:3])}"
         )
-    if any(kind not in _TYPES for _, kind in header.elements["vertex"][1]):
-        raise UserError(f"{where}: damaged: a property of its vertices has an unknown type")
-    if next(iter(header.elements)) != "vertex":
-        raise UserError(f"{where}: its Gaussians must be the first element, not {next(iter(header.elements))!r}")
     rest = sum(name.startswith("f_rest_") for name in names)
     sizes = {3 * (size - 1): degree for degree, size in enumerate(BASIS_SIZES)}
     if rest not in sizes or not {f"f_rest_{i}" for i in range(rest)} <= names:
@@ -141,16 +151,23 @@ def _degree(header: _Header, where: str) -> int:
     return sizes[rest]
 
 
-def _table(
-    data: bytes, header: _Header, count: int, properties: list[tuple[str, str]], where: str
-) -> NDArray[Any]:
+def _table(data: bytes, header: _Header, element: str, where: str) -> NDArray[Any]:
+    """Return the rows of an element; those before it must be of numbers too, not of lists."""
+    count, properties = header.elements[element]
+    before = list(header.elements)[: list(header.elements).index(element)]
+    for name in (*before, element):
+        if any(kind not in _TYPES for _, kind in header.elements[name][1]) or header.elements[name][0] < 0:
+            raise UserError(f"{where}: damaged: {name!r} has a property of an unknown type, or a list")
     if header.order:
-        record = np.dtype([(name, header.order + _TYPES[kind]) for name, kind in properties])
-        found = (len(data) - header.body) // record.itemsize
+        sizes = {name: _record(header, name).itemsize for name in before}
+        start = header.body + sum(header.elements[name][0] * size for name, size in sizes.items())
+        record = _record(header, element)
+        found = max(0, len(data) - start) // record.itemsize
         if found < count:
             raise UserError(f"{where}: cut short: {found:,} of {count:,} Gaussians are there")
-        return np.frombuffer(data, record, count, header.body)
-    lines = data[header.body :].decode("ascii", "replace").splitlines()[:count]
+        return np.frombuffer(data, record, count, start)
+    skipped = sum(header.elements[name][0] for name in before)
+    lines = data[header.body :].decode("ascii", "replace").splitlines()[skipped : skipped + count]
     try:
         rows = (
             np.loadtxt(io.StringIO("\n".join(lines)), np.float64, ndmin=2) if any(map(str.strip, lines)) else None
@@ -163,3 +180,7 @@ def _table(
     for column, (name, _) in enumerate(properties):
         table[name] = rows[:, column]
     return table
+
+
+def _record(header: _Header, element: str) -> np.dtype[Any]:
+    return np.dtype([(name, header.order + _TYPES[kind]) for name, kind in header.elements[element][1]])

@@ -18,6 +18,8 @@ MOST_BYTES = 4 << 30
 _ADVICE = "prune it first, in SuperSplat or by playcanvas/splat-transform (--filter, --decimate)"
 # Beyond these, numbers of float32 overflow while they are drawn. A scale of 0 is drawn as a very thin one.
 _FARTHEST, _LARGEST, _SMALLEST = 1e9, 20.0, -20.0
+#: The logit of an opacity of 1; that of 0 is as far away. Files have them as infinite.
+_OPAQUE = 40.0
 
 
 def check_count(count: int, degree: int, where: str) -> None:
@@ -43,9 +45,9 @@ def cleaned(found: Gaussians, where: str) -> tuple[Gaussians, tuple[str, ...]]:
         UserError: none is left.
 
     """
-    length = found.quaternions.norm(dim=1)
+    found = _usual(found)
     finite = torch.stack([tensor.isfinite().flatten(1).all(1) for tensor in _columns(found)]).all(0)
-    sane = (found.means.abs() <= _FARTHEST).all(1) & (found.log_scales <= _LARGEST).all(1) & (length > 1e-12)
+    sane = (found.means.abs() <= _FARTHEST).all(1) & (found.log_scales <= _LARGEST).all(1)
     good = finite & sane
     bad = int((~good).sum())
     if bad == len(found):
@@ -57,6 +59,16 @@ def cleaned(found: Gaussians, where: str) -> tuple[Gaussians, tuple[str, ...]]:
         quaternions=F.normalize(kept.quaternions, dim=1),
         log_scales=kept.log_scales.clamp_min(_SMALLEST),
     ), notes
+
+
+def _usual(found: Gaussians) -> Gaussians:
+    """Return them with finite opacities where these are 0 or 1, and unturned where a quaternion is 0."""
+    unturned = found.quaternions.norm(dim=1) <= 1e-12
+    return replace(
+        found,
+        quaternions=torch.where(unturned[:, None], torch.tensor([1.0, 0, 0, 0]), found.quaternions),
+        opacity_logits=found.opacity_logits.clamp(-_OPAQUE, _OPAQUE),
+    )
 
 
 def _columns(found: Gaussians) -> list[torch.Tensor]:

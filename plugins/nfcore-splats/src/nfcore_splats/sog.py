@@ -83,7 +83,9 @@ def read_sog(path: Path) -> Gaussians:
         return _decoded(lambda name: _in_folder(path, name), str(path))
     try:
         with zipfile.ZipFile(io.BytesIO(read_file(path, MOST_BYTES))) as archive:
-            return _decoded(lambda name: _in_archive(archive, name, path), str(path))
+            folder = next((name for name in archive.namelist() if name.endswith("/meta.json")), "")
+            inner = "" if "meta.json" in archive.namelist() else folder.removesuffix("meta.json")
+            return _decoded(lambda name: _in_archive(archive, inner + name, path), str(path))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError):
         raise UserError(f"{path}: damaged, or no SOG file") from None
 
