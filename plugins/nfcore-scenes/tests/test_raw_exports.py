@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -72,6 +73,25 @@ def test_idr_has_its_poses_in_the_unit_sphere_of_the_object(cut_out, tmp_path):
     assert recognised(tmp_path / "d", nfcore.plugins()) == "idr"
 
 
+def test_idrs_photos_keep_their_poses_if_one_is_deleted(cut_out, tmp_path):
+    write_idr(cut_out, tmp_path / "d")
+    (tmp_path / "d" / "image" / "003.png").unlink()
+    views = Idr(Idr.Options(path=tmp_path / "d")).views("train")
+    poses = cut_out.poses.clone()
+    poses[:, :, 3] /= 1.5
+    for name, pose in zip(views.names, views.cameras.poses, strict=True):
+        assert pose == pytest.approx(poses[int(name.removesuffix(".png"))], abs=1e-4)
+
+
+def test_idrs_photos_without_a_mask_are_left_out_and_counted(cut_out, tmp_path):
+    write_idr(cut_out, tmp_path / "d")
+    (tmp_path / "d" / "mask").mkdir()
+    for photo in sorted((tmp_path / "d" / "image").iterdir())[:-1]:
+        shutil.copy(photo, tmp_path / "d" / "mask" / photo.name)
+    (note,) = Idr(Idr.Options(path=tmp_path / "d")).notes
+    assert "1 of 10" in note and "009.png" in note
+
+
 def test_polycam_has_its_poses_with_z_up(taken, tmp_path):
     write_polycam(taken, tmp_path / "p")
     source = Polycam(Polycam.Options(path=tmp_path / "p"))
@@ -104,9 +124,12 @@ def test_photos_without_a_pose_are_left_out_and_counted(taken, tmp_path):
     file.write_text(json.dumps(values))
     write_polycam(taken, tmp_path / "p")
     (tmp_path / "p" / "keyframes" / "cameras" / "1004.json").unlink()
+    write_nsvf(taken, tmp_path / "n")
+    (tmp_path / "n" / "pose" / "0_0004.txt").write_text("-inf " * 16)
     for source, name in (
         (Record3d(Record3d.Options(path=tmp_path / "r")), "4.png"),
         (Polycam(Polycam.Options(path=tmp_path / "p")), "1004.png"),
+        (Nsvf(Nsvf.Options(path=tmp_path / "n")), "0_0004.png"),
     ):
         (note,) = source.notes
         assert "1 of 10" in note and name in note
@@ -129,3 +152,5 @@ def test_damaged_files_are_refused(taken, cut_out, tmp_path, refusal):
     write_record3d(taken, tmp_path / "r")
     (tmp_path / "r" / "metadata.json").write_text('{"poses": []}')
     refusal(lambda: Record3d(Record3d.Options(path=tmp_path / "r")), "metadata.json", "poses")
+    shutil.rmtree(tmp_path / "r" / "rgb")
+    refusal(lambda: Record3d(Record3d.Options(path=tmp_path / "r")), "metadata.json", "photos:")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +22,9 @@ from nfcore_scenes.capture_source import CaptureSource
 from nfcore_scenes.frames import MaskUse
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_finder import photo_files
-from nfcore_scenes.recording import PosedPhoto, Recording
+from nfcore_scenes.recording import PosedPhoto, Recording, counted
+
+Value = TypeVar("Value")
 
 #: Names of the file of cameras: IDR's and NeuS's.
 FILES = ("cameras.npz", "cameras_sphere.npz")
@@ -58,18 +63,57 @@ class Idr(CaptureSource):
         if not photos:
             raise UserError(f"{folder / 'image'} has no photos")
         masks = photo_files(folder / "mask") or photo_files(folder / "masks")
-        if self.options.masks == "off" or len(masks) != len(photos):
-            masks = []
-        posed = []
-        for index, photo in enumerate(photos):
-            world, scale = matrices.get(f"world_mat_{index}"), matrices.get(f"scale_mat_{index}", np.eye(4))
-            if world is None:
-                raise UserError(f"{file} has no world_mat_{index} for {photo}: it must have one for each photo")
-            pose, lens = _decomposed(world @ scale, photo, f"{file}: world_mat_{index}")
-            mask = masks[index] if masks else None
+        masks = [] if self.options.masks == "off" else masks
+        mask_of = _paired(photos, dict(enumerate(masks)), _by_number(masks)) or {}
+        number_of = {number: number for number in sorted(_numbers(matrices))}
+        matrix_of = _paired(photos, dict(enumerate(number_of)), number_of)
+        if matrix_of is None:
+            raise UserError(
+                f"{file} has {len(number_of)} world_mat_N for {len(photos)} photos in {photos[0].parent}: "
+                "it must have one for each, or the photos the numbers of theirs as names"
+            )
+        posed, unmasked = [], []
+        for photo, number in matrix_of.items():
+            if masks and photo not in mask_of:
+                unmasked.append(photo.name)
+                continue
+            world, scale = matrices[f"world_mat_{number}"], matrices.get(f"scale_mat_{number}", np.eye(4))
+            pose, lens = _decomposed(world @ scale, photo, f"{file}: world_mat_{number}")
+            mask = mask_of.get(photo)
             ignored, cut_out = (mask, None) if self.options.masks == "ignore" else (None, mask)
             posed.append(PosedPhoto(photo.name, photo, pose, lens, ignored, cut_out))
-        return Recording(where=file, photos=tuple(posed), box=_UNIT, outer=_UNIT)
+        notes = (
+            (f"{counted(unmasked, photos)} have no mask and are left out: masks=off reads all",)
+            if unmasked
+            else ()
+        )
+        return Recording(where=file, photos=tuple(posed), box=_UNIT, outer=_UNIT, notes=notes)
+
+
+def _paired(
+    photos: list[Path], by_place: dict[int, Value], by_number: dict[int, Value]
+) -> dict[Path, Value] | None:
+    """Return what belongs to each photo: in order if there is one for each, else by the numbers in their names.
+
+    None if nothing belongs to any.
+    """
+    if len(by_place) == len(photos):
+        return {photo: by_place[index] for index, photo in enumerate(photos)}
+    return {
+        photo: by_number[number] for number, photo in _by_number(photos).items() if number in by_number
+    } or None
+
+
+def _by_number(files: list[Path]) -> dict[int, Path]:
+    """Return files by the last number in their names."""
+    digits = {file: re.findall(r"\d+", file.stem) for file in files}
+    return {int(found[-1]): file for file, found in digits.items() if found}
+
+
+def _numbers(matrices: Iterable[str]) -> set[int]:
+    """Return the numbers N of matrices called world_mat_N."""
+    numbers = (name.removeprefix("world_mat_") for name in matrices if name.startswith("world_mat_"))
+    return {int(number) for number in numbers if number.isdecimal()}
 
 
 def _matrices(file: Path) -> dict[str, npt.NDArray[np.float64]]:

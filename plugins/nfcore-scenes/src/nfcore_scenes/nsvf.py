@@ -53,7 +53,11 @@ class Nsvf(CaptureSource):
             if not pose_file.is_file():
                 unposed.append(file.name)
                 continue
-            pose = opengl_pose(numbers_in(pose_file, (16, 12)).reshape(-1, 4), str(pose_file))
+            matrix = numbers_in(pose_file, (16, 12)).reshape(-1, 4)
+            if not np.isfinite(matrix).all():  # tracking that was lost
+                unposed.append(file.name)
+                continue
+            pose = opengl_pose(matrix, str(pose_file))
             photos.append(PosedPhoto(file.name, file, pose, _lens(folder / "intrinsics.txt", file)))
             split = _SPLITS.get(file.name[0]) if file.name[1:2] == "_" else "train"
             splits[split or "train"].append(file.name)

@@ -56,14 +56,17 @@ class Record3d(CaptureSource):
                 f"{folder} is of Nerfies, photos of a moving scene, which is not read: pose photos of one moment: "
                 f"nfcore pose {folder / 'rgb'}"
             )
+        files = next(filter(None, (photo_files(folder / name) for name in _FOLDERS)), [])
+        if not files:
+            raise UserError(
+                f"{folder} has no photos in {', '.join(_FOLDERS)}; if {file.name} is not of Record3D, choose "
+                f"photos:{folder} to estimate poses"
+            )
         metadata = read_json(file, Metadata)
         matrix = np.array(metadata.K).reshape(3, 3).T
         focus = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
         lens = Lens("PINHOLE", metadata.h, metadata.w, tuple(map(float, focus)))
         lens.check(f"{file}: K")
-        files = next(filter(None, (photo_files(folder / name) for name in _FOLDERS)), [])
-        if not files:
-            raise UserError(f"{folder} has no photos in {', '.join(_FOLDERS)}")
         numbers = [_number(photo) for photo in files]
         first = 1 if 0 not in numbers and max(numbers) >= len(metadata.poses) else 0
         photos, unposed = [], []
