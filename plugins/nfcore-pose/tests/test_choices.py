@@ -90,7 +90,7 @@ def test_copies_keep_the_photos_shape_and_masks(tmp_path):
 
 
 def test_scaled_copies_masks_and_hidden_files_are_no_photos(tmp_path):
-    for name in ("images/a.jpg", "images_2/a.jpg", "masks/a.png", ".trash/x.jpg", "b.jpg"):
+    for name in ("images/a.jpg", "images/@eaDir/a.jpg", "images_2/a.jpg", "masks/a.png", ".trash/x.jpg", "b.jpg"):
         save(tmp_path / name)
     assert [photo.name for photo in photos_in(tmp_path)] == ["a.jpg"]
 

@@ -80,7 +80,7 @@ def _files(root: Path, suffixes: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """Yield name and path of the files in ``root`` and in its sub-folders."""
     for file in root.rglob("*"):
         parts = file.relative_to(root).parts
-        hidden = any(part.startswith((".", "images_")) or part in _OTHER for part in parts)
+        hidden = any(part.startswith((".", "@", "images_")) or part in _OTHER for part in parts)
         if not hidden and file.suffix.lower() in suffixes and file.is_file():
             yield "/".join(parts), file
 
