@@ -1,11 +1,5 @@
 // The picture on the screen: as large as the window allows, and the part of it that the camera shows.
 
-// The sides in CSS pixels of the largest picture of this shape in a space.
-export function fitted(width, height, space) {
-  const scale = Math.min(space.width / width, space.height / height);
-  return { width: Math.round(width * scale), height: Math.round(height * scale) };
-}
-
 // Keeps the last picture and draws it again when the part or the canvas changes.
 export class Screen {
   constructor(canvas) {
@@ -25,19 +19,25 @@ export class Screen {
     bitmap.close();
   }
 
-  resize(size) {
+  // The largest canvas of the shape of `image` in `space`, whose sides are CSS pixels.
+  resize(image, space) {
+    const scale = Math.min(space.width / image.width, space.height / image.height);
+    const [width, height] = [image.width, image.height].map((side) => Math.round(side * scale));
     const ratio = Math.min(globalThis.devicePixelRatio || 1, 3);
-    this.canvas.style.width = `${size.width}px`;
-    this.canvas.style.height = `${size.height}px`;
-    this.canvas.width = Math.round(size.width * ratio);
-    this.canvas.height = Math.round(size.height * ratio);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+    this.canvas.width = Math.round(width * ratio);
+    this.canvas.height = Math.round(height * ratio);
+    if (this.part) this.draw(this.part);
   }
 
-  draw({ left, top, side }) {
+  draw(part) {
+    this.part = part;
+    const { left, top, side } = part;
     const { width, height } = this.picture;
     this.context.imageSmoothingEnabled = true;
     this.context.imageSmoothingQuality = "high";
-    const part = [left * width, top * height, side * width, side * height];
-    this.context.drawImage(this.picture, ...part, 0, 0, this.canvas.width, this.canvas.height);
+    const shown = [left * width, top * height, side * width, side * height];
+    this.context.drawImage(this.picture, ...shown, 0, 0, this.canvas.width, this.canvas.height);
   }
 }

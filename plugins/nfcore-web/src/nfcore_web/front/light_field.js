@@ -1,7 +1,7 @@
 // The page of a light field: a worker runs the student, and its images are drawn as large as the window allows.
 
 import { bytes } from "nfcore/data";
-import { Screen, fitted } from "nfcore/draw";
+import { Screen } from "nfcore/draw";
 import { readCard, view } from "nfcore/viewer";
 
 class LightField {
@@ -69,14 +69,11 @@ class LightField {
     const { width, height } = this.card.sizes[level];
     this.screen.show(pixels, width, height);
     this.screen.draw(part);
-    this.part = part;
     return { width, height, milliseconds };
   }
 
   resize(space) {
-    const { width, height } = this.card.sizes[0];
-    this.screen.resize(fitted(width, height, space));
-    if (this.part) this.screen.draw(this.part);
+    this.screen.resize(this.card.sizes[0], space);
   }
 }
 

@@ -1,6 +1,6 @@
 // The page of a run in training: `nfcore view` computes the images, from the newest checkpoint.
 
-import { Screen, fitted } from "nfcore/draw";
+import { Screen } from "nfcore/draw";
 import { readCard, view } from "nfcore/viewer";
 
 const AGAIN = 10000; // ms between images of a camera that stands still: the training may have got on
@@ -30,14 +30,11 @@ class Live {
     this.screen.showBitmap(await this.photo(pose, level));
     const milliseconds = performance.now() - began;
     this.screen.draw(part);
-    this.part = part;
     return { width, height, milliseconds };
   }
 
   resize(space) {
-    const { width, height } = this.card.sizes[0];
-    this.screen.resize(fitted(width, height, space));
-    if (this.part) this.screen.draw(this.part);
+    this.screen.resize(this.card.sizes[0], space);
   }
 }
 
