@@ -16,6 +16,7 @@ PICTURES = RESULTS / "pictures"
 
 _LEGO, _CHAIR = ("blender", "nerf_synthetic/lego"), ("blender", "nerf_synthetic/chair")
 _FERN, _BEER = ("llff", "nerf_llff_data/fern"), ("colmap", "colmap/beer")
+_FERN_PHOTOS, _BEER_PHOTOS = ("photos", "nerf_llff_data/fern/images_4"), ("photos", "colmap/beer/images")
 #: Ray source, path and settings of each run, by recipe; the quick ones first.
 CASES: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "quickstart": {"lego-400": (*_LEGO, ()), "chair-400": (*_CHAIR, ())},
@@ -26,6 +27,9 @@ CASES: dict[str, dict[str, tuple[str, str, tuple[str, ...]]]] = {
             # As long as 0.1 took for them: 338 and 345 s.
             "fern-252": (*_FERN, ("image_size=252", "student.scale=3", "minutes=5.6")),
             "beer-160": (*_BEER, ("image_size=160", "student.scale=2", "minutes=5.6")),
+            # The same photos alone: their poses are estimated in the same command.
+            "fern-252 without poses": (*_FERN_PHOTOS, ("image_size=252", "student.scale=3", "minutes=5.6")),
+            "beer-160 without poses": (*_BEER_PHOTOS, ("image_size=160", "student.scale=2", "minutes=5.6")),
         }
         for recipe in ("guided", "mobiler2l-small")
     },
