@@ -42,19 +42,6 @@ class Scene(StrictModel):
     forward_facing: bool = Field(default=False, description="All cameras look the same way, as in LLFF captures")
     unbounded: bool = Field(default=False, description="The background beyond the box is visible")
 
-    def with_box_scaled(self, factor: float) -> Scene:
-        """Return the same scene with a box ``factor`` times as large around the same centre.
-
-        >>> Scene(near=2, far=6, box=((0, 0, 0), (2, 2, 4))).with_box_scaled(2).box
-        ((-1.0, -1.0, -2.0), (3.0, 3.0, 6.0))
-        """
-        low, high = self.box
-        larger = [
-            ((a + b) / 2 - factor * (b - a) / 2, (a + b) / 2 + factor * (b - a) / 2)
-            for a, b in zip(low, high, strict=True)
-        ]
-        return type(self)(**{**self.model_dump(), "box": tuple(zip(*larger, strict=True))})
-
     @model_validator(mode="after")
     def _ordered(self) -> Scene:
         if not 0 < _rounded(self.near) < _rounded(self.far):

@@ -56,12 +56,12 @@ class VoxelOptions(MarchedOptions):
         description="Samples per training step; the number of rays adapts. None: 240,000 where the world is "
         "contracted, as rays are long there, and on CUDA; 60,000 elsewhere",
     )
-    box_scale: float = Field(
-        2.0,
-        ge=1,
+    inner_margin: float = Field(
+        1.5,
+        ge=0,
         le=100,
-        description="Of an unbounded scene, what is resolved evenly, in sizes of its box; all beyond is "
-        "contracted. Photos of a thing also show the ground around it",
+        description="Of an unbounded scene, how far beyond its box the world is resolved evenly, in distances of "
+        "the nearest cameras from its centre; all beyond is contracted. From 1 on, cameras are within",
     )
     density_smoothness: float = Field(
         0.1,

@@ -71,7 +71,7 @@ class SparseField(WithMarchStep):
         shading: how it makes colours.
 
     Attributes:
-        scene: the same; an unbounded one's box is larger by ``options.box_scale``.
+        scene: the same; an unbounded one's box is what is resolved evenly.
         domain: where the field is.
         boxed: whether the scene is in a box, and photos all around see all of it.
         contracted: whether the world around the box is contracted.
@@ -87,7 +87,7 @@ class SparseField(WithMarchStep):
     def __init__(self, scene: Scene, options: VoxelOptions, shading: Shading) -> None:
         super().__init__()
         self.options, self.shading = options, shading
-        self.scene = scene.with_box_scaled(options.box_scale) if scene.unbounded else scene
+        self.scene = evenly_resolved(scene, options.inner_margin) if scene.unbounded else scene
         self.domain = Domain.of(self.scene)
         self.contracted, self.boxed = scene.unbounded, not (scene.forward_facing or scene.unbounded)
         self.density_scale = DENSITY_SCALE / self.domain.longest
@@ -218,3 +218,24 @@ class SparseField(WithMarchStep):
         self.grid.index()
         check_march_step(self.march_step, self.domain)
         self._fused = None
+
+
+def evenly_resolved(scene: Scene, margin: float) -> Scene:
+    """Return an unbounded scene with a box of all that is not contracted.
+
+    Photos of a thing also show the ground and the walls around it. Contracted from the thing's own box on, they
+    get few voxels; Mip-NeRF 360 (Barron et al. 2022, section 3) contracts from the cameras on.
+
+    Args:
+        scene: its box is around what the cameras look at.
+        margin: see ``VoxelOptions.inner_margin``.
+
+    >>> scene = Scene(near=2, far=60, box=((-1, -1, 0), (1, 1, 4)), unbounded=True)
+    >>> evenly_resolved(scene, 1.0).box
+    ((-4.0, -4.0, -4.0), (4.0, 4.0, 8.0))
+
+    """
+    low, high = scene.box
+    margins = [margin * (scene.near + (b - a) / 2) for a, b in zip(low, high, strict=True)]
+    x, y, z = ((a - beyond, b + beyond) for a, b, beyond in zip(low, high, margins, strict=True))
+    return Scene(**{**scene.model_dump(), "box": tuple(zip(x, y, z, strict=True))})
