@@ -13,69 +13,23 @@ sample on a voxel's border may be in its neighbour: one ray in a hundred may dif
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
-import nfcore
-from nfcore import BakedField, Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
+from nfcore import BakedField
 from nfcore.scene import Vector
 from nfcore_teachers.deferred_rendering import render_deferred
 from nfcore_teachers.fused_field import LEAST_TRANSMITTANCE
-from nfcore_teachers.options import VoxelOptions
-from nfcore_teachers.sparse_field import DENSITY_GAIN, DENSITY_SHIFT, Shading, SparseField
-from nfcore_teachers.sparse_fit import fit_field
+from nfcore_teachers.sparse_field import DENSITY_GAIN, DENSITY_SHIFT, Shading
 from nfcore_teachers.sparse_grid import corners_of
-
-#: Values are colours, stored as they are: from black to white, and grey at first. The network adds little then.
-SHADING = Shading("nfcore_teachers.deferred_kernels", render_deferred, 0.0, 1.0, (0.5, 0.1), 0.1)
+from nfcore_teachers.sparse_teacher import SparseTeacher
 
 
-class Deferred(Teacher):
-    """A sparse voxel radiance field with a network for each ray.
+class Deferred(SparseTeacher):
+    """A sparse voxel radiance field with a network for each ray."""
 
-    Args:
-        options: see ``Options``.
-        scene: the bounds of the scene.
-
-    Raises:
-        UserError: a forward-facing scene does not lie along -z of the world.
-
-    """
-
-    class Options(VoxelOptions):
-        """How fine the field is, and how it is fitted."""
-
-    options: Options
-
-    def __init__(self, options: nfcore.Options, scene: Scene) -> None:
-        super().__init__(options, scene)
-        self.volume = SparseField(scene, self.options, SHADING)
-
-    def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
-        """Fit the field to the training views; with alpha, their visual hull is carved first.
-
-        Raises:
-            UserError: the silhouettes have nothing in common.
-            NfcoreError: the loss is no longer a number at the first step.
-
-        """
-        fit_field(self, self.volume, source, budget, reporter)
-
-    def render(self, rays: Rays) -> Rendering:
-        """Return colour, opacity and depth along ``rays`` (n, 3).
-
-        Raises:
-            UserError: the rays have another shape.
-
-        """
-        return self.volume.render(rays)
-
-    def field(self, points: Tensor) -> nfcore.Field:
-        """Return density (n,) per scene unit, 0 where nothing is occupied, and values (n, v) at world points."""
-        return self.volume.at(points)
+    # Values are colours, stored as they are: from black to white, and grey at first. The network adds little then.
+    shading = Shading("nfcore_teachers.deferred_kernels", render_deferred, 0.0, 1.0, (0.5, 0.1), 0.1)
 
     @torch.no_grad()
     def baked(self) -> BakedField:
@@ -103,13 +57,6 @@ class Deferred(Teacher):
             ),
             stop_transmittance=LEAST_TRANSMITTANCE,
         )
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load what ``state_dict`` gave; the number of voxels and occupancy cells is taken from it first."""
-        self.volume.take_shapes(state_dict, "volume.")
-        result = super().load_state_dict(state_dict, strict, assign)
-        self.volume.loaded()
-        return result
 
 
 def _vector(tensor: Tensor) -> Vector:
