@@ -1,8 +1,8 @@
 """Keeps the unit lane one of units: a test that is not marked ``slow`` starts no process.
 
-Starts what takes longest first, so that no worker is left with it while the others have ended. Gives all
-tests of a plugin to one worker, which then imports the plugin's libraries, converts its students and runs its runs
-once.
+Gives each test one thread of torch and the same random numbers. Starts what takes longest first, so that no worker
+is left with it while the others have ended. Gives all tests of a plugin to one worker, which then imports the
+plugin's libraries, converts its students and runs its runs once.
 """
 
 from __future__ import annotations
@@ -41,6 +41,25 @@ LONGEST = (
     "tests/test_scaffolded_plugins.py",
     "tests/test_without_student.py",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Tests compute small things, in as many processes as there are cores: a second thread only waits."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True)
+def _one_seed() -> None:
+    """What a test draws does not depend on the tests before it."""
+    import torch
+
+    torch.manual_seed(0)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

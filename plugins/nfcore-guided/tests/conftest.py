@@ -16,15 +16,6 @@ BOX = Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 1)))
 UNBOUNDED = Scene(near=0.5, far=40, box=((-1, -1, -1), (1, 1, 1)), unbounded=True)
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_one_seed():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-
-
 class Surface(Teacher):
     """An opaque surface; what its depth is along rays (n, 3), the scene's kind decides. No volume."""
 

@@ -9,15 +9,6 @@ import nfcore
 from nfcore import Cameras, LightField, Scene
 
 
-@pytest.fixture(autouse=True)
-def _one_thread_one_seed():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def scene():
     return Scene(near=2, far=6, box=((-1, -1, -1), (1, 1, 1)))

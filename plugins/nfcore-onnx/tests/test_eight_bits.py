@@ -6,6 +6,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, numpy_helper
+from uneven_students import points_student
 
 from nfcore import Tolerance, UserError
 from nfcore.evaluation.metrics import psnr
@@ -34,8 +35,8 @@ def test_int8_weights_reach_their_floor_in_every_kind_of_student(student, export
     assert least_psnr(student, exported(student, precision="int8"), exporter) >= 50
 
 
-def test_layers_in_int8_take_a_quarter_of_the_bytes(make, exporter, exported, tmp_path):
-    student = make(backbone={"width": 128})
+def test_layers_in_int8_take_a_quarter_of_the_bytes(exporter, exported, tmp_path):
+    student = points_student(backbone={"width": 128})
     names = ["backbone.head.0", *(f"backbone.body.{i}.branch.{j}" for i in (0, 1) for j in (0, 3))]
     exporter(precision="int8", bits=dict.fromkeys([*names, "upsampler.to_pixels"], 8)).export(student, tmp_path)
     wide, narrow = ((folder / "light_field.onnx").stat().st_size for folder in (exported(student), tmp_path))
@@ -83,8 +84,8 @@ def test_a_layer_that_the_student_has_not_is_named(papers, exporter, tmp_path):
         exporter(precision="int8", bits={"backbone.tail": 8}).export(papers, tmp_path)
 
 
-def test_a_layer_that_does_not_bear_eight_bits_keeps_sixteen(make, exporter, tmp_path):
-    student = make()
+def test_a_layer_that_does_not_bear_eight_bits_keeps_sixteen(exporter, tmp_path):
+    student = points_student()
     with torch.no_grad():  # one outlier per channel: a scale for it leaves nothing of the other weights
         student.backbone.head[0].weight[:, 0] *= 100
     exported = exporter(precision="int8").export(student, tmp_path)

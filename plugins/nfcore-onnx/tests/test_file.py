@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto
+from uneven_students import points_student
 
 import nfcore
 from nfcore import NfcoreError, RayEncoding, Scene, UserError
@@ -114,8 +115,8 @@ def test_it_tells_nothing_about_the_machine_that_made_it(papers, exported):
         assert trace not in data
 
 
-def test_exporting_leaves_the_student_as_it_was(make, exporter, tmp_path):
-    student = make(upsampler="pixel-shuffle").train()
+def test_exporting_leaves_the_student_as_it_was(exporter, tmp_path):
+    student = points_student(upsampler="pixel-shuffle").train()
     student.cameras = student.cameras[0]  # and one camera is enough
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
     exporter(precision="fp16").export(student, tmp_path)
@@ -137,8 +138,8 @@ class Undecided(RayEncoding):
         return chosen.repeat(1, self.channels // 3, 1, 1)
 
 
-def test_what_onnx_cannot_express_is_one_line_and_nothing_is_printed(make, exporter, tmp_path, capfd, caplog):
-    student = make()
+def test_what_onnx_cannot_express_is_one_line_and_nothing_is_printed(exporter, tmp_path, capfd, caplog):
+    student = points_student()
     student.encoding = Undecided(student.encoding.channels)
     before = [logging.getLogger(name).level for name in ("torch.onnx", "torch.fx")], list(warnings.filters)
     with pytest.raises(NfcoreError, match=r"^this student can't be expressed in ONNX: .*data-dependent") as error:

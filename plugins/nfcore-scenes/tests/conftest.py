@@ -9,15 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
 from nfcore import UserError
 from nfcore_scenes.capture_writers import write_colmap, write_llff, write_transforms
 from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
 from nfcore_scenes.procedural import Procedural
-
-torch.set_num_threads(1)
 
 IDENTITY = [[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 4], [0, 0, 0, 1]]
 

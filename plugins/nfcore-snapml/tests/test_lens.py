@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
+from uneven_students import points_student
 
 import nfcore
 from nfcore import Cameras, DeployedLightField, NfcoreError, Tolerance, UserError
@@ -76,9 +77,9 @@ def test_reference_cameras_that_differ_are_refused_unless_intrinsics_are_an_inpu
         student.cameras = own
 
 
-def test_ten_octaves_stay_within_the_floor(make, exporter, tmp_path):
+def test_ten_octaves_stay_within_the_floor(exporter, tmp_path):
     """The recipe mobiler2l-k16-l10: its largest angles are 3,000; the sum in sin(x + pi / 2) would round them."""
-    student = make(encoding={"samples": 16, "octaves": 10})
+    student = points_student(encoding={"samples": 16, "octaves": 10})
     exporter().export(student, tmp_path)
     assert off(student, exporter().load(tmp_path)) <= 1e-4
 
@@ -244,8 +245,8 @@ def test_an_encoding_without_halves_is_refused_by_name(papers, exporter, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
-def test_the_gelu_approximated_by_tanh_is_refused(make, exporter, tmp_path, capfd):
-    student = make()
+def test_the_gelu_approximated_by_tanh_is_refused(exporter, tmp_path, capfd):
+    student = points_student()
     for module in student.modules():
         if isinstance(module, torch.nn.GELU):
             module.approximate = "tanh"

@@ -67,11 +67,6 @@ class Sphere(RaySource):
         return Cameras(look_at(positions), torch.tensor([[36.0, 36.0, 12.0, 12.0]]).repeat(n, 1), 24, 24)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def sphere():
     return Sphere()

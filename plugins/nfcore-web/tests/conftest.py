@@ -29,14 +29,6 @@ FEW_STEPS = ["image_size=48", "teach.steps=60", "distill.steps=30", "distill.vie
 SMALL = ["student.width=16", "student.depth=4", "student.resolution=16", "scene.test_views=4"]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def settled(page: Any) -> Any:
     """Wait until the page shows a picture."""
     page.locator("#frame.shown").wait_for(timeout=60_000)
