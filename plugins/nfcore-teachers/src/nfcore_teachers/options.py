@@ -57,7 +57,7 @@ class VoxelOptions(MarchedOptions):
         "contracted, as rays are long there, and on CUDA; 60,000 elsewhere",
     )
     inner_margin: float = Field(
-        1.5,
+        1.0,
         ge=0,
         le=100,
         description="Of an unbounded scene, how far beyond its box the world is resolved evenly, in distances of "
