@@ -30,8 +30,7 @@ def points_student(
     torch.manual_seed(seed)
     plugins, bounds = nfcore.plugins(), SCENES[scene]
     points = plugins.build("encoding", "points", {"samples": 4, "octaves": 3, **(encoding or {})}, bounds)
-    views = tilted_cameras(5, 5 * scale, 7 * scale, 4.0 if scene == "box" else 0.0)
-    return _student(points, {"depth": 6, "width": 64, **(backbone or {})}, upsampler, scale, views)
+    return _student(points, {"depth": 6, "width": 64, **(backbone or {})}, upsampler, scale, grid=(5, 7))
 
 
 def guided_student(backbone: Mapping[str, Any] | None = None) -> LightField:
@@ -44,7 +43,7 @@ def guided_student(backbone: Mapping[str, Any] | None = None) -> LightField:
     guided.geometry.fill(20.0 * inside[:, None])
     guided.features.occupy(inside, torch.sin(places[inside] @ torch.randn(3, 8) * 3))
     body = {"depth": 4, "width": 32, "norm": "none", **(backbone or {})}
-    return _student(guided, body, "pixel-shuffle", 2, tilted_cameras(5, 20, 24, 4.0))
+    return _student(guided, body, "pixel-shuffle", 2, grid=(10, 12))
 
 
 def tilted_cameras(n: int, height: int, width: int, distance: float) -> Cameras:
@@ -74,9 +73,11 @@ def with_uneven_weights(student: LightField) -> LightField:
 
 
 def _student(
-    encoding: nfcore.RayEncoding, backbone: Mapping[str, Any], upsampler: str, scale: int, views: Cameras
+    encoding: nfcore.RayEncoding, backbone: Mapping[str, Any], upsampler: str, scale: int, grid: tuple[int, int]
 ) -> LightField:
-    plugins = nfcore.plugins()
+    plugins, scene = nfcore.plugins(), encoding.scene
     body = plugins.build("backbone", "residual-conv", backbone, encoding.channels)
     tail = plugins.build("upsampler", upsampler, {}, body.channels, scale)
-    return with_uneven_weights(LightField(encoding, body, tail, scene=encoding.scene, cameras=views))
+    distance = 0.0 if scene.forward_facing or scene.unbounded else 4.0
+    views = tilted_cameras(5, grid[0] * scale, grid[1] * scale, distance)
+    return with_uneven_weights(LightField(encoding, body, tail, scene=scene, cameras=views))
