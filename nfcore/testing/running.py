@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,8 +86,14 @@ def run_file(path: Path) -> Collector:
     arguments = [str(path), "-p", "no:cacheprovider", "-p", "no:terminal", "-c", os.devnull, "--noconftest"]
     arguments += ["--rootdir", str(path.parent), "--import-mode=importlib"]
     said = io.StringIO()
-    with _alone(path.stem), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = pytest.main(arguments, plugins=[collector])
+    with (
+        # Not in the folder of all pytest runs: they clean it up, which fails while others do.
+        tempfile.TemporaryDirectory(prefix="nfcore-check-") as folder,
+        _alone(path.stem),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        code = pytest.main([*arguments, f"--basetemp={folder}/tests"], plugins=[collector])
     fine = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
     if code not in fine and not collector.errors:
         collector.errors.append(f"pytest stopped with code {int(code)}: {said.getvalue().strip()}")
