@@ -193,8 +193,10 @@ def test_a_ray_sources_name_goes_before_a_folders(tmp_path, monkeypatch):
 
 
 def test_neither_a_folder_nor_a_name_is_an_error_that_says_so():
-    with pytest.raises(UserError, match="there is no folder data/lego"):
+    with pytest.raises(UserError, match="there is no file or folder data/lego"):
         scene_choice("data/lego", manager(a=SOURCES))
+    with pytest.raises(UserError, match=r"there is no file or folder film\.mp4"):
+        scene_choice("film.mp4", manager(a=SOURCES))
     with pytest.raises(PluginError, match="unknown ray source 'numbrs': did you mean 'numbers'"):
         scene_choice("numbrs:photos", manager(a=SOURCES))
 

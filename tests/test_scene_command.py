@@ -137,7 +137,7 @@ def test_the_command_prints_a_table_json_and_a_picture(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["scene", "nowhere/at/all"], "there is no folder nowhere/at/all"),
+        (["scene", "nowhere/at/all"], "there is no file or folder nowhere/at/all"),
         (["scene", "procedural", "--set", "near"], "key=value"),
         (["scene", "procedural", "--set", "nearr=3"], "nearr"),
         (["scene", "procedural", "--picture", "a.txt"], ".png"),

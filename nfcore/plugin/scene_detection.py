@@ -38,8 +38,8 @@ def scene_choice(text: str, manager: PluginManager) -> dict[str, Any]:
         offered = any(component.name == name for _, component in manager.components("ray_source"))
         if place.exists() and not offered:
             return {"name": recognised(place, manager), "path": str(place.resolve())}
-        if len(Path(name).parts) > 1:
-            raise UserError(f"there is no folder {text}; {error}") from None
+        if len(Path(name).parts) > 1 or Path(name).suffix:
+            raise UserError(f"there is no file or folder {text}; {error}") from None
         raise
     return {"name": name} | ({"path": str(Path(path).expanduser().resolve())} if path else {})
 
