@@ -106,18 +106,19 @@ class Recording:
         pose.
         """
         by_file: dict[Path, PosedPhoto] = {}
+        by_size: dict[int, list[PosedPhoto]] = {}  # few photos of a capture have the same number of bytes
         copies: dict[str, str] = {}
         eyes = self.poses[:, :, 3]
         tolerance = _SAME_PLACE * float((eyes - eyes.mean(0)).norm(dim=1).max()) if len(eyes) else 0.0
         for photo in self.photos:
             file = photo.file.resolve()
-            twin = by_file.get(file) or next(
-                (other for other in by_file.values() if _is_copy(photo, other, tolerance)), None
-            )
+            alike = by_size.setdefault(_bytes(file), [])
+            twin = by_file.get(file) or next((one for one in alike if _is_copy(photo, one, tolerance)), None)
             if twin is not None:
                 copies[photo.name] = twin.name
             else:
                 by_file[file] = photo
+                alike.append(photo)
         if len(by_file) == len(self.photos):
             return self
         splits = self.splits and {
@@ -151,9 +152,17 @@ def _is_copy(one: PosedPhoto, other: PosedPhoto, tolerance: float) -> bool:
 
 def _same_bytes(one: Path, other: Path) -> bool:
     try:
-        return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+        return one.read_bytes() == other.read_bytes()
     except OSError:
         return False
+
+
+def _bytes(file: Path) -> int:
+    """Return a file's size, -1 where there is none."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
 
 
 def _shifted(box: Box | None, shift: list[float] | None) -> Box | None:
