@@ -50,9 +50,9 @@ def _always_ahead(poses: Tensor) -> bool:
     """
     positions = poses[:, :, 3]
     middle, mean_axes = positions.mean(0), F.normalize(poses[:, :, :3].mean(0), dim=0)
-    spread = (positions - middle).norm(dim=1).max()
-    ahead = float(middle[:2].norm()) < _AHEAD * abs(float(middle[2])) > float(spread)
-    return ahead and float((poses[:, :, :3] * mean_axes).sum(1).min()) < _AROUND
+    off_axis = max(float(middle[:2].norm()), float((positions - middle).norm(dim=1).max()))
+    cosines = (poses[:, :, :3] * mean_axes).sum(1)
+    return off_axis < _AHEAD * abs(float(middle[2])) and float(cosines.min()) < _AROUND
 
 
 def _look_at_one_thing(poses: Tensor) -> float:

@@ -33,7 +33,7 @@ _MOST_FOLDERS = 200
 
 
 def is_posed(folder: Path, markers: Iterable[str]) -> bool:
-    """Return whether the poses of a folder's photos are in a file or folder next to them; as ``next_step``."""
+    """Return whether the poses of a folder's photos are in a file or folder next to them (see ``next_step``)."""
     return bool(_elsewhere(folder, markers)) or any(True for name in _POSED for _ in folder.glob(name))
 
 

@@ -17,7 +17,7 @@ class ShaderLanguage:
     """How the two shading languages differ in what is generated.
 
     Args:
-        vector: the type of n shader_numbers, for n = 2, 3, 4.
+        vector: the type of n floats, for n = 2, 3, 4.
         matrix: the type of 4 x 4 floats.
         constant: a constant of a type, from its name, type and value.
         local: likewise, within a function.
