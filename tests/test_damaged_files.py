@@ -23,6 +23,8 @@ from nfcore.pipeline import load_teacher, save_teacher
 from nfcore.runs import Run
 from nfcore.runs.checkpoints import Checkpoints
 
+pytestmark = pytest.mark.slow
+
 MANAGER = tiny.manager()
 VALUES: list[Any] = [
     None, True, -1, 0, 3, 10**30, 1e308, float("nan"), "", "nan", "1" * 5000, "a/b", [], {}, [1], [[1]],

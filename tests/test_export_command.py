@@ -14,6 +14,8 @@ import tiny_plugin
 from nfcore.exports.manifest import Manifest
 from nfcore.plugin.manager import PluginManager
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = "from tiny_plugin import nfcore_components, nfcore_recipes\n"
 DECLARED = """
 [project]

@@ -11,6 +11,8 @@ from nfcore import NfcoreError, UserError, pipeline
 from nfcore.config import configure
 from nfcore.runs import Artifacts, execute
 
+pytestmark = pytest.mark.slow
+
 SHARES = ["teach.share=0.2", "distill.share=0.4", "finetune.share=0.1"]
 
 

@@ -25,6 +25,8 @@ from nfcore.runs.provenance import command_line
 from nfcore.runs.report import gather
 from nfcore.ui.console import Console
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:

@@ -18,6 +18,8 @@ from nfcore.runs import Artifacts, Run, Scheduler, execute
 from nfcore.runs.hooks import RunHooks
 from nfcore.ui.console import Console
 
+pytestmark = pytest.mark.slow
+
 
 class Recorder:
     """Writes down every call of a run hook."""

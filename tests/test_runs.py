@@ -16,6 +16,8 @@ from nfcore.exports.manifest import Manifest, sha256
 from nfcore.pipeline.export import ExportsFailedError
 from nfcore.runs import Run, StageReporter, execute, open_scene
 
+pytestmark = pytest.mark.slow
+
 SUMMARY = {
     "scene",
     "image_size",

@@ -23,6 +23,8 @@ from nfcore.training.loop import train
 from nfcore.views.pseudo_views import PseudoViews
 from nfcore.views.training_views import TrainingViews
 
+pytestmark = pytest.mark.slow
+
 SOURCE = tiny.Ring(tiny.Ring.Options())
 
 

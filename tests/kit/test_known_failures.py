@@ -7,6 +7,8 @@ import pytest
 from nfcore.testing import BackboneConformance
 from nfcore.testing.running import run_file
 
+pytestmark = pytest.mark.slow
+
 
 def test_overriding_a_standard_test_is_an_error_that_names_it():
     with pytest.raises(

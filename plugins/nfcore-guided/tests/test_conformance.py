@@ -1,6 +1,10 @@
 """The guided encoding keeps the contract of encodings, with its features in a volume and in planes."""
 
+import pytest
+
 from nfcore.testing import EncodingConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestGuided(EncodingConformance):

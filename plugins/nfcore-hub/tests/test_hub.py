@@ -18,6 +18,8 @@ from nfcore_hub.hub import repository
 from nfcore_hub.pull import Pulled, pull_model
 from nfcore_hub.push import push_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Run:

@@ -123,6 +123,7 @@ def test_another_program_s_glb_is_named(tmp_path):
         MeshExporter(MeshExporter.Options()).load(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_texture_too_small_is_named(tmp_path):
     options = MeshExporter.Options(resolution=40, texture=64, triangles=100_000)
     with pytest.raises(UserError, match="texture = 64"):

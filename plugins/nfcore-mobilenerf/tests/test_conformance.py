@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import fitted
+import pytest
 
 from nfcore.testing import ExporterConformance, TeacherConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestTeacher(TeacherConformance):

@@ -30,6 +30,7 @@ def test_a_truncated_binary_is_refused_wherever_it_ends(sound, name, share, refu
         refusal(lambda: read_model(model), name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["colmap", "text"])
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)

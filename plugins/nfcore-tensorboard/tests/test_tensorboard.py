@@ -26,6 +26,8 @@ from nfcore.ui.console import Console
 from nfcore_tensorboard import logger, open_log
 from nfcore_tensorboard.stage_log import StageLog
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def manager() -> PluginManager:

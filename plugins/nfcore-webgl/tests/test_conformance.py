@@ -1,8 +1,11 @@
 """The exporter keeps its contract."""
 
 import bakeable
+import pytest
 
 from nfcore.testing import ExporterConformance
+
+pytestmark = pytest.mark.slow
 
 
 class TestWebGL(ExporterConformance):

@@ -23,6 +23,8 @@ from nfcore_webgl.evaluator import Evaluator
 from nfcore_webgl.header import describe
 from nfcore_webgl.importance import importance, visited
 
+pytestmark = pytest.mark.slow
+
 
 def psnr(a, b):
     return float(-10 * (a - b).square().mean().clamp_min(1e-14).log10())
