@@ -74,6 +74,16 @@ def unmatched(file: Path, pairs: list[tuple[int, int]]) -> list[tuple[int, int]]
         ]
 
 
+def matched_pairs(file: Path, fewest: int = 1) -> list[tuple[int, int]]:
+    """Return the pairs with at least ``fewest`` verified matches, in order."""
+    with pycolmap.Database.open(file) as database:
+        numbers, counts = database.read_two_view_geometry_num_inliers()
+    pairs = [pycolmap.pair_id_to_image_pair(number) for number in numbers]
+    return sorted(
+        (first - 1, second - 1) for (first, second), count in zip(pairs, counts, strict=True) if count >= fewest
+    )
+
+
 def all_largest_features(file: Path, photos: int) -> list[NDArray[np.float32]]:
     """Return the descriptors of each photo's largest features; see ``pairs.largest_features``."""
     with pycolmap.Database.open(file) as database:

@@ -34,7 +34,7 @@ from nfcore_pose.photos import Photo, PhotoFacts, photo_facts
 from nfcore_pose.worker_process import run_worker
 
 #: Raise it when captures are posed differently, so that results of older versions are not used.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _pose(capture: Capture, options: PosingOptions, folder: Path, progress: _Pro
     except UserError as error:
         raise UserError(f"{capture.path} can't be posed: {error}") from None
     _write_data_set(photos, facts, job, folder, progress)
-    for name in ("copies", "masks", "frames", "model", "0", "1", "2", "3"):
+    for name in ("copies", "masks", "frames", "model", "models"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for file in (*folder.glob("database.db*"), folder / "pairs.txt"):
         file.unlink(missing_ok=True)

@@ -43,7 +43,7 @@ class Job(nfcore.Options):
 class Event(nfcore.Options):
     """How far the worker is, or its one-line outcome."""
 
-    stage: str = Field("", description="features, matching or mapping")
+    stage: str = Field("", description="features, matching, mapping, mapping neighbours or mapping again")
     unit: str = Field("", description="What is counted")
     done: int = Field(0, description="How many are done")
     total: int = Field(0, description="How many there are")

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pycolmap
 
 from nfcore_pose.database import all_largest_features, prepare, unmatched, without_features
 from nfcore_pose.job import COPIES, DATABASE, MASKS, Event, Job, copy_name
+from nfcore_pose.look_alikes import told_apart
+from nfcore_pose.mapping import Report, largest_model, registered
 from nfcore_pose.pairs import ALL_PAIRS, Pair, all_pairs, likely_pairs, neighbours
 
 #: Features of one photo: more cost time and add nothing to poses.
 _FEATURES = 4096
 #: Pairs that are matched at once: progress is shown, and an interrupted call resumes, after each.
 _PAIRS_AT_ONCE = 150
-#: Reconstructions of unconnected photos that are tried.
-_MODELS = 4
-#: Photos of the smallest reconstruction that is kept.
-_SMALLEST = 3
-
-Report = Callable[[Event], None]
 
 
 def reconstruct(folder: Path, job: Job, report: Report) -> pycolmap.Reconstruction | None:
@@ -33,18 +28,13 @@ def reconstruct(folder: Path, job: Job, report: Report) -> pycolmap.Reconstructi
     prepare(database, job)
     _find_features(folder, job, report)
     _match(folder, job, _first_pairs(database, job), report)
-    model = _map(folder, job, report)
-    registered = _registered(model)
-    rest = [pair for pair in all_pairs(len(job.photos)) if not registered.issuperset(pair)]
+    model = largest_model(folder, job, report)
+    posed = registered(model)
+    rest = [pair for pair in all_pairs(len(job.photos)) if not posed.issuperset(pair)]
     if unmatched(database, rest):  # photos are missing, and not all pairs were compared
         _match(folder, job, rest, report)
-        model = max(model, _map(folder, job, report), key=lambda found: len(_registered(found)))
-    return model
-
-
-def _registered(model: pycolmap.Reconstruction | None) -> set[int]:
-    """Return the indices of the photos with a pose."""
-    return set() if model is None else {number - 1 for number in model.reg_image_ids()}
+        model = max(model, largest_model(folder, job, report), key=lambda found: len(registered(found)))
+    return None if model is None else told_apart(model, folder, job, report)
 
 
 def _find_features(folder: Path, job: Job, report: Report) -> None:
@@ -94,37 +84,6 @@ def _match(folder: Path, job: Job, pairs: list[Pair], report: Report) -> None:
             pycolmap.Device.cpu,
         )
     _report(report, "matching", total, total, "pair")
-
-
-def _map(folder: Path, job: Job, report: Report) -> pycolmap.Reconstruction | None:
-    """Return the largest model: poses and points from the matches, photo by photo."""
-    # One thread: with several, the same photos give slightly different poses each time.
-    options = pycolmap.IncrementalPipelineOptions(
-        num_threads=1, random_seed=job.seed, min_model_size=_SMALLEST, max_num_models=_MODELS
-    )
-    options.mapper.random_seed = job.seed
-    options.mapper.num_threads = 1
-    total, done = len(job.photos), 0
-
-    def first_two() -> None:
-        nonlocal done
-        done = 2
-        _report(report, "mapping", done, total, "photo")
-
-    def next_one() -> None:
-        nonlocal done
-        done = min(done + 1, total)
-        _report(report, "mapping", done, total, "photo")
-
-    models = pycolmap.incremental_mapping(
-        folder / DATABASE,
-        folder / COPIES,
-        folder,
-        options,
-        initial_image_pair_callback=first_two,
-        next_image_callback=next_one,
-    )
-    return max(models.values(), key=lambda model: model.num_reg_images(), default=None)
 
 
 def _report(report: Report, stage: str, done: int, total: int, unit: str) -> None:

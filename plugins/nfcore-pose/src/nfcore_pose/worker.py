@@ -17,6 +17,7 @@ from nfcore.io import write_atomic
 from nfcore_pose.database import homographies
 from nfcore_pose.diagnosis import Matches, advice, read_matches
 from nfcore_pose.job import DATABASE, JOB, MODEL, Event, Job, Posed
+from nfcore_pose.look_alikes import advice_on, torn_apart
 from nfcore_pose.model_writer import write_model
 from nfcore_pose.structure import reconstruct
 from nfcore_pose.turning import TURN, turn_error
@@ -43,6 +44,7 @@ def main(folder: Path) -> None:
     if model is None:
         _report(Event(failure="; ".join(found)))
         return
+    found += advice_on(torn_apart(model, folder / DATABASE), names)
     posed = Posed(
         photos=len(names),
         registered=len(registered),
