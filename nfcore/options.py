@@ -97,7 +97,10 @@ def _sentence(model: type[BaseModel], issue: Any, where: str) -> str:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # a thousand lists in each other, a number of 5000 digits
+        return f"such a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 

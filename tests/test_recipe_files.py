@@ -109,7 +109,7 @@ def test_sizes_are_listed_for_the_recipes_images_or_for_others(command, tmp_path
     assert "no student" in listed["field"]["problem"]
 
 
-@pytest.mark.parametrize("image", ["800", "0x8", "8 x 8", "axb", "8x8x8"])
+@pytest.mark.parametrize("image", ["800", "0x8", "8 x 8", "axb", "8x8x8", "20000x8", "9" * 5000 + "x8"])
 def test_an_image_size_that_is_none_is_a_users_error(command, tmp_path, image):
     done = command("recipes", "list", "--sizes", "--image", image, cwd=tmp_path)
     assert done.returncode == 2

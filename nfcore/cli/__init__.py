@@ -21,8 +21,9 @@ from nfcore.cli.defects import described
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.cli.options import ModelArgument, QuietOption, RunArgument, RunsOption, ThreadsOption, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.errors import Interrupted, NfcoreError
+from nfcore.errors import Interrupted, NfcoreError, PluginError
 from nfcore.plugin import guard
+from nfcore.plugin.isolation import reason
 from nfcore.runtime import signals
 from nfcore.runtime.plain_text import plain_lines
 
@@ -39,6 +40,8 @@ __all__ = [
     "run_folder",
     "say",
 ]
+
+_LONGEST = 4000  # characters of an error
 
 app = typer.Typer(
     name="nfcore",
@@ -113,10 +116,10 @@ def _main() -> None:
     with signals.handled():
         try:
             app()
-        except SystemExit as end:  # with a text of a plugin's command
-            if not isinstance(end.code, str):
+        except SystemExit as end:
+            if end.code is None or isinstance(end.code, int):
                 raise
-            _fail(end.code, 1)
+            _fail(reason(PluginError(end.code)), 1)  # what a plugin's command says with its exit
         except Interrupted as stop:
             _fail(str(stop), stop.exit_code)
         except NfcoreError as error:
@@ -132,5 +135,7 @@ def _fail(text: str, exit_code: int) -> None:
         traceback.print_exc()
     rank = os.environ.get("RANK", "0")  # as torchrun sets it
     who = "nfcore" if rank == "0" else f"nfcore (process {rank})"
+    if len(text) > _LONGEST:  # its end says what would be right
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
     sys.stderr.write(f"{who}: {plain_lines(text)}\n")
     raise SystemExit(exit_code)

@@ -11,9 +11,8 @@ from typer.core import TyperGroup
 from nfcore.errors import UserError, nearest
 from nfcore.plugin.guard import guarded
 from nfcore.plugin.installed import plugins, use_plugin_folders
-from nfcore.plugin.isolation import Plugin, reason
+from nfcore.plugin.isolation import Plugin, is_users, reason
 from nfcore.plugin.manager import PluginManager
-from nfcore.runtime import signals
 from nfcore.runtime.plain_text import plain_lines
 
 
@@ -28,15 +27,16 @@ class PluginGroup(TyperGroup):
     """Finds a command among nfcore's own first, then among those that plugins add, each plugin isolated."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; a KeyboardInterrupt that no signal caused is an error like any other."""
+        """Run the command; what a plugin raises to end the process is an error like any other."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            if not signals.handling():
+        except Exception:
+            raise
+        except BaseException as error:
+            exits = isinstance(error, SystemExit) and ctx.invoked_subcommand not in self.commands  # a plugin's own
+            if exits or is_users(error):
                 raise
-            raise RuntimeError("KeyboardInterrupt, though nobody pressed Ctrl-C").with_traceback(
-                error.__traceback__
-            ) from None
+            raise RuntimeError(reason(error)).with_traceback(error.__traceback__) from None
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return the command called ``cmd_name``, or None."""
@@ -92,7 +92,9 @@ def _commands_of(plugin: Plugin, manager: PluginManager) -> dict[str, Any]:
         for command in commands.values():
             _make_plain(command)
         return commands
-    except Exception as error:
+    except BaseException as error:
+        if is_users(error):
+            raise
         plugin.problem = f"adds a command that can't be built: {reason(error)}"
         return {}
 

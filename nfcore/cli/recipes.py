@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError
 from nfcore.io.files import read_text
+from nfcore.io.records import LONGEST_SIDE
 from nfcore.plugin.installed import plugins
 
 app = typer.Typer(help="Named pipelines.", no_args_is_help=True, rich_markup_mode=None)
@@ -124,7 +126,7 @@ def _with_commas(value: Any) -> Any:
 
 
 def _sides(image: str) -> tuple[int, int]:
-    width, _, height = image.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    sides = re.fullmatch(r"(\d{1,5})x(\d{1,5})", image)
+    if sides is None or not all(1 <= int(side) <= LONGEST_SIDE for side in sides.groups()):
         raise UserError(f"--image {image!r}: write it as WIDTHxHEIGHT in pixels, such as 1008x756")
-    return int(width), int(height)
+    return int(sides[1]), int(sides[2])

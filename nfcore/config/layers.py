@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import read_toml
+from nfcore.io.toml_files import read_toml
 from nfcore.plugin.manager import PluginManager
 
 #: A recipe's key that names the recipe that it extends: a plugin's, or a TOML file next to it.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
@@ -16,6 +15,7 @@ from nfcore.config.setting_sources import SettingSources
 from nfcore.config.stages import TRAINING
 from nfcore.errors import PluginError, UserError, nearest
 from nfcore.interfaces.loss import USES_GEOMETRY
+from nfcore.io.toml_files import DEEPEST, parse_toml
 from nfcore.options import parse
 from nfcore.plugin.components import Kind
 from nfcore.plugin.manager import PluginManager
@@ -267,9 +267,9 @@ def parse_change(change: str, example: str) -> tuple[str, Any]:
 
     """
     key, equals, text = (part.strip() for part in change.partition("="))
-    if not equals or not all(key.split(".")):
+    if not equals or not all(key.split(".")) or key.count(".") >= DEEPEST:
         raise UserError(f"--set {change!r}: write it as key=value, such as {example}")
     try:
-        return key, tomllib.loads(f"value = {text}")["value"]
+        return key, parse_toml(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         return key, text

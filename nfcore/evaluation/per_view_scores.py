@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, RootModel
 
@@ -12,6 +13,9 @@ from nfcore.errors import UserError
 from nfcore.evaluation.scores import Evaluation
 from nfcore.io.atomic import write_json
 from nfcore.io.records import Count, Name, Number, Record, read_record
+
+# The report has a row for each.
+_MOST_VIEWS = 100_000
 
 
 class ViewScore(Record):
@@ -22,7 +26,7 @@ class ViewScore(Record):
     scores: dict[Name, Number] = Field(description="Scores, named as their means in summary.json")
 
 
-class _ViewScores(RootModel[list[ViewScore]]):
+class _ViewScores(RootModel[Annotated[list[ViewScore], Field(max_length=_MOST_VIEWS)]]):
     """The scores of all test views."""
 
 

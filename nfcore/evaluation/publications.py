@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from nfcore.io.atomic import read_toml
+from nfcore.io.toml_files import read_toml
 from nfcore.options import Options, parse
 
 

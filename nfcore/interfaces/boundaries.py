@@ -23,7 +23,7 @@ from nfcore.interfaces.rules import RULES
 from nfcore.interfaces.teacher import Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
 from nfcore.plugin.identity import named
-from nfcore.plugin.isolation import reason
+from nfcore.plugin.isolation import is_users, reason
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
@@ -61,15 +61,17 @@ def calling(component: object, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except _NOT_ITS_FAULT:
+    except (*_NOT_ITS_FAULT, GeneratorExit):
         raise
-    except Exception as error:
+    except BaseException as error:  # also SystemExit, which would end the run without a word
+        if is_users(error):
+            raise
         raise PluginError(
             f"{named(component)} failed in {what}: {reason(error)}{_line(component, error)}"
         ) from error
 
 
-def _line(component: object, error: Exception) -> str:
+def _line(component: object, error: BaseException) -> str:
     """Return the innermost line of the component's own package that ``error`` came through, if any."""
     package = type(component).__module__.partition(".")[0]
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]

@@ -1,4 +1,4 @@
-"""Atomic files: written to a temporary path, synced, then renamed. Also reads TOML and JSON."""
+"""Atomic files: written to a temporary path, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ import os
 import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from nfcore.errors import UserError
-from nfcore.io.files import read_file, read_text
 
 # The names that tempfile chooses for folders with the prefix below.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
@@ -87,40 +83,12 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` as indented JSON, atomically.
 
     >>> write_json(Path("figures.json"), {"psnr": 30.5})
-    >>> read_json(Path("figures.json"))
-    {'psnr': 30.5}
+    >>> print(Path("figures.json").read_text(), end="")
+    {
+      "psnr": 30.5
+    }
     """
     write_atomic(path, json.dumps(value, indent=2) + "\n")
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the contents of a TOML file.
-
-    Raises:
-        UserError: the file is missing, can't be read, or is not valid TOML.
-
-    """
-    with _refusing(path, "TOML"):
-        return tomllib.loads(read_text(path))
-
-
-def read_json(path: Path) -> Any:
-    """Return the contents of a JSON file.
-
-    Raises:
-        UserError: the file is missing, can't be read, or is not valid JSON.
-
-    """
-    with _refusing(path, "JSON"):
-        return json.loads(read_file(path))
-
-
-@contextmanager
-def _refusing(path: Path, form: str) -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, RecursionError) as error:  # a number of 5000 digits, a thousand brackets
-        raise UserError(f"{path}: not valid {form}: {error}") from None
 
 
 def _sync(path: Path) -> None:

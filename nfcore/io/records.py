@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore.errors import UserError
 from nfcore.io.files import MOST_TEXT, read_file
+from nfcore.io.json_files import check_nodes
 
 #: A finite number that float32 can represent.
 Number = Annotated[float, Field(ge=-3e38, le=3e38, allow_inf_nan=False)]
 #: A count: what fits into 63 bits.
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+#: Greatest length of an image's side in pixels.
+LONGEST_SIDE = 16384
 #: A length of an image's side in pixels.
-Pixels = Annotated[int, Field(ge=1, le=16384)]
+Pixels = Annotated[int, Field(ge=1, le=LONGEST_SIDE)]
+#: A time that every time zone has, with its own.
+Moment = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
 #: A name, such as a scene's or a view's.
 Name = Annotated[str, Field(max_length=1000)]
 
@@ -43,9 +49,10 @@ def parse_record(text: bytes | str, model: type[Model], where: str) -> Model:
     """Return JSON ``text`` as ``model``; ``where`` is its place in errors.
 
     Raises:
-        UserError: not JSON, or not as the model says.
+        UserError: not JSON, or too much of it, or not as the model says.
 
     """
+    check_nodes(text, where)
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

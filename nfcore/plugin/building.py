@@ -10,7 +10,7 @@ from nfcore.errors import NfcoreError, PluginError, UserError
 from nfcore.options import Options, parse
 from nfcore.plugin.components import Kind
 from nfcore.plugin.identity import Identity
-from nfcore.plugin.isolation import reason
+from nfcore.plugin.isolation import is_users, reason
 
 #: Arguments that each kind's constructor takes after its options; optional for a ray source.
 CONTEXT: dict[Kind, tuple[str, ...]] = {
@@ -54,7 +54,9 @@ def make(cls: Any, identity: Identity, options: Mapping[str, Any] | Options, con
         return cls(checked, *context)
     except NfcoreError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if is_users(error):
+            raise
         raise UserError(f"{where} can't be built: {reason(error)}") from error
 
 

@@ -19,7 +19,8 @@ from typing import Any, Literal
 from pydantic import Field, TypeAdapter
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import read_toml, write_atomic
+from nfcore.io.atomic import write_atomic
+from nfcore.io.toml_files import read_toml
 from nfcore.options import Options, mistakes, parse
 from nfcore.plugin.components import INTERFACE_LEVELS, Kind
 from nfcore.plugin.entry_points import canonical

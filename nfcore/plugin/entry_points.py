@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import read_toml
+from nfcore.io.toml_files import read_toml
 
 GROUP = "nfcore"
 
@@ -31,6 +31,7 @@ class PluginSource:
         version: that distribution's version.
         entry_point: the entry point's own name.
         load: imports and returns the plugin module; may raise anything.
+        package: the top-level package of that module; empty if it is not known.
 
     """
 
@@ -38,6 +39,7 @@ class PluginSource:
     version: str
     entry_point: str
     load: Callable[[], object]
+    package: str = ""
 
     @property
     def name(self) -> str:
@@ -64,7 +66,7 @@ def installed() -> Iterator[PluginSource]:
             continue  # an older copy later on sys.path, which Python does not use either
         seen.add(name)
         for entry in found.entry_points.select(group=GROUP):
-            yield PluginSource(name, version, entry.name, entry.load)
+            yield PluginSource(name, version, entry.name, entry.load, _package(entry.value))
 
 
 def name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
@@ -78,6 +80,11 @@ def name_and_version(distribution: metadata.Distribution) -> tuple[str, str]:
     if "Name" not in described or "Version" not in described:
         raise ValueError("its METADATA lacks a name or a version")
     return canonical(described["Name"]), described["Version"]
+
+
+def _package(target: str) -> str:
+    """Return the top-level package of an entry point's target, ``package.module:attribute``."""
+    return target.partition(":")[0].partition(".")[0].strip()
 
 
 def _raises(error: Exception) -> Callable[[], object]:
@@ -124,6 +131,7 @@ def _from_project(path: Path) -> Iterator[PluginSource]:
             str(project.get("version", "0")),
             name,
             metadata.EntryPoint(name, target, GROUP).load,
+            _package(target),
         )
 
 

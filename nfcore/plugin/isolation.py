@@ -69,7 +69,7 @@ class PluginIsolation:
         try:
             with guarded(), watched(source, registers=True):
                 thing = source.load()
-                plugin.packages.add(_package_of(thing))
+                plugin.packages.add(source.package or _package_of(thing))
                 self._register(thing, name)
                 plugin.components = [component(c) for c in self._offers(name, "nfcore_components", Component)]
                 plugin.recipes = [recipe(r) for r in self._offers(name, "nfcore_recipes", Recipe)]

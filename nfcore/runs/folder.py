@@ -12,8 +12,9 @@ import tomli_w
 from nfcore.config.schema import PipelineConfig
 from nfcore.config.stages import STAGES, Stage, changed_settings, first_stage
 from nfcore.errors import UserError
-from nfcore.io.atomic import read_toml, write_atomic, write_json
+from nfcore.io.atomic import write_atomic, write_json
 from nfcore.io.records import read_record
+from nfcore.io.toml_files import read_toml
 from nfcore.options import parse
 from nfcore.runs.lock import LOCK
 from nfcore.runs.results import Results, measured

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from nfcore.errors import NfcoreError, UserError
 from nfcore.io.atomic import naming
-from nfcore.io.records import Count, Name, Record, read_record
+from nfcore.io.records import Count, Moment, Name, Record, read_record
 
 #: The lock's file in a run's folder.
 LOCK = Path("state", "run.lock")
@@ -29,7 +29,7 @@ class Holder(Record):
 
     process: Count = Field(description="Its id")
     host: Name = Field(description="Its machine")
-    since: AwareDatetime = Field(description="When it took the lock, in UTC")
+    since: Moment = Field(description="When it took the lock, in UTC")
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"

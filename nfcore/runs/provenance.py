@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import AliasChoices, AwareDatetime, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from nfcore.config.schema import PipelineConfig
 from nfcore.errors import PluginError, UserError
 from nfcore.io.atomic import write_json
-from nfcore.io.records import Record, read_record
+from nfcore.io.records import Moment, Record, read_record
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs.checkpoints import machine
 from nfcore.runs.folder import Run
@@ -28,7 +28,7 @@ class Command(Record):
     """One command that worked on a run."""
 
     line: str = Field(description="The command, quoted for a shell")
-    began: AwareDatetime = Field(description="Start time, in UTC")
+    began: Moment = Field(description="Start time, in UTC")
     versions: dict[str, str] = Field(description="Of Python, torch, nfcore and the plugins that the run uses")
     machine: str = Field(description="Processor and torch")
 

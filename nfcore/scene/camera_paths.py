@@ -13,15 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from torch import Tensor
 
 from nfcore.errors import UserError
-from nfcore.io.atomic import read_json, write_json
+from nfcore.io.atomic import write_json
+from nfcore.io.json_files import read_json
 from nfcore.io.records import Pixels
 from nfcore.options import parse
 from nfcore.scene.cameras import RIGID, Cameras
 
 # Numbers beyond the range of float32 would become infinite; no scene needs one even near it.
 Number = Annotated[float, Field(ge=-1e9, le=1e9)]
-#: More than an hour of video.
-MOST_FRAMES = 1 << 18
+#: More than an hour of video at 30 frames per second.
+MOST_FRAMES = 1 << 17
 Row = tuple[Number, Number, Number, Number]
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 

@@ -20,7 +20,8 @@ from nfcore.exports.parity import NoImageError, compare, shortfall
 from nfcore.exports.reference import Reference
 from nfcore.interfaces import Exporter, VerificationUnavailable
 from nfcore.interfaces.boundaries import check_exported, check_runner
-from nfcore.io.atomic import read_json, write_json
+from nfcore.io.atomic import write_json
+from nfcore.io.json_files import read_json
 from nfcore.io.records import Count, Name, Record
 from nfcore.measuring.packages import Package
 from nfcore.plugin.isolation import reason

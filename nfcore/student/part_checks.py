@@ -42,7 +42,7 @@ def checked_parts(parts: Mapping[Kind, nn.Module]) -> Iterator[list[Tensor]]:
     hooks += [part.register_forward_hook(after) for part in parts.values()]
     try:
         yield outputs
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not running:
             raise
         with calling(running[-1], "forward"):

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from nfcore import UserError
-from nfcore.io import read_file
+from nfcore.io import read_json_bytes
 from nfcore_scenes.encodings import decoded
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -32,7 +32,7 @@ def read_json(file: Path, model: type[Model]) -> Model:
     if not os.path.lexists(file):
         raise UserError(f"{file} is missing: the data set lists its photos and poses there")
     try:
-        return model.model_validate_json(decoded(read_file(file)))
+        return model.model_validate_json(decoded(read_json_bytes(file)))
     except ValidationError as error:
         raise UserError(_first_problem(file, error)) from None
 

@@ -16,7 +16,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nfcore import UserError
-from nfcore.io import open_file, read_file, write_atomic
+from nfcore.io import open_file, read_json_bytes, write_atomic
 from nfcore.scene import Vector
 from nfcore_snerg.frame import Frame, VoxelGrid
 
@@ -121,7 +121,7 @@ def read_files(folder: Path) -> tuple[SceneParams, Bytes, Bytes]:
     """
     path = folder / PARAMETERS
     try:
-        parameters = SceneParams.model_validate_json(read_file(path))
+        parameters = SceneParams.model_validate_json(read_json_bytes(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

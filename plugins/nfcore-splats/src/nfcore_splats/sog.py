@@ -6,7 +6,6 @@ Images hold a Gaussian in each pixel, row by row. See the format's specification
 from __future__ import annotations
 
 import io
-import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from nfcore import UserError
 from nfcore.config import parse
-from nfcore.io import inside, read_file
+from nfcore.io import inside, parse_json, read_file
 from nfcore_splats.gaussians import BASIS_SIZES, Gaussians
 from nfcore_splats.sanity import MOST, MOST_BYTES, check_count
 from nfcore_splats.splat import logit
@@ -106,10 +105,7 @@ def _in_archive(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 
 
 def _decoded(read: Read, where: str) -> Gaussians:
-    try:
-        values = json.loads(read("meta.json"))
-    except (ValueError, RecursionError):
-        raise UserError(f"{where}: its meta.json is damaged") from None
+    values = parse_json(read("meta.json"), f"{where}, meta.json")
     if not isinstance(values, dict) or values.get("version") != 2:
         raise UserError(f"{where}: SOG version 2 is read: convert it by playcanvas/splat-transform")
     meta = parse(_Meta, values, f"{where}, meta.json")

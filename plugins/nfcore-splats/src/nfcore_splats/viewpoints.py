@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from torch import Tensor
 
 from nfcore import Cameras, OrbitRegion, UserError
-from nfcore.io import read_text
+from nfcore.io import read_json
 from nfcore.scene import Vector, read_path
 
 #: The golden angle as a share of a turn: views on a spiral with it are spread evenly.
@@ -71,10 +70,7 @@ def read_cameras(path: Path, own: Cameras) -> Cameras:
         UserError: the file is missing or of another kind, or has fewer than three cameras.
 
     """
-    try:
-        values = json.loads(read_text(path))
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: damaged, or no JSON file") from None
+    values = read_json(path)
     cameras = _photos(values, path) if isinstance(values, list) else read_path(path).cameras(own)
     if len(cameras) < _LEAST:
         raise UserError(f"{path}: has {len(cameras)} cameras: at least {_LEAST} are needed")
