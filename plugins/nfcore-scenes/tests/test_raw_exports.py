@@ -116,6 +116,25 @@ def test_record3d_has_its_poses_upright(taken, tmp_path):
     assert recognised(tmp_path / "r", nfcore.plugins()) == "record3d"
 
 
+def test_record3d_photos_have_the_lens_of_their_own_frame(taken, tmp_path, refusal):
+    write_record3d(taken, tmp_path / "r")
+    file = tmp_path / "r" / "metadata.json"
+    values = json.loads(file.read_text())
+    focal, cx, cy = LENS.params[0], LENS.width / 2, LENS.height / 2
+    own = [[focal + index, focal + index, cx, cy] for index in range(len(taken))]
+    file.write_text(json.dumps({**values, "perFrameIntrinsicCoeffs": own}))
+    source = Record3d(Record3d.Options(path=tmp_path / "r", test_every=5))
+    for split, frames in (("train", (1, 2, 3, 4, 6, 7, 8, 9)), ("test", (0, 5))):
+        focals = source.views(split).cameras.intrinsics[:, 0].tolist()
+        assert focals == pytest.approx([focal + index for index in frames])
+    for fault, named in (
+        (own[1:], "perFrameIntrinsicCoeffs"),
+        ([[0.0] * 4] * len(taken), "perFrameIntrinsicCoeffs"),
+    ):
+        file.write_text(json.dumps({**values, "perFrameIntrinsicCoeffs": fault}))
+        refusal(lambda: Record3d(Record3d.Options(path=tmp_path / "r")), "metadata.json", named)
+
+
 def test_photos_without_a_pose_are_left_out_and_counted(taken, tmp_path):
     write_record3d(taken, tmp_path / "r")
     file = tmp_path / "r" / "metadata.json"

@@ -18,6 +18,7 @@ from nfcore_scenes.recording import PosedPhoto, Recording, counted
 
 #: Names of the file in exports and in the app's archives, and folders of the photos.
 FILES, _FOLDERS = ("metadata.json", "metadata"), ("rgb", "rgbd", "images")
+_LENS_OF_FRAMES = "perFrameIntrinsicCoeffs"
 
 
 class Metadata(BaseModel):
@@ -28,6 +29,11 @@ class Metadata(BaseModel):
     )
     K: list[FiniteFloat] = Field(
         min_length=9, max_length=9, description="Matrix of the lens, column by column, in pixels"
+    )
+    lens_of_frames: list[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]] | None = Field(
+        None,
+        alias=_LENS_OF_FRAMES,
+        description="fx, fy, cx, cy of each frame in pixels: the image stabiliser moves the lens",
     )
     w: int = Field(ge=1, description="Width of the photos in pixels")
     h: int = Field(ge=1, description="Height of the photos in pixels")
@@ -63,10 +69,7 @@ class Record3d(CaptureSource):
                 f"photos:{folder} to estimate poses"
             )
         metadata = read_json(file, Metadata)
-        matrix = np.array(metadata.K).reshape(3, 3).T
-        focus = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
-        lens = Lens("PINHOLE", metadata.h, metadata.w, tuple(map(float, focus)))
-        lens.check(f"{file}: K")
+        lenses = _lenses(metadata, file)
         numbers = [_number(photo) for photo in files]
         first = 1 if 0 not in numbers and max(numbers) >= len(metadata.poses) else 0
         photos, unposed = [], []
@@ -78,9 +81,23 @@ class Record3d(CaptureSource):
             if pose is None:
                 unposed.append(photo.name)
             else:
-                photos.append(PosedPhoto(photo.name, photo, pose, lens))
+                photos.append(PosedPhoto(photo.name, photo, pose, lenses[index]))
         notes = (f"{counted(unposed, files)} have no pose and are left out",) if unposed else ()
         return Recording(where=file, photos=tuple(photos), keeps_world=False, notes=notes)
+
+
+def _lenses(metadata: Metadata, file: Path) -> list[Lens]:
+    """Return the lens of each pose."""
+    matrix = np.array(metadata.K).reshape(3, 3).T
+    shared = (matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2])
+    own = metadata.lens_of_frames or []
+    if own and len(own) != len(metadata.poses):
+        raise UserError(f"{file}: {_LENS_OF_FRAMES} has {len(own)} frames, and poses has {len(metadata.poses)}")
+    focuses, where = (own, _LENS_OF_FRAMES) if own else ([shared] * len(metadata.poses), "K")
+    lenses = [Lens("PINHOLE", metadata.h, metadata.w, tuple(map(float, focus))) for focus in focuses]
+    for lens in dict.fromkeys(lenses):
+        lens.check(f"{file}: {where}")
+    return lenses
 
 
 def _number(photo: Path) -> int:
