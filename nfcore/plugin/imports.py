@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import multiprocessing
 import os
 import sys
@@ -31,7 +33,7 @@ def silent_processes(count: int | None = None) -> ProcessPoolExecutor:
 
     """
     count = count or min(os.cpu_count() or 1, _MOST_PROCESSES)
-    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _silence)
+    return ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _only_imports)
 
 
 def import_problems(
@@ -92,8 +94,10 @@ def _problem(distribution: str, kind: Kind, name: str) -> str | None:
     return None
 
 
-def _silence() -> None:
-    """Discard what this process writes, from now on."""
+def _only_imports() -> None:
+    """Prepare this process for imports: what it writes is discarded, and garbage, of which they leave none."""
+    gc.disable()
+    atexit.register(gc.freeze)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import importlib
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,15 +10,7 @@ import torch
 from torch import Tensor
 
 import nfcore
-from nfcore import DeployedLightField, Exported, ExportedFile, LightField, NfcoreError, Runner, Target, Tolerance
-from nfcore_executorch.program import Program
-from nfcore_executorch.toolchain import (
-    ExecutorchProgramManager,
-    XnnpackPartitioner,
-    caught,
-    quiet,
-    to_edge_transform_and_lower,
-)
+from nfcore import DeployedLightField, Exported, ExportedFile, LightField, Runner, Target, Tolerance
 
 FILE = "light_field.pte"
 
@@ -36,6 +28,11 @@ class ExecuTorch(nfcore.Exporter[LightField]):
 
     tolerance = Tolerance(psnr=80, max_error=1e-4)
 
+    def __init__(self, options: nfcore.Options) -> None:
+        super().__init__(options)
+        # ExecuTorch takes 4 s to import: not to list options, but before a run's training, in case it can't be.
+        importlib.import_module("nfcore_executorch.toolchain")
+
     def export(self, student: LightField, folder: Path) -> Exported:
         """Write ``light_field.pte``.
 
@@ -43,24 +40,17 @@ class ExecuTorch(nfcore.Exporter[LightField]):
             NfcoreError: a part of the student can't be expressed in ExecuTorch; names the reason.
 
         """
+        from nfcore_executorch.lowering import lowered, report
+
         cameras = student.cameras[0].to("cpu")
-        deployed = DeployedLightField(student, target=TARGET)
-        _lay_out(deployed)
-        with quiet(), caught():
-            try:
-                exported = torch.export.export(deployed, (cameras.poses.float(), cameras.intrinsics.float()))
-                lowered = to_edge_transform_and_lower(exported, partitioner=[XnnpackPartitioner()])
-                program: ExecutorchProgramManager = lowered.to_executorch()
-            except Exception as error:  # torch.export and ExecuTorch's passes have no common base
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-                raise NfcoreError(f"this student can't be expressed in ExecuTorch: {reason}") from error
+        program = lowered(DeployedLightField(student, target=TARGET), cameras)
         (folder / FILE).write_bytes(program.buffer)
         return Exported(
             (ExportedFile.camera_to_image(FILE, cameras, batch=1),),
             precision="fp32",
             target=f"ExecuTorch {version('executorch')}, XNNPACK",
             unverified=("speed on a phone: no phone was used",),
-            report=_report(program),
+            report=report(program),
         )
 
     def load(self, folder: Path, threads: int | None = None) -> Runner:
@@ -70,6 +60,8 @@ class ExecuTorch(nfcore.Exporter[LightField]):
             UserError: the file is missing, damaged or not from this exporter.
 
         """
+        from nfcore_executorch.program import Program
+
         program = Program(folder / FILE, threads)
 
         def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
@@ -77,19 +69,3 @@ class ExecuTorch(nfcore.Exporter[LightField]):
             return torch.cat([program(pose, k) for pose, k in views])
 
         return Runner(f"ExecuTorch {version('executorch')} (XNNPACK, this CPU)", render)
-
-
-def _lay_out(deployed: DeployedLightField) -> None:
-    """Give tables plain strides: only torch treats a transposed single-column table as contiguous."""
-    for module in deployed.modules():
-        for name, table in module.named_buffers(recurse=False):
-            setattr(module, name, table.clone(memory_format=torch.contiguous_format))
-
-
-def _report(program: ExecutorchProgramManager) -> dict[str, object]:
-    """Return the number of parts that XNNPACK runs, and the other operators."""
-    called = [node.target for node in program.exported_program().graph.nodes if node.op == "call_function"]
-    names = Counter(str(getattr(target, "__name__", target)).removesuffix(".out") for target in called)
-    delegated = names.pop("executorch_call_delegate", 0)
-    others = {name: count for name, count in sorted(names.items()) if name not in ("getitem", "alloc")}
-    return {"parts run by XNNPACK": delegated, "operators outside of XNNPACK": others}
