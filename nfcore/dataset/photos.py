@@ -240,7 +240,8 @@ def _eight_bit(photo: Image.Image) -> Image.Image:
     if photo.mode in _SIXTEEN_BIT_MODES:
         grey = np.asarray(photo).astype(np.float32) / 257
         return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    return photo.convert("RGBA" if photo.has_transparency_data else "RGB")
+    mode = "RGBA" if photo.has_transparency_data else "RGB"
+    return photo if photo.mode == mode else photo.convert(mode)  # which would copy it
 
 
 @contextmanager

@@ -105,28 +105,29 @@ def _carve(
     With ``whole``, a cell is kept only if some photo sees all of it, not just its centre.
     """
     places = cells.nonzero()
-    centres, radius = low + (places + 0.5) * size, size.norm() / 2
+    centres, radius = (low + (places + 0.5) * size).T.contiguous(), size.norm() / 2
     framed = _framed(alpha)
-    kept = torch.ones(len(places), dtype=torch.bool, device=cells.device)
-    seen = torch.zeros_like(kept)
+    seen = torch.zeros(len(places), dtype=torch.bool, device=cells.device)
     for pose, intrinsics, photo, all_of_it in zip(cameras.poses, cameras.intrinsics, alpha, framed, strict=True):
-        index = kept.nonzero()[:, 0]
-        empty, inside, centred = _look(centres[index], radius, pose, intrinsics, photo)
-        kept[index] = ~(empty if all_of_it else empty & inside)
-        seen[index] |= inside if whole else centred
-    places = places[kept & seen]
+        empty, inside, centred = _look(centres, radius, pose, intrinsics, photo)
+        seen |= inside if whole else centred
+        left = ~(empty if all_of_it else empty & inside)
+        places, centres, seen = places[left], centres[:, left], seen[left]
     hull = torch.zeros_like(cells)
-    hull[places.unbind(1)] = True
+    hull[places[seen].unbind(1)] = True
     return hull
 
 
 def _look(
     centres: Tensor, radius: Tensor, pose: Tensor, intrinsics: Tensor, alpha: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return whether a photo shows nothing at each sphere, sees all of it, and sees its centre, (m,) bool each."""
+    """Return whether a photo shows nothing at each sphere, sees all of it, and sees its centre, (m,) bool each.
+
+    The spheres' ``centres`` are (3, m): each coordinate is one piece of memory.
+    """
     height, width = alpha.shape
     fx, fy, cx, cy = intrinsics
-    x, y, z = ((centres - pose[:, 3]) @ pose[:, :3]).unbind(1)
+    x, y, z = pose[:, :3].T @ (centres - pose[:, 3:])
     in_front = -z > 2 * radius
     depth = torch.where(in_front, -z, 2 * radius)
     u, v = cx + fx * x / depth, cy - fy * y / depth
@@ -139,8 +140,9 @@ def _look(
     # A summed-area table counts the opaque pixels of any window by its four corners.
     opaque = F.pad((alpha > SILHOUETTE_ALPHA).int().cumsum(0).cumsum(1), (1, 0, 1, 0))
     left, right = (side.clamp(0, width).long() for side in (left, right))
-    top, bottom = (side.clamp(0, height).long() for side in (top, bottom))
-    count = opaque[bottom, right] - opaque[top, right] - opaque[bottom, left] + opaque[top, left]
+    top, bottom = (side.clamp(0, height).long() * (width + 1) for side in (top, bottom))
+    at = opaque.take
+    count = at(bottom + right) - at(top + right) - at(bottom + left) + at(top + left)
     return count == 0, inside, visible
 
 
