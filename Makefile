@@ -48,9 +48,11 @@ pictures: .venv/docs
 bench: .venv/users
 	$(BIN)/python -m benchmarks
 
-# All distributions: sdists and wheels in dist/, checked, then installed in a fresh environment that runs a pipeline.
+# All distributions: sdists and wheels in dist/, checked, then installed in a fresh environment that runs a pipeline,
+# and in another one that runs README's commands.
 release: .venv/release
 	$(BIN)/python -m release
+	NFCORE_WHEELS=dist $(BIN)/pytest tests/test_first_minutes.py
 
 format: .venv/developers
 	$(BIN)/ruff check --fix .

@@ -28,14 +28,19 @@ PROGRAMS = {
 _SCHEMATIC = re.compile(r" \.\.\.|\.\.\. | \| ")
 
 
-def commands(page: Path) -> list[list[str]]:
-    """The commands of a page's blocks of code, each split as a shell does, without ``nfcore`` and comments."""
+def shell_lines(page: Path) -> list[str]:
+    """The lines of a page's blocks of code that run ``nfcore`` or ``pip install``, in order, without comments."""
     text = re.sub(r" \\\n\s*", " ", page.read_text(encoding="utf-8"))
-    fenced = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    indented = re.findall(r"^ {4}(?=nfcore ).*$", text, re.MULTILINE)
-    lines = [line.strip() for block in [*fenced, *indented] for line in block.splitlines()]
-    shown = [part for line in lines for part in re.split(r" && | > \S+", line) if part.startswith("nfcore ")]
-    return [shlex.split(line, comments=True)[1:] for line in shown if not _SCHEMATIC.search(line)]
+    shown = re.findall(r"^```sh\n(.*?)^```$|^ {4}((?:nfcore |pip install )[^\n]*)", text, re.MULTILINE | re.DOTALL)
+    lines = [line.strip() for fenced, indented in shown for line in (fenced or indented).splitlines()]
+    ours = [re.sub(r"\s+#.*", "", line) for line in lines if line.startswith(("nfcore ", "pip install "))]
+    return [line for line in ours if not _SCHEMATIC.search(line)]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The ``nfcore`` commands of a page, each split as a shell does, without ``nfcore`` itself."""
+    parts = [part for line in shell_lines(page) for part in re.split(r" && | > \S+", line)]
+    return [shlex.split(part)[1:] for part in parts if part.startswith("nfcore ")]
 
 
 def blocks(page: Path, language: str) -> list[tuple[str, str]]:
