@@ -43,6 +43,10 @@ class Interrupted(BaseException):
         return 130 if self.number == signal.SIGINT else 143
 
 
+class TrialOver(BaseException):
+    """A trial of a stage has shown how fast it is; raised in a reporter. No component may take it for a fault."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint for an unknown name: the closest known names, or all of them.
 

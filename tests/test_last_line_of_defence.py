@@ -11,6 +11,7 @@ from plugins_in_memory import hooks, offering
 import nfcore
 from nfcore import PluginError, UserError
 from nfcore.cli.defects import described
+from nfcore.errors import TrialOver
 from nfcore.interfaces.boundaries import calling
 from nfcore.io import read_file
 from nfcore.plugin import installed
@@ -112,6 +113,11 @@ def test_a_component_that_ends_the_process_is_named_instead(error):
     loss = tiny.manager().build("loss", "square", {})
     with pytest.raises(PluginError, match="tiny-dist/square"), signals.handled(), calling(loss, "forward"):
         raise error
+
+
+def test_a_trial_that_nfcore_ends_is_no_fault_of_the_component():
+    with pytest.raises(TrialOver), calling(tiny.manager().build("loss", "square", {}), "forward"):
+        raise TrialOver
 
 
 def test_a_component_that_ends_the_process_when_it_is_built_is_named_instead():

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from nfcore.errors import NfcoreError, PluginError
+from nfcore.errors import NfcoreError, PluginError, TrialOver
 from nfcore.interfaces.backbone import Backbone
 from nfcore.interfaces.encoding import RayEncoding
 from nfcore.interfaces.exported import Exported
@@ -61,7 +61,7 @@ def calling(component: object, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (*_NOT_ITS_FAULT, GeneratorExit):
+    except (*_NOT_ITS_FAULT, TrialOver, GeneratorExit):
         raise
     except BaseException as error:  # also SystemExit, which would end the run without a word
         if is_users(error):

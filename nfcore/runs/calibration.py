@@ -14,7 +14,7 @@ import torch
 from nfcore import pipeline
 from nfcore.config.schema import PipelineConfig, StageConfig
 from nfcore.config.stages import TRAINING, Stage, stages_of
-from nfcore.errors import NfcoreError, UserError
+from nfcore.errors import NfcoreError, TrialOver, UserError
 from nfcore.interfaces import RaySource, Teacher
 from nfcore.interfaces.budget import Budget, Clock
 from nfcore.interfaces.reporting import Reporter
@@ -199,10 +199,6 @@ def _with_steps(config: PipelineConfig, steps: Mapping[Stage, int]) -> PipelineC
     return config.model_copy(update=update)
 
 
-class _EnoughError(BaseException):
-    """Ends a trial whose stage does not follow its clock; no component may take it for a fault of its own."""
-
-
 @dataclass(frozen=True)
 class _Moment(Budget):
     """All steps of a stage, whose schedules run through in a moment: coarse and fine grids have their share."""
@@ -232,7 +228,7 @@ class _Stopwatch(Reporter):
     def _mark(self, step: int) -> None:
         self.marks.append((step, time.monotonic()))
         if self.marks[-1][1] - self.marks[:2][-1][1] > self.seconds:
-            raise _EnoughError
+            raise TrialOver
 
     def speed(self) -> float | None:
         """Return the steps per second of the whole stage; None if no step was done.
@@ -257,7 +253,7 @@ class _Stopwatch(Reporter):
 
 def _try(stage: Stage, work: Callable[[Reporter], object], speeds: dict[Stage, float], seconds: float) -> None:
     stopwatch = _Stopwatch(2 * seconds)
-    with suppress(_EnoughError):
+    with suppress(TrialOver):
         work(stopwatch)
     speed = stopwatch.speed()
     if speed is not None:
