@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,14 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import data
 from nfcore.measuring.timing import interleaved
+
+#: The photos of the large data set: of which scene, from which split, and which split they are there.
+_PHOTOS = (("lego", "train", "train"), ("chair", "train", "val"), ("lego", "test", "test"))
 
 
 def measure() -> list[dict[str, Any]]:
-    """Return wall seconds of a few commands, and as ratios to ``import torch``."""
+    """Return wall seconds of a few commands, as ratios to ``import torch``, and the memory that they take."""
     nfcore = str(Path(sys.executable).parent / "nfcore")
     with tempfile.TemporaryDirectory() as folder:
-        scene = str(Path(folder, "still-life"))
+        scene, many = str(Path(folder, "still-life")), Path(folder, "many")
         subprocess.run([nfcore, "make-scene", scene], check=True, capture_output=True)
         commands = {
             "import torch": [sys.executable, "-c", "import torch"],
@@ -27,17 +33,47 @@ def measure() -> list[dict[str, Any]]:
             "nfcore scene, 88 photos of 100x100": [nfcore, "scene", scene],
             "nfcore doctor": [nfcore, "doctor"],
         }
+        if data.DATA.is_dir():
+            commands["nfcore scene, 225 photos of 800x800"] = [nfcore, "scene", _many_photos(many)]
+        memory: dict[str, float] = {}
 
-        def call(command: list[str]) -> Callable[[], object]:
-            return lambda: subprocess.run(command, check=True, capture_output=True)
+        def call(name: str) -> Callable[[], object]:
+            def once() -> None:
+                memory[name] = _peak(commands[name])
 
-        timings = interleaved({name: call(command) for name, command in commands.items()}, rounds=5)
+            return once
+
+        timings = interleaved({name: call(name) for name in commands}, rounds=5)
     seconds = {name: timing.median for name, timing in timings.items()}
     return [
         {
             "command": name,
             "seconds": round(value, 3),
             "ratio to import torch": round(value / seconds["import torch"], 2),
+            "peak, MiB": round(memory[name]),
         }
         for name, value in seconds.items()
     ]
+
+
+def _many_photos(folder: Path) -> str:
+    """Make a data set of 225 photos of 800x800, 100 of them to train on; return its folder."""
+    folder.mkdir()
+    for scene, split, there in _PHOTOS:
+        source = data.scene(f"nerf_synthetic/{scene}")
+        (folder / there).symlink_to(source / split)
+        transforms = json.loads((source / f"transforms_{split}.json").read_text())
+        for frame in transforms["frames"]:
+            frame["file_path"] = frame["file_path"].replace(split, there, 1)
+        (folder / f"transforms_{there}.json").write_text(json.dumps(transforms))
+    return str(folder)
+
+
+def _peak(command: list[str]) -> float:
+    """Run a command; return the most memory that its process had, in MiB."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return usage.ru_maxrss / 1024

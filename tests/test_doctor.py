@@ -11,7 +11,7 @@ from command_line import nfcore
 from installed import install, offering
 
 from nfcore import Publication, hookimpl
-from nfcore.cli.doctor import Finding, _compared, _components, _disk, _requirements
+from nfcore.cli.doctor import Finding, _compared, _components, _disk, _requirements, _versions
 from nfcore.plugin.imports import silent_processes
 from nfcore.plugin.manager import PluginManager
 
@@ -48,6 +48,17 @@ def test_what_a_distribution_needs_is_compared_with_what_is_there():
 
 def test_a_plugin_that_runs_from_source_has_no_requirements_to_compare():
     assert [finding.status for finding in _requirements({"never-installed"})] == ["note"]
+
+
+def test_a_distribution_in_two_versions_is_a_warning_with_both_and_their_places(tmp_path, monkeypatch):
+    for version in ("1.0", "2.0"):
+        information = tmp_path / version / f"doubled-{version}.dist-info"
+        information.mkdir(parents=True)
+        (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: doubled\nVersion: {version}\n")
+        monkeypatch.syspath_prepend(tmp_path / version)
+    (found,) = _versions({"doubled", "pluggy"})
+    assert (found.check, found.status) == ("versions of doubled", "warning")
+    assert all(f"{version} in {tmp_path / version}" in found.text for version in ("1.0", "2.0"))
 
 
 def test_a_folder_for_runs_that_can_not_be_written_is_broken(tmp_path):

@@ -88,7 +88,9 @@ def _all(context: typer.Context, runs: Path) -> Iterator[Finding]:
         torch = processes.submit(_torch)
         components = list(_components(manager, processes))
         yield from _python()
-        yield from _requirements({_CORE, *(p.distribution for p in manager.plugins)})
+        own = {_CORE, *(p.distribution for p in manager.plugins)}
+        yield from _versions(own)
+        yield from _requirements(own)
         yield from _plugins(manager)
         yield from _survived(torch)
         yield from components
@@ -123,6 +125,16 @@ def _python() -> Iterator[Finding]:
         yield Finding(
             "python", "broken", f"{version}, but nfcore needs {wanted}", "create an environment with that version"
         )
+
+
+def _versions(distributions: set[str]) -> Iterator[Finding]:
+    """Find distributions that are there in several versions, of which Python takes the first on its path."""
+    for name in sorted(distributions):
+        places = {found.version: str(found.locate_file("")) for found in metadata.distributions(name=name)}
+        if len(places) > 1:
+            text = ", ".join(f"{version} in {place}" for version, place in places.items())
+            hint = f"pip uninstall {name} until none is left, then install one; check PYTHONPATH"
+            yield Finding(f"versions of {name}", "warning", f"there is more than one: {text}", hint)
 
 
 def _requirements(distributions: set[str]) -> Iterator[Finding]:
