@@ -34,6 +34,13 @@ def test_help_has_examples_and_fits_into_80_columns_with_no_option_cut_at_60(pat
     assert f"  nfcore {' '.join(path)}" in shown.partition("Examples:")[2]
 
 
+def test_each_command_that_takes_a_run_takes_the_folder_of_runs_too():
+    group = get_command(app)
+    for name, command in (group.commands | group.added()).items():
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--runs" in options or not options & {"run", "runs"}, name
+
+
 def test_a_table_in_a_narrow_terminal_breaks_no_word(monkeypatch, capsys):
     words = ["transforms_{train,val,test}.json", "nfcore-some-distribution", "an-exporter-with-a-name"]
     for columns in ("60", "100"):

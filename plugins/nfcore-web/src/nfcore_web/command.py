@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from nfcore import Interrupted
-from nfcore.cli import ModelArgument, run_folder, say
+from nfcore.cli import ModelArgument, RunsOption, run_folder, say
 
 # How long the page in progress may take after Ctrl-C.
 _PATIENCE_SECONDS = 1.0
@@ -16,6 +17,7 @@ _PATIENCE_SECONDS = 1.0
 
 def view(
     run: ModelArgument,
+    runs: RunsOption = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 for a free one.")] = 0,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the browser.")] = True,
 ) -> None:
@@ -29,7 +31,7 @@ def view(
     from nfcore_web.server import Server
     from nfcore_web.site import Site
 
-    site = Site(run_folder(run))
+    site = Site(run_folder(run, runs))
     with Server(site.find, port) as server:
         worker = threading.Thread(target=site.work, daemon=True)
         worker.start()
