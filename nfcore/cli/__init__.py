@@ -20,7 +20,15 @@ from nfcore import __version__
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
 from nfcore.cli.defects import described
 from nfcore.cli.group import PluginGroup, use_plugins_dir
-from nfcore.cli.options import ModelArgument, QuietOption, RunArgument, RunsOption, ThreadsOption, run_folder
+from nfcore.cli.options import (
+    ModelArgument,
+    QuietOption,
+    RunArgument,
+    RunsOption,
+    ThreadsOption,
+    examples,
+    run_folder,
+)
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import Interrupted, NfcoreError, PluginError
 from nfcore.plugin import guard
@@ -35,6 +43,7 @@ __all__ = [
     "RunArgument",
     "RunsOption",
     "ThreadsOption",
+    "examples",
     "main",
     "print_json",
     "print_table",

@@ -26,6 +26,8 @@ def nfcore_components() -> Iterator[nfcore.Component]:
 @nfcore.hookimpl
 def nfcore_commands(app: typer.Typer) -> None:
     """Add ``nfcore coreml``."""
+    from nfcore.cli import examples
     from nfcore_coreml.command import coreml
 
-    app.command("coreml")(coreml)
+    shown = examples("nfcore coreml runs/quickstart/exports/coreml", "nfcore coreml light_field.mlpackage --json")
+    app.command("coreml", epilog=shown)(coreml)

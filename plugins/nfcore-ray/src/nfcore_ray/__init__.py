@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 @nfcore.hookimpl
 def nfcore_commands(app: typer.Typer) -> None:
     """Add ``nfcore sweep``."""
+    from nfcore.cli import examples
     from nfcore_ray.cli import sweep
 
-    app.command()(sweep)
+    app.command(epilog=examples("nfcore sweep many.toml --dry-run", "nfcore sweep many.toml"))(sweep)

@@ -101,6 +101,8 @@ def nfcore_components() -> Iterator[nfcore.Component]:
 @nfcore.hookimpl
 def nfcore_commands(app: typer.Typer) -> None:
     """Add ``nfcore make-scene``."""
+    from nfcore.cli import examples
     from nfcore_scenes.cli import make_scene
 
-    app.command("make-scene")(make_scene)
+    shown = examples("nfcore make-scene still-life", "nfcore make-scene capture --format colmap --photos 60")
+    app.command("make-scene", epilog=shown)(make_scene)

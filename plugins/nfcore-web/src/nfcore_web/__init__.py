@@ -26,6 +26,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
 @nfcore.hookimpl
 def nfcore_commands(app: typer.Typer) -> None:
     """Add ``nfcore view``."""
+    from nfcore.cli import examples
     from nfcore_web.command import view
 
-    app.command("view")(view)
+    app.command("view", epilog=examples("nfcore view quickstart", "nfcore view student.safetensors"))(view)
