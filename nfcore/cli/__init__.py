@@ -18,7 +18,7 @@ import typer
 
 from nfcore import __version__
 from nfcore.cli import bench, compare, doctor, plugins, recipes, render, report, runs, scene, shrink
-from nfcore.cli.defects import described
+from nfcore.cli.defects import described, quiet_faults
 from nfcore.cli.group import PluginGroup, use_plugins_dir
 from nfcore.cli.options import (
     ModelArgument,
@@ -126,7 +126,7 @@ def _main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file may be what the terminal can't show
             stream.reconfigure(errors="backslashreplace")
-    with signals.handled():
+    with signals.handled(), quiet_faults():
         try:
             app()
         except SystemExit as end:

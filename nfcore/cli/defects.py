@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nfcore.io import files
 from nfcore.plugin.installed import loaded
 from nfcore.plugin.isolation import reason
+from nfcore.runtime.plain_text import plain_lines
 
 _KEPT_LOGS = 20
 
@@ -35,6 +39,26 @@ def described(error: BaseException) -> str:
     return " ".join(parts) + (f"; its traceback: {log}" if log else "; --debug shows its traceback")
 
 
+@contextmanager
+def quiet_faults() -> Iterator[None]:
+    """Say in a line what a thread or a finalizer raises, and warnings as plain text, unless somebody else does."""
+    before = threading.excepthook, sys.unraisablehook, warnings.formatwarning
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda fault: _say(fault.exc_value)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda fault: _say(fault.exc_value)
+    warnings.formatwarning = lambda *arguments: plain_lines(before[2](*arguments))
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before[2]
+
+
+def _say(error: BaseException | None) -> None:
+    if error is not None and not isinstance(error, SystemExit):
+        sys.stderr.write(f"nfcore: {plain_lines(described(error))}\n")
+
+
 def _plugins(packages: list[str]) -> Iterator[tuple[str, str]]:
     """Yield the plugins, and their packages, that code of ``packages`` belongs to, the innermost first."""
     manager = loaded()
@@ -46,8 +70,10 @@ def _plugins(packages: list[str]) -> Iterator[tuple[str, str]]:
 
 def _kept(trace: str) -> Path | None:
     """Write a traceback to a log of its own; None where no folder can be written to."""
-    import platformdirs
-
+    try:
+        import platformdirs
+    except Exception:  # a plugin's import hook, or an installation that is not whole
+        return None
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     for folder in (platformdirs.user_log_path("nfcore"), Path(tempfile.gettempdir())):
         try:

@@ -8,19 +8,52 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
+from nfcore.plugin.guard import output_to_stderr
 from nfcore.runtime.plain_text import markdown, plain, plain_lines
 
 _PIPE_WIDTH = 200
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+#: What ``print_json`` writes when the command ends; None where it writes at once.
+_held: list[str] | None = None
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Let standard output have nothing but JSON: what libraries and plugins print goes to standard error."""
+    global _held
+    outer, _held = _held, []
+    try:
+        with output_to_stderr():
+            yield
+    finally:
+        texts, _held = _held, outer
+        sys.stdout.write("".join(texts))
+
+
+def _print_alone(context: typer.Context, wanted: bool) -> bool:
+    if wanted and not context.resilient_parsing:
+        context.with_resource(json_alone())
+    return wanted
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.", callback=_print_alone)]
 
 
 def print_json(value: Any) -> None:
-    """Print ``value`` on standard output; null for numbers that are not finite, which JSON does not have."""
-    sys.stdout.write(json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+    """Print ``value`` on standard output; null for numbers that are not finite, which JSON does not have.
+
+    After ``--json``, it is printed when the command ends, and nothing else is.
+    """
+    text = json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+    if _held is None:
+        sys.stdout.write(text)
+    else:
+        _held.append(text)
 
 
 def print_table(columns: list[str], rows: list[list[Any]], title: str | None = None) -> None:

@@ -1,0 +1,92 @@
+"""What code of a plugin changes for the whole process is put back, so that others do not pay for it."""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import json
+import os
+import pathlib
+import signal
+import sys
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from nfcore.cli.output import json_alone, print_json
+from nfcore.plugin.guard import guarded
+
+
+def replace(place: object, name: str) -> None:
+    setattr(place, name, None)
+
+
+CHANGES = {
+    "a builtin": lambda: replace(builtins, "len"),
+    "a deleted builtin": lambda: delattr(builtins, "open"),
+    "json.dumps": lambda: replace(json, "dumps"),
+    "what the guard itself uses": lambda: [replace(os, name) for name in ("dup2", "getcwd", "umask", "chdir")],
+    "sys.exit and its hook": lambda: [replace(sys, name) for name in ("exit", "excepthook")],
+    "a class": lambda: replace(pathlib.Path, "exists"),
+    "modules": sys.modules.clear,
+    "import hooks": lambda: [sys.meta_path.clear(), sys.path_hooks.clear()],
+    "arguments": sys.argv.clear,
+    "environment": os.environ.clear,
+    "numpy's errors": lambda: np.seterr(all="raise"),
+    "garbage": gc.disable,
+    "determinism": lambda: torch.use_deterministic_algorithms(True),
+    "a blocked signal": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM]),
+    "the wake-up descriptor": lambda: signal.set_wakeup_fd(-1),
+}
+
+
+def state() -> list[object]:
+    descriptor = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(descriptor)
+    return [
+        *(dict(space.__dict__) for space in (builtins, json, os, pathlib.Path)),
+        sys.exit, sys.excepthook, list(sys.meta_path), list(sys.path_hooks), list(sys.argv),
+        np.geterr(), gc.isenabled(), torch.are_deterministic_algorithms_enabled(),
+        signal.pthread_sigmask(signal.SIG_BLOCK, []), descriptor,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_is_changed_is_put_back(change):
+    before, modules, environment = state(), set(sys.modules), dict(os.environ)
+    with guarded():
+        change()
+    assert state() == before
+    assert modules <= set(sys.modules)
+    assert environment.items() <= os.environ.items()
+
+
+def test_what_is_added_stays(monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("ADDED", raising=False)
+    with guarded():
+        sys.path.insert(0, "added")
+        os.environ["ADDED"] = "1"
+    assert sys.path[-1] == "added"
+    assert os.environ.pop("ADDED") == "1"
+
+
+def test_a_limit_is_put_back():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with guarded():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 1, before[1]))
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def test_nothing_that_anybody_prints_reaches_json(capfd):
+    with json_alone():
+        sys.stdout.write("noise\n")
+        threading.Thread(target=os.write, args=(1, b"noise\n")).start()
+        print_json({"a": 1})
+        os.write(1, b"noise\n")
+    out, error = capfd.readouterr()
+    assert json.loads(out) == {"a": 1}
+    assert error.count("noise") == 3
