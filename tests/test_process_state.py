@@ -13,10 +13,14 @@ import threading
 
 import numpy as np
 import pytest
+import tiny
 import torch
+from plugins_in_memory import offering
 
+from nfcore import Component
 from nfcore.cli.output import json_alone, print_json
 from nfcore.plugin.guard import guarded
+from nfcore.plugin.manager import PluginManager
 
 
 def replace(place: object, name: str) -> None:
@@ -90,3 +94,26 @@ def test_nothing_that_anybody_prints_reaches_json(capfd):
     out, error = capfd.readouterr()
     assert json.loads(out) == {"a": 1}
     assert error.count("noise") == 3
+
+
+class Changing(tiny.Square):
+    """A loss whose construction prints and changes the process."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        os.write(1, b"printed")
+        torch.set_default_dtype(torch.float64)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.drawn = torch.rand(1)
+
+
+def test_what_the_construction_of_a_component_changes_is_put_back_but_for_random_numbers(capfd):
+    component = Component("loss", "changing", f"{__name__}:Changing")
+    manager = PluginManager([tiny.source(offering(component))])
+    before = signal.getsignal(signal.SIGINT)
+    first, second = (manager.build("loss", "changing", {}).drawn for _ in range(2))
+    assert not torch.equal(first, second)
+    assert torch.get_default_dtype() is torch.float32
+    assert signal.getsignal(signal.SIGINT) is before
+    out, error = capfd.readouterr()
+    assert (out, error) == ("", "printedprinted")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nfcore.io.files import read_file
 from nfcore.measuring.energy import EnergyMeter
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -22,6 +23,7 @@ _FLAGS = (
     "--ignore-gpu-blocklist", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--mute-audio",
 )  # fmt: skip
+_LARGEST = 1 << 30  # bytes of a page
 # What is only in the viewer's pages: the module that times them.
 _MARK = b'"nfcore/bench"'
 #: Seconds that the browser and the page may take to start.
@@ -59,7 +61,7 @@ def find_chromium() -> str | None:
 
 def page_of(folder: Path) -> Path | None:
     """Return the page in a folder of exported files, if it has one that can be timed: with nfcore's viewer."""
-    return next((page for page in sorted(folder.glob("*.html")) if _MARK in page.read_bytes()), None)
+    return next((page for page in sorted(folder.glob("*.html")) if _MARK in read_file(page, _LARGEST)), None)
 
 
 def page_speed(page: Path, browser: str, seconds: float, meter: EnergyMeter | None = None) -> PageSpeed | str:

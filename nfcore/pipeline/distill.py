@@ -15,6 +15,7 @@ from nfcore.interfaces.reporting import Reporter
 from nfcore.io.tensors import seeded
 from nfcore.pipeline.history import History, HistoryReporter
 from nfcore.pipeline.losses import build_loss
+from nfcore.plugin.guard import guarded
 from nfcore.runtime.devices import device_of
 from nfcore.student.light_field import LightField
 from nfcore.training.loop import train
@@ -72,7 +73,7 @@ def distill(
         cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
     check_novel(source, cameras, _CAMERAS, source.views("train").cameras)
     check_teacher(teacher, cameras)
-    with calling(student.encoding, "prepare"):
+    with calling(student.encoding, "prepare"), guarded(filters=False, random=False):
         student.encoding.prepare(teacher, source.scene, cameras)
     loss = loss or build_loss(config)
     pixel = GEOMETRY_BYTES if loss.uses_geometry else COLOUR_BYTES

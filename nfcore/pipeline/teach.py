@@ -9,6 +9,7 @@ from nfcore.interfaces.boundaries import calling, check_source
 from nfcore.interfaces.budget import Budget
 from nfcore.interfaces.reporting import Reporter
 from nfcore.pipeline.history import History, HistoryReporter
+from nfcore.plugin.guard import guarded
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.cameras import Cameras
 from nfcore.views.teacher_file import read_teacher, write_teacher
@@ -20,7 +21,7 @@ def teach(teacher: Teacher, source: RaySource, budget: Budget, reporter: Reporte
     check_source(source)
     recorder = HistoryReporter(reporter)
     teacher.train()
-    with calling(teacher, "fit"):
+    with calling(teacher, "fit"), guarded(filters=False, random=False):
         teacher.fit(source, budget, recorder)
     teacher.eval()
     check_teacher(teacher, source.views("train").cameras)

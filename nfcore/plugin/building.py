@@ -9,6 +9,7 @@ from typing import Any
 from nfcore.errors import NfcoreError, PluginError, UserError
 from nfcore.options import Options, parse
 from nfcore.plugin.components import Kind
+from nfcore.plugin.guard import guarded
 from nfcore.plugin.identity import Identity
 from nfcore.plugin.isolation import is_users, reason
 
@@ -51,7 +52,8 @@ def make(cls: Any, identity: Identity, options: Mapping[str, Any] | Options, con
     except TypeError as error:
         raise PluginError(f"{where} can't be built with ({expected}), as its kind is: {error}") from None
     try:
-        return cls(checked, *context)
+        with guarded(filters=False, random=False):
+            return cls(checked, *context)
     except NfcoreError:
         raise
     except BaseException as error:

@@ -21,20 +21,21 @@ _left: list[threading.Thread] = []
 
 
 @contextmanager
-def guarded(*, filters: bool = True) -> Iterator[None]:
+def guarded(*, filters: bool = True, random: bool = True) -> Iterator[None]:
     """Run code of a plugin: its output goes to standard error, since standard output may be read as JSON.
 
     What it changes for the whole process is put back, see ``unchanged``, and so are the standard streams.
 
     Args:
         filters: whether warning filters are put back too; libraries may set some when they are imported.
+        random: whether torch's random numbers are; a component draws its weights from them.
 
     """
     with ExitStack() as stack:
         stack.callback(_end_fork, os.getpid())
         stack.callback(_keep_new_threads, set(threading.enumerate()))
         stack.enter_context(output_to_stderr())
-        stack.enter_context(unchanged(filters=filters))
+        stack.enter_context(unchanged(filters=filters, random=random))
         yield
 
 

@@ -40,7 +40,7 @@ _set, _length, _missing = setattr, len, object()
 
 
 @contextmanager
-def unchanged(*, filters: bool) -> Iterator[None]:
+def unchanged(*, filters: bool, random: bool) -> Iterator[None]:
     """Put back at the end what code within the context changes for the whole process.
 
     Names of Python's own modules, import hooks, arguments and environment, working directory, file mode mask,
@@ -50,10 +50,12 @@ def unchanged(*, filters: bool) -> Iterator[None]:
 
     Args:
         filters: whether warning filters are put back too; libraries may set some when they are imported.
+        random: whether torch's random numbers are.
 
     """
+    settings = [*_SETTINGS, *([_FILTERS] if filters else []), *_numpy_settings(), *_torch_settings()]
     with ExitStack() as stack:
-        for read, write in [*_SETTINGS, *([_FILTERS] if filters else []), *_numpy_settings(), *_torch_settings()]:
+        for read, write in settings + (_torch_random() if random else []):
             stack.callback(_restore, read, write, read())
         if not _torch_settings():
             stack.callback(_restore_new_torch)
@@ -197,8 +199,14 @@ def _torch_settings() -> list[Setting]:
         (torch.is_grad_enabled, torch.set_grad_enabled),
         (torch.get_num_threads, torch.set_num_threads),
         (torch.are_deterministic_algorithms_enabled, torch.use_deterministic_algorithms),
-        (lambda: _Bits(torch.get_rng_state()), lambda bits: torch.set_rng_state(bits.state)),
     ]
+
+
+def _torch_random() -> list[Setting]:
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "get_rng_state"):
+        return []
+    return [(lambda: _Bits(torch.get_rng_state()), lambda bits: torch.set_rng_state(bits.state))]
 
 
 def _restore_new_torch() -> None:

@@ -17,7 +17,7 @@ from nfcore.errors import Interrupted
 #: Seconds until work that has no steps, or long ones, is interrupted wherever it is.
 STEP_SECONDS = 1.5
 #: Seconds until the process ends, whatever it is doing: files are written atomically, so nothing is lost.
-END_SECONDS = 4.0
+END_SECONDS = 3.5
 
 _HANDLED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
