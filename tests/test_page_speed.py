@@ -8,6 +8,7 @@ import pytest
 import tiny
 from tiny_sizes import package
 
+from nfcore import UserError
 from nfcore.measuring.bench import Quality, bench
 from nfcore.measuring.pages import find_chromium, page_of, page_speed
 
@@ -68,6 +69,9 @@ def test_only_pages_with_the_viewer_are_timed(tmp_path):
     assert page_of(tmp_path) is None
     (tmp_path / "b.html").write_text('{"imports":{"nfcore/bench":"data:"}}')
     assert page_of(tmp_path) == tmp_path / "b.html"
+    os.mkfifo(tmp_path / "0.html")
+    with pytest.raises(UserError, match="pipe"):
+        page_of(tmp_path)
 
 
 def test_the_browser_is_the_one_that_the_environment_names(monkeypatch):
