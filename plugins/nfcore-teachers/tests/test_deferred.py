@@ -187,12 +187,12 @@ def test_kernels_are_used_where_they_run(sphere):
     assert isinstance(known, FusedField | Unavailable)
 
 
-def test_larger_photos_and_longer_budgets_get_finer_grids():
-    sizes = [affordable_resolution(size, Budget(4000)) for size in (100, 200, 400, 800)]
+@pytest.mark.parametrize("unbounded", [False, True])
+def test_larger_photos_and_longer_budgets_get_finer_grids(unbounded):
+    sizes = [affordable_resolution(size, Budget(4000), unbounded) for size in (100, 200, 400, 800)]
     assert sizes == sorted(set(sizes))
-    assert affordable_resolution(400, Budget(10**9, seconds=20)) < affordable_resolution(
-        400, Budget(10**9, seconds=600)
-    )
+    times = [affordable_resolution(400, Budget(10**9, seconds=seconds), unbounded) for seconds in (20, 600)]
+    assert times == sorted(set(times))
 
 
 def test_a_step_takes_more_samples_where_rays_are_long_and_on_cuda():

@@ -41,7 +41,7 @@ def fit_field(teacher: Teacher, field: SparseField, source: RaySource, budget: B
     views, options = source.views("train"), field.options
     size = max(views.cameras.height, views.cameras.width)
     generator = torch.Generator().manual_seed(budget.seed)
-    field.begin(options.resolution or affordable_resolution(size, budget), generator)
+    field.begin(options.resolution or affordable_resolution(size, budget, field.contracted), generator)
     fused, parts = field.fused(reporter), thread_count()
     if isinstance(fused, Unavailable):
         reporter.note(fused.reason)
