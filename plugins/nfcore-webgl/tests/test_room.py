@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 IWER = HERE / "node_modules" / "iwer" / "build" / "iwer.min.js"
-WINDOW = {"width": 240, "height": 240}
+WINDOW = {"width": 120, "height": 120}
 SURFACE = (0.4, 0.7, -1.0)
 FIRST_EYE = torch.tensor([0.0, 1.6, 0.0])
 # A device whose hit test finds one surface, if `surface` is one; sessions are kept for the test.
