@@ -1,16 +1,19 @@
 """Keeps the unit lane one of units: a test that is not marked ``slow`` starts no process.
 
-Gives each test one thread of torch and the same random numbers. Starts what takes longest first, so that no worker
-is left with it while the others have ended. Gives all tests of a plugin to one worker, which then imports the
-plugin's libraries, converts its students and runs its runs once.
+Leaves files that are slow as a whole uncollected there: each worker would import what they test. Gives each test
+one thread of torch and the same random numbers. Starts what takes longest first, so that no worker is left with it
+while the others have ended. Gives all tests of a plugin to one worker, which then imports the plugin's libraries,
+converts its students and runs its runs once.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Generator, Iterator
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -60,6 +63,20 @@ def _one_seed() -> None:
     import torch
 
     torch.manual_seed(0)
+
+
+#: The line that marks a whole file.
+_ALL_SLOW = re.compile(r"^pytestmark = .*\bslow\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """In the unit lane, leave out files that are slow as a whole, and folders of such files with a conftest."""
+    files = collection_path.rglob("test_*.py") if collection_path.name == "tests" else [collection_path]
+    tests = [file for file in files if file.name.startswith("test_")]
+    unit_lane = config.option.markexpr == "not slow" and tests
+    if unit_lane and all(_ALL_SLOW.search(file.read_text(encoding="utf-8")) for file in tests):
+        return True
+    return None  # as pytest says
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
