@@ -9,6 +9,7 @@ import tiny
 import torch
 from tiny_runs import checkpoint_every_time, contents, rows, scheduler, trained
 
+import nfcore
 from nfcore import UserError
 from nfcore.config.resolve import configure
 from nfcore.config.schema import ExportChoice
@@ -238,6 +239,24 @@ def test_exports_need_a_finished_student(run, manager, console):
 def test_a_scene_whose_size_the_scale_does_not_divide_is_refused(manager):
     with pytest.raises(UserError, match="18x18 does not divide into 4x4 blocks"):
         open_scene(configure("tiny", manager, changes=["image_size=18"]), manager)
+
+
+def test_a_scene_that_can_be_cropped_is_cropped_for_the_students_scale(manager, monkeypatch):
+    """Of 18 pixels, the scale of 4 leaves 16; what the user says comes first."""
+
+    class Options(tiny.Ring.Options):
+        multiple: int = 1
+
+    def begin(self, options, image_size=None):
+        nfcore.RaySource.__init__(self, options, image_size - image_size % options.multiple)
+
+    monkeypatch.setattr(tiny.Ring, "Options", Options)
+    monkeypatch.setattr(tiny.Ring, "__init__", begin)
+    monkeypatch.setattr(tiny.Ring, "crop_option", "multiple")
+    opened = open_scene(configure("tiny", manager, changes=["image_size=18"]), manager)
+    assert opened.views("test").cameras.width == 16
+    with pytest.raises(UserError, match="18x18"):
+        open_scene(configure("tiny", manager, changes=["image_size=18", "scene.multiple=9"]), manager)
 
 
 @pytest.mark.parametrize("name", [".distill.safetensors.a1b2c3d4", ".student.png.________"])

@@ -238,6 +238,10 @@ class RaySource(ABC):
 
     Options: ClassVar[type[BaseOptions]] = BaseOptions
 
+    #: Name of the option that crops photos to multiples of so many pixels, if there is one: a pipeline sets it to
+    #: its student's scale where the user has not. A phone's 400x225 would divide by 5 and 25 alone.
+    crop_option: ClassVar[str | None] = None
+
     def __init__(self, options: BaseOptions, image_size: int | None = None) -> None:
         self.options = options
         self.image_size = image_size

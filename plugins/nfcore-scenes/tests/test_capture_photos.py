@@ -193,6 +193,9 @@ def test_photos_are_cropped_evenly_to_multiples_for_a_students_scale(mine, refus
     torch.testing.assert_close(cropped.cameras.rays().directions, rays, atol=1e-5, rtol=0)
     novel = open_colmap(folder, multiple_of=12).sample_cameras(2, torch.Generator().manual_seed(0))
     assert (novel.height, novel.width) == (24, 24)
+    (note,) = open_colmap(folder, multiple_of=12).notes
+    assert "32x32" in note and "24x24" in note
+    assert not open_colmap(folder, multiple_of=8).notes
     refusal(lambda: open_colmap(folder, multiple_of=50), "multiple_of 50", "32x32")
 
 

@@ -44,6 +44,7 @@ class Photos(nfcore.RaySource):
             return self.model_extra or {}
 
     options: Options
+    crop_option = "multiple_of"
 
     def __init__(self, options: Options, image_size: int | None = None) -> None:
         super().__init__(options, image_size)
@@ -87,6 +88,6 @@ class Photos(nfcore.RaySource):
 
 def _shortcomings(posed: Posed) -> list[str]:
     if posed.registered == posed.photos:
-        return []
+        return list(posed.advice)
     without = f"{posed.photos - posed.registered} of {posed.photos} photos have no pose and are left out"
     return [f"{without}: {'; '.join(posed.advice)}"]

@@ -59,6 +59,15 @@ class Capture:
         self._views: dict[Split, Views] = {}
         self._previews: dict[PosedPhoto, npt.NDArray[np.uint8]] = {}
 
+    @property
+    def cropped(self) -> str | None:
+        """A sentence about the pixels that all photos lose; None if they lose none."""
+        (height, width), (rows, columns) = self._size, self._window
+        kept = rows.stop - rows.start, columns.stop - columns.start
+        if kept == self._size:
+            return None
+        return f"photos of {width}x{height} pixels are cropped to {kept[1]}x{kept[0]}"
+
     def header(self, photo: PosedPhoto) -> PhotoHeader:
         """Return what the header of a photo says."""
         return self._headers[photo]

@@ -28,8 +28,8 @@ class CaptureOptions(nfcore.Options):
     multiple_of: int = Field(
         1,
         ge=1,
-        description="Scaled photos are cropped evenly to the next smaller multiples of this many pixels, so that "
-        "a student's scale divides them",
+        description="Scaled photos are cropped evenly to the next smaller multiples of this many pixels; a run "
+        "with a student sets it to the student's scale",
     )
     background: tuple[Unit, Unit, Unit] | None = Field(
         None,

@@ -32,6 +32,7 @@ class CaptureSource(nfcore.RaySource):
     """
 
     options: CaptureOptions
+    crop_option = "multiple_of"
 
     def __init__(self, options: CaptureOptions, image_size: int | None = None) -> None:
         super().__init__(options, image_size)
@@ -45,7 +46,7 @@ class CaptureSource(nfcore.RaySource):
         splits, notes = divided(self._world.recording, options)
         self._capture = Capture(splits, image_size, options)
         said = misread(recording.poses)
-        self._notes = (*self._world.recording.notes, *notes, *([said] if said else []))
+        self._notes = (*self._world.recording.notes, *notes, *filter(None, (said, self._capture.cropped)))
 
     @abstractmethod
     def read(self) -> Recording:
