@@ -229,6 +229,15 @@ def test_a_matrix_written_column_by_column_is_refused(tmp_path):
         ({"frames": [{"pose": torch.eye(4)[:3].tolist(), "intrinsics": [1.0, 1, 1, 1]}]}, "height and width"),
         ({"frames": [{"pose": torch.eye(4)[:3].tolist()}], "fps": 0}, "fps"),
         ({"frames": [{"pose": [[1, 0, 0, 1e39], [0, 1, 0, 0], [0, 0, 1, 0]]}]}, "less than or equal to"),
+        (
+            {
+                "height": 4,
+                "width": 4,
+                "intrinsics": [1e-9, 1.0, 1.0, 1.0],
+                "frames": [{"pose": torch.eye(4)[:3].tolist()}],
+            },
+            "focal",
+        ),
         ({"height": 10**8, "width": 10**8, "frames": [{"pose": torch.eye(4)[:3].tolist()}]}, "16384"),
         ({"frames": [{"pose": [[float("nan"), 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]}]}, "finite"),
     ],

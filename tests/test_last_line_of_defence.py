@@ -143,3 +143,9 @@ def test_a_fault_of_nfcore_names_the_last_file_and_no_plugin(tmp_path, monkeypat
     assert said.startswith(r"nfcore failed: AssertionError: \x1b[31mred")
     assert str(tmp_path / "figures") in said
     assert (tmp_path / "nfcore" / "log").is_dir()
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_written(command, tmp_path):
+    done = command("teach", "a\udcff", "--recipe", "tiny", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "nfcore: a\\udcff: not text in UTF-8: rename it\n")
+    assert not list(tmp_path.iterdir())

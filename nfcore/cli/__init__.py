@@ -30,7 +30,7 @@ from nfcore.cli.options import (
     run_folder,
 )
 from nfcore.cli.output import JsonOption, print_json, print_table, say
-from nfcore.errors import Interrupted, NfcoreError, PluginError
+from nfcore.errors import Interrupted, NfcoreError, PluginError, UserError
 from nfcore.plugin import guard
 from nfcore.plugin.isolation import reason
 from nfcore.runtime import signals
@@ -128,6 +128,7 @@ def _main() -> None:
             stream.reconfigure(errors="backslashreplace")
     with signals.handled(), quiet_faults():
         try:
+            _check_arguments(sys.argv)
             app()
         except SystemExit as end:
             if end.code is None or isinstance(end.code, int):
@@ -141,6 +142,15 @@ def _main() -> None:
             _fail(f"{error.filename or 'input/output'}: {error.strerror or error}", 1)
         except Exception as error:
             _fail(described(error), 1)
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Raise a UserError for a name that is no text: no file that nfcore writes could hold it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{argument}: not text in UTF-8: rename it") from None
 
 
 def _fail(text: str, exit_code: int) -> None:

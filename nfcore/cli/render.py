@@ -189,8 +189,10 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
     """Return the path's cameras in the requested size and number, and the frames per second."""
     from nfcore.geometry.interpolation import resampled
     from nfcore.pipeline.render import along, is_path_name
-    from nfcore.scene.camera_paths import read_path
+    from nfcore.scene.camera_paths import MOST_FRAMES, read_path
 
+    if (options.frames or 0) > MOST_FRAMES:
+        raise UserError(f"--frames {options.frames}: at most {MOST_FRAMES:,}, more than an hour of video")
     known, scene = _known(opened, options)
     fps = 30.0
     if is_path_name(options.path):

@@ -18,6 +18,7 @@ from nfcore.runs.artifacts import Artifacts
 from nfcore.runs.metrics_log import read_reports
 from nfcore.runs.provenance import Provenance
 from nfcore.runs.results import scored_views
+from nfcore.runtime.plain_text import plain
 
 
 def write_report(artifacts: Artifacts, path: Path | None = None) -> Path:
@@ -52,7 +53,7 @@ def gather(artifacts: Artifacts) -> Contents:
     scores = read_view_scores(run.view_scores_file) if "evaluate" in run.finished else []  # else they are older
     views, no_pictures = _views(artifacts, scores)
     return Contents(
-        name=run.folder.resolve().name,
+        name=plain(run.folder.resolve().name),
         about=run.config.summary,
         facts=tuple(_facts(summary)),
         states=tuple(figures.states(run.config, run.finished)),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch import Tensor
 
 from nfcore.errors import UserError
@@ -24,6 +24,17 @@ Number = Annotated[float, Field(ge=-1e9, le=1e9)]
 #: More than an hour of video at 30 frames per second.
 MOST_FRAMES = 1 << 17
 Row = tuple[Number, Number, Number, Number]
+# Shorter or narrower than any lens: images would have more pixels than numbers can tell.
+_LEAST_FOCAL, _LEAST_FOV = 1e-3, 1e-3
+
+
+def _checked_lens(intrinsics: Row) -> Row:
+    if not min(intrinsics[:2]) >= _LEAST_FOCAL:
+        raise ValueError(f"the focal lengths fx and fy must be positive, {_LEAST_FOCAL} pixels or more")
+    return intrinsics
+
+
+Lens = Annotated[Row, AfterValidator(_checked_lens)]
 _LAST_ROW = (0.0, 0.0, 0.0, 1.0)
 
 
@@ -36,7 +47,7 @@ class CameraFrame(BaseModel):
         description="Camera to world, the first three rows of the matrix; OpenGL axes: x right, y up, the camera "
         "looks down -z; scene units. A fourth row (0, 0, 0, 1) may follow"
     )
-    intrinsics: Row | None = Field(
+    intrinsics: Lens | None = Field(
         None,
         description="fx, fy, cx, cy in pixels of the path's size; by default the path's, else the student's own",
     )
@@ -56,13 +67,6 @@ class CameraFrame(BaseModel):
         check_rotation(torch.tensor(pose, dtype=torch.float64)[:, :3])
         return pose
 
-    @field_validator("intrinsics", mode="after")
-    @classmethod
-    def _focal(cls, intrinsics: Row | None) -> Row | None:
-        if intrinsics is not None and not (intrinsics[0] > 0 and intrinsics[1] > 0):
-            raise ValueError("the focal lengths fx and fy must be positive")
-        return intrinsics
-
 
 class CameraPathFile(BaseModel):
     """A camera path: the cameras in order, with the image size and the intrinsics that they share.
@@ -75,7 +79,7 @@ class CameraPathFile(BaseModel):
     height: Pixels | None = Field(None, description="Picture height in pixels; by default the student's own")
     width: Pixels | None = Field(None, description="Picture width in pixels; by default the student's own")
     fps: float = Field(30.0, gt=0, le=1000, description="Frames per second of a video")
-    intrinsics: Row | None = Field(
+    intrinsics: Lens | None = Field(
         None, description="fx, fy, cx, cy in pixels of the path's size, of frames that have none of their own"
     )
     depth_unit: float | None = Field(
@@ -100,7 +104,7 @@ class NerfstudioFrame(BaseModel):
     model_config = ConfigDict(allow_inf_nan=False)
 
     camera_to_world: list[Number] = Field(min_length=16, max_length=16)
-    fov: float = Field(gt=0, lt=180)
+    fov: float = Field(ge=_LEAST_FOV, lt=180)
 
     @field_validator("camera_to_world", mode="before")
     @classmethod

@@ -112,10 +112,11 @@ def read_element(page: str, name: str) -> str:
         LookupError: there is none.
 
     """
-    found = re.search(rf'<script [^>]*\bid="{re.escape(name)}"[^>]*>(.*?)</script>', page, re.DOTALL)
-    if found is None:
+    start = re.search(rf'<script [^<>]*\bid="{re.escape(name)}"[^<>]*>', page)
+    end = -1 if start is None else page.find("</script>", start.end())
+    if start is None or end < 0:
         raise LookupError(name)
-    return found[1]
+    return page[start.end() : end]
 
 
 def pack_bytes(data: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 
@@ -145,3 +146,27 @@ def test_only_a_reports_own_script_may_run():
     page = Resource.report(b'<script type="application/json">{}</script><script>one()</script><p>two</p>')
     assert page.policy.count("sha256-") == 1
     assert "unsafe-inline" not in page.policy.partition("style-src")[0]
+
+
+def test_a_damaged_report_is_read_in_time_that_grows_with_its_size():
+    for piece in (b"<script", b"<script>", b"<script id=a ", b'<script type="x">'):
+        assert "'none'" in Resource.report(piece * 200_000).policy.partition("style-src")[0]
+
+
+def test_a_client_that_goes_away_says_nothing(server, capfd, monkeypatch):
+    monkeypatch.setitem(PAGES, "/", Resource.html("x" * 10_000_000))
+    for _ in range(5):
+        client = socket.create_connection(("127.0.0.1", server.server_port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # reset, not closed
+        client.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n".encode())
+        client.close()
+    for _ in range(20):
+        assert ask(server, "HEAD", "/")[0].status == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fault_is_an_answer(server, monkeypatch):
+    monkeypatch.setattr(server, "find", lambda path: 1 // 0)
+    answer, body = ask(server, "GET", "/")
+    assert answer.status == 500
+    assert b"ZeroDivisionError" in body

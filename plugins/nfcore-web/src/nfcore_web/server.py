@@ -6,13 +6,15 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from nfcore import NfcoreError
+from nfcore.plugin import reason
 
 #: The headers of every response. The first two isolate the page, so that WebAssembly may use threads.
 HEADERS = {
@@ -35,7 +37,7 @@ _REPORT = "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; i
 # What the viewer needs, which has a policy of its own in its file.
 _VIEWER = "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval' blob: data:"
 _ALWAYS = "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
-_SCRIPT = re.compile(rb"<script\b([^>]*)>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+_SCRIPT, _END = re.compile(rb"<script\b([^<>]*)>", re.IGNORECASE), re.compile(rb"</script>", re.IGNORECASE)
 _DATA = re.compile(rb"""\btype\s*=\s*["']?(?!module|importmap|text/javascript)""", re.IGNORECASE)
 
 
@@ -55,8 +57,8 @@ class Resource:
     @classmethod
     def report(cls, data: bytes) -> Resource:
         """Return a report, in which only the scripts that it has may run."""
-        scripts = [text for attributes, text in _SCRIPT.findall(data) if not _DATA.search(attributes)]
-        hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s).digest()).decode()}'" for s in scripts)
+        digests = (base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _scripts(data))
+        hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
         return cls(data, "text/html; charset=utf-8", _REPORT.format(hashes=hashes or "'none'"))
 
     @classmethod
@@ -81,6 +83,15 @@ class Resource:
         return cls(data, "image/png")
 
 
+def _scripts(page: bytes) -> Iterator[bytes]:
+    """Yield the scripts in a page, each looked for once: in one that is damaged, most may lack their end."""
+    at = 0
+    while (start := _SCRIPT.search(page, at)) and (end := _END.search(page, start.end())):
+        if not _DATA.search(start[1]):
+            yield page[start.end() : end.start()]
+        at = end.end()
+
+
 class Server(ThreadingHTTPServer):
     """Serves the resources of ``find`` on loopback, to GET and HEAD, under loopback's own names.
 
@@ -101,6 +112,12 @@ class Server(ThreadingHTTPServer):
         self.find = find
         self.hosts = {f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost")}
         self.url = f"http://127.0.0.1:{self.server_port}/"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say in a line what failed, and nothing of a client that has gone, as one does that leaves a page."""
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            sys.stderr.write(f"nfcore: the viewer: {reason(error)}\n")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -132,8 +149,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             resource = self.server.find(self.path.partition("?")[0])
-        except (NfcoreError, OSError, ValueError) as error:
-            text = f"{error}\n".encode(errors="replace")
+        except Exception as error:  # a plugin's model may raise anything
+            said = str(error) if isinstance(error, NfcoreError) else reason(error)
+            text = f"{said}\n".encode(errors="replace")
             self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, Resource(text, "text/plain; charset=utf-8"))
             return
         self.answer(HTTPStatus.OK if resource else HTTPStatus.NOT_FOUND, resource)
