@@ -9,6 +9,7 @@ from PIL import Image
 import nfcore
 from nfcore import UserError
 from nfcore.testing import RaySourceConformance
+from nfcore_pose import estimation
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,12 @@ def test_a_scene_may_be_a_folder_of_plain_photos(room):
     assert source.views("train").cameras.height == 88
     assert len(source.views("test")) == 2
     assert source.points is not None
+
+
+def test_options_of_the_reader_do_not_pose_the_photos_again(posed_room, room, monkeypatch):
+    monkeypatch.setattr(estimation, "run_worker", lambda *_: pytest.fail("posed again"))
+    options = {"path": room, "features_at": 240, "test_every": 4, "multiple_of": 8}
+    assert len(nfcore.plugins().build("ray_source", "photos", options, 120).views("test")) == 2
 
 
 def test_masked_pixels_are_not_learned(tmp_path):

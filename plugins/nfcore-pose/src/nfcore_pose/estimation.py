@@ -87,7 +87,7 @@ def _posed(file: Path) -> Posed:
 
 def _unused(options: PosingOptions, capture: Capture) -> set[str]:
     """Return the options that do not change the result, so that they do not change its place in the cache."""
-    unused = set(type(options).model_fields) - set(PosingOptions.model_fields)
+    unused = {*type(options).model_fields, *(options.model_extra or {})} - set(PosingOptions.model_fields)
     return unused if capture.video is not None else unused | {"frames"}
 
 
