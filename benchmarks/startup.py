@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from nfcore.measuring.timing import interleaved
 
 #: The photos of the large data set: of which scene, from which split, and which split they are there.
 _PHOTOS = (("lego", "train", "train"), ("chair", "train", "val"), ("lego", "test", "test"))
+_POLL_SECONDS = 0.01
 
 
 def measure() -> list[dict[str, Any]]:
@@ -70,10 +73,16 @@ def _many_photos(folder: Path) -> str:
 
 
 def _peak(command: list[str]) -> float:
-    """Run a command; return the most memory that its process had, in MiB."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    """Run a command; return the most memory that its process had, in MiB.
+
+    The system is asked until it ends: ``ru_maxrss`` is no less than what this process had when it started it.
+    """
+    process, peak = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL), 0
+    while process.poll() is None:
+        with suppress(OSError):
+            found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+            peak = int(found[1]) if found else peak
+        time.sleep(_POLL_SECONDS)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return usage.ru_maxrss / 1024
+    return peak / 1024
