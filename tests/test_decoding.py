@@ -32,6 +32,12 @@ def test_a_mask_may_be_of_one_value(tmp_path):
     assert photo_header(tmp_path / "mask.png").size == (5000, 5200)
 
 
+def test_a_photo_with_a_side_longer_than_any_is_refused(tmp_path):
+    Image.new("1", (1, 70_000)).save(tmp_path / "thin.png")
+    with pytest.raises(UserError, match=r"thin\.png declares 1x70000"):
+        photo_header(tmp_path / "thin.png")
+
+
 def test_a_photo_of_more_pixels_than_are_decoded_names_the_number(tmp_path):
     Image.new("1", (20_000, 9_000)).save(tmp_path / "wide.png")
     with pytest.raises(UserError, match=r"wide\.png has more than 178 million pixels"):

@@ -17,6 +17,8 @@ MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 #: A photo of more pixels than this has more than one byte of its file for each ``_MOST_PER_BYTE`` pixels; the most
 #: that the deflated PNG of a single colour reaches is 340.
 _LIKELY, _MOST_PER_BYTE = 24_000_000, 128
+#: The most that a JPEG can have; Pillow takes 32 bytes for each row of a photo, however narrow it is.
+_LONGEST_SIDE = 65_535
 #: Masks and drawings may be of one value almost everywhere.
 _MASK_MODES = ("1", "L", "P")
 #: Bytes for each pixel while a photo is decoded: as stored, and as 8-bit colours that are scaled.
@@ -32,9 +34,13 @@ def check_density(path: Path, photo: Image.Image) -> None:
     """Check that a photo's file is large enough for the pixels that its header declares.
 
     Raises:
-        UserError: it declares far more than a photo of that many bytes can show.
+        UserError: it declares far more than a photo of that many bytes can show, or a longer side than any has.
 
     """
+    if max(photo.size) > _LONGEST_SIDE:
+        raise UserError(
+            f"{path} declares {photo.width}x{photo.height} pixels: no side may have over {_LONGEST_SIDE}"
+        )
     pixels, size = photo.width * photo.height, path.stat().st_size
     if pixels > max(_LIKELY, _MOST_PER_BYTE * size) and photo.mode not in _MASK_MODES:
         raise UserError(
