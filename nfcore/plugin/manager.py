@@ -94,6 +94,9 @@ class PluginManager:
         """
         plugin, component = self.find(kind, name)
         module, _, attribute = component.target.partition(":")
+        imported = getattr(sys.modules.get(module), "__dict__", {})
+        if attribute in imported:  # a sweep loads the same classes thousands of times
+            return imported[attribute]
         try:
             with guarded(filters=False):
                 return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
