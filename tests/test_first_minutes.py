@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import venv
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from documentation import ROOT, shell_lines
+from test_documented_commands import accepted, configure_as, folder  # noqa: F401 - the last is a fixture
 
 from release.trial import TINY
 
@@ -26,7 +29,7 @@ LEFT_OUT = {
 SMALL = {
     "nfcore run field": ["minutes=0.1", "image_size=64"],
     "nfcore run baked": ["minutes=0.1", "image_size=64"],
-    "nfcore run mobiler2l": [*TINY[:-1], "student.width=16", "student.depth=3"],
+    "nfcore run mobiler2l": [*TINY[:-1], "student.width=16", "student.depth=4"],
     "nfcore run": TINY,
     "nfcore recipes show": TINY,
 }
@@ -34,10 +37,10 @@ SMALL = {
 
 @pytest.fixture
 def wheels() -> Path:
-    folder = os.environ.get("NFCORE_WHEELS")
-    if not folder:
+    built = os.environ.get("NFCORE_WHEELS")
+    if not built:
         pytest.skip("NFCORE_WHEELS names no folder of wheels: `make release` builds them and runs this")
-    return Path(folder).resolve()
+    return Path(built).resolve()
 
 
 @pytest.fixture
@@ -63,12 +66,14 @@ def run(line: str, cwd: Path, environ: dict[str, str]) -> str:
 
 def made_small(line: str) -> str:
     changes = next((small for start, small in SMALL.items() if line.startswith(start)), [])
+    if "image_size=" in line:  # it is in the run's name, which another command of the page may have too
+        changes = [change for change in changes if not change.startswith("image_size=")]
     return " ".join([line, *(f"--set {change}" for change in changes)])
 
 
 def own_files(here: Path, environ: dict[str, str]) -> None:
     """Make what the page calls the user's own, of what the first run left: photos, a run, its student."""
-    run("nfcore make-scene path/to/photos", here, environ)
+    run("nfcore make-scene path/to/photos --image-size 200", here, environ)
     shutil.copytree(here / "path/to/photos", here / "PATH")
     shutil.copytree(here / "runs/quickstart", here / "RUN")
     shutil.copy(here / "RUN/student.safetensors", here)
@@ -83,6 +88,15 @@ def test_the_readme_begins_with_one_install_and_one_run_and_shows_what_is_left_o
     assert (first, second) == ('pip install "neural-field-core[standard]"', "nfcore run quickstart")
     lines = shell_lines(ROOT / "README.md")
     assert [part for part in LEFT_OUT if not any(part in line for line in lines)] == []
+
+
+@pytest.mark.slow  # exporters import what they convert with
+def test_what_makes_a_command_small_are_settings_that_it_has(folder, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(folder)
+    for line in shown():
+        for part in re.split(r" && | > \S+", made_small(line)):
+            if part.startswith("nfcore "):
+                configure_as(accepted(shlex.split(part)[1:]))
 
 
 @pytest.mark.slow
