@@ -128,6 +128,7 @@ def test_later_changes_win_and_changes_apply_to_the_chosen_exports(manager):
         ("image_size", ["'image_size'", "key=value"]),
         ("=3", ["key=value"]),
         ("distill..steps=3", ["key=value"]),
+        ("image_size=20000", ["image_size", "16384"]),
         ("imagesize=3", ["unknown option 'imagesize'", "did you mean 'image_size'?"]),
         ("distill.step=3", ["unknown option 'distill.step'", "did you mean 'steps'?"]),
         ("distill.steps=many", ["distill.steps", "integer", "'many'"]),

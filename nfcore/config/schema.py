@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from nfcore.config.removed_options import without_removed
 from nfcore.errors import UserError
+from nfcore.io.records import LONGEST_SIDE
 from nfcore.options import Options
 from nfcore.plugin.components import Kind
 
@@ -69,7 +70,9 @@ ChosenExport = Annotated[ExportChoice, BeforeValidator(_choice)]
 class StudentConfig(Options):
     """The parts of the student."""
 
-    scale: int = Field(ge=1, description="Pixels per ray along each side (super-resolution factor)")
+    scale: int = Field(
+        ge=1, le=LONGEST_SIDE, description="Pixels per ray along each side (super-resolution factor)"
+    )
     encoding: Chosen = Field(description="Rays to features")
     backbone: Chosen = Field(description="Features to features, on the ray grid")
     upsampler: Chosen = Field(description="Features to RGB")
@@ -187,7 +190,10 @@ class PipelineConfig(Options):
         description="Device to compute on: cpu, cuda, cuda:1 or mps; auto uses a GPU where available",
     )
     image_size: int | None = Field(
-        None, ge=1, description="Longer side in pixels that the photos are scaled to; none keeps their size"
+        None,
+        ge=1,
+        le=LONGEST_SIDE,
+        description="Longer side in pixels that the photos are scaled to; none keeps their size",
     )
     minutes: float | None = Field(
         None,
