@@ -11,10 +11,12 @@ import tiny_plugin
 
 import nfcore
 from nfcore.config.resolve import configure
+from nfcore.config.schema import StudentConfig
 from nfcore.evaluation.comparison import Compared, Comparison
 from nfcore.evaluation.publications import read_tables
 from nfcore.plugin.manager import PluginManager
 from nfcore.runs import Run
+from nfcore.student.sizes import StudentSize, student_size
 
 TABLES = read_tables(Path(tiny.__file__).with_name("tiny_tables.toml"))
 QUALITY, DESIGN = TABLES.tables
@@ -125,6 +127,22 @@ def test_a_designs_size_is_known_without_a_run(manager):
 # -- on the command line -------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def sizes_once():
+    """Students of a table are built to be counted, which takes seconds: once for all tests."""
+    known: dict[tuple[object, ...], StudentSize] = {}
+
+    def size(student: StudentConfig, manager: PluginManager, *pixels: int) -> StudentSize:
+        key = (student.model_dump_json(), *pixels)
+        if key not in known:
+            known[key] = student_size(student, manager, *pixels)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nfcore.evaluation.comparison.student_size", size)
+        yield
+
+
 @pytest.fixture
 def lego(tmp_path, manager):
     """The folder of a run that says it was scored on lego as MobileR2L was."""
@@ -135,7 +153,7 @@ def lego(tmp_path, manager):
     return folder
 
 
-def test_markdown_has_the_papers_row_with_the_run_in_it(command, lego, tmp_path):
+def test_markdown_has_the_papers_row_with_the_run_in_it(command, lego, sizes_once, tmp_path):
     shown = command("compare", "lego-run", "--paper", "--markdown", cwd=tmp_path).stdout
     (row,) = [
         line for line in shown.splitlines() if line.startswith("| Lego | lego-run | 800 | 25 (mobiler2l) | 32")
@@ -145,7 +163,7 @@ def test_markdown_has_the_papers_row_with_the_run_in_it(command, lego, tmp_path)
     assert "| Synthetic-360 | lego-run (lego) | 800 | 25 (mobiler2l) | 125.8 | 86.8 | 8.3 | 8.7 |  |" in shown
 
 
-def test_json_has_the_numbers(command, lego, tmp_path):
+def test_json_has_the_numbers(command, lego, sizes_once, tmp_path):
     (mobiler2l,) = json.loads(command("compare", "lego-run", "--paper", "--json", cwd=tmp_path).stdout)
     assert mobiler2l["protocol"] == {"test_views": 25}
     tables = {table["name"]: table for table in mobiler2l["tables"]}
