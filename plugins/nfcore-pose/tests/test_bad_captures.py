@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -36,6 +37,19 @@ def test_one_photo_is_refused(tmp_path):
     noise(tmp_path / "alone.png")
     assert "at least 3" in refusal(tmp_path)
     assert "at least 3" in refusal(tmp_path / "alone.png")
+
+
+def test_files_of_a_terabyte_and_names_that_are_no_text_are_refused_before_they_are_read(tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        noise(tmp_path / name)
+    os.truncate(tmp_path / "b.png", 1 << 40)
+    assert str(tmp_path / "b.png") in refusal(tmp_path)
+    (tmp_path / "b.png").rename(tmp_path / "b.mp4")
+    assert str(tmp_path / "b.mp4") in refusal(tmp_path / "b.mp4")
+    (tmp_path / "b.mp4").unlink()
+    noise(tmp_path / "b.png")
+    (tmp_path / "b.png").rename(tmp_path / os.fsdecode(b"b\xff.png"))
+    assert "UTF-8" in refusal(tmp_path)
 
 
 def test_a_damaged_photo_is_named(tmp_path):

@@ -25,6 +25,8 @@ _CANDIDATES = 8
 
 #: Called with the stage's name, how much is done, how much there is, and of what.
 Progress = Callable[[str, int, int, str], None]
+# A larger file that takes less than half of its size on disk has holes, which would be read for hours.
+_LARGE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def find_capture(path: Path) -> Capture:
     if not photos:
         videos = videos_in(path)
         if len(videos) == 1:
-            return Capture(path, video=videos[0])
+            return Capture(path, video=_video(videos[0]))
         several = f"{len(videos)} videos and no photos: choose one, such as {videos[0]}" if videos else ""
         raise UserError(f"{path} holds {several or 'neither photos nor a video'}")
     if len(photos) < FEWEST:
@@ -71,6 +73,10 @@ def find_capture(path: Path) -> Capture:
         raise UserError(
             f"{path} holds only {listed}: poses need at least {FEWEST} photos from different places, better 40"
         )
+    for photo in photos:
+        if any("\ud800" <= character <= "\udfff" for character in photo.name):  # bytes that are no text
+            raise UserError(f"{path / photo.name}: its name is not text in UTF-8: rename it")
+        _check_written(photo.file)
     return Capture(path, photos=tuple(photos))
 
 
@@ -81,7 +87,14 @@ def _video(path: Path) -> Path:
         )
     if path.suffix.lower() not in VIDEOS:
         raise UserError(f"{path} is neither a folder of photos nor a video ({' '.join(VIDEOS)})")
+    _check_written(path)
     return path
+
+
+def _check_written(file: Path) -> None:
+    found = file.stat()
+    if found.st_size > _LARGE and getattr(found, "st_blocks", found.st_size) * 512 < found.st_size // 2:
+        raise UserError(f"{file}: most of its {found.st_size >> 30} GiB were never written: copy it again")
 
 
 def content_key(capture: Capture, settings: str) -> str:
