@@ -46,13 +46,18 @@ class Evaluator:
         field: the vertices.
         voxels: (x - 1, y - 1, z - 1) bool, the occupied ones.
 
+    Attributes:
+        densities: (v + 1, 1) their codes.
+        values: (v + 1, c) their codes.
+
     """
 
     def __init__(self, header: Header, field: CodedField, voxels: Tensor) -> None:
         self.header = header
         self.domain = Domain.of(header.scene)
         self.voxels, self.cells = voxels, occupied_cells(voxels)
-        self.rows, self.codes = field.rows.contiguous().view(-1), field.codes
+        self.rows = field.rows.contiguous().view(-1)
+        self._take(field.codes)
         self.low, self.spacing = torch.tensor(header.grid.low), torch.tensor(header.grid.spacing)
         self.layers = [(torch.tensor(layer.weight), torch.tensor(layer.bias)) for layer in header.network]
         self.background = torch.tensor(header.scene.background)
@@ -60,8 +65,12 @@ class Evaluator:
     def with_codes(self, codes: Tensor) -> Evaluator:
         """Return one that draws other ``codes`` (v + 1, 1 + c), of any type, of the same vertices."""
         other = copy(self)
-        other.codes = codes
+        other._take(codes)
         return other
+
+    def _take(self, codes: Tensor) -> None:
+        # In memory of their own: all samples need densities, few need values.
+        self.densities, self.values = codes[:, :1].contiguous(), codes[:, 1:].contiguous()
 
     @torch.no_grad()
     def images(self, cameras: Cameras) -> Tensor:
@@ -82,7 +91,7 @@ class Evaluator:
         sums = torch.zeros(n, self.header.values)
         shown = (samples.weight > self.header.march.least).nonzero()[:, 0]
         for part in shown.split(_SAMPLES):
-            values = self.look_up(samples.place[part], slice(1, None))
+            values = self.look_up(samples.place[part], self.values)
             sums.index_add_(0, samples.ray[part], samples.weight[part, None] * values)
         directions = F.normalize(rays.directions, dim=1)
         hidden = torch.cat([sums, spherical_harmonics(directions, self.header.harmonics)[:, 1:]], 1)
@@ -104,7 +113,7 @@ class Evaluator:
         ray, step = occupied.nonzero(as_tuple=True)
         at = distance[ray, step][:, None]
         place = torch.cat(list(in_voxels.along(at, ray)), 1)
-        parts = [self.look_up(part, slice(1))[:, 0] for part in place.split(_SAMPLES)]
+        parts = [self.look_up(part, self.densities)[:, 0] for part in place.split(_SAMPLES)]
         raw = torch.cat(parts) if parts else torch.zeros(0)
         absorbed = self.density(raw) * march.step
         stretch = paths.stretch(at, ray)
@@ -125,18 +134,21 @@ class Evaluator:
         x, y, z = (self._voxel_of(place) // CELL).unbind(-1)
         return (x * self.cells.shape[1] + y) * self.cells.shape[2] + z
 
-    def look_up(self, place: Tensor, channels: slice) -> Tensor:
-        """Return (m, c) in [0, 1]: some channels of the codes at places (m, 3) in voxels, interpolated."""
+    def look_up(self, place: Tensor, codes: Tensor) -> Tensor:
+        """Return (m, c) in [0, 1]: ``codes`` (v + 1, c) at places (m, 3) in voxels, interpolated.
+
+        Gradients are sparse: a ray touches few of millions of vertices.
+        """
         shape = self.header.grid.shape
         low = self._voxel_of(place)
         share = (place - low).clamp(0, 1)
-        codes = self.codes[:, channels].contiguous()
         found = torch.zeros(len(place), codes.shape[1])
         for corner in range(8):
             offset = torch.tensor([corner >> axis & 1 for axis in range(3)])
             x, y, z = (low + offset).unbind(1)
             row = self.rows[(x * shape[1] + y) * shape[2] + z]
-            found = found + torch.where(offset > 0, share, 1 - share).prod(1)[:, None] / 255 * codes[row.long()]
+            weight = torch.where(offset > 0, share, 1 - share).prod(1)[:, None] / 255
+            found = found + weight * F.embedding(row, codes, sparse=True)
         return found
 
     def _in_voxels(self, place: Tensor) -> Tensor:

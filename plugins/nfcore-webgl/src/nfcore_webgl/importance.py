@@ -45,21 +45,23 @@ class Importance:
 def importance(evaluator: Evaluator, cameras: Cameras) -> Importance:
     """Return how much what ``cameras`` see depends on the codes of the field that ``evaluator`` draws."""
     generator = torch.Generator().manual_seed(0)
-    codes = evaluator.codes.float().requires_grad_()
-    differentiable = evaluator.with_codes(codes)
-    cells, sensitivity = torch.zeros(evaluator.cells.numel()), torch.zeros_like(codes)
+    differentiable = evaluator.with_codes(torch.cat([evaluator.densities, evaluator.values], 1).float())
+    codes = differentiable.densities.requires_grad_(), differentiable.values.requires_grad_()
+    cells, sensitivity = torch.zeros(evaluator.cells.numel()), [torch.zeros_like(each) for each in codes]
     shown = hit = 0
     for rays in some_rays(evaluator, cameras, generator):
         samples = differentiable.samples(rays)
         rgb = differentiable.shaded(rays, samples)
         signs = 1.0 - 2.0 * torch.randint(0, 2, rgb.shape, generator=generator)
-        (gradient,) = torch.autograd.grad((rgb * signs).sum(), codes)
-        sensitivity = torch.maximum(sensitivity, gradient.abs() / rgb.numel() ** 0.5)
+        for most, gradient in zip(sensitivity, torch.autograd.grad((rgb * signs).sum(), codes), strict=True):
+            touched = gradient.coalesce()
+            (row,) = touched.indices()
+            most[row] = torch.maximum(most[row], touched.values().abs() / rgb.numel() ** 0.5)
         weight = samples.weight.detach()
         cells.scatter_reduce_(0, evaluator.cell_index(samples.place), weight, "amax")
         seen = samples.ray[weight > evaluator.header.march.least]
         shown, hit = shown + len(seen), hit + len(seen.unique())
-    return Importance(cells.view(evaluator.cells.shape), sensitivity.detach(), max(1.0, shown / max(1, hit)))
+    return Importance(cells.view(evaluator.cells.shape), torch.cat(sensitivity, 1), max(1.0, shown / max(1, hit)))
 
 
 def some_rays(evaluator: Evaluator, cameras: Cameras, generator: torch.Generator) -> Iterator[Rays]:
