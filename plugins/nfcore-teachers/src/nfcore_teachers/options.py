@@ -36,7 +36,7 @@ class VoxelOptions(MarchedOptions):
         le=512,
         description="Voxels along the domain's longest side when fitted. None: what photos of that size show "
         "and the budget can fit, such as 152 for 200 pixels in half a minute and 288 for 800 in five; in an "
-        "unbounded scene, 224 for 320 pixels in two minutes and 296 in four",
+        "unbounded scene, 200 for 320 pixels in two minutes and 248 in four",
     )
     march_step: float | None = Field(
         None,
