@@ -28,6 +28,7 @@ def nfcore_components() -> Iterator[nfcore.Component]:
 @nfcore.hookimpl
 def nfcore_commands(app: typer.Typer) -> None:
     """Add ``nfcore pose``."""
+    from nfcore.cli import examples
     from nfcore_pose.command import pose
 
-    app.command()(pose)
+    app.command(epilog=examples("nfcore pose can.mp4", "nfcore pose photos posed --matching exhaustive"))(pose)
