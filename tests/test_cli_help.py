@@ -32,7 +32,7 @@ def test_help_has_examples_and_fits_into_80_columns_with_no_option_cut_at_60(pat
         assert max(map(len, shown.splitlines())) <= 80
         for parameter in COMMANDS[path].params:
             assert all(option in shown for option in parameter.opts if option.startswith("-"))
-    assert f"  nfcore {' '.join(path)}" in shown.partition("Examples:")[2]
+    assert f"\n    nfcore {' '.join(path)}" in shown.partition("Examples:")[2]
 
 
 def test_each_command_that_takes_a_run_takes_the_folder_of_runs_too():

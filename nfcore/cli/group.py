@@ -104,6 +104,8 @@ def _make_plain(command: Any) -> None:
     for part in (command, *command.params):
         for name in ("help", "short_help", "epilog", "deprecated"):
             if isinstance(text := getattr(part, name, None), str):
-                setattr(part, name, plain_lines(text))
+                lines = text.split("\n")
+                # A line of \b alone is click's mark of a paragraph that is not to be wrapped.
+                setattr(part, name, "\n".join(line if line == "\b" else plain_lines(line) for line in lines))
     for inner in getattr(command, "commands", {}).values():
         _make_plain(inner)
