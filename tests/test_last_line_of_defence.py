@@ -56,7 +56,8 @@ def boom(command, tmp_path, monkeypatch):
     (tmp_path / "plugin").mkdir()
     (tmp_path / "plugin" / "pyproject.toml").write_text(PYPROJECT)
     (tmp_path / "plugin" / "boom_plugin.py").write_text(PLUGIN)
-    return lambda what: command("--plugins-dir", "plugin", "boom", what, cwd=tmp_path)
+    # By its whole path, since the plugins of a folder are loaded once a process.
+    return lambda what: command("--plugins-dir", tmp_path / "plugin", "boom", what, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def torn_apart(model: pycolmap.Reconstruction, database: Path) -> list[Pair]:
 def advice_on(torn: Sequence[Pair], names: Sequence[str]) -> list[str]:
     """Return a sentence about photos that match and are posed apart all the same; none if there are none.
 
-    >>> advice_on([(0, 1)], ["a.jpg", "b.jpg"])[0][:68]
+    >>> advice_on([(0, 1)], ["a.jpg", "b.jpg"])[0].partition(": ")[0]
     "'a.jpg' and 'b.jpg' match, but are posed as if from different sides"
     """
     if not torn:
