@@ -24,7 +24,7 @@ from nfcore_pose.pairs import Pair
 _CONTRADICTION = 60.0
 #: Matches of two photos of the same thing; fewer say little about their rotation.
 _STRONG = 50
-#: How many photos apart in order are certainly taken from the same side: the second is tried if the first is not.
+#: Photos that are at most so many apart in order show the same side; the second is tried if the first is too many.
 _REACHES = (8, 3)
 
 
