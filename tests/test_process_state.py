@@ -88,9 +88,11 @@ def test_a_limit_is_put_back():
 def test_nothing_that_anybody_prints_reaches_json(capfd):
     with json_alone():
         sys.stdout.write("noise\n")
-        threading.Thread(target=os.write, args=(1, b"noise\n")).start()
+        other = threading.Thread(target=os.write, args=(1, b"noise\n"))
+        other.start()
         print_json({"a": 1})
         os.write(1, b"noise\n")
+        other.join()
     out, error = capfd.readouterr()
     assert json.loads(out) == {"a": 1}
     assert error.count("noise") == 3
