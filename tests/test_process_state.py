@@ -42,7 +42,7 @@ CHANGES = {
     "garbage": gc.disable,
     "determinism": lambda: torch.use_deterministic_algorithms(True),
     "a blocked signal": lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM]),
-    "the wake-up descriptor": lambda: signal.set_wakeup_fd(-1),
+    "the wake-up descriptor": lambda: signal.set_wakeup_fd(os.open("/dev/null", os.O_WRONLY | os.O_NONBLOCK)),
 }
 
 
