@@ -12,7 +12,7 @@ from nfcore import Interrupted, NfcoreError, UserError
 from nfcore.cli import JsonOption, QuietOption, print_json, print_table, say
 
 # Runs that a dry run lists, each checked with its data set.
-_LISTED = 500
+_LISTED = 1000
 
 
 def sweep(
