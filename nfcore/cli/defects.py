@@ -41,17 +41,20 @@ def described(error: BaseException) -> str:
 
 @contextmanager
 def quiet_faults() -> Iterator[None]:
-    """Say in a line what a thread or a finalizer raises, and warnings as plain text, unless somebody else does."""
-    before = threading.excepthook, sys.unraisablehook, warnings.formatwarning
+    """Say what a thread or a finalizer raises in a line, unless somebody else does; show warnings as plain text.
+
+    The hooks for threads and finalizers stay: both may outlast the command.
+    """
+    formatted = warnings.formatwarning
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = lambda fault: _say(fault.exc_value)
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = lambda fault: _say(fault.exc_value)
-    warnings.formatwarning = lambda *arguments: plain_lines(before[2](*arguments))
+    warnings.formatwarning = lambda *arguments: plain_lines(formatted(*arguments))
     try:
         yield
     finally:
-        warnings.formatwarning = before[2]
+        warnings.formatwarning = formatted
 
 
 def _say(error: BaseException | None) -> None:

@@ -18,7 +18,7 @@ MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 #: that the deflated PNG of a single colour reaches is 340.
 _LIKELY, _MOST_PER_BYTE = 24_000_000, 128
 #: The most that a JPEG can have; Pillow takes 32 bytes for each row of a photo, however narrow it is.
-_LONGEST_SIDE = 65_535
+_LONGEST_OF_JPEG = 65_535
 #: Masks and drawings may be of one value almost everywhere.
 _MASK_MODES = ("1", "L", "P")
 #: Bytes for each pixel while a photo is decoded: as stored, and as 8-bit colours that are scaled.
@@ -37,9 +37,9 @@ def check_density(path: Path, photo: Image.Image) -> None:
         UserError: it declares far more than a photo of that many bytes can show, or a longer side than any has.
 
     """
-    if max(photo.size) > _LONGEST_SIDE:
+    if max(photo.size) > _LONGEST_OF_JPEG:
         raise UserError(
-            f"{path} declares {photo.width}x{photo.height} pixels: no side may have over {_LONGEST_SIDE}"
+            f"{path} declares {photo.width}x{photo.height} pixels: no side may have over {_LONGEST_OF_JPEG}"
         )
     pixels, size = photo.width * photo.height, path.stat().st_size
     if pixels > max(_LIKELY, _MOST_PER_BYTE * size) and photo.mode not in _MASK_MODES:

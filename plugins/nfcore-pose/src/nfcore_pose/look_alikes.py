@@ -35,7 +35,9 @@ def told_apart(model: pycolmap.Reconstruction, folder: Path, job: Job, report: R
     without those, all are mapped once more.
     """
     database = folder / DATABASE
-    for reach in _REACHES if torn_apart(model, database) else ():
+    if not torn_apart(model, database):
+        return model
+    for reach in _REACHES:
         far = [pair for pair in matched_pairs(database) if pair[1] - pair[0] > reach]
         walked = largest_model(folder, job, report, "mapping neighbours", without=far)
         if walked is None or len(registered(walked)) < len(registered(model)) or torn_apart(walked, database):
