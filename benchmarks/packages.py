@@ -17,6 +17,6 @@ def export_all(student: LightField, choices: Mapping[str, Choice], folder: Path)
         exporter = plugins().build("exporter", choice.name, choice.options)
         place = folder / f"{len(packages)}"
         place.mkdir()
-        exporter.export(student, place)
-        packages.append(Package(label, choice, exporter, place))
+        extras = exporter.export(student, place).extras
+        packages.append(Package(label, choice, exporter, place, extras))
     return packages

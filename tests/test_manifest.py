@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 import tiny
 
 from nfcore import Tolerance, UserError
+from nfcore.config.schema import Choice
 from nfcore.exports.manifest import Manifest, manifests, sha256
+from nfcore.measuring.packages import Package
 from nfcore.pipeline import ExportRejectedError, Reference, export
 
 
@@ -54,7 +57,7 @@ def test_the_manifest_says_what_was_exported_by_what_to_which_files(tmp_path, fr
     (content,) = manifest.contents
     written = tmp_path / "copy" / "copy.safetensors"
     assert (content.path, content.sha256) == (file.name, sha256(written))
-    assert manifest.size_of(file) == written.stat().st_size == manifest.bytes
+    assert manifest.size_of(file.name) == written.stat().st_size == manifest.bytes
     assert manifest.tolerance == Tolerance(psnr=60.0, max_error=1e-6)
     assert set(manifest.seconds) == {"export", "load", "compare"}
     manifest.check_contents(tmp_path / "copy")
@@ -148,3 +151,27 @@ def test_a_runs_exports_are_found_by_their_manifests_and_rejected_ones_are_not(t
         export(student, tiny.copier(error=0.1), tmp_path / "c")
     (tmp_path / "old").mkdir()  # of an nfcore that wrote no manifests
     assert [(folder.name, manifest.label) for folder, manifest in manifests(tmp_path)] == [("a", "a"), ("b", "b")]
+
+
+class CopyWithSketch(tiny.Copy):
+    """The exporter ``copy``, with files beside the one to run."""
+
+    def export(self, student, folder):
+        (folder / "sketches").mkdir()
+        (folder / "sketches" / "front.txt").write_text("o")
+        (folder / "copy.txt").write_text("the same in words")
+        return replace(super().export(student, folder), extras=("sketches", "copy.txt"))
+
+
+def test_extras_are_contents_that_do_not_count_in_the_size(tmp_path, from_file):
+    export(from_file, CopyWithSketch(CopyWithSketch.Options()), tmp_path / "copy")
+    manifest = Manifest.read(tmp_path / "copy")
+    assert [content.path for content in manifest.contents] == [
+        "copy.safetensors",
+        "copy.txt",
+        "sketches/front.txt",
+    ]
+    assert manifest.bytes == (tmp_path / "copy" / "copy.safetensors").stat().st_size
+    assert manifest.figures()["bytes"] == manifest.bytes
+    package = Package("copy", Choice(name="tiny-dist/copy"), tiny.copier(), tmp_path / "copy", manifest.extras)
+    assert package.bytes == manifest.bytes

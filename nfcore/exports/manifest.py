@@ -108,6 +108,7 @@ class Manifest(_Record):
     target: Name = Field(description="Target of the files: format with version, and systems")
     files: tuple[ExportedFile, ...] = Field(description="The files to run, in order")
     contents: tuple[ContentRecord, ...] = Field(description="Every file of the exporter, sorted by path")
+    extras: tuple[str, ...] = Field(default=(), description="Files and folders that the files to run do without")
     tolerance: Tolerance = Field(description="How far from torch the files may be")
     verified_by: Name | None = Field(description="What ran the files; none if they were not run")
     parity: Parity | None = Field(description="Against torch; none if it was not measured")
@@ -127,12 +128,12 @@ class Manifest(_Record):
 
     @property
     def bytes(self) -> int:
-        """Size of all files of the exporter."""
-        return sum(content.bytes for content in self.contents)
+        """Size of what a device needs: all files of the exporter but the extras."""
+        return sum(content.bytes for content in self.contents) - sum(map(self.size_of, self.extras))
 
-    def size_of(self, file: ExportedFile) -> int:
-        """Return the bytes of a file, or of all files in a package that is a folder."""
-        return sum(c.bytes for c in self.contents if c.path == file.name or c.path.startswith(f"{file.name}/"))
+    def size_of(self, name: str) -> int:
+        """Return the bytes of a file, or of all files in a folder."""
+        return sum(c.bytes for c in self.contents if c.path == name or c.path.startswith(f"{name}/"))
 
     def figures(self) -> dict[str, int | float | str]:
         """Return the export's entries of ``summary.json``; what was not measured is left out."""

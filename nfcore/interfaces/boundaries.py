@@ -228,9 +228,9 @@ def check_exported(exporter: Exporter[Any], exported: object, folder: Path) -> E
         raise ContractError(exporter, "exporter.exported", f"export returned {_kind_of(exported)}")
     if not exported.files:
         raise ContractError(exporter, "exporter.exported", "it names no file")
-    for file in exported.files:
-        if not (folder / file.name).exists():
-            raise ContractError(exporter, "exporter.files", f"there is no {file.name!r}")
+    for name in (*(file.name for file in exported.files), *exported.extras):
+        if not (folder / name).exists():
+            raise ContractError(exporter, "exporter.files", f"there is no {name!r}")
     return exported
 
 

@@ -74,6 +74,8 @@ class Exported:
         target: what runs the files: ``"ONNX opset 20"``, ``"Core ML, iOS 16 or later"``.
         unverified: what can't be verified where the export is made, each with the reason.
         report: the exporter's own findings about the files, as JSON values.
+        extras: files and folders that ``files`` do without, such as the same in another form: they don't count in
+            the export's size.
 
     >>> nfcore.Exported(files=(), precision="fp32", target="ONNX opset 20").unverified
     ()
@@ -85,6 +87,7 @@ class Exported:
     target: str
     unverified: tuple[str, ...] = ()
     report: Mapping[str, object] = field(default_factory=dict)
+    extras: tuple[str, ...] = ()
 
 
 def camera_ports(batch: int | str = "batch") -> tuple[Port, Port]:

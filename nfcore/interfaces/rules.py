@@ -103,7 +103,7 @@ RULES: dict[str, str] = {
     "upsampler.scale": "a scale that an upsampler does not support is a UserError from its constructor",
     # -- exporters -----------------------------------------------------------------------------------------
     "exporter.exported": "export returns an nfcore.Exported with at least one file",
-    "exporter.files": "the files that Exported lists exist in the folder",
+    "exporter.files": "the files and extras that Exported lists exist in the folder",
     "exporter.folder-only": "export writes into the given folder and nowhere else",
     "exporter.model-unchanged": "exporting does not change the student or teacher",
     "exporter.core-names": "manifest.json, README.md and picture.png are reserved for the core",

@@ -21,6 +21,7 @@ class Package:
         choice: the exporter's name and options.
         exporter: the exporter that wrote the files and loads them.
         folder: the folder of the files, with or without the core's manifest, model card and picture.
+        extras: files and folders in it that do not count in its size; see ``Exported``.
 
     """
 
@@ -28,6 +29,7 @@ class Package:
     choice: Choice
     exporter: Exporter[Any]
     folder: Path
+    extras: tuple[str, ...] = ()
 
     @property
     def takes(self) -> Takes:
@@ -36,9 +38,13 @@ class Package:
 
     @property
     def bytes(self) -> int:
-        """Size of all files of the exporter, including weights stored next to a graph."""
-        added = {self.folder / name for name in OF_THE_CORE}
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file() and file not in added)
+        """Size of all files that the target needs, including weights stored next to a graph."""
+        left_out = {self.folder / name for name in (*OF_THE_CORE, *self.extras)}
+        return sum(
+            file.stat().st_size
+            for file in self.folder.rglob("*")
+            if file.is_file() and left_out.isdisjoint((file, *file.parents))
+        )
 
 
 def load_for_timing(package: Package, threads: int | None) -> Runner | str:

@@ -187,6 +187,7 @@ def _manifest(
         target=exported.target,
         files=exported.files,
         contents=contents(folder),
+        extras=exported.extras,
         tolerance=tolerance,
         verified_by=found.verified_by,
         parity=None if comparison is None else comparison.parity,

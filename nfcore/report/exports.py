@@ -55,7 +55,7 @@ def _shown(label: str, folder: Path) -> ShownExport:
         manifest = Manifest.read(folder)
     except UserError as error:
         return ShownExport(label, problem=str(error))
-    files = tuple((file.name, size(manifest.size_of(file))) for file in manifest.files)
+    files = tuple((file.name, size(manifest.size_of(file.name))) for file in manifest.files)
     problem = f"Rejected: {manifest.rejected}" if manifest.rejected else ""
     facts = tuple(_facts(manifest))
     return ShownExport(label, size(manifest.bytes), facts, manifest.not_verified, files, problem)

@@ -17,7 +17,7 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
     """Return the finished exports of a run with the given ``labels``, or all, in the order of its configuration.
 
     Raises:
-        UserError: there is no such export, or it is unfinished.
+        UserError: there is no such export, it is unfinished, or its manifest is missing or damaged.
 
     """
     results = run.finished
@@ -25,11 +25,13 @@ def packages_of(run: Run, manager: PluginManager, labels: Sequence[str] = ()) ->
     for label in labels:
         if label not in finished:
             raise UserError(f"{run.folder}: no finished export {label!r}; {nearest(label, finished)}")
-    return [
-        Package(label, choice, manager.build("exporter", choice.name, choice.options), run.exports_folder / label)
-        for label, choice in finished.items()
-        if not labels or label in labels
-    ]
+    packages = []
+    for label, choice in finished.items():
+        if not labels or label in labels:
+            exporter = manager.build("exporter", choice.name, choice.options)
+            folder = run.exports_folder / label
+            packages.append(Package(label, choice, exporter, folder, Manifest.read(folder).extras))
+    return packages
 
 
 def quality_of(run: Run, packages: Iterable[Package]) -> dict[str, Quality]:

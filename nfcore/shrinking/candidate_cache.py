@@ -130,7 +130,7 @@ class CandidateCache:
     def _export(self, choice: Choice, label: str, folder: Path) -> tuple[Package, str]:
         exporter = self.build(choice)
         exported = check_exported(exporter, exporter.export(self.reference.model, folder), folder)
-        return Package(label, choice, exporter, folder), exported.precision
+        return Package(label, choice, exporter, folder, exported.extras), exported.precision
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -117,7 +117,8 @@ class FileRules(Conformance):
     def test_the_files_that_it_names_exist(self) -> None:
         """By their paths in the folder."""
         export = self.exported()
-        missing = [file.name for file in export.exported.files if not (export.folder / file.name).exists()]
+        names = (*(file.name for file in export.exported.files), *export.exported.extras)
+        missing = [name for name in names if not (export.folder / name).exists()]
         require(not missing, found=f"no {', '.join(missing)} in the folder", right="the paths of what it wrote")
 
     @rule("exporter.core-names")

@@ -107,6 +107,7 @@ class MeshExporter(nfcore.Exporter[FittedTeacher]):
             target="glTF 2.0 viewers, engines and AR",
             unverified=("AR on a phone: none was used",),
             report=self._report(textured, model, lattice),
+            extras=tuple(sorted(path.name for path in folder.iterdir() if path.name != FILE)),
         )
 
     @classmethod

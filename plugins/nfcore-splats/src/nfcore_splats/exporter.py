@@ -114,6 +114,7 @@ class SplatExporter(nfcore.Exporter[FittedTeacher]):
                 "SPZ, bytes": len(packed),
                 "SPZ, dB to the teacher": _agreement(unpacked, card, model, cameras),
             },
+            extras=(SPZ,),
         )
 
     @classmethod

@@ -101,6 +101,7 @@ class WebGL(nfcore.Exporter[FittedTeacher]):
             target="browsers with WebGL2; apps and engines with GLSL ES 3.0 or WGSL",
             unverified=("frame rate on a phone: none was used",),
             report=_report(baked, texture_bytes, model.cameras[0]),
+            extras=(FILES,),
         )
 
     @classmethod
