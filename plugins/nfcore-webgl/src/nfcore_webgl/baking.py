@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,7 +27,10 @@ _NOT_LOOKED_UP = 2.5e-3
 #: Where 8 bits alone are farther from the teacher than required, rounding may add this share to their error.
 _MORE = 0.3
 #: Views on whose rays the result is compared with the teacher, and how often rounding is corrected by that.
-_COMPARED, _ROUNDS = 24, 4
+_COMPARED, _ROUNDS = 24, 5
+#: The search for the coarsest rounding ends when the error takes this share of its room; logarithms of the share
+#: that it aims at, and of the greatest change of the step where only one side is known.
+_ENOUGH, _AIM, _FARTHEST = 0.9, math.log(0.95), math.log(4)
 
 
 @dataclass(frozen=True)
@@ -97,25 +101,48 @@ def _coarsest(
 ) -> tuple[Tensor, float] | None:
     """Return the greatest tolerances found whose error is ``allowed``, and that; None if none was found.
 
-    Bits are best spent where all codes change pixels by the same amount. Errors grow with its square at first.
+    Bits are best spent where all codes change pixels by the same amount. Errors grow with its square at first, and
+    slower where most codes are off by as much as they may be: the secant between what was allowed and what was not
+    finds it.
     """
     room = allowed - without
     floor = _UNSEEN * float(sensitivity[1:, 1:4].flatten().sort().values[-len(sensitivity) // 8])
-    step = math.sqrt(3 * room / max(1, int((sensitivity > floor).sum())))
+    # An error that is even between +step and -step has a variance of a third of its square; those of the vertices
+    # around a pixel add up, on lego to nine times that.
+    step = math.sqrt(room / 3 / max(1, int((sensitivity > floor).sum())))
     best: tuple[Tensor, float] | None = None
+    fine: _Tried | None = None
+    coarse: _Tried | None = None
     for attempt in range(3 * _ROUNDS):
-        if attempt >= _ROUNDS and best is not None:
+        if best is not None and (attempt >= _ROUNDS or best[1] - without > _ENOUGH * room):
             break
         tolerance = (step / (sensitivity + floor)).floor().clamp(max=255).long()
         tolerance[:, 0].clamp_(max=_MOST_OF_DENSITY)
         tolerance[0] = 0  # the row of vertices that are not stored
         found = error(tolerance)
-        if found <= allowed and (best is None or found > best[1]):
-            best = tolerance, found
-        factor = math.sqrt(0.97 * room / max(found - without, 1e-3 * room))
-        # Where most codes are off by as much as they may be, the error grows far slower than the step's square.
-        step *= min(4.0, factor) if found <= allowed else max(0.25, min(0.7, factor))
+        tried = _Tried(math.log(step), math.log(max(found - without, 1e-3 * room) / room))
+        if found <= allowed:
+            best, fine = (tolerance, found), tried
+        else:
+            coarse = tried
+        step = math.exp(_next(fine, coarse))
     return best
+
+
+class _Tried(NamedTuple):
+    """The logarithms of a step, and of the share of the room for errors that it takes."""
+
+    step: float
+    error: float
+
+
+def _next(fine: _Tried | None, coarse: _Tried | None) -> float:
+    """Return the logarithm of the next step, between the coarsest allowed and the finest that is not."""
+    if fine is None or coarse is None:
+        step, error = fine or coarse or (0.0, 0.0)
+        return step + max(-_FARTHEST, min(_FARTHEST, (_AIM - error) / 2))
+    between = (_AIM - fine.error) / (coarse.error - fine.error)
+    return fine.step + min(0.9, max(0.1, between)) * (coarse.step - fine.step)
 
 
 def _decibels(error: float) -> float:
