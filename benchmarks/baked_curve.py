@@ -17,11 +17,17 @@ from nfcore import Budget, Cameras, FittedTeacher, Views, plugins
 
 
 class Fit(NamedTuple):
-    """A field: its photos, the budget of its fit, and values of a vertex."""
+    """A field: its photos, the budget of its fit, values of a vertex, and voxels if not those of the default."""
 
     photos: Photos
     budget: Budget
     values: int = 7
+    resolution: int | None = None
+
+    @property
+    def options(self) -> dict[str, int]:
+        """The teacher's options."""
+        return {"values": self.values} | ({} if self.resolution is None else {"resolution": self.resolution})
 
 
 _LEGO_200 = Fit(Photos("blender", LEGO, 200), Budget(1_000_000, seconds=40))
@@ -32,6 +38,7 @@ _LEGO_800 = Fit(Photos("blender", LEGO, 800), Budget(1_000_000, seconds=300))
 CASES: tuple[tuple[Fit, dict[str, float | None]], ...] = (
     *((_LEGO_200, {"psnr": psnr}) for psnr in (None, 60.0, 55.0, 50.0, 44.0)),
     (_LEGO_200, {"psnr": 60.0, "prune": 0.003}),
+    *((_LEGO_200._replace(resolution=120), {"psnr": psnr}) for psnr in (None, 62.0, 60.0)),
     (_LEGO_200._replace(values=15), {"psnr": 60.0}),
     (_LEGO_400, {"psnr": 50.0}),
     (_CHAIR_400, {"psnr": 50.0}),
@@ -58,13 +65,14 @@ def measure(only: str = "") -> list[dict[str, Any]]:
 
 def _name(fit: Fit, options: dict[str, float | None]) -> str:
     settings = ", ".join(f"{key} {value:g}" if value else "all 8 bits" for key, value in options.items())
-    return f"{fit.photos.name}, {fit.values} values, {settings}"
+    voxels = f"{fit.resolution} voxels, " if fit.resolution else ""
+    return f"{fit.photos.name}, {voxels}{fit.values} values, {settings}"
 
 
 def _model(fit: Fit) -> tuple[FittedTeacher, Views]:
     """Return the fitted field and the test views."""
     source = fit.photos.source()
-    teacher = fitted(fit.photos, source, fit.budget, values=fit.values)
+    teacher = fitted(fit.photos, source, fit.budget, **fit.options)
     return FittedTeacher(teacher, source.views("train").cameras), source.views("test")
 
 
