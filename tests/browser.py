@@ -18,7 +18,25 @@ from typing import Any
 import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-_FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+# What playwright turns off itself, which another list replaces, and the address bar's pop-ups: a new Chromium has
+# two in each window. They are pages that nobody sees here and that took half of a test's time.
+_OFF = (
+    "AimEnabled,AvoidCorsURLLoaderRestartOnRedirect,AvoidUnnecessaryBeforeUnloadCheckSync,DestroyProfileOnBrowserClose,"
+    "HttpsFirstBalancedModeAutoEnable,HttpsUpgrades,LensOverlay,MediaRouter,NetworkTimeServiceQuerying,"
+    "OptimizationHints,PaintHolding,PreconnectToSearch,TcpPortRandomizationWin,ThirdPartyStoragePartitioning,"
+    "WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,WebUIOmniboxPopup"
+)
+# WebAssembly runs a moment here: what it gives does not depend on the compiler, and the quick one is enough.
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--disable-features={_OFF}",
+    "--js-flags=--liftoff-only",
+]
+#: The window of a test that asks for none: drawn in software, a pixel costs as much as it does on a screen.
+_WINDOW = {"width": 640, "height": 400}
 #: Flag for pages that draw with WebGL2, which a machine without a graphics processor draws in software.
 SOFTWARE = "--enable-unsafe-swiftshader"
 # Chromium's driver in software remarks that reading an image waits for it.
@@ -38,7 +56,9 @@ def chromium() -> Callable[..., Any]:
 
     @functools.cache
     def start(*flags: str) -> Any:
-        return playwright.chromium.launch(executable_path=executable, args=[*_FLAGS, *flags])
+        browser = playwright.chromium.launch(executable_path=executable, args=[*_FLAGS, *flags])
+        browser.shared_contexts = {}
+        return browser
 
     return start
 
@@ -61,8 +81,9 @@ def opened(chromium: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """
     pages = []
 
-    def open_(url: str | Path, *flags: str, **context: Any) -> Any:
-        page = chromium(*flags).new_context(**context).new_page()
+    def open_(url: str | Path, *flags: str, viewport: Any = _WINDOW, **options: Any) -> Any:
+        page = _context(chromium(*flags), options).new_page()
+        page.set_viewport_size(viewport)
         page.complaints, page.asked = [], []
         page.on("console", lambda m: m.type in ("error", "warning") and page.complaints.append(m.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -75,11 +96,30 @@ def opened(chromium: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     yield open_
     for page in pages:
         page.wait_for_timeout(50)
+    for context in {page.context for page in pages}:
+        _leave(context)
+    for page in pages:
         complaints = [text for text in page.complaints if not _WAITED.search(text)]
         foreign = [url for url in page.asked if not url.startswith(_LOCAL)]
-        page.context.close()
         assert complaints == [], complaints
         assert foreign == [], foreign
+
+
+def _context(browser: Any, options: dict[str, Any]) -> Any:
+    """Return the browser's context with these options: all tests share it, since a new one is a new window."""
+    key = tuple(sorted(options.items()))
+    if key not in browser.shared_contexts:
+        browser.shared_contexts[key] = browser.new_context(viewport=_WINDOW, **options)
+    return browser.shared_contexts[key]
+
+
+def _leave(context: Any) -> None:
+    """Close a context's pages, and forget what they stored."""
+    if context.pages:
+        session = context.new_cdp_session(context.pages[0])
+        session.send("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    for page in context.pages:
+        page.close()
 
 
 @pytest.fixture
