@@ -134,6 +134,16 @@ def test_shrink_is_of_the_student_or_of_the_teacher_not_of_both(nfcore):
     assert "bake takes the teacher" in done.stderr
 
 
+def test_shrink_chooses_among_the_exporters_of_the_student_where_the_teacher_is_exported_too(nfcore, tmp_path):
+    run = tmp_path / "runs" / "tiny"
+    config = run / "config.toml"
+    config.write_text(config.read_text() + '\n[export.page]\nname = "bake"\n')
+    done = nfcore("shrink", "tiny", "-q", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    (small,) = (run / "exports").glob("*-small")
+    assert small.name in ("packed-small", "copy-small")
+
+
 def test_shrink_that_finds_nothing_shows_what_there_was_and_fails(nfcore, tmp_path):
     done = nfcore("shrink", "tiny", "--exporter", "packed", "--max-size", "10B", "-q", "--threads", "1")
     assert done.returncode == 1

@@ -44,7 +44,8 @@ def shrink(
         str | None,
         typer.Option(
             "--exporter",
-            help="Exporters to choose from, comma-separated; those of the run by default.",
+            help="Exporters to choose from, comma-separated; by default those of the run that take its student, or its "
+            "teacher if it has none.",
             autocompletion=completion.exporters,
         ),
     ] = None,
@@ -115,10 +116,14 @@ def shrink(
 
 
 def _exporters(opened: Artifacts, text: str | None) -> list[str]:
-    """Return the exporters that the user names, or those of the run."""
+    """Return the exporters that the user names, or those of the run that take what it renders with."""
     run = opened.run
     if text is None:
-        names = [choice.name for choice in run.config.export.values()]
+        names = [
+            choice.name
+            for choice in run.config.export.values()
+            if plugins().load("exporter", choice.name).takes == opened.renderer
+        ]
     else:
         names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
