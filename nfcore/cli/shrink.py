@@ -44,8 +44,8 @@ def shrink(
         str | None,
         typer.Option(
             "--exporter",
-            help="Exporters to choose from, comma-separated; by default those of the run that take its student, or its "
-            "teacher if it has none.",
+            help="Exporters to choose from, comma-separated; by default those of the run that take its student "
+            "(its teacher where there is none).",
             autocompletion=completion.exporters,
         ),
     ] = None,
