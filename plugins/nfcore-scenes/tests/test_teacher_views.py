@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import platformdirs
 import pytest
 import torch
 
@@ -41,6 +42,9 @@ class TestTeacherViews(RaySourceConformance):
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
+    """Keep the views out of the user's cache, but take kernels from there: compiling them takes twenty seconds."""
+    kernels = os.environ.get("NFCORE_KERNELS") or os.fspath(platformdirs.user_cache_path("nfcore") / "kernels")
+    monkeypatch.setenv("NFCORE_KERNELS", kernels)
     monkeypatch.setenv("XDG_CACHE_HOME", os.fspath(tmp_path))
 
 
