@@ -19,6 +19,9 @@ from nfcore.testing import tiny_student
 from nfcore.training import optimizers
 from nfcore.views import render_view
 
+#: A view takes a second on a device that is not there.
+FEW = {"train_views": 8, "val_views": 2, "test_views": 2}
+
 pytestmark = pytest.mark.filterwarnings("ignore:Converting a tensor with requires_grad=True")
 
 
@@ -41,7 +44,7 @@ def device(monkeypatch):
     ],
 )
 def test_a_teacher_is_fitted_and_renders_on_its_device(device, name, options):
-    source = plugins().build("ray_source", "procedural", {}, 16)
+    source = plugins().build("ray_source", "procedural", FEW, 16)
     teacher = plugins().build("teacher", name, options, source.scene).to(device)
     teach(teacher, source, Budget(4))
     seen = render_view(teacher, source.views("test").cameras[0])
@@ -55,7 +58,7 @@ def test_a_student_learns_from_its_teacher_and_the_photos_on_its_device(device, 
     # Torch has a list of devices that it casts on, too.
     monkeypatch.setattr("nfcore.training.loop.autocast", lambda dtype, device: nullcontext())
     monkeypatch.setattr(optimizers, "_AdamW", without_fusion)
-    source = plugins().build("ray_source", "procedural", {}, 16)
+    source = plugins().build("ray_source", "procedural", FEW, 16)
     teacher = plugins().build("teacher", "voxels", {"resolution": 16}, source.scene)
     teach(teacher, source, Budget(20))
     student = tiny_student(height=16, width=16).to(device)
