@@ -9,9 +9,8 @@ from nfcore.pipeline.export import export
 
 pytestmark = pytest.mark.slow
 
+# Of a volume in one ONNX file, nfcore-onnx itself tests more (test_a_student_with_tables_meets_the_floor).
 FORMS = [
-    ("volume", "onnx", {}),
-    ("volume", "onnx", {"opset": 18}),
     ("volume", "onnx", {"form": "split", "precision": "fp16"}),
     ("volume", "coreml", {}),
     ("volume", "coreml", {"form": "split"}),

@@ -49,6 +49,11 @@ def test_opset_18_where_gelu_is_many_nodes_meets_the_floor_too(papers, exported,
     assert not misses_floor(papers, exported(papers, opset=18), opset=18)
 
 
+@pytest.mark.parametrize("opset", [20, 18])  # with samples of a volume in one node, and in many
+def test_a_student_with_tables_meets_the_floor(guided, exported, misses_floor, opset):
+    assert not misses_floor(guided, exported(guided, opset=opset), opset=opset)
+
+
 def swap_sin_and_cos(model):
     for node in model.graph.node:
         node.op_type = {"Sin": "Cos", "Cos": "Sin"}.get(node.op_type, node.op_type)
