@@ -68,13 +68,13 @@ def _row(case: Case) -> dict[str, Any]:
     source = photos.source()
     views, references = source.views("test"), source.views("train").cameras
     model = FittedTeacher(fitted(photos, source, budget, **case.options), references)
-    images, cameras = [model.render(views.cameras[i]) for i in range(len(views))], views.cameras
+    images, cameras = [model.render(camera) for camera in views.cameras], views.cameras
     exporter = plugins().build("exporter", "nfcore-webgl/webgl", {"psnr": case.psnr})
     with tempfile.TemporaryDirectory() as name:
         folder, page = Path(name), Path(name) / "baked_field.html"
         exporter.export(model, folder)
         render = exporter.load(folder).render
-        shown = [render(cameras[i].poses, cameras[i].intrinsics) for i in range(len(cameras))]
+        shown = [render(camera.poses, camera.intrinsics) for camera in cameras]
         row: dict[str, Any] = {
             "page, MB": round(page.stat().st_size / 1e6, 2),
             "photos, dB": _to_photos(shown, views),
@@ -84,7 +84,7 @@ def _row(case: Case) -> dict[str, Any]:
         }
     if case.other is not None:
         other = FittedTeacher(fitted(photos, source, budget, case.other), references)
-        row[f"{case.other}, dB"] = _to_photos([other.render(cameras[i]) for i in range(len(views))], views)
+        row[f"{case.other}, dB"] = _to_photos([other.render(camera) for camera in cameras], views)
     return row
 
 

@@ -63,7 +63,7 @@ def _exported(model: FittedTeacher, images: Any, name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         exporter.export(model, Path(folder))
         runner = exporter.load(Path(folder))
-        shown = torch.cat([runner.render(cameras[i].poses, cameras[i].intrinsics) for i in range(len(cameras))])
+        shown = torch.cat([runner.render(camera.poses, camera.intrinsics) for camera in cameras])
         files = list(Path(folder).iterdir())
         row: dict[str, Any] = {
             "MB": round(sum(file.stat().st_size for file in files) / 1e6, 2),

@@ -55,7 +55,7 @@ def _quality(teacher: Teacher, views: Views) -> dict[str, Any]:
         described = exporter.export(model, Path(folder))
         runner = exporter.load(Path(folder))
         cameras = views.cameras
-        shown = torch.cat([runner.render(cameras[i].poses, cameras[i].intrinsics) for i in range(len(cameras))])
+        shown = torch.cat([runner.render(camera.poses, camera.intrinsics) for camera in cameras])
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
     to_torch = [_psnr(a, b) for a, b in zip(shown, images, strict=True)]
     return row | {

@@ -54,6 +54,12 @@ def test_cameras_and_rays_are_one_line_in_a_debugger():
     assert repr(random_cameras().rays()) == "Rays(3x12x20)"
 
 
+def test_iterated_over_they_are_single_cameras():
+    cameras = random_cameras()
+    assert [len(camera) for camera in cameras] == [1, 1, 1]
+    assert torch.equal(torch.cat([camera.poses for camera in cameras]), cameras.poses)
+
+
 def test_directions_have_z_minus_one_in_camera_space():
     cameras = random_cameras()
     directions = cameras.rays().directions.flatten(1, 2) @ cameras.poses[:, :, :3]

@@ -169,7 +169,7 @@ def outer_box(cameras: Cameras, silhouettes: Iterable[Tensor]) -> Box:
     poses = cameras.poses
     target = nearest_point_to_axes(poses)
     largest = float(0.9 * (poses[:, :, 3] - target).abs().amax(1).min())
-    radii = [_radius(cameras[i], alpha, target) for i, alpha in enumerate(silhouettes)]
+    radii = [_radius(camera, alpha, target) for camera, alpha in zip(cameras, silhouettes, strict=True)]
     whole = [radius for radius in radii if radius is not None]
     half = min(largest, _DEPTH_OVER_WIDTH * max(whole)) if 2 * len(whole) > len(radii) else largest
     return _corner(target - half), _corner(target + half)

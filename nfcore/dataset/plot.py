@@ -92,7 +92,7 @@ def _draw_space(
     length = 0.4 * scene.near if scene.forward_facing else 0.1 * spread
     for group, colour in zip(cameras, (_TRAIN, _TEST, _NOVEL), strict=True):
         some = group[torch.linspace(0, len(group) - 1, min(len(group), _DRAWN)).round().long()]
-        lines = [line @ turn.T for index in range(len(some)) for line in _pyramid(some[index], length)]
+        lines = [line @ turn.T for camera in some for line in _pyramid(camera, length)]
         axes.add_collection3d(Line3DCollection(lines, colors=colour, linewidths=0.7))
     box = [line @ turn.T for line in _box_edges(scene)]
     axes.add_collection3d(Line3DCollection(box, colors=_BOX, linewidths=1.5))

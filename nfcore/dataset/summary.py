@@ -156,8 +156,8 @@ def _any_ray_hits(cameras: Cameras, scene: Scene) -> Tensor:
     """Return whether any of a grid of each camera's rays hits the box, (n,) bool."""
     step = max(1, min(cameras.height, cameras.width) // _GRID)
     hits = []
-    for index in range(len(cameras)):
-        coarse = cameras[index].resized(-(-cameras.height // step), -(-cameras.width // step))
+    for camera in cameras:
+        coarse = camera.resized(-(-cameras.height // step), -(-cameras.width // step))
         hits.append(_hits_box(coarse.rays().flat(), scene).any())
     return torch.stack(hits)
 

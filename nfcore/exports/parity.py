@@ -50,8 +50,7 @@ def compare(reference: Reference, runner: Runner, reporter: Reporter | None = No
     """
     reporter = reporter or Reporter()
     against_torch, greatest, typical, against_photos = [], 0.0, 0.0, []
-    for index, ours in enumerate(reference.images):
-        camera = reference.cameras[index]
+    for index, (camera, ours) in enumerate(zip(reference.cameras, reference.images, strict=True)):
         theirs = runner.render(camera.poses, camera.intrinsics).float().cpu()
         _require_image(theirs, ours)
         if index == 0:

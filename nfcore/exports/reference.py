@@ -77,7 +77,7 @@ class Reference:
         as far from double precision as torch is, but more than a correct graph differs from torch by (2e-5).
         """
         with without_kernels() if self.kind == "student" else nullcontext():
-            return [self.model.render(self.cameras[i]) for i in range(len(self.cameras))]
+            return [self.model.render(camera) for camera in self.cameras]
 
     def photo(self, index: int) -> Tensor:
         """Return one of the photos, (1, 3, h, w)."""

@@ -31,10 +31,10 @@ def depth_views(teacher: Teacher, cameras: Cameras, reporter: Reporter | None = 
     """Yield the teacher's rendering of each of ``cameras``, all (h, w); depth in scene units along the axis."""
     reporter = reporter or Reporter()
     reporter.start(len(cameras), "frame")
-    for index in range(len(cameras)):
-        seen = render_view(teacher, cameras[index])
+    for done, camera in enumerate(cameras, 1):
+        seen = render_view(teacher, camera)
         yield Rendering(seen.rgb.cpu(), seen.opacity.cpu(), seen.depth.cpu())
-        reporter.step(index + 1)
+        reporter.step(done)
 
 
 def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
@@ -43,8 +43,7 @@ def depth_range(teacher: Teacher, cameras: Cameras) -> tuple[float, float]:
     The 1st and the 99th percentile over a few small views; the scene's bounds if nothing is opaque.
     """
     chosen = torch.linspace(0, len(cameras) - 1, min(_PROBES, len(cameras))).round().long()
-    small = cameras[chosen].shrunk(_PROBE_SIDE)
-    seen = [render_view(teacher, small[index]) for index in range(len(small))]
+    seen = [render_view(teacher, camera) for camera in cameras[chosen].shrunk(_PROBE_SIDE)]
     depths = torch.cat([view.depth[view.opacity > _OPAQUE].cpu() for view in seen])
     if not len(depths):
         return teacher.scene.near, teacher.scene.far

@@ -80,6 +80,8 @@ class Cameras:
         >>> Cameras(torch.eye(4)[None, :3], torch.tensor([[100.0, 100.0, 4.0, 3.0]]), height=6, width=8)
         Cameras(1 of 6x8)
 
+    Indexed by a number, and iterated over, they are single cameras: n = 1.
+
     """
 
     poses: Tensor
@@ -105,6 +107,9 @@ class Cameras:
         if isinstance(index, int):
             index = [index]
         return Cameras(self.poses[index], self.intrinsics[index], self.height, self.width)
+
+    def __iter__(self) -> Iterator[Cameras]:
+        return (self[index] for index in range(len(self)))
 
     def rays(self) -> Rays:
         """Return the rays through all pixel centres, (n, height, width, 3), with their footprints."""

@@ -72,8 +72,8 @@ class PhotoRules(Conformance):
     def test_its_cameras_look_at_the_scene(self) -> None:
         """Poses with other axes, or world-to-camera matrices, look past the box or away from it."""
         train = self.photos()["train"]
-        for index in range(len(train)):
-            rays = train.cameras[index].rays().flat()
+        for index, camera in enumerate(train.cameras):
+            rays = camera.rays().flat()
             hits, least = _hits_box(rays, self.source().scene), 0.0
             if train.alpha is not None:
                 hits, least = hits[train.alpha[index].flatten() > 0.9], 0.5

@@ -33,7 +33,7 @@ def without_exposure(views: Views, teacher: Teacher) -> Views:
     factor = min(1.0, _COMPARED / longer)
     size = max(1, round(views.cameras.height * factor)), max(1, round(views.cameras.width * factor))
     cameras = _scaled(views.cameras, *size).to(device_of(teacher))
-    scene = torch.stack([render_view(teacher, cameras[i]).rgb.cpu().flatten(0, 1) for i in range(len(views))])
+    scene = torch.stack([render_view(teacher, camera).rgb.cpu().flatten(0, 1) for camera in cameras])
     photos = torch.stack([_small(views.images[i].permute(2, 0, 1), size).T for i in range(len(views))])
     counted = torch.ones(scene.shape[:2], dtype=torch.bool)
     if views.alpha is not None:

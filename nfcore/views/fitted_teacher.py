@@ -60,7 +60,7 @@ class FittedTeacher:
     @torch.no_grad()
     def render(self, cameras: Cameras) -> Tensor:
         """Return images (n, 3, height, width) float32 in [0, 1] on the CPU."""
-        images = [render_view(self.teacher, cameras[i]).rgb for i in range(len(cameras))]
+        images = [render_view(self.teacher, camera).rgb for camera in cameras]
         return torch.stack(images).permute(0, 3, 1, 2).float().cpu().contiguous()
 
     def save(self, path: str | Path, components: PluginManager | None = None) -> None:

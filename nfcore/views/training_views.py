@@ -64,7 +64,7 @@ class TrainingViews:
         """Return these views with the opacity and the depth that ``teacher`` renders for each."""
         pixels = [
             pixels_of(image.cpu(), render_view(teacher, camera))
-            for image, camera in zip(self.images, (self.cameras[i] for i in range(len(self))), strict=True)
+            for image, camera in zip(self.images, self.cameras, strict=True)
         ]
         views = TrainingViews(self.cameras, torch.stack(pixels).to(self.pixels.device), self.windows, self.masks)
         views.ids = self.ids

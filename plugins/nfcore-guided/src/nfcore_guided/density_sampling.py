@@ -128,9 +128,8 @@ def _from_renders(
             number = number * resolution + ((coordinate.clamp(-1, 1) + 1) * ((resolution - 1) / 2)).round().long()
         return number
 
-    small = _of_few_pixels(cameras)
-    for index in range(len(small)):
-        rays, seen = small[index].rays().flat(), render_view(teacher, small[index])
+    for camera in _of_few_pixels(cameras):
+        rays, seen = camera.rays().flat(), render_view(teacher, camera)
         opacity, depth, rgb = (x.float().cpu().flatten(0, 1) for x in (seen.opacity, seen.depth, seen.rgb))
         direction_norm = rays.directions.norm(dim=1, keepdim=True)
         starts = space.depths(rays.origins, rays.directions, edges)

@@ -35,8 +35,7 @@ def agreement(mesh: Mesh, model: FittedTeacher, cameras: Cameras, lattice: Latti
     Agreement(silhouette_iou=0.98, depth_error=0.4)
     """
     overlaps, errors = [], []
-    for index in range(len(cameras)):
-        camera = cameras[index]
+    for camera in cameras:
         seen, hits = render_view(model.teacher, camera), rasterise(mesh.vertices, mesh.triangles, camera)
         opaque, hit = seen.opacity.cpu() > _OPAQUE, hits.face >= 0
         either, both = int((opaque | hit).sum()), opaque & hit

@@ -29,8 +29,8 @@ def seen_part(mesh: Mesh, cameras: Cameras, lattice: Lattice, voxels: float) -> 
     """
     seen = torch.zeros(len(mesh.vertices), dtype=torch.bool)
     tolerance = voxels * torch.as_tensor(lattice.voxel_size(mesh.vertices))
-    for index in range(len(cameras)):
-        seen |= visible(mesh, cameras[index], tolerance)
+    for camera in cameras:
+        seen |= visible(mesh, camera, tolerance)
     for _ in range(_RINGS):
         touched = seen[mesh.triangles].any(1)
         seen[mesh.triangles[touched].flatten()] = True

@@ -36,7 +36,7 @@ class Cloud:
 
 def cloud(teacher: Teacher, cameras: Cameras) -> Cloud:
     """Return a point for each opaque pixel of the teacher's views; its normal is that of the depths around it."""
-    parts = [_of_view(teacher, cameras[i]) for i in range(len(cameras))]
+    parts = [_of_view(teacher, camera) for camera in cameras]
     points, colours, normals, widths = (torch.cat(column) for column in zip(*parts, strict=True))
     return Cloud(points, colours, normals, float(widths.median()) if len(widths) else 0.0)
 

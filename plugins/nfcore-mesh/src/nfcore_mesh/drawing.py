@@ -15,7 +15,7 @@ SAMPLES = 2
 
 def drawn(textured: Textured, cameras: Cameras, background: tuple[float, float, float]) -> Tensor:
     """Return images (n, 3, height, width) in [0, 1] on the CPU, the mean of ``SAMPLES``^2 samples a pixel."""
-    return torch.stack([_view(textured, cameras[i], background) for i in range(len(cameras))])
+    return torch.stack([_view(textured, camera, background) for camera in cameras])
 
 
 def _view(textured: Textured, camera: Cameras, background: tuple[float, float, float]) -> Tensor:

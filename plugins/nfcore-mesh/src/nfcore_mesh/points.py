@@ -83,7 +83,7 @@ class PointCloudExporter(nfcore.Exporter[FittedTeacher]):
         def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
             cameras = Cameras(poses.cpu(), intrinsics.cpu(), card.height, card.width)
             background = torch.tensor(card.background)
-            return torch.stack([_drawn(loaded, cameras[i], background) for i in range(len(cameras))])
+            return torch.stack([_drawn(loaded, camera, background) for camera in cameras])
 
         return Runner("nfcore's rasteriser (CPU), from the PLY", render, timed=False)
 

@@ -57,7 +57,7 @@ def painted(mesh: Mesh, places: Tensor, size: int, cameras: Cameras, teacher: Te
     depends on the direction is thereby averaged.
     """
     total = torch.zeros(size * size, 3)
-    pixels = [_pixels(mesh, places, size, cameras[i], teacher) for i in range(len(cameras))]
+    pixels = [_pixels(mesh, places, size, camera, teacher) for camera in cameras]
     for _ in range(_SWEEPS):
         change, weight = torch.zeros_like(total), torch.zeros(size * size)
         for seen in pixels:

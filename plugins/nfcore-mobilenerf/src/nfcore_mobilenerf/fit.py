@@ -113,8 +113,8 @@ def _fitted_field(
 def rendered(field: Teacher, cameras: Cameras) -> Views:
     """Return what a fitted ``field`` shows at ``cameras``."""
     found = []
-    for i in range(len(cameras)):
-        seen = field.render_views(cameras[i].to(next(field.parameters()).device))
+    for camera in cameras.to(next(field.parameters()).device):
+        seen = field.render_views(camera)
         # In half precision: as exact as photos, and half as large.
         found.append((seen.rgb[0].clamp(0, 1).half().cpu(), seen.opacity[0].half().cpu()))
     return _views(cameras, torch.stack([rgb for rgb, _ in found]), torch.stack([alpha for _, alpha in found]))

@@ -43,7 +43,7 @@ def runner(
 
     def render(poses: Tensor, intrinsics: Tensor) -> Tensor:
         cameras = Cameras(poses.cpu(), intrinsics.cpu(), *size)
-        views = [draw(triangles, *texture, cameras[i], background).rgb for i in range(len(cameras))]
+        views = [draw(triangles, *texture, camera, background).rgb for camera in cameras]
         return torch.stack(views).permute(0, 3, 1, 2).contiguous()
 
     return Runner(verified_by, render, timed=False)

@@ -93,7 +93,7 @@ class MobileNeRF(Teacher):
 
         """
         polygons, device = self.polygons(), cameras.poses.device
-        views = [draw_polygons(polygons, cameras[i].to("cpu"), self.scene.background) for i in range(len(cameras))]
+        views = [draw_polygons(polygons, camera, self.scene.background) for camera in cameras.to("cpu")]
         size = cameras.height, cameras.width
 
         def stacked(parts: list[Tensor], *rest: int) -> Tensor:

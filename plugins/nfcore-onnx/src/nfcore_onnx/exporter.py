@@ -245,8 +245,7 @@ class ONNX(nfcore.Exporter[LightField]):
         cameras = novel_cameras(smaller or student, _CALIBRATION, seed=0)
         name = part.file.name
         examples = (
-            dict(zip(TENSORS[name][0], _inputs(name, deployed, cameras[index]), strict=True))
-            for index in range(len(cameras))
+            dict(zip(TENSORS[name][0], _inputs(name, deployed, camera), strict=True)) for camera in cameras
         )
         if smaller is None:
             return quantized(model, stored, examples)

@@ -104,7 +104,7 @@ class TeacherViews(RaySource):
         """Return the teacher's views, (n, height, width, 4): colour on the background, then opacity."""
         cameras, teacher = self._cameras(), self._run.teacher
         pixels: NDArray[Any] = np.empty((len(cameras), cameras.height, cameras.width, 4), np.uint8)
-        for index in range(len(cameras)):
-            seen = render_view(teacher, cameras[index])
+        for index, camera in enumerate(cameras):
+            seen = render_view(teacher, camera)
             pixels[index] = to_bytes(torch.cat([seen.rgb, seen.opacity[..., None].clamp(0, 1)], 2).cpu())
         return pixels

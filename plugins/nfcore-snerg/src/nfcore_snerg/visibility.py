@@ -32,8 +32,8 @@ def visible(renderer: Renderer, cameras: Cameras) -> tuple[Tensor, Tensor]:
     total = len(cameras) * cameras.height * cameras.width
     stride = max(1, math.ceil(math.sqrt(total / _RAYS)))
     hits = []
-    for index in range(len(cameras)):
-        rays = cameras[index].rays()[:, ::stride, ::stride]
+    for camera in cameras:
+        rays = camera.rays()[:, ::stride, ::stride]
         shape = rays.origins.shape[1:3]
         met = torch.cat([_look(renderer, part, seen) for part in rays.flat().split(_CHUNK)])
         near = F.max_pool2d(met.float().view(1, *shape), 3, 1, 1)[0] > 0

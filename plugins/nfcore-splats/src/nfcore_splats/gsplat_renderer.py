@@ -34,7 +34,7 @@ def rendering(gaussians: Gaussians, cameras: Cameras, background: tuple[float, f
     """Return all views, as ``Teacher.render_views`` does, on the Gaussians' device."""
     behind = torch.tensor(background, device=gaussians.means.device)
     parameters = _parameters(gaussians)
-    views = [_view(parameters, cameras[i], behind, gaussians.antialiased)[:3] for i in range(len(cameras))]
+    views = [_view(parameters, camera, behind, gaussians.antialiased)[:3] for camera in cameras]
     shape = (len(cameras), cameras.height, cameras.width)
     if not views:
         empty = behind.new_zeros(shape)

@@ -74,7 +74,7 @@ def draw(gaussians: Gaussians, camera: Cameras, background: Tensor, gradients: b
 def rendering(gaussians: Gaussians, cameras: Cameras, background: tuple[float, float, float]) -> Rendering:
     """Return all views, as ``Teacher.render_views`` does."""
     cameras, shape = cameras.to("cpu"), (len(cameras), cameras.height, cameras.width)
-    views = [draw(gaussians, cameras[i], torch.tensor(background)) for i in range(len(cameras))]
+    views = [draw(gaussians, camera, torch.tensor(background)) for camera in cameras]
     if not views:
         return Rendering(torch.zeros(*shape, 3), torch.zeros(shape), torch.zeros(shape))
     return Rendering(

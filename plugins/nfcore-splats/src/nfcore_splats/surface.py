@@ -46,12 +46,12 @@ class Seen:
 def look(teacher: Teacher, cameras: Cameras) -> Seen:
     """Return what ``teacher`` shows at ``cameras``."""
     images, opacities, parts = [], [], []
-    for index in range(len(cameras)):
-        seen = render_view(teacher, cameras[index])
+    for camera in cameras:
+        seen = render_view(teacher, camera)
         view = Rendering(seen.rgb.float().cpu(), seen.opacity.float().cpu(), seen.depth.float().cpu())
         images.append(view.rgb)
         opacities.append(view.opacity)
-        parts.append(_points(view, cameras[index], teacher.scene))
+        parts.append(_points(view, camera, teacher.scene))
     points, normals, colours = (torch.cat(column) for column in zip(*parts, strict=True))
     # In an unbounded scene, all rays are opaque: opacity is no target.
     opacity = None if teacher.scene.unbounded or teacher.scene.forward_facing else torch.stack(opacities)

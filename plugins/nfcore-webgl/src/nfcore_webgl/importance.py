@@ -70,8 +70,8 @@ def some_rays(evaluator: Evaluator, cameras: Cameras, generator: torch.Generator
     along = max(1.0, len(evaluator.samples(first).ray) / len(first))
     least, most = _RAYS
     count = min(most, max(least, int(_SAMPLES / along / len(cameras))))
-    for index in range(len(cameras)):
-        yield _pixels(cameras[index], count, generator)
+    for camera in cameras:
+        yield _pixels(camera, count, generator)
 
 
 def _pixels(camera: Cameras, count: int, generator: torch.Generator) -> Rays:
