@@ -16,6 +16,7 @@ from pathlib import Path
 from nfcore.io import files
 from nfcore.plugin.installed import loaded
 from nfcore.plugin.isolation import reason
+from nfcore.plugin.tracebacks import frames_of
 from nfcore.runtime.plain_text import plain_lines
 
 _KEPT_LOGS = 20
@@ -23,14 +24,9 @@ _KEPT_LOGS = 20
 
 def described(error: BaseException) -> str:
     """Return an unexpected error in one line: what raised it, where, the last file that was read, and the log."""
-    frames = [(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame, _ in frames]
-    plugin, package = next(_plugins(packages), (None, "nfcore"))
-    places = [
-        f"{Path(frame.f_code.co_filename).name}:{line}"
-        for (frame, line), name in zip(frames, packages, strict=True)
-        if name == package
-    ]
+    frames = frames_of(error)
+    plugin, package = next(_plugins([name for name, _, _ in frames]), (None, "nfcore"))
+    places = [f"{Path(code.co_filename).name}:{line}" for name, code, line in frames if name == package]
     what = reason(error).removesuffix(": ")
     parts = [f"{plugin or 'nfcore'} failed: {what}", *(f"({place})" for place in places[-1:])]
     if plugin is None and files.last_read is not None:

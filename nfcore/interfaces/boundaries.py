@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from nfcore.interfaces.teacher import Rendering, Teacher
 from nfcore.interfaces.upsampler import Upsampler
 from nfcore.plugin.identity import named
 from nfcore.plugin.isolation import is_users, reason
+from nfcore.plugin.tracebacks import frames_of
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 from nfcore.scene.photo_stack import AlphaStack, PhotoStack
@@ -74,13 +74,8 @@ def calling(component: object, what: str) -> Iterator[None]:
 def _line(component: object, error: BaseException) -> str:
     """Return the innermost line of the component's own package that ``error`` came through, if any."""
     package = type(component).__module__.partition(".")[0]
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    own = [frame for frame in frames if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package]
-    if not own:
-        return ""
-    code = own[-1].f_code
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame is own[-1]]
-    return f" ({Path(code.co_filename).name}:{lines[-1]})"
+    own = [f"{Path(code.co_filename).name}:{line}" for name, code, line in frames_of(error) if name == package]
+    return f" ({own[-1]})" if own else ""
 
 
 # -- ray sources -------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nfcore.interfaces.rules import RULES
+from nfcore.plugin.tracebacks import frames_of
 
 _NOT_THE_PLUGIN = ("nfcore", "pluggy", "importlib")
 
@@ -113,10 +113,9 @@ def _place(error: BaseException, package: str) -> str | None:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     places = [
-        (frame.f_code, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if (root := str(frame.f_globals.get("__name__", "")).partition(".")[0]) == package
-        or (not package and root not in _NOT_THE_PLUGIN)
+        (code, line)
+        for name, code, line in frames_of(error)
+        if name == package or (not package and name not in _NOT_THE_PLUGIN)
     ]
     if not places:
         return None
