@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nfcore.geometry.orbits import look_at
+from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
 
 #: MobileR2L draws from 1.1 times the box of the training cameras.
@@ -67,6 +68,11 @@ class ForwardRegion:
 
     def _poses(self, eyes: Tensor, axes: Tensor) -> Tensor:
         return look_at(eyes, eyes + axes, self.up)
+
+
+def focus_depth(scene: Scene) -> float:
+    """Return the depth that cameras in a box turn to, as in NeRF's spiral: 3 to 1 between the disparities."""
+    return 1 / (0.25 / scene.near + 0.75 / scene.far)
 
 
 def _grown(values: Tensor) -> Tensor:

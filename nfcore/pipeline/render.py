@@ -11,7 +11,7 @@ from typing import Literal, TypeGuard, get_args
 
 from torch import Tensor
 
-from nfcore.geometry.forward_region import ForwardRegion
+from nfcore.geometry.forward_region import ForwardRegion, focus_depth
 from nfcore.geometry.interpolation import resampled
 from nfcore.geometry.orbits import spiral, tour
 from nfcore.interfaces import SceneModel, Views
@@ -56,9 +56,7 @@ def along(name: PathName, known: Cameras, scene: Scene, frames: int | None = Non
     n = frames or ORBIT_FRAMES
     if scene.forward_facing:
         region = ForwardRegion.around(known)
-        # NeRF looks at the point at 3 to 1 between the nearest and the farthest disparity.
-        focus = 1 / (0.25 / scene.near + 0.75 / scene.far)
-        poses = region.loop(n) if name == "orbit" else region.spiral(n, focus)
+        poses = region.loop(n) if name == "orbit" else region.spiral(n, focus_depth(scene))
     else:
         poses = tour(known, n) if name == "orbit" else spiral(known, n)
     return Cameras(poses, known.intrinsics[:1].expand(n, -1), known.height, known.width)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from nfcore.geometry.forward_region import focus_depth
 from nfcore.geometry.orbits import OrbitRegion
 from nfcore.interfaces import SceneModel
 from nfcore.scene.bounds import Scene
@@ -83,15 +83,6 @@ def _box(cameras: Cameras, scene: Scene) -> dict[str, Any]:
         "centre": centre.tolist(),
         "low": low.tolist(),
         "high": high.tolist(),
-        "focus": _focus(scene),
-        "start": _within(torch.zeros(3), low, high),
+        "focus": focus_depth(scene),
+        "start": [0.0, 0.0, 0.0],
     }
-
-
-def _focus(scene: Scene) -> float:
-    """Return the depth that the camera looks at: as in NeRF's spiral, 3 to 1 between the disparities."""
-    return 1 / (0.25 / scene.near + 0.75 / scene.far)
-
-
-def _within(point: Tensor, low: Tensor, high: Tensor) -> list[float]:
-    return torch.minimum(torch.maximum(point, low), high).tolist()
