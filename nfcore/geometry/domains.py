@@ -150,13 +150,11 @@ class _ContractedDomain(Domain):
 
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
-        self.centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
-        self.half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
-        self.scale = 1 / (2 * math.prod(self.half) ** (1 / 3))
+        self.scale = 1 / (2 * math.prod(self.space.half) ** (1 / 3))
 
     def paths(self, rays: Rays) -> Paths:
-        half = rays.origins.new_tensor(self.half)
-        begin, move = (rays.origins - rays.origins.new_tensor(self.centre)) / half, rays.directions / half
+        centre, half = rays.origins.new_tensor(self.space.centre), rays.origins.new_tensor(self.space.half)
+        begin, move = (rays.origins - centre) / half, rays.directions / half
         rate = move.norm(dim=1)
         nearest = -(begin * move).sum(1) / rate**2
         radius = (begin + nearest[:, None] * move).norm(dim=1)

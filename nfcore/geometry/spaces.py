@@ -54,6 +54,8 @@ class Space(ABC):
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
+        self.centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
+        self.half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
 
     @staticmethod
     def of(scene: Scene) -> Space:
@@ -97,10 +99,9 @@ class Space(ABC):
         (np.float32(1.0), np.float32(1.0), np.float32(2.0))
         """
         low, high = (_singles(corner) for corner in self.scene.box)
-        centre = _singles((a + b) / 2 for a, b in zip(*self.scene.box, strict=True))
-        half = _singles((b - a) / 2 for a, b in zip(*self.scene.box, strict=True))
         near, far = _singles((self.scene.near, self.scene.far))
-        return SpaceRecord(self.kind, near, far, low, high, centre, half, _singles(self.ratios))
+        centre, half, ratios = (_singles(numbers) for numbers in (self.centre, self.half, self.ratios))
+        return SpaceRecord(self.kind, near, far, low, high, centre, half, ratios)
 
     @abstractmethod
     def _warp(self, xyz: list[Tensor]) -> list[Tensor]:
@@ -119,11 +120,6 @@ class _BoxSpace(Space):
     """The scene's box, scaled to the cube."""
 
     kind = BOX
-
-    def __init__(self, scene: Scene) -> None:
-        super().__init__(scene)
-        self.centre = [(low + high) / 2 for low, high in zip(*scene.box, strict=True)]
-        self.half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
 
     def depths(self, origins: Tensor, directions: Tensor, fractions: Tensor, dim: int = -1) -> Tensor:
         entry, exit_ = self._span(origins, directions, dim)
