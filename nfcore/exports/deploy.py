@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -160,11 +161,9 @@ def fold_norms(module: nn.Module) -> nn.Module:
     for parent in list(module.modules()):
         if not isinstance(parent, nn.Sequential):
             continue
-        for layer, norm in zip(list(parent), list(parent)[1:], strict=False):
-            folded = _folded(layer, norm)
-            if folded is not None:
-                parent[_index(parent, layer)] = folded
-                parent[_index(parent, norm)] = nn.Identity()
+        for place, (layer, norm) in enumerate(pairwise(list(parent))):
+            if (folded := _folded(layer, norm)) is not None:
+                parent[place], parent[place + 1] = folded, nn.Identity()
     return module
 
 
@@ -176,7 +175,3 @@ def _folded(layer: nn.Module, norm: nn.Module) -> nn.Module | None:
     if isinstance(norm, nn.BatchNorm1d) and isinstance(layer, nn.Linear):
         return fuse_linear_bn_eval(layer, norm)
     return None
-
-
-def _index(parent: nn.Sequential, child: nn.Module) -> int:
-    return next(i for i, module in enumerate(parent) if module is child)

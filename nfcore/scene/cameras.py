@@ -241,21 +241,12 @@ def grid_shape(height: int, width: int, scale: int) -> tuple[int, int]:
 
     """
     if height % scale or width % scale:
-        sizes = " or ".join(
-            f"{round_(height / scale) * scale}x{round_(width / scale) * scale}" for round_ in (_floor, _ceil)
-        )
+        below = "x".join(str(max(1, side // scale) * scale) for side in (height, width))
+        above = "x".join(str(math.ceil(side / scale) * scale) for side in (height, width))
         common = math.gcd(height, width)
         scales = [str(other) for other in range(2, 17) if common % other == 0] or ["1"]
         raise UserError(
-            f"an image of {height}x{width} does not divide into {scale}x{scale} blocks; {sizes} would fit, "
-            f"or a scale of {' or '.join(scales)}"
+            f"an image of {height}x{width} does not divide into {scale}x{scale} blocks; {below} or {above} would "
+            f"fit, or a scale of {' or '.join(scales)}"
         )
     return height // scale, width // scale
-
-
-def _floor(x: float) -> int:
-    return max(1, int(x))
-
-
-def _ceil(x: float) -> int:
-    return -int(-x // 1)
