@@ -80,8 +80,8 @@ def _job(path: Path, what: dict[str, Any] | Takes, threads: int) -> Callable[[Ca
         from nfcore.student.light_field import LightField
 
         return lambda camera: DeployedLightField(LightField.load(path))(camera.poses, camera.intrinsics)
-    from nfcore.pipeline.teach import load_teacher
     from nfcore.views.fitted_teacher import FittedTeacher
+    from nfcore.views.teacher_file import load_teacher
 
     return lambda camera: FittedTeacher(load_teacher(path), camera).render(camera)
 

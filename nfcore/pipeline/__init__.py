@@ -6,7 +6,8 @@ from nfcore.pipeline.evaluate import evaluate
 from nfcore.pipeline.export import ExportRejectedError, export
 from nfcore.pipeline.finetune import finetune
 from nfcore.pipeline.history import History, Record
-from nfcore.pipeline.teach import load_teacher, save_teacher, teach
+from nfcore.pipeline.teach import teach
+from nfcore.views.teacher_file import load_teacher, save_teacher
 
 __all__ = [
     "ExportRejectedError",

@@ -11,7 +11,7 @@ from torch import Tensor
 from nfcore.errors import UserError
 from nfcore.geometry.orbits import look_at
 from nfcore.interfaces import Field, Rendering, Teacher
-from nfcore.pipeline.teach import load_teacher, save_teacher
+from nfcore.pipeline import load_teacher, save_teacher
 from nfcore.scene.cameras import Rays
 from nfcore.testing.baked_rules import BakedRules
 from nfcore.testing.base import require_short

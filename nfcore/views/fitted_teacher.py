@@ -20,7 +20,7 @@ from nfcore.plugin.installed import plugins
 from nfcore.plugin.manager import PluginManager
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras
-from nfcore.views.teacher_file import read_teacher, write_teacher
+from nfcore.views.teacher_file import read_teacher, save_teacher
 from nfcore.views.teacher_views import render_view
 
 
@@ -70,7 +70,7 @@ class FittedTeacher:
             PluginError: no installed plugin offers its class.
 
         """
-        write_teacher(Path(path), self.teacher, self.cameras, components)
+        save_teacher(self.teacher, Path(path), components, self.cameras)
 
     @classmethod
     def load(cls, path: str | Path, components: PluginManager | None = None) -> FittedTeacher:

@@ -32,8 +32,13 @@ class TeacherCard(Record):
     width: Pixels | None = None
 
 
-def write_teacher(path: Path, teacher: Teacher, cameras: Cameras | None, components: PluginManager | None) -> None:
-    """Write a teacher's file, atomically."""
+def save_teacher(
+    teacher: Teacher, path: Path, components: PluginManager | None = None, cameras: Cameras | None = None
+) -> None:
+    """Write ``teacher`` to one safetensors file, atomically: weights, name, options, scene bounds, ``cameras``.
+
+    With reference ``cameras`` the file is a model of its scene: see ``FittedTeacher.load``.
+    """
     name = (components or plugins()).name_of("teacher", teacher)
     card = TeacherCard(
         teacher=PartCard(name=name, options=teacher.options.model_dump(mode="json")),
@@ -45,14 +50,19 @@ def write_teacher(path: Path, teacher: Teacher, cameras: Cameras | None, compone
     write_safetensors(path, teacher.state_dict() | seen, {CARD: card.model_dump_json(exclude_none=True)})
 
 
-def read_teacher(path: Path, components: PluginManager | None) -> tuple[Teacher, Cameras | None]:
-    """Return the teacher in ``path``, in eval mode, and its reference cameras; None in files of nfcore 0.1.
+def load_teacher(path: Path, components: PluginManager | None = None) -> Teacher:
+    """Return the teacher in ``path``, in eval mode.
 
     Raises:
         UserError: the file is missing, damaged, or not a teacher.
         PluginError: its component is not installed.
 
     """
+    return read_teacher(path, components)[0]
+
+
+def read_teacher(path: Path, components: PluginManager | None) -> tuple[Teacher, Cameras | None]:
+    """Return what ``load_teacher`` does, and the reference cameras; None in files of nfcore 0.1."""
     tensors, metadata = read_safetensors(path)
     if CARD not in metadata:
         raise UserError(f"{path}: not a teacher of nfcore (its metadata has no entry {CARD!r})")
