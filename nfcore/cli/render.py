@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,11 +28,13 @@ from nfcore.cli.render_options import (
     chosen_renderer,
     depth_bounds,
 )
-from nfcore.cli.work import limit_threads, print_paths, work
+from nfcore.cli.work import Display, limit_threads, print_paths, work
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from nfcore.interfaces import SceneModel
     from nfcore.interfaces.reporting import Reporter
     from nfcore.runs import Artifacts, ModelFile
@@ -123,7 +126,8 @@ def render(
         render_file(folder, out, quiet=quiet, as_json=as_json)
         return
     if not customised and out is None and not folder.is_file():
-        speaks = work(folder, "render", again=again, threads=threads, quiet=quiet, as_json=as_json, table=False)
+        display = Display(quiet, as_json=as_json)
+        speaks = work(folder, "render", display, again=again, threads=threads, table=False)
         if speaks and not as_json:
             print_paths(folder)
         return
@@ -218,24 +222,18 @@ def _cameras(opened: Opened, options: RenderOptions) -> tuple[Cameras, float]:
 def _save_colour(
     opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter
 ) -> tuple[str, Path]:
-    from nfcore.io.images import save_png
-    from nfcore.pipeline.render import rendered, save_frames
+    from nfcore.pipeline.render import rendered
 
     frames = rendered(_model(opened, options), cameras, reporter)
     target = _target(opened, options, options.renderer, cameras)
-    if options.still is not None:
-        save_png(target, *frames)
-    else:
-        save_frames(target, frames, cameras, fps, enlarge=options.size is None)
+    _save(target, frames, cameras, fps, options)
     return options.what, target
 
 
 def _save_depth(
     opened: Opened, options: RenderOptions, cameras: Cameras, fps: float, reporter: Reporter
 ) -> tuple[str, Path]:
-    from nfcore.io.images import save_png
     from nfcore.pipeline.depth import coloured, depth_range, depth_views, save_depth_array, save_depth_pictures
-    from nfcore.pipeline.render import save_frames
 
     teacher = opened.fitted_teacher.teacher
     views = depth_views(teacher, cameras, reporter)
@@ -248,12 +246,18 @@ def _save_depth(
         return "depth (times depth_unit of cameras.json, in scene units)", target
     bounds = options.depth_range or depth_range(teacher, cameras)
     target = _target(opened, options, f"depth-{bounds[0]:.3g}-to-{bounds[1]:.3g}", cameras)
-    frames = (coloured(seen, bounds, teacher.scene.background) for seen in views)
+    _save(target, (coloured(seen, bounds, teacher.scene.background) for seen in views), cameras, fps, options)
+    return f"{options.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units", target
+
+
+def _save(target: Path, frames: Iterable[Tensor], cameras: Cameras, fps: float, options: RenderOptions) -> None:
+    from nfcore.io.images import save_png
+    from nfcore.pipeline.render import save_frames
+
     if options.still is not None:
         save_png(target, *frames)
     else:
         save_frames(target, frames, cameras, fps, enlarge=options.size is None)
-    return f"{options.what}, depth {bounds[0]:.3g} (red) to {bounds[1]:.3g} (violet) scene units", target
 
 
 def _target(opened: Opened, options: RenderOptions, shown: str, cameras: Cameras) -> Path:

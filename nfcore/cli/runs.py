@@ -28,7 +28,7 @@ from nfcore.cli.options import (
     run_folder,
 )
 from nfcore.cli.output import JsonOption, say
-from nfcore.cli.work import limit_threads, print_paths, work
+from nfcore.cli.work import Display, limit_threads, print_paths, work
 from nfcore.errors import UserError
 from nfcore.plugin.installed import plugins
 
@@ -110,13 +110,11 @@ def run(
     speaks = work(
         folder,
         None,
-        config=configured,
+        Display(quiet, pictures, as_json),
+        configured,
         resume=resume,
         change=resume and folder == given,
         threads=threads,
-        quiet=quiet,
-        pictures=pictures,
-        as_json=as_json,
     )
     if speaks and not as_json:
         print_paths(folder)
@@ -152,18 +150,8 @@ def teach(
         raise UserError(f"{folder}: name its --recipe too, which starts a new run; --scene and --teacher need it")
     else:
         config = _changed(folder, changes)
-    work(
-        folder,
-        "teach",
-        config=config,
-        resume=True,
-        change=recipe is None,
-        again=again,
-        threads=threads,
-        quiet=quiet,
-        pictures=pictures,
-        as_json=as_json,
-    )
+    display = Display(quiet, pictures, as_json)
+    work(folder, "teach", display, config, change=recipe is None, again=again, threads=threads)
 
 
 def _stage_command(stage: Stage) -> Callable[..., None]:
@@ -179,19 +167,8 @@ def _stage_command(stage: Stage) -> Callable[..., None]:
         pictures: PicturesOption = True,
         as_json: JsonOption = False,
     ) -> None:
-        folder = run_folder(run, runs)
-        work(
-            folder,
-            stage,
-            config=_changed(folder, changes),
-            resume=True,
-            change=True,
-            again=again,
-            threads=threads,
-            quiet=quiet,
-            pictures=pictures,
-            as_json=as_json,
-        )
+        folder, display = run_folder(run, runs), Display(quiet, pictures, as_json)
+        work(folder, stage, display, _changed(folder, changes), again=again, threads=threads)
 
     return command
 
@@ -219,19 +196,8 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score teacher and student on the test views; with another protocol, score a finished run again."""
-    folder = run_folder(run, runs)
-    work(
-        folder,
-        "evaluate",
-        config=_changed(folder, changes, protocol),
-        resume=True,
-        change=True,
-        again=again,
-        threads=threads,
-        quiet=quiet,
-        pictures=pictures,
-        as_json=as_json,
-    )
+    folder, display = run_folder(run, runs), Display(quiet, pictures, as_json)
+    work(folder, "evaluate", display, _changed(folder, changes, protocol), again=again, threads=threads)
 
 
 def export(
@@ -273,8 +239,7 @@ def export(
 
         if again:
             raise UserError("--again is for a run's exports: those of a file are always made again")
-        if threads is not None:
-            limit_threads(threads)
+        limit_threads(threads)
         chosen = choose_exports({}, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
         export_file(run, chosen, out or run.parent / f"{run.stem}-exports", as_json, quiet=quiet)
         return
@@ -289,7 +254,7 @@ def export(
     chosen = choose_exports(before, exporters or [], changes or [], label, plugins(), required_psnr=required_psnr)
     check_exports(opened.config.model_copy(update={"export": chosen}), plugins())
     with locked(opened.folder, partial(typer.echo, err=True)), added_exports(opened, chosen, again=again):
-        work(folder, "export", threads=threads, quiet=quiet, as_json=as_json)
+        work(folder, "export", Display(quiet, as_json=as_json), threads=threads)
 
 
 def _default_name(recipe: str, config: PipelineConfig) -> str:

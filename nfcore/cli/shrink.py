@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nfcore.cli import completion
-from nfcore.cli.options import RUNS, QuietOption, RunArgument, RunsOption, examples, run_folder
+from nfcore.cli.options import RUNS, QuietOption, RunArgument, RunsOption, ThreadsOption, examples, run_folder
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import NfcoreError, UserError
 from nfcore.plugin.installed import plugins
@@ -54,7 +54,7 @@ def shrink(
         typer.Option("--set", metavar="KEY=VALUE", help="An option of every package, such as form=split."),
     ] = None,
     photos: Annotated[int, typer.Option(min=1, help="Maximum number of validation images to compare with.")] = 8,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; all cores by default.")] = None,
+    threads: ThreadsOption = None,
     again: Annotated[bool, typer.Option("--again", help="Ignore measurements of earlier calls.")] = False,
     runs_folder: RunsOption = RUNS,
     quiet: QuietOption = False,

@@ -4,31 +4,45 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nfcore.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from nfcore.config.resolve import Configured
-    from nfcore.config.schema import PipelineConfig
     from nfcore.config.stages import Stage
+
+
+class Display(NamedTuple):
+    """What a command shows of its work.
+
+    Args:
+        quiet: show no progress.
+        pictures: show previews, if the terminal supports them.
+        as_json: print the results as JSON instead of as a table.
+
+    """
+
+    quiet: bool = False
+    pictures: bool = True
+    as_json: bool = False
 
 
 def work(
     folder: Path,
     stage: Stage | None,
+    display: Display,
+    config: Configured | None = None,
     *,
-    config: Configured | PipelineConfig | None = None,
-    resume: bool = False,
-    change: bool = False,
+    resume: bool = True,
+    change: bool = True,
     again: bool = False,
     threads: int | None = None,
-    quiet: bool = False,
-    pictures: bool = True,
-    as_json: bool = False,
     table: bool = True,
 ) -> bool:
     """Execute one stage of the run in ``folder``, or all, and print its table; see ``nfcore.runs.execute``.
+
+    By default the run adopts ``config``, if there is one, as all commands of single stages let it.
 
     Returns:
         Whether this process prints the results: with ``torchrun``, the first one does.
@@ -46,7 +60,7 @@ def work(
     failure = None
     with distributed.joined():
         first = distributed.first()
-        with Console(quiet=quiet or not first, pictures=pictures) as console:
+        with Console(quiet=display.quiet or not first, pictures=display.pictures) as console:
             try:
                 execute(
                     folder,
@@ -58,14 +72,14 @@ def work(
                     components=plugins(),
                     console=console,
                     command=command_line(sys.argv[1:]),
-                    estimate=stage is None and not (quiet or as_json),
+                    estimate=stage is None and not (display.quiet or display.as_json),
                 )
             except ExportsFailedError as error:
                 failure = error  # raised after the table of the others
     if not first:
         return False
     summary = Run(folder).summary()
-    if as_json:
+    if display.as_json:
         print_json(summary)
     elif table:
         print_summary(folder, summary)
