@@ -13,6 +13,7 @@ from nfcore.cli.checking import Report, reports_on
 from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, say
 from nfcore.errors import UserError
+from nfcore.plugin.catalogue import check_entry
 from nfcore.plugin.installed import plugins
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def check(
         raise UserError(
             "nothing to check: name a component, a distribution or a plugin's folder, or add --registry FILE"
         )
-    entry_problems = _entry_problems(registry)
+    entry_problems = [] if registry is None else check_entry(registry, plugins())
     options = dict(parse_change(change, "path=data/lego") for change in changes or ())
     reports = reports_on(name, options) if name is not None else []
     passed = not entry_problems and all(report.passed for report in reports)
@@ -64,14 +65,6 @@ def check(
         for line in entry_problems or ([] if registry is None else [f"{registry}: no faults"]):
             say(line)
     raise typer.Exit(0 if passed else 1)
-
-
-def _entry_problems(registry: Path | None) -> list[str]:
-    if registry is None:
-        return []
-    from nfcore.plugin.catalogue import check_entry
-
-    return check_entry(registry, plugins())
 
 
 def _print(report: Report) -> None:

@@ -100,28 +100,25 @@ def _with_publications(compared: list[Compared], *, markdown: bool, as_json: boo
         for table in comparison.tables.tables:
             entries = comparison.entries(table)
             title = f"{table.title}. {comparison.tables.title}, {table.source}"
-            _show(_headings(table), [_cells(table, entry) for entry in entries], title, markdown=markdown)
+            figures = [*table.columns, *(ours.title for ours in table.ours)]
+            rows = [_cells(table, entry, figures) for entry in entries]
+            _show(["", "run", "pixels", "test views", *figures], rows, title, markdown=markdown)
             if table.note:
                 say(f"\n{table.note}" if markdown else table.note)
             say("")
 
 
-def _headings(table: Table) -> list[str]:
-    return ["", "run", "pixels", "test views", *table.columns, *(ours.title for ours in table.ours)]
-
-
-def _cells(table: Table, entry: Entry) -> list[str]:
+def _cells(table: Table, entry: Entry, figures: list[str]) -> list[str]:
     run = entry.run or ""
     if entry.scene and entry.scene.lower() != entry.name.lower():
         run = f"{run} ({entry.scene})"
     views = f"{entry.test_views or ''} ({entry.protocol})".strip()
-    figures: dict[str, float | str] = {**entry.published, **(entry.ours or {})}
-    titles = [*table.columns, *(ours.title for ours in table.ours)]
-    return [entry.name, run, str(entry.image_size), views, *(_figure(table, figures, title) for title in titles)]
+    known: dict[str, float | str] = {**entry.published, **(entry.ours or {})}
+    return [entry.name, run, str(entry.image_size), views, *(_figure(table, known, title) for title in figures)]
 
 
-def _figure(table: Table, figures: Mapping[str, float | str], column: str) -> str:
-    value = figures.get(column, "")
+def _figure(table: Table, known: Mapping[str, float | str], column: str) -> str:
+    value = known.get(column, "")
     return value if isinstance(value, str) else f"{value:.{table.digits_of.get(column, table.digits)}f}"
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from nfcore.cli.options import examples
 from nfcore.cli.output import JsonOption, print_json, print_table, say
 from nfcore.errors import UserError, nearest
+from nfcore.plugin import catalogue
 from nfcore.plugin.components import KINDS
-
-if TYPE_CHECKING:
-    from nfcore.plugin.catalogue import Entry
 
 _KINDS = (*KINDS, "recipe")
 
@@ -38,13 +36,11 @@ def search(
     as_json: JsonOption = False,
 ) -> None:
     """Search the catalogue of known plugins; it ships with nfcore, so no network is used."""
-    from nfcore.plugin.catalogue import index
-
     if kind not in (None, *_KINDS):
         raise UserError(f"unknown kind {kind!r}: {nearest(str(kind), _KINDS)}")
     offers = [
         offer
-        for entry in index()
+        for entry in catalogue.index()
         for offer in _offers(entry)
         if kind in (None, offer["kind"]) and _has(offer, words or ())
     ]
@@ -57,15 +53,13 @@ def search(
         say("nothing in the catalogue matches; 'nfcore plugins search' without words lists all of it")
 
 
-def _offers(entry: Entry) -> Iterator[dict[str, Any]]:
+def _offers(entry: catalogue.Entry) -> Iterator[dict[str, Any]]:
     """Yield each component and recipe of a plugin; the plugin itself if it has none."""
-    from nfcore.plugin.catalogue import installed_version
-
     plugin = {
         "distribution": entry.distribution,
         "plugin_summary": entry.summary,
         "install": entry.install,
-        "installed": installed_version(entry.distribution),
+        "installed": catalogue.installed_version(entry.distribution),
         "licence": entry.licence,
         "maturity": entry.maturity,
         "home_page": entry.home_page,
