@@ -10,7 +10,7 @@ from tiny import source
 
 from nfcore import UserError
 from nfcore.plugin.entry_points import discover, in_folder
-from nfcore.plugin.installed import _selected
+from nfcore.plugin.installed import _excluded_by
 from nfcore.plugin.manager import PluginManager
 
 SOURCES = [source(None, name) for name in ("a", "b", "c")]
@@ -27,7 +27,7 @@ SOURCES = [source(None, name) for name in ("a", "b", "c")]
     ],
 )
 def test_the_environment_chooses_plugins_by_distribution(environ, left):
-    assert [s.distribution for s in _selected(SOURCES, environ)] == list(left)
+    assert [s.distribution for s in SOURCES if _excluded_by(s, environ) is None] == list(left)
 
 
 PROJECT = """

@@ -30,10 +30,6 @@ def _excluded_by(source: PluginSource, environ: Mapping[str, str]) -> str | None
     return "NFCORE_PLUGINS_ONLY" if only and source.distribution not in only else None
 
 
-def _selected(sources: list[PluginSource], environ: Mapping[str, str]) -> list[PluginSource]:
-    return [source for source in sources if _excluded_by(source, environ) is None]
-
-
 def _elsewhere(what: str, name: str) -> Iterator[str]:
     """Yield where else a missing name may be found: in the catalogue, or in an outdated editable install."""
     kinds = KINDS if what == "component" else (what.replace(" ", "_"),)
@@ -44,9 +40,9 @@ def _elsewhere(what: str, name: str) -> Iterator[str]:
 
 @functools.cache
 def _make(folders: tuple[Path, ...]) -> PluginManager:
-    sources = discover(folders)
-    disabled = [(s, v) for s in sources if (v := _excluded_by(s, os.environ)) is not None]
-    return PluginManager(_selected(sources, os.environ), disabled, _elsewhere)
+    sources = [(source, _excluded_by(source, os.environ)) for source in discover(folders)]
+    disabled = [(source, variable) for source, variable in sources if variable is not None]
+    return PluginManager([source for source, variable in sources if variable is None], disabled, _elsewhere)
 
 
 _folders: tuple[Path, ...] = ()

@@ -24,12 +24,9 @@ def each_alone(folders: Sequence[Path]) -> Iterator[tuple[PluginSource, str | No
 
     """
     sources = {source.distribution: source for source in discover(folders)}  # one process for each distribution
-    with ThreadPoolExecutor(
-        os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
-    ) as pool:
-        yield from zip(
-            sources.values(), pool.map(lambda source: _alone(source, folders), sources.values()), strict=True
-        )
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        problems = pool.map(lambda source: _alone(source, folders), sources.values())
+        yield from zip(sources.values(), problems, strict=True)
 
 
 def _alone(source: PluginSource, folders: Sequence[Path]) -> str | None:
