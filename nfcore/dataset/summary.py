@@ -9,6 +9,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from nfcore.dataset.framing import depths_of
 from nfcore.geometry.boxes import box_depths
 from nfcore.geometry.orbits import nearest_point_to_axes
 from nfcore.geometry.uprightness import is_up_ambiguous, rolls, upright
@@ -95,13 +96,14 @@ def warnings(scene: Scene, train: Views, novel: Cameras) -> list[str]:
         )
     if not scene.forward_facing:
         found.append(_named(train, _inside(cameras.poses[:, :, 3], scene), "were taken inside the scene's box"))
-        found.append(_named(train, _upside_down(cameras), "are held upside down, unlike others"))
+        upside_down = rolls(cameras.poses, upright(cameras.poses)).abs() > _UPSIDE_DOWN
+        found.append(_named(train, upside_down, "are held upside down, unlike others"))
         if is_up_ambiguous(cameras.poses):
             found.append(
                 "all photos are on their side and level with what they show, so up may be down: if the orbit "
                 "is upside down, --set scene.upside_down=true"
             )
-        depth = _centre_depth(cameras, scene)
+        depth = depths_of(cameras.poses, torch.tensor(scene.box).mean(0)[None], None)
         outside = ~_inside(cameras.poses[:, :, 3], scene) & ((depth < scene.near) | (depth > scene.far))
         found.append(_named(train, outside, "have the box outside of near to far"))
     within = int(_inside(novel.poses[:, :, 3], scene).sum())
@@ -173,17 +175,6 @@ def _inside(points: Tensor, scene: Scene) -> Tensor:
     low, high = torch.tensor(scene.box)
     inside: Tensor = ((points > low) & (points < high)).all(-1)
     return inside
-
-
-def _upside_down(cameras: Cameras) -> Tensor:
-    """Return which cameras are upside down, (n,) bool; those on their side are not."""
-    return rolls(cameras.poses, upright(cameras.poses)).abs() > _UPSIDE_DOWN
-
-
-def _centre_depth(cameras: Cameras, scene: Scene) -> Tensor:
-    """Return the depth of the box's centre, (n,)."""
-    centre = torch.tensor(scene.box).mean(0)
-    return -((centre - cameras.poses[:, :, 3]) * cameras.poses[:, :, 2]).sum(-1)
 
 
 def _region(cameras: Cameras, scene: Scene) -> dict[str, Any]:
