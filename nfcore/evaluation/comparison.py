@@ -17,6 +17,9 @@ from nfcore.plugin.components import Kind
 from nfcore.plugin.manager import PluginManager
 from nfcore.student.sizes import student_size
 
+# The components that designs differ in.
+_DESIGNED = ("teacher", "encoding", "backbone", "upsampler")
+
 #: A run's figures, named as in ``summary.json``.
 Figures = Mapping[str, Any]
 
@@ -169,12 +172,9 @@ class Comparison:
 
 def design(config: PipelineConfig, manager: PluginManager) -> str:
     """Return a pipeline's student and teacher with all their options, as a string to compare by."""
-    student = config.student
-    parts: list[tuple[Kind, Choice]] = [("teacher", config.teacher)]
-    if student is not None:
-        parts += [("encoding", student.encoding), ("backbone", student.backbone), ("upsampler", student.upsampler)]
-    scale = None if student is None else student.scale
-    return json.dumps([scale, *(_resolved(kind, choice, manager) for kind, choice in parts)])
+    scale = None if config.student is None else config.student.scale
+    parts = [_resolved(kind, choice, manager) for kind, choice in config.components.values() if kind in _DESIGNED]
+    return json.dumps([scale, *parts])
 
 
 def _resolved(kind: Kind, choice: Choice, manager: PluginManager) -> list[Any]:

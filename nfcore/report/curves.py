@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+from nfcore.config.stages import TRAINING
+
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
 
-_STAGES = ("teach", "distill", "finetune")
 # Enough for a curve on a screen.
 _POINTS = 300
 _WIDTH, _HEIGHT = 3.6, 2.1  # inches of 72 points
@@ -85,7 +86,7 @@ def curves(reports: Sequence[tuple[str, int, Mapping[str, float]]], quantity: Qu
         quantity: what is drawn.
 
     """
-    for stage in _STAGES:
+    for stage in TRAINING:
         points = [
             (step, scalars[quantity.key])
             for reporting, step, scalars in reports

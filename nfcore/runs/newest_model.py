@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nfcore.config.stages import Stage
+from nfcore.config.stages import TRAINING, Stage
 from nfcore.errors import NfcoreError
 from nfcore.interfaces import SceneModel, Teacher
 from nfcore.io.tensors import State
@@ -12,9 +12,6 @@ from nfcore.runs.untrained import reference_cameras
 from nfcore.student.light_field import LightField, build_student
 from nfcore.student.sizes import student_card
 from nfcore.views.fitted_teacher import FittedTeacher
-
-# The stages that train, the last first.
-_TRAINING: tuple[Stage, ...] = ("finetune", "distill", "teach")
 
 
 class NewestModel:
@@ -39,7 +36,7 @@ class NewestModel:
         none before it is fitted.
         """
         run = self.artifacts.run
-        for stage in _TRAINING:
+        for stage in reversed(TRAINING):
             if stage in run.finished:
                 break
             file = run.checkpoint_file(stage)
