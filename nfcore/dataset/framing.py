@@ -203,13 +203,17 @@ def depths_of(poses: Tensor, points: Tensor, seen_by: Tensor | None) -> Tensor:
 def visible_depths(cameras: Cameras, points: Tensor) -> Tensor:
     """Return the depths (k,) > 0, sorted, of ``points`` (m, 3) that are inside the images of ``cameras``."""
     subset = points[:: max(1, len(points) // 20_000)].float()
-    found = []
-    for pose, (fx, fy, cx, cy) in zip(cameras.poses, cameras.intrinsics.tolist(), strict=True):
-        x, y, z = ((subset - pose[:, 3]) @ pose[:, :3]).unbind(1)
-        u, v = cx - fx * x / z, cy + fy * y / z
-        inside = (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
-        found.append(-z[inside])
-    return torch.cat(found).sort().values
+    depths = torch.cat([depths_in_view(camera, subset) for camera in cameras])
+    return depths[depths > 0].sort().values
+
+
+def depths_in_view(camera: Cameras, points: Tensor) -> Tensor:
+    """Return the depths (m,) of ``points`` (m, 3) that are inside one camera's image, and 0 for the others."""
+    pose, (fx, fy, cx, cy) = camera.poses[0], camera.intrinsics[0].tolist()
+    x, y, z = ((points - pose[:, 3]) @ pose[:, :3]).unbind(1)
+    u, v = cx - fx * x / z, cy + fy * y / z
+    inside = (z < 0) & (u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)
+    return torch.where(inside, -z, 0.0)
 
 
 def depth_range(depth: Tensor) -> Depths:

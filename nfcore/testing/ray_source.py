@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from nfcore.dataset.framing import depths_in_view
 from nfcore.errors import UserError
 from nfcore.interfaces import Points
 from nfcore.options import parse
@@ -139,7 +139,9 @@ class RaySourceConformance(PhotoRules):
             found=f"positions {tuple(positions.shape)} of {positions.dtype}, colours {shown(colours.flatten())}",
             right="finite (n, 3) of torch.float32, and colours in [0, 1]",
         )
-        seen = _seen(self.photos()["train"].cameras, positions)
+        seen = torch.zeros(len(positions), dtype=torch.bool)
+        for camera in self.photos()["train"].cameras:
+            seen |= depths_in_view(camera, positions) > 0
         share = float(seen.float().mean()) if len(seen) else 1.0
         require(share >= 0.5, found=f"training photos show {share:.0%} of the points", right="most of them")
 
@@ -176,13 +178,3 @@ class RaySourceConformance(PhotoRules):
                 raise Broken(described(error, self.cls), "a UserError that names the file") from error
             else:
                 raise Broken(f"views from the empty or missing {path}", "a UserError")
-
-
-def _seen(cameras: Cameras, points: Tensor) -> Tensor:
-    """Return which of ``points`` (m, 3) are inside of the image of one of the cameras, (m,) bool."""
-    seen = torch.zeros(len(points), dtype=torch.bool)
-    for pose, (fx, fy, cx, cy) in zip(cameras.poses, cameras.intrinsics.tolist(), strict=True):
-        x, y, z = ((points - pose[:, 3]) @ pose[:, :3]).unbind(1)
-        u, v = cx - fx * x / z, cy + fy * y / z
-        seen |= (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
-    return seen

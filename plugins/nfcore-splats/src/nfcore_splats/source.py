@@ -9,11 +9,10 @@ from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 import nfcore
 from nfcore import Cameras, OrbitRegion, Points, Scene, Split, UserError, Views
-from nfcore.dataset import hold_out
+from nfcore.dataset import hold_out, visible_depths
 from nfcore.geometry import NearbyRegion
 from nfcore_splats.extent import Extent, extent
 from nfcore_splats.files import Direction, read_gaussians
@@ -168,15 +167,7 @@ class SplatScene(nfcore.RaySource):
 def _depths(gaussians: Gaussians, cameras: Cameras) -> tuple[float, float]:
     """Return near and far of what the cameras see, with a margin, scene units."""
     solid = (gaussians.opacity_logits > 0).nonzero()[:, 0]
-    points = gaussians.means[solid[:: max(1, len(solid) // 20_000)]]
-    seen: list[Tensor] = []
-    for index in range(0, len(cameras), max(1, len(cameras) // _CAMERAS)):
-        pose, (fx, fy, cx, cy) = cameras.poses[index], cameras.intrinsics[index].tolist()
-        x, y, z = ((points - pose[:, 3]) @ pose[:, :3]).unbind(1)
-        u, v = cx - fx * x / z, cy + fy * y / z
-        inside = (z < 0) & (u > 0) & (u < cameras.width) & (v > 0) & (v < cameras.height)
-        seen.append(-z[inside])
-    depths = torch.cat(seen).sort().values
+    depths = visible_depths(cameras[:: max(1, len(cameras) // _CAMERAS)], gaussians.means[solid])
     if not len(depths):
         raise UserError("the cameras see none of the Gaussians: they are of another scene, or of another world")
     near, far = (float(depths[round(share * (len(depths) - 1))]) for share in (_STRAY, 1 - _STRAY))
