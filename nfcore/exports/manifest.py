@@ -15,7 +15,7 @@ from nfcore.interfaces.exported import ExportedFile
 from nfcore.interfaces.exporter import Takes, Tolerance
 from nfcore.io.atomic import write_json
 from nfcore.io.files import inside, open_file
-from nfcore.io.records import Count, Name, Number, Pixels, Record, read_record
+from nfcore.io.records import Count, Name, Number, Pixels, Record, read_record, refuse_newer
 from nfcore.plugin.components import Kind
 
 #: The manifest's file, and the other files that the core writes next to an exporter's.
@@ -121,10 +121,8 @@ class Manifest(_Record):
     @model_validator(mode="before")
     @classmethod
     def _in_this_format(cls, written: Any) -> Any:
-        form = written.get("format") if isinstance(written, dict) else None
-        if isinstance(form, int) and form > FORMAT:
-            raise ValueError(f"written by a newer nfcore (format {form:.3g}, this one reads {FORMAT})")
-        return _upgraded(written) if form == 1 else written
+        refuse_newer(written, FORMAT)
+        return _upgraded(written) if isinstance(written, dict) and written.get("format") == 1 else written
 
     @property
     def bytes(self) -> int:

@@ -35,6 +35,13 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, str_max_length=100_000)
 
 
+def refuse_newer(written: object, newest: int) -> None:
+    """Raise a ValueError if what a file holds has a ``format`` after the ``newest``: its fields may be others."""
+    form = written.get("format") if isinstance(written, dict) else None
+    if isinstance(form, int) and form > newest:
+        raise ValueError(f"written by a newer nfcore (format {form:.3g}, this one reads {newest})")
+
+
 def read_record(path: Path, model: type[Model], most: int = MOST_TEXT) -> Model:
     """Return the JSON file ``path`` as ``model``.
 

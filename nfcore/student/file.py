@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nfcore.errors import UserError
 from nfcore.io.modules import check_dtypes
-from nfcore.io.records import Count, Name, Pixels, Record, parse_record
+from nfcore.io.records import Count, Name, Pixels, Record, parse_record, refuse_newer
 from nfcore.io.tensors import read_safetensors, write_safetensors
 from nfcore.scene.bounds import Scene
 from nfcore.scene.cameras import Cameras, check_cameras
@@ -55,9 +55,7 @@ class StudentCard(Record):
     @model_validator(mode="before")
     @classmethod
     def _of_a_known_format(cls, written: Any) -> Any:
-        form = written.get("format") if isinstance(written, dict) else None
-        if isinstance(form, int) and form > FORMAT:  # its fields may be others
-            raise ValueError(f"written by a newer nfcore (format {form:.3g}, this one reads {FORMAT})")
+        refuse_newer(written, FORMAT)
         return written
 
 
