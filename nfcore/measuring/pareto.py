@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def pareto_front(costs: Sequence[Sequence[float]]) -> list[int]:
-    """Return the indices of the ``costs`` on the Pareto front, sorted by the first cost.
+def pareto_front(costs: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the indices of the points on the Pareto front of two ``costs``, sorted by the first.
 
-    A point is dominated if another costs no more in every dimension and less in one. Of equal points the first
-    is on the front. A quality is a negative cost.
+    A point is dominated if another has no more of either cost and less of one. Of equal points the first is on the
+    front. A quality is a negative cost.
     """
-    front = [
-        index
-        for index, cost in enumerate(costs)
-        if not any(
-            _dominates(other, cost) or (tuple(other) == tuple(cost) and before < index)
-            for before, other in enumerate(costs)
-        )
-    ]
-    return sorted(front, key=lambda index: tuple(costs[index]))
+    front: list[int] = []
+    for index in sorted(range(len(costs)), key=lambda index: costs[index]):
+        if not front or costs[index][1] < costs[front[-1]][1]:
+            front.append(index)
+    return front
 
 
 def quality_pareto(points: Sequence[tuple[float, float]]) -> list[int]:
@@ -28,7 +24,3 @@ def quality_pareto(points: Sequence[tuple[float, float]]) -> list[int]:
     PSNR is rounded to a hundredth of a dB: smaller differences do not count.
     """
     return pareto_front([(cost, -round(psnr, 2)) for cost, psnr in points])
-
-
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
