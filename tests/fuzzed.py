@@ -20,6 +20,7 @@ import pytest
 import tiny
 import tiny_plugin
 from hypothesis import strategies as st
+from installed import source_folder
 from plugins_in_memory import hooks
 
 from nfcore import Interrupted
@@ -29,13 +30,13 @@ from nfcore.plugin.manager import PluginManager
 from nfcore.runs import checkpoints, execute
 from nfcore.scene.camera_paths import write_path
 
-PYPROJECT = """
-[project]
-name = "tiny-dist"
-version = "1"
+TABLES = """
+from pathlib import Path
+import nfcore
 
-[project.entry-points.nfcore]
-tiny = "tiny_plugin"
+@nfcore.hookimpl
+def nfcore_publications():
+    yield nfcore.Publication("tables", Path(__file__).with_name("tables.toml"))
 """
 STILL = ("--still", "0", "--quiet")
 POSES = ("--path", "reference", *STILL)
@@ -174,15 +175,9 @@ def _interrupt(folder: Path) -> None:
 
 
 def _write_plugins(folder: Path) -> None:
-    for name in ("plugin", "tables"):
-        (folder / name).mkdir()
-    (folder / "plugin" / "pyproject.toml").write_text(PYPROJECT)
-    (folder / "tables" / "pyproject.toml").write_text(PYPROJECT.replace("tiny", "tables"))
-    (folder / "tables" / "tables.toml").write_text(Path(__file__).with_name("tiny_tables.toml").read_text())
-    (folder / "tables" / "tables_plugin.py").write_text(
-        "from pathlib import Path\nimport nfcore\n\n\n@nfcore.hookimpl\ndef nfcore_publications():\n"
-        '    yield nfcore.Publication("tables", Path(__file__).with_name("tables.toml"))\n'
-    )
+    source_folder(folder / "plugin", "tiny-dist", "tiny_in_a_folder")
+    tables = source_folder(folder / "tables", "tables-dist", "tables_plugin", TABLES)
+    (tables / "tables.toml").write_text(Path(__file__).with_name("tiny_tables.toml").read_text())
 
 
 @st.composite

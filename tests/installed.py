@@ -1,4 +1,4 @@
-"""Throw-away distributions as an installer leaves them: a package and its dist-info in a folder of PYTHONPATH."""
+"""Throw-away distributions: as an installer leaves them in a folder of PYTHONPATH, or as a folder of sources."""
 
 from __future__ import annotations
 
@@ -48,6 +48,26 @@ def install(folder: Path, distribution: str, source: str, entry_points: str | No
         f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {VERSION}\n\nText.\n"
     )
     (information / "entry_points.txt").write_text(entry_points or f"[nfcore]\nentry = {package}\n")
+    return folder
+
+
+def source_folder(
+    folder: Path, distribution: str, target: str, source: str = "from tiny_plugin import *\n"
+) -> Path:
+    """Write a distribution with one module to ``folder``, for ``--plugins-dir``; by default the tiny plugin.
+
+    Args:
+        folder: created where it is missing.
+        distribution: its name.
+        target: of its entry point: the module, and after a colon the object in it that is the plugin.
+        source: of the module. One process loads a module's name once, whatever folder it is in.
+
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{distribution}"\nversion = "1"\n[project.entry-points.nfcore]\nentry = "{target}"\n'
+    )
+    (folder / f"{target.partition(':')[0]}.py").write_text(source)
     return folder
 
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from installed import source_folder
 from tiny_sizes import CODES, STUDENT
 
 pytestmark = pytest.mark.slow
@@ -33,13 +34,7 @@ def made(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture
 def nfcore(command, made, monkeypatch, tmp_path):
     """Run the command line with the tiny components and the exporter of ``tiny_sizes``, beside a finished run."""
-    folder = made["plugins"] / "own"
-    if not folder.exists():
-        folder.mkdir()
-        (folder / "pyproject.toml").write_text(
-            '[project]\nname = "own-dist"\nversion = "1"\n[project.entry-points.nfcore]\np = "plugin_sizes"\n'
-        )
-        (folder / "plugin_sizes.py").write_text(PLUGIN)
+    source_folder(made["plugins"] / "own", "own-dist", "plugin_sizes", PLUGIN)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     monkeypatch.setenv("NFCORE_PLUGINS_ONLY", "own-dist")
     monkeypatch.setattr("nfcore.measuring.peak._SIDE", 32)

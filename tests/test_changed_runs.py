@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from installed import source_folder
 
 from nfcore.config.resolve import configure
 from nfcore.runs import Run
@@ -21,12 +22,7 @@ STAGES = ["teach", "distill", "finetune", "evaluate", "render", "export.exact"]
 @pytest.fixture
 def nfcore(command, tmp_path):
     """The command line with the tiny components, in ``tmp_path``."""
-    folder = tmp_path / "plugins" / "own"
-    folder.mkdir(parents=True)
-    (folder / "pyproject.toml").write_text(
-        '[project]\nname = "own-dist"\nversion = "1"\n[project.entry-points.nfcore]\np = "plugin_own"\n'
-    )
-    (folder / "plugin_own.py").write_text("from tiny_plugin import nfcore_components, nfcore_recipes\n")
+    source_folder(tmp_path / "plugins" / "own", "own-dist", "plugin_own")
     return lambda *arguments: command("--plugins-dir", "plugins", *arguments, cwd=tmp_path)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from command_line import assert_fails, environment, nfcore
+from installed import source_folder
 
 pytestmark = pytest.mark.slow
 
@@ -33,11 +34,7 @@ def nfcore_commands(app):
 def plugins(tmp_path) -> Path:
     """A folder of sources with the tiny components, two commands, and a broken plugin beside them."""
     for name, code in {"own": PLUGIN, "broken": "import no_such_module"}.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "pyproject.toml").write_text(
-            f'[project]\nname = "{name}-dist"\nversion = "1"\n[project.entry-points.nfcore]\np = "plugin_{name}"\n'
-        )
-        (tmp_path / name / f"plugin_{name}.py").write_text(code)
+        source_folder(tmp_path / name, f"{name}-dist", f"plugin_{name}", code)
     return tmp_path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import environment
-from installed import TESTS, install, offering, tiny_distribution
+from installed import TESTS, install, offering, source_folder, tiny_distribution
 
 pytestmark = pytest.mark.slow
 
@@ -78,10 +78,7 @@ def test_a_shell_completes_an_ambiguous_name_with_its_distributions(path, tmp_pa
 
 
 def test_a_shell_completes_names_of_plugins_that_run_from_source(tmp_path):
-    (tmp_path / "pyproject.toml").write_text(
-        '[project]\nname = "folder"\nversion = "1"\n[project.entry-points.nfcore]\nf = "from_folder"\n'
-    )
-    (tmp_path / "from_folder.py").write_text(offering("teacher", "sourced", "tiny:Sky"))
+    source_folder(tmp_path, "folder", "from_folder", offering("teacher", "sourced", "tiny:Sky"))
     assert '"sourced"' in completed("nfcore --plugins-dir . run quickstart --teacher so", tmp_path, [TESTS])
 
 

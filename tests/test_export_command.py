@@ -10,29 +10,18 @@ from pathlib import Path
 import pytest
 import tiny
 import tiny_plugin
+from installed import source_folder
 
 from nfcore.exports.manifest import Manifest
 from nfcore.plugin.manager import PluginManager
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = "from tiny_plugin import nfcore_components, nfcore_recipes\n"
-DECLARED = """
-[project]
-name = "tiny-dist"
-version = "1"
-[project.entry-points.nfcore]
-tiny = "tiny_plugin_of_a_folder"
-"""
-
 
 @pytest.fixture
 def nfcore(command, tmp_path):
     """Run the command line with the tiny components."""
-    plugin = tmp_path / "plugins" / "tiny"
-    plugin.mkdir(parents=True)
-    (plugin / "pyproject.toml").write_text(DECLARED)
-    (plugin / "tiny_plugin_of_a_folder.py").write_text(PLUGIN)
+    source_folder(tmp_path / "plugins" / "tiny", "tiny-dist", "tiny_plugin_of_a_folder")
 
     def run(*arguments: str | Path):
         return command("--plugins-dir", tmp_path / "plugins", *arguments, "--quiet", cwd=tmp_path)

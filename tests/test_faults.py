@@ -6,17 +6,9 @@ Each case is the tiny plugin with one component that is wrong in one way, run fr
 from __future__ import annotations
 
 import pytest
+from installed import source_folder
 
 pytestmark = pytest.mark.slow
-
-PYPROJECT = """
-[project]
-name = "faulty-dist"
-version = "1.5"
-
-[project.entry-points.nfcore]
-faulty = "{module}"
-"""
 
 PLUGIN = """
 import nfcore
@@ -175,22 +167,10 @@ def run_with(command, tmp_path, request):
 
     def run(kind: str, code: str):
         module = "faulty_" + request.node.callspec.id.replace(" ", "_").replace(".", "_").replace("'", "_")
-        sources = {
-            "tiny": ("tiny_plugin", {}),
-            "faulty": (
-                module,
-                {
-                    f"{module}.py": PLUGIN.format(kind=kind, name="faulty", module=module),
-                    f"{module}_parts.py": HEAD + code,
-                },
-            ),
-        }
-        for folder, (entry, files) in sources.items():
-            (tmp_path / folder).mkdir()
-            pyproject = PYPROJECT.format(module=entry).replace("faulty-dist", f"{folder}-dist")
-            (tmp_path / folder / "pyproject.toml").write_text(pyproject)
-            for name, text in files.items():
-                (tmp_path / folder / name).write_text(text)
+        source_folder(tmp_path / "tiny", "tiny-dist", "tiny_in_a_folder")
+        plugin = PLUGIN.format(kind=kind, name="faulty", module=module)
+        faulty = source_folder(tmp_path / "faulty", "faulty-dist", module, plugin)
+        (faulty / f"{module}_parts.py").write_text(HEAD + code)
         changes = [f"--set={SETTING[kind]}=faulty", "--set=distill.background=false"]
         return command("--plugins-dir", tmp_path, "run", "tiny", *changes, "--quiet", cwd=tmp_path)
 
@@ -201,7 +181,7 @@ def assert_named(done, kind: str, said: str) -> None:
     assert done.returncode in (1, 2), done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
-    for part in (f"{kind} faulty-dist/faulty 1.5", said):
+    for part in (f"{kind} faulty-dist/faulty 1", said):
         assert part in done.stderr
 
 

@@ -14,6 +14,7 @@ from pathlib import Path, PosixPath
 import pytest
 import torch
 from command_line import nfcore
+from installed import source_folder
 from plugins_in_memory import hooks, offering
 from tiny import source
 
@@ -147,14 +148,6 @@ def test_a_file_system_without_locks_is_said_and_the_run_goes_on(tmp_path, monke
     assert str(tmp_path) in note
 
 
-PYPROJECT = """
-[project]
-name = "late-dist"
-version = "1"
-
-[project.entry-points.nfcore]
-late = "late_plugin"
-"""
 LATE = """
 import atexit
 import sys
@@ -193,8 +186,7 @@ def nfcore_commands(app):
 
 @pytest.mark.slow
 def test_a_plugin_that_forks_does_a_command_once_and_what_its_command_says_is_plain(tmp_path):
-    (tmp_path / "pyproject.toml").write_text(PYPROJECT.replace("late", "forks"))
-    (tmp_path / "forks_plugin.py").write_text(FORKS.replace("\x1b", r"\x1b"))
+    source_folder(tmp_path, "forks-dist", "forks_plugin", FORKS.replace("\x1b", r"\x1b"))
     done = nfcore("--plugins-dir", tmp_path, "say", NFCORE_PLUGINS_ONLY="forks-dist")
     assert done.returncode == 1
     assert done.stderr == "nfcore: \\x1b[31mred\n"
@@ -202,8 +194,7 @@ def test_a_plugin_that_forks_does_a_command_once_and_what_its_command_says_is_pl
 
 @pytest.mark.slow
 def test_a_plugin_neither_prints_at_exit_nor_keeps_the_process_from_ending(tmp_path):
-    (tmp_path / "pyproject.toml").write_text(PYPROJECT)
-    (tmp_path / "late_plugin.py").write_text(LATE)
+    source_folder(tmp_path, "late-dist", "late_plugin", LATE)
     done = nfcore("--plugins-dir", tmp_path, "plugins", "list", "--json", NFCORE_PLUGINS_ONLY="late-dist")
     assert done.returncode == 0, done.stderr
     assert [component["name"] for component in json.loads(done.stdout)["components"]] == ["late"]
@@ -219,11 +210,9 @@ ALONE = {
 
 @pytest.mark.slow
 def test_each_plugin_alone_is_named_with_what_it_does_to_its_process(tmp_path, monkeypatch):
-    for name, code in ALONE.items():
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "pyproject.toml").write_text(PYPROJECT.replace("late", name))
-        (tmp_path / name / f"{name}_plugin.py").write_text(code)
-    folders = [tmp_path / name for name in ALONE]
+    folders = [
+        source_folder(tmp_path / name, f"{name}-dist", f"{name}_plugin", code) for name, code in ALONE.items()
+    ]
     found = [each for each in entry_points.discover(folders) if each.distribution.partition("-")[0] in ALONE]
     monkeypatch.setattr(processes, "discover", lambda _: found)
     problems = {source.distribution: problem for source, problem in processes.each_alone(folders)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from installed import source_folder
 from plugins_in_memory import hooks, offering
 
 import nfcore
@@ -20,14 +21,6 @@ from nfcore.plugin.manager import PluginManager
 from nfcore.runtime import signals
 
 UNREADABLE = "type('X', (), {'__str__': lambda self: 1 / 0})()"
-PYPROJECT = """
-[project]
-name = "boom-dist"
-version = "1"
-
-[project.entry-points.nfcore]
-boom = "boom_plugin:logger"
-"""
 # Its plugin object's class is nfcore's own: its package is known by its entry point alone.
 PLUGIN = """
 import sys
@@ -53,9 +46,7 @@ logger = Boom(lambda run: None)
 def boom(command, tmp_path, monkeypatch):
     """Run a plugin's command that raises what it is told."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "logs"))
-    (tmp_path / "plugin").mkdir()
-    (tmp_path / "plugin" / "pyproject.toml").write_text(PYPROJECT)
-    (tmp_path / "plugin" / "boom_plugin.py").write_text(PLUGIN)
+    source_folder(tmp_path / "plugin", "boom-dist", "boom_plugin:logger", PLUGIN)
     # By its whole path, since the plugins of a folder are loaded once a process.
     return lambda what: command("--plugins-dir", tmp_path / "plugin", "boom", what, cwd=tmp_path)
 

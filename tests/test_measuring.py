@@ -9,6 +9,7 @@ import pytest
 import tiny
 import tiny_sizes
 import torch
+from installed import source_folder
 from tiny_sizes import package
 
 from nfcore import NfcoreError
@@ -181,12 +182,7 @@ class Plugin:
 @pytest.fixture
 def greedy(tmp_path, monkeypatch):
     """A plugin from source whose exporter, when it loads, takes as much memory as it is told."""
-    folder = tmp_path / "plugins" / "greedy"
-    folder.mkdir(parents=True)
-    folder.joinpath("pyproject.toml").write_text(
-        '[project]\nname = "greedy"\nversion = "1"\n[project.entry-points.nfcore]\ngreedy = "greedy:Plugin"\n'
-    )
-    folder.joinpath("greedy.py").write_text(GREEDY)
+    source_folder(tmp_path / "plugins" / "greedy", "greedy", "greedy:Plugin", GREEDY)
     monkeypatch.setattr("nfcore.plugin.installed._folders", (tmp_path / "plugins",))
     monkeypatch.setenv("NFCORE_PLUGINS_ONLY", "greedy")
     (tmp_path / "export").mkdir()

@@ -9,19 +9,12 @@ import time
 
 import pytest
 from command_line import NFCORE, environment
+from installed import source_folder
 
 from nfcore.errors import Interrupted
 from nfcore.runs.reporter import StageReporter
 from nfcore.runtime import signals
 
-PYPROJECT = """
-[project]
-name = "slow-dist"
-version = "1"
-
-[project.entry-points.nfcore]
-slow = "slow_hook"
-"""
 # A plugin that makes each step of a run take long, so that there is time to interrupt it; once, in a single call.
 HOOK = """
 import time
@@ -87,13 +80,8 @@ def test_a_signal_that_is_ignored_stays_ignored():
     [(signal.SIGINT, 130, 0.2), (signal.SIGTERM, 143, 0.2), (signal.SIGHUP, 143, 60)],
 )
 def test_a_run_ends_soon_and_says_how_to_resume(tmp_path, number, code, seconds):
-    (tmp_path / "plugin").mkdir()
-    (tmp_path / "plugin" / "pyproject.toml").write_text(PYPROJECT)
-    (tmp_path / "plugin" / "slow_hook.py").write_text(HOOK.format(seconds=seconds))
-    (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny" / "pyproject.toml").write_text(
-        PYPROJECT.replace("slow", "tiny").replace("tiny_hook", "tiny_plugin")
-    )
+    source_folder(tmp_path / "plugin", "slow-dist", "slow_hook", HOOK.format(seconds=seconds))
+    source_folder(tmp_path / "tiny", "tiny-dist", "tiny_in_a_folder")
     folders = ["--plugins-dir", "plugin", "--plugins-dir", "tiny"]
     run = [*folders, "run", "tiny", "--name", "it", "--quiet"]
     process = subprocess.Popen(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from installed import source_folder
 
 from nfcore import FittedTeacher, UserError
 from nfcore.exports.manifest import Manifest
@@ -17,15 +18,6 @@ from nfcore.interfaces.boundaries import ContractError
 from nfcore.pipeline import ExportRejectedError, Reference, export, save_teacher
 
 pytestmark = pytest.mark.slow
-
-DECLARED = """
-[project]
-name = "tiny-dist"
-version = "1"
-[project.entry-points.nfcore]
-tiny = "tiny_in_a_folder"
-"""
-PLUGIN = "from tiny_plugin import nfcore_components, nfcore_recipes\n"
 
 
 @pytest.fixture
@@ -114,10 +106,7 @@ def made(tmp_path_factory) -> Path:
 @pytest.fixture
 def nfcore(command, made, monkeypatch, tmp_path):
     """Run the command line with the tiny components, in a folder with a finished run."""
-    plugin = tmp_path / "plugins" / "tiny"
-    plugin.mkdir(parents=True)
-    (plugin / "pyproject.toml").write_text(DECLARED)
-    (plugin / "tiny_in_a_folder.py").write_text(PLUGIN)
+    source_folder(tmp_path / "plugins" / "tiny", "tiny-dist", "tiny_in_a_folder")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
     monkeypatch.setenv("NFCORE_PLUGINS_ONLY", "tiny-dist")
     monkeypatch.setattr("nfcore.measuring.peak._SIDE", 32)

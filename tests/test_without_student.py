@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny
+from installed import source_folder
 
 from nfcore import UserError
 from nfcore.config import PipelineConfig, configure
@@ -18,13 +19,6 @@ from nfcore.runs import execute
 
 pytestmark = pytest.mark.slow  # trains and measures students
 
-PLUGIN = """
-[project]
-name = "tiny-dist"
-version = "1"
-[project.entry-points.nfcore]
-tiny = "tiny_in_a_folder"
-"""
 FIELD = """
 summary = "The teacher alone"
 image_size = 16
@@ -40,10 +34,7 @@ def folder(tmp_path_factory) -> Path:
     """A folder with the recipe and, under ``plugins``, what it takes."""
     folder = tmp_path_factory.mktemp("field")
     (folder / "field.toml").write_text(FIELD)
-    plugin = folder / "plugins" / "tiny-dist"
-    (plugin / "src").mkdir(parents=True)
-    (plugin / "pyproject.toml").write_text(PLUGIN)
-    (plugin / "src" / "tiny_in_a_folder.py").write_text("from tiny_plugin import *\n")
+    source_folder(folder / "plugins" / "tiny", "tiny-dist", "tiny_in_a_folder")
     return folder
 
 
