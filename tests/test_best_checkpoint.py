@@ -8,26 +8,13 @@ import sys
 import pytest
 import tiny
 import torch
-from test_training import SOURCE, Recorder, assert_same_weights
+from test_training import SOURCE, Recorder, assert_same_weights, photos
 
 from nfcore import Reporter
 from nfcore.config.schema import FinetuneConfig, TrainingConfig
 from nfcore.evaluation import Evaluation
 from nfcore.pipeline import finetune
 from nfcore.training.loop import train
-from nfcore.views.training_views import TrainingViews
-
-
-class Notes(Reporter):
-    def __init__(self):
-        self.notes: list[str] = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-
-def photos() -> TrainingViews:
-    return TrainingViews.of_photos(SOURCE.views("train"))
 
 
 def test_fine_tuning_keeps_the_best_of_several_moments(monkeypatch):
@@ -40,7 +27,7 @@ def test_fine_tuning_keeps_the_best_of_several_moments(monkeypatch):
 
     # the package's function of the same name hides the module from a dotted path
     monkeypatch.setattr(sys.modules["nfcore.pipeline.finetune"], "evaluate", judge)
-    student, reporter = tiny.student(), Notes()
+    student, reporter = tiny.student(), tiny.Notes()
     verdict = finetune(student, SOURCE, FinetuneConfig(steps=40, batch=2), reporter=reporter)
     assert (verdict.step, verdict.before, verdict.after, verdict.kept) == (20, 20.0, 25.0, True)
     for name, tensor in student.state_dict().items():

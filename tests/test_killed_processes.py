@@ -10,10 +10,7 @@ from pathlib import Path
 
 import killed_run
 import pytest
-from test_killed_runs import CHANGES, contents, fork_server  # noqa: F401 - a fixture
-
-from nfcore.config.resolve import configure
-from nfcore.runs import Run
+from test_killed_runs import contents, fork_server  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.slow
 
@@ -49,17 +46,13 @@ def do(fork_server, folder: Path, stage: str, kill_at: tuple[int | None, int | N
 @pytest.fixture(scope="module")
 def through(fork_server, tmp_path_factory):  # noqa: F811
     """For each stage of a run that is never killed: the folder before it, after it, and the numbers of calls."""
-    folder = tmp_path_factory.mktemp("through")
-    config = configure("tiny", killed_run.manager(), changes=CHANGES)
-    run = Run.create(folder / "run", config, resume=False)
-    known = {}
-    for stage in STAGES:
-        shutil.copytree(run.folder, folder / f"before-{stage}")
-        codes, calls = do(fork_server, run.folder, stage)
+
+    def do_stage(folder: Path, stage: str) -> list[int]:
+        codes, calls = do(fork_server, folder, stage)
         assert codes == [0, 0]
-        shutil.copytree(run.folder, folder / f"after-{stage}")
-        known[stage] = folder / f"before-{stage}", folder / f"after-{stage}", calls
-    return known
+        return calls
+
+    return killed_run.through(tmp_path_factory.mktemp("through"), STAGES, do_stage)
 
 
 @pytest.mark.parametrize("victims", VICTIMS)

@@ -17,24 +17,13 @@ from typing import get_args
 import killed_run
 import pytest
 
-from nfcore.config.resolve import configure
-from nfcore.runs import Run, Stage
+from nfcore.runs import Stage
 
 pytestmark = pytest.mark.slow
 
 STAGES = get_args(Stage)
 KILLS = int(os.environ.get("NFCORE_KILLS", 3))
 INSTANTS = os.environ.get("NFCORE_KILLS") and random.randrange(10**9)  # other instants each time
-# With momentum in the optimiser, jitter from the default generator and a running error of tiles.
-CHANGES = [
-    "teacher.name=patient-sky",
-    "teach.steps=20",
-    "distill.steps=16",
-    "distill.hard=0.5",
-    "distill.photos=0.5",
-    "student.encoding.jitter=0.05",
-    "student.backbone.norm=true",
-]
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +53,13 @@ def do(fork_server, folder: Path, stage: str, kill_at: int | None = None, instan
 @pytest.fixture(scope="module")
 def through(fork_server, tmp_path_factory):
     """For each stage of a run that is never killed: the folder before it, after it, and its number of calls."""
-    folder = tmp_path_factory.mktemp("through")
-    config = configure("tiny", killed_run.manager(), changes=CHANGES)
-    run = Run.create(folder / "run", config, resume=False)
-    known = {}
-    for stage in STAGES:
-        shutil.copytree(run.folder, folder / f"before-{stage}")
-        code, calls = do(fork_server, run.folder, stage)
+
+    def do_stage(folder: Path, stage: str) -> int:
+        code, calls = do(fork_server, folder, stage)
         assert code == 0
-        shutil.copytree(run.folder, folder / f"after-{stage}")
-        known[stage] = folder / f"before-{stage}", folder / f"after-{stage}", calls
-    return known
+        return calls
+
+    return killed_run.through(tmp_path_factory.mktemp("through"), STAGES, do_stage)
 
 
 def contents(folder: Path) -> dict[str, object]:

@@ -5,31 +5,18 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
-from test_training import SOURCE, Recorder
+from test_training import Recorder, photos
 from torch import nn
 
 import nfcore
-from nfcore import Reporter, UserError
+from nfcore import UserError
 from nfcore.config.schema import TrainingConfig
 from nfcore.runtime.devices import choose_device, device_of
 from nfcore.training.batch_norm import enough_views
 from nfcore.training.loop import train
 from nfcore.training.precision import network_dtype
-from nfcore.views.training_views import TrainingViews
 
 CPU = torch.device("cpu")
-
-
-class Notes(Reporter):
-    def __init__(self):
-        self.notes: list[str] = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-
-def photos() -> TrainingViews:
-    return TrainingViews.of_photos(SOURCE.views("train"))
 
 
 # -- reports and precision ---------------------------------------------------------------------------
@@ -79,7 +66,7 @@ def test_batch_norm_gets_four_views_and_about_as_many_rays(batch, crop, processe
 
 def test_the_engine_says_what_it_does_for_batch_norm():
     for norm, batch, said in ((True, 1, True), (True, 4, False), (False, 1, False)):
-        reporter = Notes()
+        reporter = tiny.Notes()
         train(tiny.student(norm=norm), photos(), tiny.SQUARE, TrainingConfig(steps=1, batch=batch), 0, reporter)
         assert any("batch norm needs 4 views a step, not 1" in note for note in reporter.notes) is said
 

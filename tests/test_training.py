@@ -28,6 +28,10 @@ pytestmark = pytest.mark.slow
 SOURCE = tiny.Ring(tiny.Ring.Options())
 
 
+def photos() -> TrainingViews:
+    return TrainingViews.of_photos(SOURCE.views("train"))
+
+
 class Recorder(Reporter):
     """Keeps what it is told, takes the checkpoint at one step, and begins from one if it has it.
 

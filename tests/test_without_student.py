@@ -167,18 +167,13 @@ def test_a_student_can_be_added_and_its_stages_follow(ran, folder):
 
 
 def test_a_slow_teachers_orbit_is_smaller_and_says_so(tmp_path):
-    from nfcore import FittedTeacher, Reporter
+    from nfcore import FittedTeacher
     from nfcore.pipeline.render import save_orbit
 
-    class Notes(Reporter):
-        notes: list[str] = []
-
-        def note(self, text: str) -> None:
-            self.notes.append(text)
-
+    reporter = tiny.Notes()
     model = FittedTeacher(tiny.fitted_teacher(), tiny.Ring(tiny.Ring.Options(), 64).views("test").cameras)
-    save_orbit(model, tmp_path / "orbit.mp4", most_seconds=1e-4, reporter=Notes())
+    save_orbit(model, tmp_path / "orbit.mp4", most_seconds=1e-4, reporter=reporter)
     assert (tmp_path / "orbit.mp4").stat().st_size > 0
-    (note,) = Notes.notes
+    (note,) = reporter.notes
     assert "64x64" in note
     assert "--size" in note

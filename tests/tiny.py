@@ -276,3 +276,13 @@ def fitted_teacher(**options: object) -> Sky:
 def fitted_model(**options: object) -> nfcore.FittedTeacher:
     """That teacher with the cameras of the test photos."""
     return nfcore.FittedTeacher(fitted_teacher(**options), Ring(Ring.Options()).views("test").cameras)
+
+
+class Notes(nfcore.Reporter):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text):
+        self.notes.append(text)
