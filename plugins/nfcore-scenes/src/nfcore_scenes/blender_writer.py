@@ -27,14 +27,24 @@ def write_blender(source: RaySource, folder: Path) -> None:
             per split, square pixels and the principal point in the middle.
 
     """
-    if folder.exists():
-        raise UserError(f"{folder} exists already: choose a new folder, nothing is overwritten")
+    new_folder(folder)
     with atomic_path(folder.resolve()) as temporary:
         temporary.mkdir()
         for split in get_args(Split):
             views = source.views(split)
             if len(views):
                 _write_split(temporary, split, views, source.scene.background)
+
+
+def new_folder(folder: Path) -> None:
+    """Reject a ``folder`` that exists already.
+
+    Raises:
+        UserError: it does.
+
+    """
+    if folder.exists():
+        raise UserError(f"{folder} exists already: choose a new folder, nothing is overwritten")
 
 
 def _write_split(folder: Path, split: Split, views: Views, background: tuple[float, float, float]) -> None:

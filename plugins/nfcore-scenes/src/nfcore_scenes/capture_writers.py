@@ -13,7 +13,7 @@ import numpy as np
 
 from nfcore import UserError
 from nfcore.io import atomic_path, write_atomic, write_json
-from nfcore_scenes.blender_writer import picture
+from nfcore_scenes.blender_writer import new_folder, picture
 from nfcore_scenes.colmap_files import read_model
 from nfcore_scenes.colmap_library import pycolmap_for
 from nfcore_scenes.photo_shoot import Shoot
@@ -81,17 +81,6 @@ def write_transforms(shoot: Shoot, folder: Path) -> None:
         _write_points(new / "sparse_pc.ply", shoot)
 
     _write(shoot, folder, write_poses)
-
-
-def new_folder(folder: Path) -> None:
-    """Reject a ``folder`` that exists already.
-
-    Raises:
-        UserError: it does.
-
-    """
-    if folder.exists():
-        raise UserError(f"{folder} exists already: choose a new folder, nothing is overwritten")
 
 
 def _write(shoot: Shoot, folder: Path, write_poses: Callable[[Path], None]) -> None:

@@ -35,7 +35,7 @@ def make_scene(
 ) -> None:
     """Write the procedural scene as a data set: seen from all sides, for LLFF from the front."""
     # Imported here, so that listings don't wait for torch.
-    from nfcore_scenes.blender_writer import write_blender
+    from nfcore_scenes.blender_writer import new_folder, write_blender
     from nfcore_scenes.procedural import Procedural
 
     if layout is Format.BLENDER and photos is not None:
@@ -48,7 +48,7 @@ def make_scene(
         counts = ", ".join(f"{len(source.views(split))} {split}" for split in ("train", "val", "test"))
         say(f"{folder}: {counts} views of {image_size}x{image_size} pixels")
         return
-    from nfcore_scenes.capture_writers import new_folder, write_colmap, write_llff, write_transforms
+    from nfcore_scenes.capture_writers import write_colmap, write_llff, write_transforms
     from nfcore_scenes.photo_shoot import PHONE, PINHOLE, around_poses, forward_poses, shoot
 
     photos = photos or _PHOTOS

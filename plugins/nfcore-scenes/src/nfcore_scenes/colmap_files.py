@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nfcore import UserError
 from nfcore.dataset import depths_of
 from nfcore_scenes.colmap_records import ImageRecord, PointRecord, read_cameras, read_images, read_points3d
+from nfcore_scenes.json_poses import rotation_of
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.points import read_points
 
@@ -117,23 +117,11 @@ def _pose(image: ImageRecord) -> Tensor | None:
     length = float(np.linalg.norm(rotation))
     if not np.isfinite([*image.rotation, *image.translation]).all() or not 1e-6 < length < 1e6:
         return None
-    turned = _rotation(rotation / length)
+    turned = rotation_of(*rotation / length)
     matrix = np.column_stack([turned.T, -turned.T @ np.array(image.translation)])
     if not np.isfinite(matrix.astype(np.float32)).all():
         return None
     return torch.from_numpy(matrix * _FLIP)
-
-
-def _rotation(quaternion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the matrix (3, 3) of a unit quaternion w, x, y, z."""
-    w, x, y, z = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def _reliable_points(records: list[PointRecord], images: list[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:

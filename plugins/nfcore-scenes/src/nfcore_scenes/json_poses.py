@@ -83,6 +83,17 @@ def rigid_pose(rows: list[list[float]], where: str) -> Tensor | None:
     return torch.cat([rotation, matrix[:3, 3:]], 1)
 
 
+def rotation_of(w: float, x: float, y: float, z: float) -> npt.NDArray[np.float64]:
+    """Return the rotation (3, 3) of a unit quaternion."""
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
 def opengl_pose(matrix: npt.NDArray[np.float64], where: str) -> Tensor:
     """Return a rigid pose (3, 4) float64 with OpenGL axes from a 4x4 or 3x4 matrix with OpenCV's.
 

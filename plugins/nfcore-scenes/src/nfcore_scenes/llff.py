@@ -16,13 +16,11 @@ from nfcore.dataset import Depths
 from nfcore.io import read_file
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.capture_source import CaptureSource
+from nfcore_scenes.json_poses import RIGID_TOLERANCE
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_finder import photo_files
 from nfcore_scenes.photo_folders import image_folder
 from nfcore_scenes.recording import PosedPhoto, Recording
-
-#: Tolerance of a pose's R^T R against the identity.
-_RIGID_TOLERANCE = 1e-3
 
 
 class Llff(CaptureSource):
@@ -120,7 +118,7 @@ def _check(file: Path, poses: Tensor, sizes: Tensor, bounds: Tensor) -> None:
     rotation = poses[:, :, :3]
     skew = (rotation.transpose(1, 2) @ rotation - torch.eye(3, dtype=poses.dtype)).abs().amax((1, 2))
     problems = [
-        ((skew > _RIGID_TOLERANCE) | (torch.linalg.det(rotation) < 0), "its axes are no rotation"),
+        ((skew > RIGID_TOLERANCE) | (torch.linalg.det(rotation) < 0), "its axes are no rotation"),
         ((sizes < 1).any(1), "height, width and focal length must be 1 or more"),
         ((bounds[:, 0] <= 0) | (bounds[:, 1] <= bounds[:, 0]), "its depths must be 0 < nearest < farthest"),
     ]

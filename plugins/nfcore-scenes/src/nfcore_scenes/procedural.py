@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -15,11 +14,10 @@ import nfcore
 from nfcore import Cameras, OrbitRegion, Rays, Rendering, Scene, Split, UserError, Views
 from nfcore.runtime import single_thread
 from nfcore_scenes import still_life
+from nfcore_scenes.capture_options import Unit
 from nfcore_scenes.shading import shade
 from nfcore_scenes.solids import length
 from nfcore_scenes.tracing import trace
-
-Unit = Annotated[float, Field(ge=0, le=1)]
 
 #: The field of view of NeRF-synthetic's cameras, radians, and their distance from the origin.
 _ANGLE, _RADIUS = 0.6911, 4.0

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, FiniteFloat
 from nfcore import UserError
 from nfcore_scenes.capture_options import CaptureOptions
 from nfcore_scenes.capture_source import CaptureSource
-from nfcore_scenes.json_poses import read_json, rigid_pose
+from nfcore_scenes.json_poses import read_json, rigid_pose, rotation_of
 from nfcore_scenes.lenses import Lens
 from nfcore_scenes.photo_finder import photo_files
 from nfcore_scenes.recording import PosedPhoto, Recording, counted
@@ -116,9 +116,4 @@ def _rows(pose: list[float], where: str) -> list[list[float]]:
     if not np.isfinite(length) or length < 1e-9:
         return [[float("nan")] * 4] * 3
     x, y, z, w = (value / length for value in pose[:4])
-    rotation = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return [[*row, position] for row, position in zip(rotation, pose[4:], strict=True)]
+    return [[*row, position] for row, position in zip(rotation_of(w, x, y, z).tolist(), pose[4:], strict=True)]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from nfcore.dataset import Box
 from nfcore_scenes.solids import length
 
 Field = Callable[[Tensor], Tensor]
-Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 #: Distance from the surface, scene units, below which a point is on it.
 SURFACE = 1e-4

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat
 
 from nfcore import UserError
 from nfcore.dataset import Box
+from nfcore_scenes.capture_options import Vector
 from nfcore_scenes.lenses import Lens
 
 Positive = Annotated[FiniteFloat, Field(gt=0)]
@@ -16,7 +17,6 @@ Angle = Annotated[FiniteFloat, Field(gt=0, lt=math.pi)]
 Degrees = Annotated[FiniteFloat, Field(gt=0, lt=180)]
 #: A file's path; some programs write an empty one where there is none.
 Place = Annotated[str | None, BeforeValidator(lambda value: None if value == "" else value)]
-Vector = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 #: Names of lenses whose distortion is a polynomial in the radius, and in the angle, all read as OPENCV_FISHEYE.
 _PERSPECTIVE = ("PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "PERSPECTIVE")
