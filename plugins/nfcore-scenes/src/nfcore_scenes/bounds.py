@@ -37,7 +37,7 @@ def scene_of(capture: Capture, world: World, options: CaptureOptions) -> Scene:
         return _forward(capture, world, options)
     cut_out = capture.silhouettes("train")
     if cut_out is not None:
-        return _bounded(capture, world.recording, *cut_out, options)
+        return _object(capture, world.recording, options.box or _hull(*cut_out, world.recording), options)
     if world.recording.rendered:
         found = object_on_plain_background(capture)
         if found is not None:
@@ -62,14 +62,8 @@ def _unknown_depths(cameras: Cameras) -> Depths:
     return Depths(NEAR_ROOM * 2 * spread, _UNKNOWN_FAR * 4 * spread)
 
 
-def _bounded(
-    capture: Capture, recording: Recording, cameras: Cameras, alpha: list[Tensor], options: CaptureOptions
-) -> Scene:
-    """Return the bounds of a cut-out object: the box of its silhouettes' visual hull."""
-    return _object(capture, recording, options.box or _hull(cameras, alpha, recording), options)
-
-
 def _hull(cameras: Cameras, alpha: list[Tensor], recording: Recording) -> Box:
+    """Return the box of the silhouettes' visual hull."""
     around = outer_box(cameras, alpha)
     around = around if recording.outer is None else _intersection(around, recording.outer)
     # Once more within the box: its cells are smaller.
@@ -94,6 +88,7 @@ def _on_plain_background(
 
 
 def _object(capture: Capture, recording: Recording, box: Box, options: CaptureOptions) -> Scene:
+    """Return the bounds of an object in ``box``."""
     cameras = capture.cameras("train")
     if recording.depths is not None:
         depths = recording.depths

@@ -142,7 +142,7 @@ class Capture:
             if photo.mask is not None:
                 ignored = ignored_of(photo, self._lenses[photo], (alpha.shape[0], alpha.shape[1]))
                 alpha = torch.where(torch.from_numpy(ignored), 1.0, alpha)
-            canvas[place.top :, place.left :][: place.size[0], : place.size[1]] = _resized(alpha, place.size)
+            canvas[place.window] = _resized(alpha, place.size)
         return canvas
 
     def _has_alpha(self, photo: PosedPhoto) -> bool:
@@ -153,13 +153,13 @@ class Capture:
 
     def _on_canvas(self, photo: PosedPhoto) -> npt.NDArray[np.uint8]:
         """Return a photo on the canvas, cut to the window; black where the photo leaves it free."""
-        place, (rows, columns) = self._placements[photo], self._window
+        place = self._placements[photo]
         pixels = pixels_of(photo, self._lenses[photo], place.size)
         if place.size != self._size:
             canvas = np.zeros((*self._size, pixels.shape[-1]), np.uint8)
-            canvas[place.top :, place.left :][: place.size[0], : place.size[1]] = pixels
+            canvas[place.window] = pixels
             pixels = canvas
-        return pixels[rows, columns]
+        return pixels[self._window]
 
     def _preview(self, photo: PosedPhoto) -> npt.NDArray[np.uint8]:
         if photo not in self._previews:
@@ -178,21 +178,18 @@ class Capture:
         return stacked_masks(lambda i: self._mask(photos[i]), shape)
 
     def _mask(self, photo: PosedPhoto) -> Tensor:
-        place, (rows, columns) = self._placements[photo], self._window
+        place = self._placements[photo]
         canvas = np.ones(self._size, np.bool_)
-        inner = canvas[place.top :, place.left :][: place.size[0], : place.size[1]]
-        inner[:] = False if photo.mask is None else ignored_of(photo, self._lenses[photo], place.size)
-        return torch.from_numpy(canvas[rows, columns])
+        canvas[place.window] = False if photo.mask is None else ignored_of(photo, self._lenses[photo], place.size)
+        return torch.from_numpy(canvas[self._window])
 
 
 def _window(height: int, width: int, multiple: int) -> tuple[slice, slice]:
     """Return the slices of the largest centred window with sides that are multiples of ``multiple``."""
     if min(height, width) < multiple:
         raise UserError(f"multiple_of {multiple} is more than photos of {width}x{height} pixels have")
-    (top, left), (rows, columns) = (
-        [(side % multiple) // 2 for side in (height, width)],
-        [side - side % multiple for side in (height, width)],
-    )
+    rows, columns = height - height % multiple, width - width % multiple
+    top, left = (height - rows) // 2, (width - columns) // 2
     return slice(top, top + rows), slice(left, left + columns)
 
 

@@ -67,13 +67,9 @@ class CaptureSource(nfcore.RaySource):
         """Bounds from the files, points, silhouettes or cameras."""
         return scene_of(self._capture, self._world, self.options)
 
-    @property
+    @cached_property
     def points(self) -> Points | None:
         """The data set's points with colours, in the scene's world."""
-        return self._points
-
-    @cached_property
-    def _points(self) -> Points | None:
         recording = self._world.recording
         if recording.points is None or recording.colours is None or not len(recording.points):
             return None

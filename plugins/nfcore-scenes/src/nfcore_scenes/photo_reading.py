@@ -43,6 +43,12 @@ class Placement:
     left: int
     intrinsics: tuple[float, float, float, float]
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """The photo's rows and columns of the canvas."""
+        height, width = self.size
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
 
 def stored_lens(photo: PosedPhoto, header: PhotoHeader) -> Lens:
     """Return the photo's lens at the size of its file.
