@@ -20,7 +20,7 @@ from mlflow.entities import Metric, Param, Run
 from torch import Tensor
 
 from nfcore.config import flat
-from nfcore.io import read_toml
+from nfcore.io import read_toml, to_bytes
 from nfcore.plugin import TrackingId
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)  # it announces each step of creating a database
@@ -72,8 +72,7 @@ class TrackedRun:
 
     def image(self, stage: str, step: int, name: str, image: Tensor) -> None:
         """Add an image (height, width, 3) float32 RGB in [0, 1]."""
-        pixels = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
-        self.client.log_image(self.id, pixels, artifact_file=f"previews/{stage}-{name}-{step:06}.png")
+        self.client.log_image(self.id, to_bytes(image), artifact_file=f"previews/{stage}-{name}-{step:06}.png")
 
     def finish(self, stage: str, figures: Mapping[str, object]) -> None:
         """Add the numeric figures under their names, such as ``student.test.psnr``; the others as tags."""

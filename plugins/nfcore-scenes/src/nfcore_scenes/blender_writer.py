@@ -6,13 +6,12 @@ import math
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from nfcore import Cameras, RaySource, Split, UserError, Views
-from nfcore.io import atomic_path, write_json
+from nfcore.io import atomic_path, to_bytes, write_json
 
 
 def write_blender(source: RaySource, folder: Path) -> None:
@@ -76,4 +75,4 @@ def picture(image: Tensor, alpha: Tensor | None, background: tuple[float, float,
     if alpha is not None:
         seen = image - (1 - alpha[..., None]) * torch.tensor(background)
         image = torch.cat([seen / alpha[..., None].clamp_min(1e-6), alpha[..., None]], -1)
-    return Image.fromarray((image.clamp(0, 1) * 255).round().numpy().astype(np.uint8))
+    return Image.fromarray(to_bytes(image))

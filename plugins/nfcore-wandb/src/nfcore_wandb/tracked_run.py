@@ -16,7 +16,7 @@ import wandb
 from torch import Tensor
 
 from nfcore.config import flat
-from nfcore.io import read_toml
+from nfcore.io import read_toml, to_bytes
 from nfcore.plugin import TrackingId
 
 _PROJECT = "nfcore"  # unless WANDB_PROJECT names another
@@ -65,8 +65,7 @@ class TrackedRun:
 
     def image(self, stage: str, step: int, name: str, image: Tensor) -> None:
         """Add an image (height, width, 3) float32 RGB in [0, 1]."""
-        pixels = (image.clamp(0, 1) * 255).round().byte().cpu().numpy()
-        self.opened.log({f"{stage}/step": step, f"{stage}/{name}": wandb.Image(pixels)})
+        self.opened.log({f"{stage}/step": step, f"{stage}/{name}": wandb.Image(to_bytes(image))})
 
     def finish(self, stage: str, figures: Mapping[str, object]) -> None:
         """Add the figures to the summary under their names, such as ``student.test.psnr``."""
