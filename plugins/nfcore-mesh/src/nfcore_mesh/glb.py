@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 import trimesh
-from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
@@ -141,7 +140,8 @@ def read_glb(data: bytes, where: str) -> tuple[Textured, Tensor, Card]:
         # Trimesh turns v around as it reads; in glTF and here it is down.
         places = torch.from_numpy(np.asarray(loaded.visual.uv, np.float32)) * torch.tensor([1.0, -1.0])
         texture = np.asarray(loaded.visual.material.baseColorTexture.convert("RGB"), np.float32) / 255
-        mesh = Mesh(_floats(loaded.vertices), torch.from_numpy(np.asarray(loaded.faces, np.int64)))
+        vertices = torch.from_numpy(np.asarray(loaded.vertices, np.float32))
+        mesh = Mesh(vertices, torch.from_numpy(np.asarray(loaded.faces, np.int64)))
         textured = Textured(mesh, places + torch.tensor([0.0, 1.0]), torch.from_numpy(texture))
     except ValidationError as error:
         raise UserError(f"{where}: its nfcore card: {error.errors()[0]['msg']}") from None
@@ -179,7 +179,3 @@ def _container(text: bytes, binary: bytes) -> bytes:
     text += b" " * (-len(text) % 4)
     chunks = struct.pack("<II", len(text), _JSON) + text + struct.pack("<II", len(binary), _BINARY) + binary
     return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
-
-
-def _floats(array: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.asarray(array, np.float32))

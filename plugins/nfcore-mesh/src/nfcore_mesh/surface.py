@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nfcore import Scene, Space, Teacher, UserError
 from nfcore.geometry import Domain, domain_proportions
+from nfcore.runtime import device_of
 
 # Points at which the field is evaluated at once.
 _POINTS = 1 << 18
@@ -49,7 +50,7 @@ class Mesh:
         return normals
 
     def kept(self, triangles: Tensor) -> Mesh:
-        """Return the mesh of some triangles, a bool for each, without vertices that none of them has."""
+        """Return the mesh of some triangles, by index or a bool for each, without vertices that none has."""
         used, indices = self.triangles[triangles].unique(return_inverse=True)
         return Mesh(self.vertices[used], indices)
 
@@ -108,7 +109,7 @@ def opacities(teacher: Teacher, lattice: Lattice) -> Tensor:
 
     """
     parts = []
-    device = next(iter(teacher.state_dict().values())).device
+    device = device_of(teacher)
     for places in lattice.slabs():
         points = lattice.world(places)
         field = teacher.field(points.to(device))

@@ -74,8 +74,7 @@ def _pieces(mesh: Mesh) -> Iterator[Mesh]:
     while waiting:
         chosen = waiting.pop()
         if len(chosen) <= _PIECE:
-            used, triangles = mesh.triangles[chosen].unique(return_inverse=True)
-            yield Mesh(mesh.vertices[used], triangles)
+            yield mesh.kept(chosen)
             continue
         there = centres[chosen]
         order = there[:, int((there.amax(0) - there.amin(0)).argmax())].argsort(stable=True)
