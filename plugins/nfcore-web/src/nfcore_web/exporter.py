@@ -111,13 +111,13 @@ class Web(nfcore.Exporter[LightField]):
 
 def _sizes_that_fit(student: LightField, count: int) -> Iterator[Cameras]:
     """Yield the student's cameras at its own size, and at halves of it while its images are right."""
-    own = student.cameras[: min(_COMPARED, len(student.cameras))].to("cpu")
+    own = student.cameras[:_COMPARED].to("cpu")
     full = student.render(own)
     yield own
     for factor in (2**power for power in range(1, count)):
         if own.height % (factor * student.scale) or own.width % (factor * student.scale):
             return
-        cameras = Cameras(own.poses, own.intrinsics / factor, own.height // factor, own.width // factor)
+        cameras = own.resized(own.height // factor, own.width // factor)
         error = student.render(cameras) - F.avg_pool2d(full, factor)
         if -10 * error.square().mean().log10() < _LEAST_AGREEMENT:
             return

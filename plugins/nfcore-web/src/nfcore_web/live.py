@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-from importlib.resources import files
 
 import torch
 from PIL import Image
@@ -13,9 +12,9 @@ from nfcore import Cameras, LightField, SceneModel
 from nfcore.io import to_bytes
 from nfcore.runs import Artifacts, NewestModel
 from nfcore.viewer import viewer_card, viewer_page
+from nfcore_web.page import text
 from nfcore_web.server import Resource
 
-_FRONT = files("nfcore_web") / "front"
 #: What images are asked for by: this, then a level and twelve numbers, the pose row by row.
 IMAGES = "/live/"
 # Longer side in pixels of the largest image: a teacher computes each ray on the CPU that trains.
@@ -47,8 +46,8 @@ class Live:
         card = {"format": 1, **viewer_card(model, self.title, _sizes(model))}
         page = viewer_page(
             card,
-            script=(_FRONT / "live.js").read_text(encoding="utf-8"),
-            modules={"draw": (_FRONT / "draw.js").read_text(encoding="utf-8")},
+            script=text("live.js"),
+            modules={"draw": text("draw.js")},
             about=f"The image is computed by nfcore view, from the {self.newest.name}, and again after the next.",
             connect_sources=("'self'",),
         )

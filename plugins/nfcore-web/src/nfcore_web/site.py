@@ -19,11 +19,10 @@ from nfcore.io import html_template, inside, open_file, read_file
 from nfcore.runs import Artifacts, ModelFile, Run
 from nfcore_web.exporter import FILE
 from nfcore_web.live import IMAGES, Live
-from nfcore_web.page import FRONT, text
+from nfcore_web.page import FRONT, MOST_PAGE, text
 from nfcore_web.progress import REPORT, previews, progress
 from nfcore_web.server import Resource
 
-_LARGEST_PAGE = 1 << 30
 # Files that an exported page may offer.
 _MODELS = ("mesh.glb", "mesh.usdz")
 _FRESH = 0.5  # seconds in which all clients get one state
@@ -53,7 +52,7 @@ class Site:
         self.closed = threading.Event()
         self._lock, self._state = threading.Lock(), (-_FRESH, Resource.json({}))
         if path.suffix == ".html":
-            self.viewer = Resource.viewer(read_file(path, _LARGEST_PAGE))
+            self.viewer = Resource.viewer(read_file(path, MOST_PAGE))
             self.working = False
 
     @property
@@ -66,7 +65,7 @@ class Site:
         if path == "/viewer.html":
             return self.viewer
         if path in self.models:
-            return Resource.model(read_file(self.models[path], _LARGEST_PAGE))
+            return Resource.model(read_file(self.models[path], MOST_PAGE))
         if self.live is not None and path == "/live.html":
             return self.live.page()
         if self.live is not None and path.startswith(IMAGES):
@@ -79,7 +78,7 @@ class Site:
         }
         report = self.run.folder / REPORT if self.run else None
         if path == f"/{REPORT}" and self.run and report is not None and inside(report, self.run.folder):
-            return Resource.report(read_file(report, _LARGEST_PAGE))
+            return Resource.report(read_file(report, MOST_PAGE))
         if path in fixed:
             return fixed[path]()
         return self._preview(path)
@@ -165,7 +164,7 @@ class Site:
             if manifest.model.sha256 == digest and (page := next(pages, None)):
                 names = [name for name in _MODELS if inside(folder / name, folder)]
                 self.models = {f"/{name}": folder / name for name in names}
-                return read_file(folder / page, _LARGEST_PAGE) if inside(folder / page, folder) else None
+                return read_file(folder / page, MOST_PAGE) if inside(folder / page, folder) else None
         return None
 
     def _preview(self, path: str) -> Resource | None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from nfcore import UserError
 from nfcore_webgl.cells import CELL, any_of, occupied_cells
 from nfcore_webgl.header import Header
+from nfcore_webgl.shaders import textures_of
 
 #: Side of a volume in texels that WebGL2 promises on every device.
 _SIDE = 256
@@ -30,7 +31,7 @@ def check_textures(header: Header, voxels: Tensor, most_megabytes: int) -> int:
     """
     cells = occupied_cells(voxels)
     of_cells = _CELL_BYTES * cells.numel()
-    per_vertex = 4 * math.ceil((1 + header.values) / 4)
+    per_vertex = 4 * textures_of(header.values)
     dense = _dense_size(cells)
     if max(dense) <= _SIDE and math.prod(dense) * per_vertex <= _DENSE_BYTES:
         return math.prod(dense) * per_vertex + of_cells

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any
 
 from nfcore.viewer import pack_bytes, viewer_page
 from nfcore_webgl.archive import HEADER, Archive
-from nfcore_webgl.shaders import fragment_shader, vertex_shader
+from nfcore_webgl.shaders import fragment_shader, front, vertex_shader
 
-_FRONT = files("nfcore_webgl") / "front"
 _MODULES = ("gpu", "room", "unpack")
 _ABOUT = "The image is computed here, on your graphics processor, from a field that was fitted to photos."
 
@@ -22,19 +20,11 @@ def build_page(card: Mapping[str, Any], archive: Archive) -> str:
     shaders = {"vertex": vertex_shader(), "fragment": fragment_shader(header)}
     return viewer_page(
         {**card, HEADER: header.model_dump(mode="json")},
-        script=_front("baked_field.js"),
-        modules={name: _front(f"{name}.js") for name in _MODULES},
+        script=front("baked_field.js"),
+        modules={name: front(f"{name}.js") for name in _MODULES},
         data={
-            **{name: _base64(text.encode()) for name, text in shaders.items()},
+            **{name: base64.b64encode(text.encode()).decode() for name, text in shaders.items()},
             **{name: pack_bytes(data) for name, data in archive.blocks.items()},
         },
         about=_ABOUT,
     )
-
-
-def _front(name: str) -> str:
-    return (_FRONT / name).read_text(encoding="utf-8")
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

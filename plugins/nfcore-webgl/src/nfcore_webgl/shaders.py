@@ -35,7 +35,7 @@ def textures_of(values: int) -> int:
 
 def vertex_shader() -> str:
     """Return the GLSL ES 3.00 of the vertex shader."""
-    return _front("field.vert")
+    return front("field.vert")
 
 
 def fragment_shader(header: Header) -> str:
@@ -53,7 +53,7 @@ def fragment_shader(header: Header) -> str:
     ]
     samplers = [f"uniform sampler3D values{i};" for i in range(count)]
     constants = _constants(header, GLSL)
-    return fill_shader(_front("field.frag"), {"textures": samplers, "constants": constants, "network": network})
+    return fill_shader(front("field.frag"), {"textures": samplers, "constants": constants, "network": network})
 
 
 def webgpu_shader(header: Header) -> str:
@@ -72,7 +72,7 @@ def webgpu_shader(header: Header) -> str:
     ]
     textures = [f"@group(0) @binding({6 + i}) var values{i}: texture_3d<f32>;" for i in range(count)]
     constants = _constants(header, WGSL)
-    return fill_shader(_front("field.wgsl"), {"textures": textures, "constants": constants, "network": network})
+    return fill_shader(front("field.wgsl"), {"textures": textures, "constants": constants, "network": network})
 
 
 def _constants(header: Header, language: ShaderLanguage) -> list[str]:
@@ -131,5 +131,6 @@ def _spread(weight: Matrix, values: int) -> Matrix:
     return np.concatenate([np.zeros((outputs, 1)), weight[:, :values], room, weight[:, values:]], 1)
 
 
-def _front(name: str) -> str:
+def front(name: str) -> str:
+    """Return a file of ``front/``."""
     return (_FRONT / name).read_text(encoding="utf-8")
