@@ -18,6 +18,7 @@ from nfcore_pose.database import homographies
 from nfcore_pose.diagnosis import Matches, advice, read_matches
 from nfcore_pose.job import DATABASE, JOB, MODEL, Event, Job, Posed
 from nfcore_pose.look_alikes import advice_on, torn_apart
+from nfcore_pose.mapping import registered
 from nfcore_pose.model_writer import write_model
 from nfcore_pose.structure import reconstruct
 from nfcore_pose.turning import TURN, turn_error
@@ -39,16 +40,16 @@ def main(folder: Path) -> None:
     if model is not None and (only_turned or model.num_points3D() < _FEWEST_POINTS):
         model = None
     names = [photo.name for photo in job.photos]
-    registered = [] if model is None else sorted(number - 1 for number in model.reg_image_ids())
-    found = advice(matches, names, registered, only_turned)
+    posed_photos = registered(model)
+    found = advice(matches, names, posed_photos, only_turned)
     if model is None:
         _report(Event(failure="; ".join(found)))
         return
     found += advice_on(torn_apart(model, folder / DATABASE), names)
     posed = Posed(
         photos=len(names),
-        registered=len(registered),
-        unregistered=tuple(name for index, name in enumerate(names) if index not in registered),
+        registered=len(posed_photos),
+        unregistered=tuple(name for index, name in enumerate(names) if index not in posed_photos),
         error=model.compute_mean_reprojection_error(),
         error_at=max(max(photo.height, photo.width) for photo in job.photos),
         points=model.num_points3D(),
