@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from nfcore.runtime import markdown_table
+
 
 def table(columns: list[str], rows: list[list[str]]) -> str:
     """Return a Markdown table."""
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cell_of(text) for text in line)} |" for line in lines)
+    heading, *body = [[cell_of(text) for text in line] for line in (columns, *rows)]
+    return markdown_table(heading, body)
 
 
 def cell_of(text: str) -> str:

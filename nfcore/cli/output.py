@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from nfcore.plugin.guard import output_to_stderr
-from nfcore.runtime.plain_text import markdown, plain, plain_lines
+from nfcore.runtime.plain_text import markdown, markdown_table, plain, plain_lines
 
 _PIPE_WIDTH = 200
 #: What ``print_json`` writes when the command ends; None where it writes at once.
@@ -114,9 +114,8 @@ def print_markdown(columns: list[str], rows: list[list[Any]], title: str | None 
     """Print a table in Markdown on standard output; an empty cell for None."""
     if title:
         say(f"**{markdown(title)}**\n")
-    for row in (columns, ["---"] * len(columns), *rows):
-        cells = ("" if cell is None else cell if cell == "---" else markdown(cell) for cell in row)
-        say(f"| {' | '.join(cells)} |")
+    heading, *body = [["" if cell is None else markdown(cell) for cell in row] for row in (columns, *rows)]
+    say(markdown_table(heading, body))
 
 
 def say(text: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from nfcore.exports.manifest import MANIFEST, PICTURE, Manifest, ModelRecord
 from nfcore.interfaces import ExportedFile, Port, Tolerance
 from nfcore.interfaces.exporter import Takes
-from nfcore.runtime.plain_text import markdown, plain
+from nfcore.runtime.plain_text import markdown, markdown_table, plain
 
 _SHOWN = 12  # hexadecimal digits of a hash on the card
 
@@ -42,7 +42,7 @@ def card(manifest: Manifest) -> str:
         _bullets(_limits(manifest)),
         *_findings(manifest),
         "## Files",
-        _table(
+        markdown_table(
             ("file", "bytes", "SHA-256"),
             [(_code(c.path), f"{c.bytes:,}", f"`{c.sha256[:_SHOWN]}...`") for c in manifest.contents],
         ),
@@ -97,7 +97,7 @@ def _about(manifest: Manifest) -> str:
         ("made by", _made_by(manifest)),
         ("from", _made_from(model)),
     ]
-    return f"{_INTRO[model.kind]}\n\n{_table(('', ''), rows)}"
+    return f"{_INTRO[model.kind]}\n\n{markdown_table(('', ''), rows)}"
 
 
 def _made_by(manifest: Manifest) -> str:
@@ -121,7 +121,7 @@ def _file(file: ExportedFile) -> str:
             (way, _code(p.name), markdown(_shape(p.shape)), markdown(p.dtype), markdown(p.meaning)) for p in ports
         ]
 
-    table = _table(
+    table = markdown_table(
         ("", "name", "shape", "type", "meaning"), [*rows(file.inputs, "in"), *rows(file.outputs, "out")]
     )
     return f"### {_code(file.name)}\n\n{table}"
@@ -146,7 +146,7 @@ def _closeness(manifest: Manifest) -> str:
             (f"against {photos.photos} test photos: PSNR, mean", f"{photos.psnr:.2f} dB"),
             ("PyTorch's own on the same photos", f"{photos.torch_psnr:.2f} dB"),
         ]
-    return f"Measured by {markdown(manifest.verified_by)}.\n\n{_table(('', ''), rows)}"
+    return f"Measured by {markdown(manifest.verified_by)}.\n\n{markdown_table(('', ''), rows)}"
 
 
 def required(tolerance: Tolerance) -> str:
@@ -204,10 +204,6 @@ def _in_words(value: JsonValue) -> str:
 
 def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rows))
 
 
 def _code(text: str) -> str:

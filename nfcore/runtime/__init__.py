@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nfcore.runtime.memory import require_memory as require_memory
     from nfcore.runtime.optimizers import eager_optimizer as eager_optimizer
     from nfcore.runtime.plain_text import markdown as markdown
+    from nfcore.runtime.plain_text import markdown_table as markdown_table
     from nfcore.runtime.plain_text import plain as plain
     from nfcore.runtime.threads import limited_threads as limited_threads
     from nfcore.runtime.threads import single_thread as single_thread

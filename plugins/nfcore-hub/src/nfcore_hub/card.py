@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import nfcore
 from nfcore.exports import Manifest
-from nfcore.runtime import markdown
+from nfcore.runtime import markdown, markdown_table
 
 _KIND = {"student": "neural light field", "teacher": "radiance field"}
 
@@ -32,6 +32,7 @@ def card(
 
     """
     scene = markdown(str(summary.get("scene", repo.rpartition("/")[2])))
+    scores = list(_scores(summary))
     sections = [
         _front_matter(renderer, licence),
         f"# {scene}: a {_KIND[renderer]}",
@@ -42,7 +43,7 @@ def card(
         f"    nfcore pull hf:{repo}\n    nfcore render {repo.rpartition('/')[2]}/{renderer}.safetensors",
         "`recipe.toml` is the pipeline that made it: `nfcore run recipe.toml --scene PHOTOS` repeats it.",
         "## Quality on test photos",
-        _table(("", "PSNR dB", "SSIM", "LPIPS"), _scores(summary)),
+        markdown_table(("", "PSNR dB", "SSIM", "LPIPS"), scores) if scores else "Not measured.",
         _exports(exports),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -76,9 +77,4 @@ def _exports(exports: Mapping[str, Manifest]) -> str:
         )
         for label, manifest in exports.items()
     ]
-    return "## Exports\n\n" + _table(("", "target", "precision", "size", "against PyTorch"), rows)
-
-
-def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in (heading, ["---"] * len(heading), *rows)]
-    return "\n".join(lines) if len(lines) > 2 else "Not measured."
+    return "## Exports\n\n" + markdown_table(("", "target", "precision", "size", "against PyTorch"), rows)

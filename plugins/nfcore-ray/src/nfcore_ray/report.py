@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nfcore.io import write_atomic, write_json
-from nfcore.runtime import markdown
+from nfcore.runtime import markdown, markdown_table
 from nfcore_ray.messages import STATE
 from nfcore_ray.run_status import RunStatus, counted
 
@@ -73,13 +73,13 @@ def _figure(status: RunStatus, name: str, form: str) -> str:
 def as_markdown(folder: Path, statuses: list[RunStatus]) -> str:
     """Return the report: all runs, means over seeds and scenes, and errors."""
     table = [[_linked(folder, name), *figures] for name, *figures in rows(statuses)]
-    parts = [f"# {markdown(folder.name)}", counted(statuses) + ".", _table(COLUMNS, table)]
+    parts = [f"# {markdown(folder.name)}", counted(statuses) + ".", markdown_table(COLUMNS, table)]
     means = [[markdown(cell) for cell in row] for row in mean_rows(statuses)]
     if means:
         parts += [
             "## Means",
             f"{MEANS}.",
-            _table(means[0], means[1:]),
+            markdown_table(means[0], means[1:]),
         ]
     wrong = [status for status in statuses if status.error is not None]
     if wrong:
@@ -143,8 +143,3 @@ def _mean(values: list[float]) -> str:
     if len(values) == 1:
         return f"{values[0]:.2f}"
     return f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f} ({len(values)})"
-
-
-def _table(heading: list[str], body: list[list[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *body]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
