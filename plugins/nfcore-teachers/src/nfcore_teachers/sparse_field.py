@@ -76,7 +76,7 @@ class SparseField(WithMarchStep):
         boxed: whether the scene is in a box, and photos all around see all of it.
         contracted: whether the world around the box is contracted.
         density_scale: of the density of a raw value, per unit of the domain.
-        grid: one ``table``: raw density, then the values.
+        grid: raw density, then the values.
         occupancy: of the grid's own voxels.
 
     """
@@ -107,8 +107,7 @@ class SparseField(WithMarchStep):
         """Forget all that was learned: an empty scene, to be fitted with ``resolution`` voxels in the end."""
         device = device_of(self.network)
         self.final_resolution = resolution
-        row = (EMPTY,) + (0.0,) * self.options.values
-        self.grid = SparseGrid(self.scene, {"table": row}).to(device)
+        self.grid = SparseGrid(self.scene, (EMPTY,) + (0.0,) * self.options.values).to(device)
         first = min(FIRST_RESOLUTION, resolution)
         self.occupancy = OccupancyGrid(self.scene, HULL_CELLS * first if self.boxed else first).to(device)
         self.network.begin(generator, self.shading.last_gain)
@@ -119,7 +118,7 @@ class SparseField(WithMarchStep):
         first = min(FIRST_RESOLUTION, final)
         resolution = (first, round(math.sqrt(first * final)), final)[stage]
 
-        def first_values(table: str, rows: int) -> Tensor:
+        def first_values(rows: int) -> Tensor:
             """A thin fog of grey."""
             mean, deviation = self.shading.first
             noise = mean + deviation * torch.randn(rows, values, generator=generator)

@@ -76,7 +76,7 @@ def descent(field: SparseField, parts: int, alpha_weight: float = ALPHA_WEIGHT) 
     """Return how the parameters of now are optimised: by kernels on ``parts`` threads where they run."""
     options, values, shading = field.options, field.options.values, field.shading
     optimizer = RowAdam(
-        field.grid.get_parameter("table"),
+        field.grid.table,
         (1.0, *[VALUE_RATE] * values),
         ((LOWEST, *[shading.lowest] * values), (HIGHEST, *[shading.highest] * values)),
         [
@@ -86,7 +86,7 @@ def descent(field: SparseField, parts: int, alpha_weight: float = ALPHA_WEIGHT) 
     )
 
     def roughness(generator: torch.Generator) -> Tensor:
-        (differences,) = field.grid.roughness(ROUGHNESS_CELLS, generator)
+        differences = field.grid.roughness(ROUGHNESS_CELLS, generator)
         cost: Tensor = options.density_smoothness * differences[0]
         values: Tensor = options.value_smoothness * differences[1:].sum()
         return cost + values

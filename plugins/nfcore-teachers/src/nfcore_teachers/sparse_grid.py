@@ -7,7 +7,7 @@ interpolate them trilinearly; as in Plenoxels, only vertices that matter have va
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,16 +32,14 @@ _CORNER_AND_NEIGHBOURS = [0, 1, 2, 4]
 
 
 class SparseGrid(nn.Module):
-    """Tables of values at some vertices of a grid over the scene's domain; it has none until ``rebuild``.
-
-    Each table is a parameter of that name, (v + 1, c). Row 0 stands for all vertices that are not stored: it is
-    constant.
+    """A table of values at some vertices of a grid over the scene's domain; it has none until ``rebuild``.
 
     Args:
         scene: gives the domain.
-        tables: the row of each table for vertices that are not stored; it has the table's c numbers.
+        empty: the c values of vertices that are not stored.
 
     Attributes:
+        table: (v + 1, c), learned. Row 0 stands for all vertices that are not stored: it is constant.
         shape: number of vertices along x, y and z.
         vertices: (v,) int64, linear indices of the stored vertices, saved. Those of a block of 4^3 are next to
             each other: what a ray looks up is near each other in memory.
@@ -51,9 +49,6 @@ class SparseGrid(nn.Module):
 
     """
 
-    density: Tensor
-    features: Tensor
-    table: Tensor
     resolution: Tensor
     vertices: Tensor
     cells: Tensor
@@ -62,17 +57,15 @@ class SparseGrid(nn.Module):
     cell_number: Tensor
     cell_rows: Tensor
 
-    def __init__(self, scene: Scene, tables: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, scene: Scene, empty: Sequence[float]) -> None:
         super().__init__()
-        self.scene = scene
-        self.tables = dict(tables)
+        self.scene, self.empty = scene, tuple(empty)
         low, high = (torch.tensor(corner) for corner in domain_box(scene))
         self.register_buffer("low", low, persistent=False)
         self.register_buffer("size", high - low, persistent=False)
         self.register_buffer("resolution", torch.tensor(1))
         self.register_buffer("vertices", torch.zeros(0, dtype=torch.int64))
-        for name, row in self.tables.items():
-            self.register_parameter(name, nn.Parameter(torch.tensor([row], dtype=torch.float32)))
+        self.table = nn.Parameter(torch.tensor([self.empty], dtype=torch.float32))
         self.register_buffer("cells", torch.zeros(0), persistent=False)
         self.register_buffer("cell_number", torch.zeros(0), persistent=False)
         self.register_buffer("cell_rows", torch.zeros(0), persistent=False)
@@ -107,15 +100,15 @@ class SparseGrid(nn.Module):
         return self.cell_rows.index_select(0, self.cell_number.index_select(0, cells)), weights
 
     @torch.no_grad()
-    def rebuild(self, resolution: int, occupancy: OccupancyGrid, first: Callable[[str, int], Tensor]) -> None:
+    def rebuild(self, resolution: int, occupancy: OccupancyGrid, first: Callable[[int], Tensor]) -> None:
         """Store vertices at a new resolution around what is occupied, with the values that were there before.
 
-        Replaces the parameters: whoever optimises them starts again.
+        Replaces the table: whoever optimises it starts again.
 
         Args:
             resolution: number of voxels along the domain's longest side.
             occupancy: what is occupied; one cell around it is stored too, so that surfaces can still move.
-            first: values (n, c) of a grid that had no vertices, for a table's name and n.
+            first: values (n, c) of a grid that had no vertices, for n.
 
         Raises:
             UserError: it would not fit into memory together with what optimises it.
@@ -125,32 +118,26 @@ class SparseGrid(nn.Module):
         vertices = by_block(
             vertices_around(dilated(occupancy.occupied, 1), shape).flatten().nonzero()[:, 0], shape
         )
-        rows, numbers = len(vertices), sum(len(row) for row in self.tables.values())
-        size = rows * (COPIES * 4 * numbers + INDEX_BYTES)
+        rows = len(vertices)
+        size = rows * (COPIES * 4 * len(self.empty) + INDEX_BYTES)
         what = f"a grid of {resolution} voxels with {rows / 1e6:.1f} million vertices"
         require_memory(size, vertices.device, what, "lower teacher.resolution")
-        new = {}
-        for name, row in self.tables.items():
-            old: Tensor = getattr(self, name)
-            new[name] = old.new_tensor(row).repeat(len(vertices) + 1, 1)
-            if not len(self.vertices):
-                new[name][1:] = first(name, len(vertices)).to(old.device)
+        table = self.table.new_tensor(self.empty).repeat(rows + 1, 1)
         if len(self.vertices):
             spacing = self.size / (torch.tensor(shape, device=self.size.device) - 1)
-            for start in range(0, len(vertices), CHUNK):
+            for start in range(0, rows, CHUNK):
                 part = vertices[start : start + CHUNK]
                 places = torch.stack(torch.unravel_index(part, shape), 1)
                 found = self.locate(self.low + places * spacing)
-                for name, values in new.items():
-                    values[1 + start : 1 + start + CHUNK] = interpolate(getattr(self, name), *found)
+                table[1 + start : 1 + start + CHUNK] = interpolate(self.table, *found)
+        else:
+            table[1:] = first(rows).to(table.device)
         self.resolution.fill_(resolution)
-        self.vertices = vertices
-        for name, values in new.items():
-            self.register_parameter(name, nn.Parameter(values))
+        self.vertices, self.table = vertices, nn.Parameter(table)
         self.index()
 
-    def roughness(self, cells: int, generator: torch.Generator) -> list[Tensor]:
-        """Return the squared total variation of each table's channels: (c,) each, differentiable.
+    def roughness(self, cells: int, generator: torch.Generator) -> Tensor:
+        """Return the squared total variation (c,) of each of the values; differentiable.
 
         Squared differences between neighbours along x, y and z, summed over axes; their mean over ``cells`` cells
         drawn by ``generator``, as a look at all of them would take longer than the photos' part of a step
@@ -158,7 +145,8 @@ class SparseGrid(nn.Module):
         """
         rows = self.cell_rows[self.draw_cells(cells, generator)][:, _CORNER_AND_NEIGHBOURS].long()
         rows = rows[(rows > 0).all(1)]  # what is not stored is no neighbour
-        return [_squared_differences(getattr(self, name)[rows]) for name in self.tables]
+        values = self.table[rows]  # (n, 4, c)
+        return (values[:, 1:] - values[:, :1]).square().sum((0, 1)) / max(1, len(values))
 
     def draw_cells(self, cells: int, generator: torch.Generator) -> Tensor:
         """Return about ``cells`` random places in ``cell_rows``, all of cells with a stored corner: int64.
@@ -173,8 +161,7 @@ class SparseGrid(nn.Module):
     def take_shape(self, vertices: int) -> None:
         """Make room for the values of so many vertices, to be loaded."""
         self.vertices = self.vertices.new_zeros(vertices)
-        for name, row in self.tables.items():
-            self.register_parameter(name, nn.Parameter(getattr(self, name).new_zeros(vertices + 1, len(row))))
+        self.table = nn.Parameter(self.table.new_zeros(vertices + 1, len(self.empty)))
 
     @torch.no_grad()
     def index(self) -> None:
@@ -203,11 +190,6 @@ class SparseGrid(nn.Module):
         # One corner at a time: all at once would take 64 bytes a cell more.
         corners = torch.stack([row.view(-1)[self.cells + offset] for offset in corner_offsets(self.shape)], 1)
         self.cell_rows = torch.cat([corners.new_zeros(1, 8), corners])
-
-
-def _squared_differences(values: Tensor) -> Tensor:
-    """Return (c,) the mean over cells (n, 4, c) of squared differences to the first corner; 0 without cells."""
-    return (values[:, 1:] - values[:, :1]).square().sum((0, 1)) / max(1, len(values))
 
 
 def stored_cells(grid: SparseGrid) -> Tensor:
