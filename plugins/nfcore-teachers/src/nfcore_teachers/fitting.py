@@ -63,16 +63,15 @@ class Fit(ABC):
     def step(self, step: int, progress: float) -> float:
         """Take step number ``step`` (from 0) at ``progress`` in [0, 1) of the budget; return its squared error."""
 
-    @abstractmethod
     def figures(self) -> dict[str, float]:
-        """Return what to report besides PSNR."""
+        """Return what to report besides PSNR; nothing by default."""
+        return {}
 
-    @abstractmethod
     def particulars(self) -> dict[str, State]:
-        """Return what ``resume`` needs besides weights, optimiser and pixels."""
+        """Return what ``resume`` needs besides weights, optimiser and pixels; nothing by default."""
+        return {}
 
-    @abstractmethod
-    def resume(self, state: State) -> None:
+    def resume(self, state: State) -> None:  # noqa: B027 - nothing is to be done by default
         """Continue from ``particulars``; the weights are restored before, the optimiser after."""
 
     def run(self, reporter: Reporter) -> None:

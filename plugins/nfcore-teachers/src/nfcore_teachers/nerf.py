@@ -50,7 +50,6 @@ class Nerf(Teacher):
         octaves: int = Field(10, ge=0, le=16, description="Octaves of the points' positional encoding")
         coarse: int = Field(64, ge=2, le=1024, description="Samples on each ray for the coarse network")
         fine: int = Field(128, ge=1, le=1024, description="Further samples on each ray, for the fine network")
-        final_learning_rate: float = Field(0.1, gt=0, le=1, description="Last step size as a share of the first")
 
     coarse_weight: ClassVar[float] = 1.0
 

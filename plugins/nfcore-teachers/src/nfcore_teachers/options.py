@@ -80,3 +80,4 @@ class SampledOptions(PhotoOptions):
     width: int = Field(256, ge=4, le=2048, description="Features in each hidden layer")
     rays_per_step: int = Field(4096, ge=1, le=2**20, description="Training rays per step; 256 suits a CPU")
     learning_rate: float = Field(5e-4, gt=0, description="Adam's first step size; small networks take 2e-3")
+    final_learning_rate: float = Field(0.1, gt=0, le=1, description="Last step size as a share of the first")
