@@ -7,21 +7,21 @@ only those that exist are computed. Batches hold a number of samples, not of ray
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
 import nfcore
 from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
 from nfcore.geometry import Domain, spherical_harmonics
 from nfcore_teachers.descent import Autograd, adam
 from nfcore_teachers.hash_encoding import HashEncoding
+from nfcore_teachers.linear import Linear
 from nfcore_teachers.marched_fit import MarchedFit
 from nfcore_teachers.marching import Marcher, WithMarchStep, check_march_step
 from nfcore_teachers.occupancy import OccupancyGrid
@@ -104,9 +104,10 @@ class HashGrid(WithMarchStep, Teacher):
         self.register_buffer("size", high - low, persistent=False)
         self.register_buffer("finest", torch.tensor(self.options.coarsest))
         width, features = self.options.hidden, self.options.levels * self.options.features
-        self.density_network = nn.ModuleList([_linear(features, width), _linear(width, GEOMETRY)])
+        linear = partial(Linear, bias=False)
+        self.density_network = nn.ModuleList([linear(features, width), linear(width, GEOMETRY)])
         self.colour_network = nn.ModuleList(
-            [_linear(GEOMETRY + HARMONICS, width), _linear(width, width), _linear(width, 3)]
+            [linear(GEOMETRY + HARMONICS, width), linear(width, width), linear(width, 3)]
         )
         self.begin(8, torch.Generator().manual_seed(0))
 
@@ -121,9 +122,7 @@ class HashGrid(WithMarchStep, Teacher):
         cells = options.occupancy_resolution or max(4, samples // 2)
         self.occupancy = OccupancyGrid(self.scene, cells).to(device)
         for layer in (*self.density_network, *self.colour_network):
-            bound = math.sqrt(6 / (layer.in_features + layer.out_features))  # Glorot and Bengio 2010, as the paper
-            drawn = torch.rand(layer.weight.shape, generator=generator) * 2 - 1
-            layer.weight.data = (bound * drawn).to(device)
+            layer.begin(generator)
 
     def shape(self) -> None:
         """Make a new encoding for ``finest``."""
@@ -211,9 +210,3 @@ class HashGrid(WithMarchStep, Teacher):
         result = super().load_state_dict(state_dict, strict, assign)
         check_march_step(self.march_step, self.domain)
         return result
-
-
-def _linear(inputs: int, outputs: int) -> nn.Linear:
-    # skip_init: torch's own initialisation would draw from the global generator.
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs, bias=False)
-    return layer

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
 
+from nfcore_teachers.linear import Linear
 from nfcore_teachers.positional_encoding import encode_points, points_size
 
 #: Octaves of the directions' encoding.
@@ -31,20 +29,17 @@ class RadianceNetwork(nn.Module):
         super().__init__()
         self.skip = depth // 2 if depth >= 4 else depth
         sizes = [inputs] + [width + (inputs if layer == self.skip else 0) for layer in range(1, depth)]
-        self.trunk = nn.ModuleList([_linear(size, width) for size in sizes])
-        self.density = _linear(width, 1)
-        self.bottleneck = _linear(width, width)
-        self.view = _linear(width + points_size(DIRECTION_OCTAVES), max(1, width // 2))
-        self.colour = _linear(max(1, width // 2), 3)
+        self.trunk = nn.ModuleList([Linear(size, width) for size in sizes])
+        self.density = Linear(width, 1)
+        self.bottleneck = Linear(width, width)
+        self.view = Linear(width + points_size(DIRECTION_OCTAVES), max(1, width // 2))
+        self.colour = Linear(max(1, width // 2), 3)
 
     def begin(self, generator: torch.Generator) -> None:
-        """Forget all that was learned (Glorot and Bengio 2010, as in NeRF's code)."""
+        """Forget all that was learned."""
         for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                bound = math.sqrt(6 / (layer.in_features + layer.out_features))
-                drawn = torch.rand(layer.weight.shape, generator=generator) * 2 - 1
-                layer.weight.data = (bound * drawn).to(layer.weight.device)
-                nn.init.zeros_(layer.bias)
+            if isinstance(layer, Linear):
+                layer.begin(generator)
 
     def forward(self, places: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Return density (n, s) and raw colour (n, s, 3) at encoded places (n, s, inputs).
@@ -65,9 +60,3 @@ class RadianceNetwork(nn.Module):
         for number, layer in enumerate(self.trunk):
             hidden = F.relu(layer(torch.cat([hidden, places], -1) if number == self.skip else hidden))
         return hidden
-
-
-def _linear(inputs: int, outputs: int) -> nn.Linear:
-    # skip_init: torch's own initialisation would draw from the global generator.
-    layer: nn.Linear = skip_init(nn.Linear, inputs, outputs)
-    return layer
