@@ -16,27 +16,23 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry import Domain, Paths
+from nfcore import Budget, Rays, RaySource, Reporter, Scene
+from nfcore.geometry import Paths
 from nfcore_teachers.frustums import PIXEL_RADIUS, cone_radius, gaussians
 from nfcore_teachers.options import SampledOptions
 from nfcore_teachers.positional_encoding import encode_gaussians, gaussians_size
 from nfcore_teachers.radiance_network import RadianceNetwork
-from nfcore_teachers.rendering import RayColours, rendering, require_flat
-from nfcore_teachers.sampled_fit import SampledFit
+from nfcore_teachers.rendering import RayColours
+from nfcore_teachers.sampled_teacher import SampledTeacher
 from nfcore_teachers.sampling import Random, absorbing, composite, quadrature, resampled, span
 
-#: Density of 1 from the network is this over half of the domain's longest side.
-DENSITY_SCALE = 4.0
 #: Added to the blurred weights, so that empty space is sampled again.
 PADDING = 0.01
 #: Colours are stretched by this to either side, so that the sigmoid need not saturate.
 COLOUR_PADDING = 0.001
-#: Samples that are rendered at once: their features are some 250 MB at full width.
-CHUNK_SAMPLES = 2**17
 
 
-class MipNerf(Teacher):
+class MipNerf(SampledTeacher):
     """A neural radiance field of cones.
 
     Args:
@@ -59,21 +55,15 @@ class MipNerf(Teacher):
     coarse_weight: ClassVar[float] = 0.1
 
     options: Options
-    centre: Tensor
     radius: Tensor
 
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
-        self.domain = Domain.of(scene)
-        centre = [(low + high) / 2 for low, high in zip(*self.domain.box, strict=True)]
-        self.register_buffer("centre", torch.tensor(centre), persistent=False)
         self.register_buffer("radius", torch.tensor(0.0))
-        self.half_side = self.domain.longest / 2
-        self.density_scale = DENSITY_SCALE / self.half_side
         self.network = RadianceNetwork(
             gaussians_size(self.options.octaves), self.options.depth, self.options.width
         )
-        self.network.begin(torch.Generator().manual_seed(0))
+        self.begin(torch.Generator().manual_seed(0))
 
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
         """Fit the field to the training views.
@@ -82,19 +72,13 @@ class MipNerf(Teacher):
             NfcoreError: the loss is not finite.
 
         """
-        options, views = self.options, source.views("train")
-        generator = torch.Generator().manual_seed(budget.seed)
-        self.network.begin(generator)
-        self.radius.fill_(cone_radius(views.cameras))
-        SampledFit(
-            self,
-            views,
-            budget,
-            generator,
-            options.rays_per_step,
-            options.learning_rate,
-            options.final_learning_rate,
-        ).run(reporter)
+        self.radius.fill_(cone_radius(source.views("train").cameras))
+        super().fit(source, budget, reporter)
+
+    @property
+    def samples_of_a_ray(self) -> int:
+        """Those of both passes."""
+        return 2 * self.options.samples
 
     def see(self, rays: Rays, random: Random | None = None) -> tuple[RayColours, RayColours]:
         """Return the first and the second pass's rendering of ``rays`` (n, 3); differentiable in the weights."""
@@ -122,30 +106,12 @@ class MipNerf(Teacher):
             (mean - self.centre) / self.half_side, variance / self.half_side**2, self.options.octaves
         )
 
-    @torch.no_grad()
-    def render(self, rays: Rays) -> Rendering:
-        """Return colour, opacity and depth along ``rays`` (n, 3).
-
-        Raises:
-            UserError: the rays have another shape.
-
-        """
-        require_flat(rays)
-        chunk = max(1, CHUNK_SAMPLES // (2 * self.options.samples))
-        return rendering(self.see(part)[1] for part in rays.split(chunk))
-
-    @torch.no_grad()
-    def field(self, points: Tensor) -> nfcore.Field:
-        """Return density (n,) per scene unit at world ``points`` (n, 3), blurred like a pixel halfway to far."""
-        warped, scene = self.domain.warp(points), self.scene
-        width = self.radius * (scene.near + scene.far) / 4
-        parts = []
-        for part in warped.split(CHUNK_SAMPLES):
-            spread = torch.as_tensor(width * self.domain.across(part)).expand(len(part))
-            variance = (spread**2)[:, None].expand_as(part)
-            parts.append(self.network.density_at(self._encoded(part, variance)))
-        density = torch.cat(parts) * self.density_scale * self.domain.per_scene_unit(points)
-        return nfcore.Field(torch.where(self.domain.holds(warped), density, 0), None)
+    def density_at(self, points: Tensor) -> Tensor:
+        """Return density (n,) at ``points`` (n, 3) of the domain, blurred like a pixel halfway to far."""
+        width = self.radius * (self.scene.near + self.scene.far) / 4
+        spread = torch.as_tensor(width * self.domain.across(points)).expand(len(points))
+        variance = (spread**2)[:, None].expand_as(points)
+        return self.network.density_at(self._encoded(points, variance))
 
 
 def blurred(weights: Tensor) -> Tensor:

@@ -15,24 +15,20 @@ from pydantic import Field
 from torch import Tensor
 
 import nfcore
-from nfcore import Budget, Rays, RaySource, Rendering, Reporter, Scene, Teacher
-from nfcore.geometry import Domain, Paths
+from nfcore import Rays, Scene
+from nfcore.geometry import Paths
 from nfcore_teachers.options import SampledOptions
 from nfcore_teachers.positional_encoding import encode_points, points_size
 from nfcore_teachers.radiance_network import RadianceNetwork
-from nfcore_teachers.rendering import RayColours, rendering, require_flat
-from nfcore_teachers.sampled_fit import SampledFit
+from nfcore_teachers.rendering import RayColours
+from nfcore_teachers.sampled_teacher import SampledTeacher
 from nfcore_teachers.sampling import Random, absorbing, composite, quadrature, resampled, span, stratified
 
-#: Density of 1 from the network is this over half of the domain's longest side.
-DENSITY_SCALE = 4.0
 #: Least weight of an interval for sampling, since the coarse network may have missed something.
 LEAST_WEIGHT = 1e-5
-#: Samples that are rendered at once: their features are some 250 MB at full width.
-CHUNK_SAMPLES = 2**17
 
 
-class Nerf(Teacher):
+class Nerf(SampledTeacher):
     """A neural radiance field.
 
     Args:
@@ -57,40 +53,14 @@ class Nerf(Teacher):
 
     def __init__(self, options: nfcore.Options, scene: Scene) -> None:
         super().__init__(options, scene)
-        self.domain = Domain.of(scene)
-        centre = [(low + high) / 2 for low, high in zip(*self.domain.box, strict=True)]
-        self.register_buffer("centre", torch.tensor(centre), persistent=False)
-        self.half_side = self.domain.longest / 2
-        self.density_scale = DENSITY_SCALE / self.half_side
         size = (points_size(self.options.octaves), self.options.depth, self.options.width)
         self.coarse, self.fine = RadianceNetwork(*size), RadianceNetwork(*size)
         self.begin(torch.Generator().manual_seed(0))
 
-    centre: Tensor
-
-    def begin(self, generator: torch.Generator) -> None:
-        """Initialise the networks again."""
-        self.coarse.begin(generator)
-        self.fine.begin(generator)
-
-    def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
-        """Fit the field to the training views.
-
-        Raises:
-            NfcoreError: the loss is not finite.
-
-        """
-        options, generator = self.options, torch.Generator().manual_seed(budget.seed)
-        self.begin(generator)
-        SampledFit(
-            self,
-            source.views("train"),
-            budget,
-            generator,
-            options.rays_per_step,
-            options.learning_rate,
-            options.final_learning_rate,
-        ).run(reporter)
+    @property
+    def samples_of_a_ray(self) -> int:
+        """Those of the fine network."""
+        return self.options.coarse + self.options.fine
 
     def see(self, rays: Rays, random: Random | None = None) -> tuple[RayColours, RayColours]:
         """Return the coarse and the fine network's rendering of ``rays`` (n, 3); differentiable in the weights."""
@@ -118,22 +88,6 @@ class Nerf(Teacher):
     def _encoded(self, points: Tensor) -> Tensor:
         return encode_points((points - self.centre) / self.half_side, self.options.octaves)
 
-    @torch.no_grad()
-    def render(self, rays: Rays) -> Rendering:
-        """Return colour, opacity and depth along ``rays`` (n, 3).
-
-        Raises:
-            UserError: the rays have another shape.
-
-        """
-        require_flat(rays)
-        chunk = max(1, CHUNK_SAMPLES // (self.options.coarse + self.options.fine))
-        return rendering(self.see(part)[1] for part in rays.split(chunk))
-
-    @torch.no_grad()
-    def field(self, points: Tensor) -> nfcore.Field:
-        """Return the fine network's density (n,) per scene unit at world ``points`` (n, 3)."""
-        warped = self.domain.warp(points)
-        parts = [self.fine.density_at(self._encoded(part)) for part in warped.split(CHUNK_SAMPLES)]
-        density = torch.cat(parts) * self.density_scale * self.domain.per_scene_unit(points)
-        return nfcore.Field(torch.where(self.domain.holds(warped), density, 0), None)
+    def density_at(self, points: Tensor) -> Tensor:
+        """Return the fine network's density (n,) at ``points`` (n, 3) of the domain."""
+        return self.fine.density_at(self._encoded(points))
