@@ -1,20 +1,14 @@
 """The baked field of the teacher ``deferred`` in all kinds of scenes."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
+import unboxed_scenes as scenes
 
 from nfcore import Budget, Reporter
 from nfcore.exports import BakedRenderer
 from nfcore_teachers.deferred import Deferred
 
 pytestmark = pytest.mark.slow
-
-_spec = importlib.util.spec_from_file_location("scenes", Path(__file__).with_name("scenes.py"))
-scenes = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(scenes)
 
 
 @pytest.fixture(params=["box", "forward-facing", "unbounded"])

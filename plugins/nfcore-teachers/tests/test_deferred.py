@@ -3,6 +3,7 @@ import os
 
 import pytest
 import torch
+from fits import Checkpoints, KilledError, psnr_on_test_views, same
 
 from nfcore import Budget, NfcoreError, Rays, Reporter
 from nfcore.io import load_state, save_state
@@ -42,35 +43,6 @@ def fitted(source, budget=BUDGET, reporter=None, options=OPTIONS):
     teacher = Deferred(options, source.scene)
     teacher.fit(source, budget, reporter or Reporter())
     return teacher
-
-
-def psnr_on_test_views(teacher, source):
-    views = source.views("test")
-    seen = teacher.render(views.cameras.rays().flat()).rgb
-    return -10 * torch.log10(((seen - views.images.view(-1, 3)) ** 2).mean()).item()
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-class KilledError(Exception):
-    pass
-
-
-class Checkpoints(Reporter):
-    """Keeps the state after step ``at`` in a file, then interrupts; restores from it if it is there."""
-
-    def __init__(self, path, at):
-        self.path, self.at = path, at
-
-    def restore(self):
-        return load_state(self.path) if self.path.exists() else None
-
-    def checkpoint(self, step, state):
-        if step == self.at and not self.path.exists():
-            save_state(self.path, state())
-            raise KilledError
 
 
 class Notes(Reporter):

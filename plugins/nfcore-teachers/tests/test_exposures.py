@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from unboxed_scenes import Room
 
 import nfcore
 from nfcore import Budget, Reporter
@@ -12,8 +13,6 @@ from nfcore_teachers.hash_grid import HashGrid
 from nfcore_teachers.nerf import Nerf
 from nfcore_teachers.pixels import PixelBatches
 from nfcore_teachers.voxels import Voxels
-
-from .scenes import Room
 
 ROOM = Room()
 #: Gains between 0.6 and 1, so that no photo is clipped.

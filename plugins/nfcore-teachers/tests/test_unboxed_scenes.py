@@ -1,11 +1,11 @@
 """All teachers on scenes that have no box around them: forward-facing and unbounded ones, without alpha."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
+import unboxed_scenes as scenes
+from fits import psnr
 
 from nfcore import Budget, Reporter
 from nfcore_teachers.deferred import Deferred
@@ -15,10 +15,6 @@ from nfcore_teachers.nerf import Nerf
 from nfcore_teachers.voxels import Voxels
 
 pytestmark = pytest.mark.slow
-
-_spec = importlib.util.spec_from_file_location("scenes", Path(__file__).with_name("scenes.py"))
-scenes = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(scenes)
 
 NETWORK = {"depth": 4, "width": 32, "rays_per_step": 256, "learning_rate": 5e-3}
 TEACHERS = {
@@ -51,10 +47,6 @@ def teacher(request, source):
         made.fit(source, Budget(steps, seed=1), Reporter())
         _fitted[key] = made
     return _fitted[key]
-
-
-def psnr(a, b):
-    return -10 * torch.log10(((a - b) ** 2).mean()).item()
 
 
 # The room's 30 tiny photos leave depth open: fields explain each of them by what is just before its camera, so

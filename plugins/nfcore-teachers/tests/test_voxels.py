@@ -1,5 +1,6 @@
 import pytest
 import torch
+from fits import Checkpoints, KilledError, psnr_on_test_views, same
 
 import nfcore
 from nfcore import Budget, Rays, Reporter, UserError
@@ -20,42 +21,9 @@ def fitted(source, budget=BUDGET, reporter=None, options=OPTIONS):
     return teacher
 
 
-def psnr(a, b):
-    return -10 * torch.log10(((a - b) ** 2).mean()).item()
-
-
-def psnr_on_test_views(teacher, source):
-    views = source.views("test")
-    seen = teacher.render(views.cameras.rays().flat()).rgb
-    return psnr(seen, views.images.view(-1, 3))
-
-
 @pytest.fixture(scope="module")
 def teacher(sphere):
     return fitted(sphere)
-
-
-def same(a, b):
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-class KilledError(Exception):
-    pass
-
-
-class Checkpoints(Reporter):
-    """Keeps the state after step ``at`` in a file, then interrupts; restores from it if it is there."""
-
-    def __init__(self, path, at):
-        self.path, self.at = path, at
-
-    def restore(self):
-        return load_state(self.path) if self.path.exists() else None
-
-    def checkpoint(self, step, state):
-        if step == self.at and not self.path.exists():
-            save_state(self.path, state())
-            raise KilledError
 
 
 def test_a_held_out_view_is_seen_as_it_is(teacher, sphere):

@@ -99,7 +99,6 @@ class FusedField:
 
     def occupy(self, threshold: float) -> None:
         """Find out which cells are occupied now: see ``SparseField.update_occupancy``."""
-
         by_row = np.empty(len(self.table), np.float32)
         self._in_ranges(len(by_row), lambda *rows: self.kernels.row_opacities(self.record, *rows, by_row))
 
