@@ -7,6 +7,7 @@ import tiny
 import torch
 from browser import chromium, opened  # noqa: F401 - fixtures
 from command_line import command  # noqa: F401 - a fixture
+from reported import finished  # noqa: F401 - a fixture
 
 from nfcore.config.resolve import configure
 from nfcore.config.schema import PipelineConfig

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pytest
 import tiny
 
 from nfcore.config.resolve import configure_with_sources
@@ -46,9 +47,10 @@ def begin(folder: Path) -> Artifacts:
     return Artifacts(run, manager)
 
 
-def finish(folder: Path) -> Path:
-    """A finished run of the tiny pipeline; returns its folder."""
-    run = begin(folder)
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """The folder of a finished run of the tiny pipeline."""
+    run = begin(tmp_path_factory.mktemp("runs") / "tiny")
     for stage in ALL_STAGES:
         Scheduler(run, Console(quiet=True)).do(stage)
     return run.run.folder

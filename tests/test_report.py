@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 import tiny
 import torch
-from reported import STAGES, Page, begin, finish
+from reported import STAGES, Page, begin
 
 from nfcore import UserError
 from nfcore.config.resolve import configure_with_sources
@@ -26,11 +25,6 @@ from nfcore.runs.report import gather
 from nfcore.ui.console import Console
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    return finish(tmp_path_factory.mktemp("runs") / "tiny")
 
 
 @pytest.fixture

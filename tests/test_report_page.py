@@ -8,18 +8,12 @@ from pathlib import Path
 import pytest
 import tiny
 from browser import accessibility_violations
-from reported import finish
 
 from nfcore.runs import Artifacts, Run, write_report
 
 pytestmark = pytest.mark.slow
 
 AXE = Path(__file__).parents[1] / "plugins" / "nfcore-web" / "tests" / "axe.min.js"
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    return finish(tmp_path_factory.mktemp("runs") / "tiny")
 
 
 @pytest.fixture

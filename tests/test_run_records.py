@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import pytest
 import tiny
 import torch
-from reported import COMMAND, finish
+from reported import COMMAND
 
 from nfcore import UserError
 from nfcore.config.resolve import configure_with_sources
@@ -19,11 +18,6 @@ from nfcore.runs import Artifacts, Run, Scheduler, provenance
 from nfcore.runs.provenance import Provenance, command_line
 from nfcore.runs.report import gather
 from nfcore.ui.console import Console
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    return finish(tmp_path_factory.mktemp("runs") / "tiny")
 
 
 @pytest.fixture
