@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 import tiny
 import torch
+from tiny_cameras import assert_each_image_is_what_its_camera_sees
 
 from nfcore import NfcoreError
 from nfcore.interfaces.boundaries import ContractError
@@ -32,12 +33,6 @@ def pseudo_views(teacher=None, capacity: int = 10, **changes) -> PseudoViews:
     settings = {"count": 10, "first": 3, "per_step": 0.5, "seed": 1, "workers": 0} | changes
     images = torch.empty((capacity, 16, 16, 3), dtype=torch.uint8)
     return PseudoViews(teacher or tiny.fitted_teacher(), tiny.Ring(tiny.Ring.Options()), images, **settings)
-
-
-def assert_each_image_is_what_its_camera_sees(views: PseudoViews) -> None:
-    n = len(views)
-    seen = tiny.sky(views.cameras.rays().directions[:n])
-    assert (views.images[:n].float() / 255 - seen).abs().max() < 0.51 / 255
 
 
 # -- when they come ----------------------------------------------------------------------------------

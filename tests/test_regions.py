@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from tiny_cameras import assert_rigid
 from torch.nn import functional as F
 
 from nfcore import Cameras
@@ -36,12 +37,6 @@ def row():
     return cameras(
         offsets, offsets + torch.tensor([0.0, 0.0, -1.0]) + 0.1 * offsets, torch.tensor([0.0, 1.0, 0.0])
     )
-
-
-def assert_rigid(poses):
-    rotation = poses[:, :, :3]
-    torch.testing.assert_close(rotation.mT @ rotation, torch.eye(3).expand(len(poses), 3, 3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(len(poses)))
 
 
 def test_forward_poses_fill_a_tenth_more_than_the_cameras_box(generator):

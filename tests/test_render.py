@@ -10,7 +10,7 @@ import pytest
 import tiny
 import torch
 from PIL import Image
-from tiny_cameras import UP, ring, row
+from tiny_cameras import UP, assert_rigid, ring, row
 from torch.nn import functional as F
 
 import nfcore
@@ -24,13 +24,6 @@ from nfcore.pipeline.depth import coloured, depth_range
 from nfcore.pipeline.render import along, rendered, save_frames
 from nfcore.scene.camera_paths import read_path
 from nfcore.student.resampling import pixel_density, render_at
-
-
-def assert_rigid(poses):
-    rotation = poses[:, :, :3]
-    torch.testing.assert_close(rotation.mT @ rotation, torch.eye(3).expand(len(poses), 3, 3), atol=1e-5, rtol=0)
-    torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(len(poses)))
-
 
 # -- paths -------------------------------------------------------------------------------------------
 

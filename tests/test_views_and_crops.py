@@ -5,17 +5,12 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
+from tiny_cameras import assert_each_image_is_what_its_camera_sees
 
 from nfcore import Cameras
 from nfcore.views.crops import CropRule, Crops, CropSampler, PhotoMixing, sample_crops
 from nfcore.views.teacher_views import render_view
 from nfcore.views.training_views import TrainingViews, opaque_window
-
-
-def assert_each_image_is_what_its_camera_sees(views: TrainingViews) -> None:
-    n = len(views)
-    seen = tiny.sky(views.cameras.rays().directions[:n])
-    assert (views.images[:n].float() / 255 - seen).abs().max() < 0.51 / 255
 
 
 def test_a_rendered_view_has_the_cameras_size(generator):
