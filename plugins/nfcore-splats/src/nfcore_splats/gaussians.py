@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from nfcore.geometry import spherical_harmonics
 
+#: The names of the tensors of Gaussians.
+TENSORS = ("means", "log_scales", "quaternions", "opacity_logits", "harmonics")
 #: Number of spherical harmonics to degree 0, 1, 2, 3.
 BASIS_SIZES = (1, 4, 9, 16)
 #: The harmonic of degree 0, which is the same in all directions.
@@ -66,14 +68,7 @@ class Gaussians:
     @classmethod
     def of_tensors(cls, tensors: Mapping[str, Tensor], antialiased: bool = False) -> Gaussians:
         """Return what has these ``tensors``, by name."""
-        return cls(
-            tensors["means"],
-            tensors["log_scales"],
-            tensors["quaternions"],
-            tensors["opacity_logits"],
-            tensors["harmonics"],
-            antialiased,
-        )
+        return cls(**tensors, antialiased=antialiased)
 
     @property
     def degree(self) -> int:
@@ -83,7 +78,7 @@ class Gaussians:
     @property
     def tensors(self) -> dict[str, Tensor]:
         """The tensors by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "antialiased"}
+        return {name: getattr(self, name) for name in TENSORS}
 
     def colours(self, eye: Tensor) -> Tensor:
         """Return RGB (n, 3), 0 or more, seen from ``eye`` (3,)."""

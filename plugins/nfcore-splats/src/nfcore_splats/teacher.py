@@ -16,7 +16,7 @@ from nfcore.runtime import device_of
 from nfcore_splats import gsplat_renderer
 from nfcore_splats.descent import Descent, Targets
 from nfcore_splats.files import read_gaussians
-from nfcore_splats.gaussians import Gaussians
+from nfcore_splats.gaussians import TENSORS, Gaussians
 from nfcore_splats.initial import initial
 from nfcore_splats.rasteriser import rendering
 from nfcore_splats.source import SplatScene
@@ -50,7 +50,7 @@ class Splats(nfcore.Teacher):
     @property
     def gaussians(self) -> Gaussians:
         """The Gaussians, on the teacher's device."""
-        return Gaussians.of_tensors({name: getattr(self, name) for name in _NAMES}, bool(self.antialiased))
+        return Gaussians.of_tensors({name: getattr(self, name) for name in TENSORS}, bool(self.antialiased))
 
     def fit(self, source: RaySource, budget: Budget, reporter: Reporter) -> None:
         """Take a file's Gaussians, or fit some to the training photos of ``source``.
@@ -80,7 +80,7 @@ class Splats(nfcore.Teacher):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Adopt the saved number of Gaussians, then load them."""
-        for name in _NAMES:
+        for name in TENSORS:
             saved = state_dict.get(name)
             if isinstance(saved, Tensor):
                 self.register_buffer(name, torch.zeros(saved.shape, device=device_of(self)))
@@ -106,9 +106,6 @@ class Splats(nfcore.Teacher):
         for name, tensor in gaussians.tensors.items():
             self.register_buffer(name, tensor.clone())
         self.register_buffer("antialiased", torch.tensor(gaussians.antialiased))
-
-
-_NAMES = ("means", "log_scales", "quaternions", "opacity_logits", "harmonics")
 
 
 def _size(scene: Scene) -> float:
