@@ -11,6 +11,17 @@ export function bytes(id) {
   return data;
 }
 
+export function text(id) {
+  return new TextDecoder().decode(bytes(id));
+}
+
+// All blocks that a header describes, by name.
+export async function inflateAll(records) {
+  const data = {};
+  for (const [name, record] of Object.entries(records)) data[name] = await inflate(name, record);
+  return data;
+}
+
 // The block `id`, deflated and packed, as it was before; `record` says how many bytes it has, and their CRC-32.
 export async function inflate(id, record) {
   if (!("DecompressionStream" in globalThis)) {

@@ -1,10 +1,9 @@
 // A renderer that draws at the screen's own resolution, and smaller while the camera moves where that is too slow.
 //
 // What viewer.js asks of a renderer, except for `start`. A subclass has
-//   draw({pose, intrinsics, width, height, stale})   draws an image of any size; a Promise of its milliseconds, or of
-//                                                    null where it was given up
-//   present()                                        shows that image on the canvas, as large as that is
-//   read()                                           its bytes, RGBA, top row first
+//   gpu                                              a Graphics, from `start` on
+//   draw({pose, intrinsics, width, height, stale})   draws an image of any size with it; a Promise of its milliseconds,
+//                                                    or of null where it was given up
 
 // Shares of the screen's resolution that are used while the camera moves.
 const SHARES = [1, 0.75, 0.56, 0.42, 0.32, 0.24];
@@ -43,14 +42,14 @@ export class ScreenRenderer {
     this.size = { width: Math.max(1, Math.round(size.width * ratio)), height: Math.max(1, Math.round(size.height * ratio)) };
     Object.assign(this.canvas, this.size);
     Object.assign(this.canvas.style, { width: `${size.width}px`, height: `${size.height}px` });
-    this.present();
+    this.gpu?.present();
   }
 
   async render({ pose, part, level, stale }) {
     const size = { width: this.scaled("width", level), height: this.scaled("height", level) };
     const milliseconds = await this.draw({ pose, intrinsics: this.intrinsics(size, part), ...size, stale });
     if (milliseconds === null) return null;
-    this.present();
+    this.gpu.present();
     return { ...size, milliseconds };
   }
 
@@ -81,6 +80,6 @@ export class ScreenRenderer {
   // The image of a camera, four bytes a pixel, top row first.
   async pixels(camera) {
     await this.draw({ stale: () => false, ...camera });
-    return this.read();
+    return this.gpu.read();
   }
 }

@@ -1,6 +1,6 @@
 // The page of a baked field: a fragment shader marches through it, at the screen's own resolution.
 
-import { bytes, inflate } from "nfcore/data";
+import { inflateAll, text } from "nfcore/data";
 import { Gpu } from "nfcore/gpu";
 import { offerRoom } from "nfcore/room";
 import { ScreenRenderer } from "nfcore/screen";
@@ -14,13 +14,12 @@ class BakedField extends ScreenRenderer {
     this.gpu = new Gpu(this.canvas);
     this.perPixel = 0; // ms, as last measured
     this.header = this.card.field;
-    const data = {};
-    for (const [name, record] of Object.entries(this.header.blocks)) data[name] = await inflate(name, record);
+    const data = await inflateAll(this.header.blocks);
     const layout = arrange(this.header, data.distances, this.gpu.mostTexels);
     const values = decodeVertices(this.header, layout, data.occupied, data.codes);
     const occupied = occupiedBits(this.header.grid, data.occupied);
     this.scene = { cells: this.header.grid.cells, distances: data.distances, occupied, layout, values };
-    const load = () => this.gpu.load(this.scene, this.source("vertex"), this.source("fragment"));
+    const load = () => this.gpu.load(this.scene, text("vertex"), text("fragment"));
     load();
     this.watch(events, load);
     return this.gpu.software ? "WebGL2 in software" : "WebGL2";
@@ -32,10 +31,6 @@ class BakedField extends ScreenRenderer {
     const { low, high } = occupiedBox(grid, this.scene.distances);
     const place = (vertex, axis) => grid.low[axis] + vertex * grid.spacing[axis];
     return { low: low.map(place), high: high.map((end, axis) => place(end - 1, axis)) };
-  }
-
-  source(id) {
-    return new TextDecoder().decode(bytes(id));
   }
 
   // Draw an image band by band.
@@ -51,14 +46,6 @@ class BakedField extends ScreenRenderer {
     const milliseconds = performance.now() - began;
     this.perPixel = milliseconds / (width * height);
     return milliseconds;
-  }
-
-  present() {
-    this.gpu?.present();
-  }
-
-  read() {
-    return this.gpu.read();
   }
 }
 
