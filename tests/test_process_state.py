@@ -34,6 +34,7 @@ CHANGES = {
     "what the guard itself uses": lambda: [replace(os, name) for name in ("dup2", "getcwd", "umask", "chdir")],
     "sys.exit and its hook": lambda: [replace(sys, name) for name in ("exit", "excepthook")],
     "a class": lambda: replace(pathlib.Path, "exists"),
+    "a method that a class inherits": lambda: replace(type(pathlib.Path()), "exists"),
     "modules": sys.modules.clear,
     "import hooks": lambda: [sys.meta_path.clear(), sys.path_hooks.clear()],
     "arguments": sys.argv.clear,
@@ -50,7 +51,7 @@ def state() -> list[object]:
     descriptor = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(descriptor)
     return [
-        *(dict(space.__dict__) for space in (builtins, json, os, pathlib.Path)),
+        *(dict(space.__dict__) for space in (builtins, json, os, pathlib.Path, type(pathlib.Path()))),
         sys.exit, sys.excepthook, list(sys.meta_path), list(sys.path_hooks), list(sys.argv),
         np.geterr(), gc.isenabled(), torch.are_deterministic_algorithms_enabled(),
         signal.pthread_sigmask(signal.SIG_BLOCK, []), descriptor,

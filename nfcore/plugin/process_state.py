@@ -80,6 +80,10 @@ def _restore_names(before: list[tuple[Any, dict[str, Any]]]) -> None:
         for name, value in names.items():
             if now.get(name, _missing) is not value and name not in _VOLATILE:
                 _set(space, name, value)
+        if isinstance(space, type):  # Python's builtins are whole again: they are the first space
+            inherited = {name for base in space.__mro__[1:] for name in base.__dict__}
+            for name in (now.keys() - names.keys()) & inherited:
+                delattr(space, name)
 
 
 def _restore_modules(before: dict[str, Any]) -> None:
