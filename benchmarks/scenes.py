@@ -83,6 +83,6 @@ def _page(summary: dict[str, Any]) -> dict[str, Any]:
     if "export.webgl.bytes" not in summary:
         return {}
     return {
-        "page and its data MB": round(summary["export.webgl.bytes"] / 1e6, 2),
+        "page MB": round(summary["export.webgl.bytes"] / 1e6, 2),
         "page, dB to the photos": round(summary["export.webgl.psnr_vs_photos"], 2),
     }
