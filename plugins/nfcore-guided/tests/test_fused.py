@@ -8,6 +8,7 @@ import torch
 import nfcore
 from nfcore.kernels import Unavailable, load
 from nfcore.pipeline import Reference
+from nfcore.runtime import limited_threads
 
 #: Odd numbers of everything, and the defaults.
 SIZES = [
@@ -63,16 +64,21 @@ def with_gradient(features, encoding, upstream):
     return torch.autograd.grad(features, encoding.features.table, upstream)[0]
 
 
+@pytest.fixture(params=[1, 3])
+def threads(request):
+    with limited_threads(request.param):
+        yield
+
+
 def is_fused(features):
     """Whether kernels computed them: a ray's channels are then next to each other in memory."""
     return features.stride(1) == 1
 
 
 @pytest.mark.parametrize("options", SIZES, ids=["least", "odd", "default"])
-@pytest.mark.parametrize("threads", [1, 3])
-def test_features_and_gradients_are_those_of_torch(scene, options, threads, monkeypatch):
+@pytest.mark.usefixtures("threads")
+def test_features_and_gradients_are_those_of_torch(scene, options, monkeypatch):
     encoding, rays = random_encoding(scene, options), random_rays(scene)
-    torch.set_num_threads(threads)
     ours, theirs = encoding(*rays), by_torch(monkeypatch, encoding, rays)
     assert is_fused(ours)
     assert not is_fused(theirs)
@@ -104,9 +110,9 @@ def test_gradients_of_the_same_threads_are_the_same_to_the_bit(scene):
     encoding, rays = random_encoding(scene, {"resolution": 16}), random_rays(scene, (3, 20, 20))
     features, upstream = [], torch.randn(3, encoding.channels, 20, 20)
     for threads in (1, 3):
-        torch.set_num_threads(threads)
-        features.append(encoding(*rays))
-        once, again = (with_gradient(encoding(*rays), encoding, upstream) for _ in range(2))
+        with limited_threads(threads):
+            features.append(encoding(*rays))
+            once, again = (with_gradient(encoding(*rays), encoding, upstream) for _ in range(2))
         assert torch.equal(once, again)
     assert torch.equal(*features)
 
