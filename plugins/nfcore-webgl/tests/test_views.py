@@ -19,7 +19,7 @@ ENLARGED = """async () => {
   const shown = async (share) => {
     const size = { width: renderer.size.width * share, height: renderer.size.height * share };
     await renderer.pixels({ pose: camera.pose, intrinsics: renderer.intrinsics(size, camera.part), ...size });
-    renderer.present();
+    renderer.gpu.present();
     const { gl, canvas } = renderer.gpu;
     const pixels = new Uint8Array(4 * canvas.width * canvas.height);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
