@@ -46,15 +46,14 @@ struct Path {
   float nearest;
   float bend;
   float perDistance;
-  vec3 inverse; // one over the heading of a line
 };
 
 vec3 inVoxels(vec3 place) { return (place - GRID_LOW) / GRID_SPACING; }
 
 // Where a line enters and leaves the part of the domain that is marched.
 void clip(inout Path path) {
-  path.inverse = 1.0 / mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
-  vec3 first = (inVoxels(MARCH_LOW) - path.start) * path.inverse, second = (inVoxels(MARCH_HIGH) - path.start) * path.inverse;
+  vec3 heading = mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
+  vec3 first = (inVoxels(MARCH_LOW) - path.start) / heading, second = (inVoxels(MARCH_HIGH) - path.start) / heading;
   vec3 enter = min(first, second), leave = max(first, second);
   path.near = max(max(enter.x, max(enter.y, enter.z)), path.near);
   path.far = min(min(leave.x, min(leave.y, leave.z)), path.far);
@@ -62,7 +61,7 @@ void clip(inout Path path) {
 
 Path inBox(vec3 start, vec3 direction) {
   float unit = length(direction);
-  Path path = Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit * (1.0 - room), mix(FAR * unit, 1e9, room), 1.0, 0.0, 0.0, 0.0, vec3(0.0));
+  Path path = Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit * (1.0 - room), mix(FAR * unit, 1e9, room), 1.0, 0.0, 0.0, 0.0);
   clip(path);
   return path;
 }
@@ -75,7 +74,7 @@ Path inNdc(vec3 start, vec3 direction) {
   vec3 heading = vec3(-RATIOS * direction.xy / slope - crossing, 2.0);
   float unit = length(heading);
   float slant = 2.0 / unit * length(direction) / -slope;
-  Path path = Path(inVoxels(vec3(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0, vec3(0.0));
+  Path path = Path(inVoxels(vec3(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0);
   clip(path);
   return path;
 }
@@ -93,7 +92,7 @@ Path contracted(vec3 start, vec3 direction) {
   float nearest = -dot(from, heading) / (rate * rate);
   float straight = STRAIGHT * max(length(from + nearest * heading), 1.0) / rate, speed = rate / 2.0;
   float near = bent(NEAR - nearest, straight, speed), far = bent(FAR - nearest, straight, speed);
-  return Path(from, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed, vec3(0.0));
+  return Path(from, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed);
 }
 
 Path pathOf(vec3 start, vec3 direction) {
@@ -126,14 +125,16 @@ int skip(Path path, vec3 place, ivec3 cell, int away) {
     float reach = 2.0 / (FASTEST * max(GRID_SHAPE.x, max(GRID_SHAPE.y, GRID_SHAPE.z)) * STEP);
     return max(1, int(ceil(min(room.x, min(room.y, room.z)) * reach - 1e-3)));
   }
-  vec3 leave = (mix(low, high, greaterThan(path.inverse, vec3(0.0))) - place) * path.inverse;
+  vec3 heading = mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
+  vec3 leave = (mix(low, high, greaterThan(heading, vec3(0.0))) - place) / heading;
   return max(1, int(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
 }
 
-// Whether anything may be in the voxel of a place: one of its macro cell's 64 bits.
-bool isOccupied(vec3 place, ivec3 cell, uvec2 bits) {
+// Whether anything may be in the voxel of a place: a bit of its macro cell's 64.
+bool isOccupied(vec3 place, ivec3 cell) {
   ivec3 voxel = clamp(ivec3(floor(place)), ivec3(0), ivec3(GRID_SHAPE) - 2) - cell * int(CELL);
   int bit = (voxel.z * int(CELL) + voxel.y) * int(CELL) + voxel.x;
+  uvec2 bits = texelFetch(occupied, cell, 0).rg;
   return (((bit < 32 ? bits.x : bits.y) >> uint(bit & 31)) & 1u) == 1u;
 }
 
@@ -158,26 +159,19 @@ void main() {
   float light = 1.0;
   vec4 sums[TEXTURES];
   for (int i = 0; i < TEXTURES; i++) sums[i] = vec4(0.0);
-  // The macro cell that the ray is in: several samples of a ray are in one, which is looked up once.
-  ivec3 held = ivec3(-1);
-  uvec2 bits = uvec2(0u);
-  int away = 0, k = 0;
+  int k = 0;
   for (int i = 0; i < MOST_STEPS; i++) {
     float t = path.near + (float(k) + 0.5) * STEP;
     if (!(t < path.far)) break;
     vec4 place = placeAt(path, t);
     ivec3 cell = clamp(ivec3(floor(place.xyz / CELL)), ivec3(0), last);
-    if (cell != held) {
-      held = cell;
-      away = int(texelFetch(distances, cell, 0).r);
-      if (away == 0) bits = texelFetch(occupied, cell, 0).rg;
-    }
+    int away = int(texelFetch(distances, cell, 0).r);
     if (away > 0) {
       k += skip(path, place.xyz, cell, away);
       continue;
     }
     k++;
-    if (!isOccupied(place.xyz, cell, bits)) continue;
+    if (!isOccupied(place.xyz, cell)) continue;
     vec3 texel = texelAt(place.xyz, cell);
     vec4 first = texture(values0, texel);
     float left = exp(-densityOf(first.r) * STEP * place.w);

@@ -42,7 +42,6 @@ struct Path {
   nearest: f32,
   bend: f32,
   perDistance: f32,
-  inverse: vec3f, // one over the heading of a line
 }
 
 fn inVoxels(place: vec3f) -> vec3f { return (place - GRID_LOW) / GRID_SPACING; }
@@ -51,12 +50,12 @@ fn away_from_zero(heading: vec3f) -> vec3f { return select(heading, vec3f(1e-9),
 
 // The part of a line in which the domain is marched.
 fn clipped(path: Path) -> Path {
-  var part = path;
-  part.inverse = 1.0 / away_from_zero(path.heading);
-  let first = (inVoxels(MARCH_LOW) - path.start) * part.inverse;
-  let second = (inVoxels(MARCH_HIGH) - path.start) * part.inverse;
+  let heading = away_from_zero(path.heading);
+  let first = (inVoxels(MARCH_LOW) - path.start) / heading;
+  let second = (inVoxels(MARCH_HIGH) - path.start) / heading;
   let enter = min(first, second);
   let leave = max(first, second);
+  var part = path;
   part.near = max(max(enter.x, max(enter.y, enter.z)), path.near);
   part.far = min(min(leave.x, min(leave.y, leave.z)), path.far);
   return part;
@@ -64,7 +63,7 @@ fn clipped(path: Path) -> Path {
 
 fn inBox(start: vec3f, direction: vec3f) -> Path {
   let unit = length(direction);
-  return clipped(Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit, FAR * unit, 1.0, 0.0, 0.0, 0.0, vec3f(0.0)));
+  return clipped(Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit, FAR * unit, 1.0, 0.0, 0.0, 0.0));
 }
 
 // NeRF, appendix C.
@@ -75,7 +74,7 @@ fn inNdc(start: vec3f, direction: vec3f) -> Path {
   let heading = vec3f(-RATIOS * direction.xy / slope - crossing, 2.0);
   let unit = length(heading);
   let slant = 2.0 / unit * length(direction) / -slope;
-  return clipped(Path(inVoxels(vec3f(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0, vec3f(0.0)));
+  return clipped(Path(inVoxels(vec3f(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0));
 }
 
 fn bent(depth: f32, straight: f32, speed: f32) -> f32 {
@@ -94,7 +93,7 @@ fn contracted(start: vec3f, direction: vec3f) -> Path {
   let speed = rate / 2.0;
   let near = bent(NEAR - nearest, straight, speed);
   let far = bent(FAR - nearest, straight, speed);
-  return Path(begin, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed, vec3f(0.0));
+  return Path(begin, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed);
 }
 
 fn pathOf(start: vec3f, direction: vec3f) -> Path {
@@ -129,14 +128,16 @@ fn skip(path: Path, place: vec3f, cell: vec3i, away: i32) -> i32 {
     let reach = 2.0 / (FASTEST * max(GRID_SHAPE.x, max(GRID_SHAPE.y, GRID_SHAPE.z)) * STEP);
     return max(1, i32(ceil(min(room.x, min(room.y, room.z)) * reach - 1e-3)));
   }
-  let leave = (select(low, high, path.inverse > vec3f(0.0)) - place) * path.inverse;
+  let heading = away_from_zero(path.heading);
+  let leave = (select(low, high, heading > vec3f(0.0)) - place) / heading;
   return max(1, i32(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
 }
 
-// Whether anything may be in the voxel of a place: one of its macro cell's 64 bits.
-fn isOccupied(place: vec3f, cell: vec3i, bits: vec2u) -> bool {
+// Whether anything may be in the voxel of a place: a bit of its macro cell's 64.
+fn isOccupied(place: vec3f, cell: vec3i) -> bool {
   let voxel = clamp(vec3i(floor(place)), vec3i(0), vec3i(GRID_SHAPE) - 2) - cell * i32(CELL);
   let bit = (voxel.z * i32(CELL) + voxel.y) * i32(CELL) + voxel.x;
+  let bits = textureLoad(occupied, cell, 0).rg;
   return ((select(bits.y, bits.x, bit < 32) >> u32(bit & 31)) & 1u) == 1u;
 }
 
@@ -167,27 +168,19 @@ fn fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
   let last = vec3i(textureDimensions(distances)) - 1;
   var light = 1.0;
   var sums: array<vec4f, TEXTURES>;
-  // The macro cell that the ray is in: several samples of a ray are in one, which is looked up once.
-  var held = vec3i(-1);
-  var bits = vec2u(0u);
-  var away = 0;
   var step = 0;
   for (var i = 0; i < MOST_STEPS; i++) {
     let t = path.near + (f32(step) + 0.5) * STEP;
     if (!(t < path.far)) { break; }
     let place = placeAt(path, t);
     let cell = clamp(vec3i(floor(place.xyz / CELL)), vec3i(0), last);
-    if (any(cell != held)) {
-      held = cell;
-      away = i32(textureLoad(distances, cell, 0).r);
-      if (away == 0) { bits = textureLoad(occupied, cell, 0).rg; }
-    }
+    let away = i32(textureLoad(distances, cell, 0).r);
     if (away > 0) {
       step += skip(path, place.xyz, cell, away);
       continue;
     }
     step++;
-    if (!isOccupied(place.xyz, cell, bits)) { continue; }
+    if (!isOccupied(place.xyz, cell)) { continue; }
     let texel = texelAt(place.xyz, cell);
     let first = textureSampleLevel(values0, linear, texel, 0.0);
     let left = exp(-densityOf(first.r) * STEP * place.w);
