@@ -74,7 +74,9 @@ def bake(model: FittedTeacher, prune: float, psnr: float | None, views: int) -> 
     seen = importance(everything, cameras)
     visible = everything.cells & (seen.cells * seen.depth >= prune)
     voxels = baked.occupied & voxels_of(visible, baked.shape)
-    header = header.with_least_weight(_NOT_LOOKED_UP / seen.depth)
+    # What is behind changes no pixel by more than the light that is left: here, by the error that is allowed.
+    stop = 0.0 if psnr is None else 10 ** (-psnr / 20)
+    header = header.with_march(least=_NOT_LOOKED_UP / seen.depth, stop=max(stop, baked.stop_transmittance))
     evaluator = Evaluator(header, field, voxels)
     some = torch.linspace(0, len(cameras) - 1, min(_COMPARED, len(cameras))).long()
     rays = list(some_rays(evaluator, cameras[some], torch.Generator().manual_seed(1)))

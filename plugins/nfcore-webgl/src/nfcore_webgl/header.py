@@ -96,9 +96,9 @@ class Header(_Part):
     network: tuple[Layer, ...]
     blocks: Blocks = Blocks()
 
-    def with_least_weight(self, least: float) -> Header:
-        """Return the header with another weight below which the values of a sample are not looked up."""
-        return self.model_copy(update={"march": self.march.model_copy(update={"least": least})})
+    def with_march(self, *, least: float, stop: float) -> Header:
+        """Return the header with another weight of samples that are looked up, and of light that ends a ray."""
+        return self.model_copy(update={"march": self.march.model_copy(update={"least": least, "stop": stop})})
 
     @classmethod
     def read(cls, text: str, name: str) -> Header:
