@@ -32,12 +32,12 @@ class Case(NamedTuple):
 
 CASES = {
     "lego 200, 7 values": Case(Photos("blender", LEGO, 200), Budget(2800), {"values": 7}, timed=True),
-    "lego 200, 7 values, 120 voxels, psnr 62": Case(
+    "lego 200, 7 values, 120 voxels, psnr 64": Case(
         Photos("blender", LEGO, 200),
         Budget(1_000_000, seconds=40),
         {"values": 7, "resolution": 120},
         timed=True,
-        psnr=62.0,
+        psnr=64.0,
     ),
     "lego 200, 15 values": Case(Photos("blender", LEGO, 200), Budget(2800), {"values": 15}, timed=True),
     "fern 252": Case(Photos("llff", "nerf_llff_data/fern", 252), Budget(1_000_000, 60), {}, other="voxels"),
