@@ -104,7 +104,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_beside_those_that_work(plugin
         {
             "distribution": "broken-dist",
             "version": "1",
-            "entry_point": "p",
+            "entry_point": "entry",
             "problem": "ModuleNotFoundError: No module named 'no_such_module'",
         }
     ]
