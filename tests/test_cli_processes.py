@@ -109,7 +109,7 @@ def test_a_broken_plugin_is_listed_with_its_reason_beside_those_that_work(plugin
         }
     ]
     assert (
-        "broken: broken-dist 1 (p): ModuleNotFoundError"
+        "broken: broken-dist 1 (entry): ModuleNotFoundError"
         in nfcore("--plugins-dir", plugins, "plugins", "list", path=[TINY]).stdout
     )
 
