@@ -126,6 +126,27 @@ def test_the_encoding_is_prepared_from_the_teacher_before_the_first_step():
     assert torch.equal(student.encoding.prepared, teacher.brightness)
 
 
+class Drawing(tiny.Directions):
+    """Directions; keeps a number that it draws from the default generator when it is prepared."""
+
+    def prepare(self, teacher, scene, cameras):
+        self.prepared = torch.rand(())
+
+
+def test_what_the_encoding_draws_when_it_is_prepared_follows_from_the_seed_alone():
+    drawn = []
+    for seed, before in ((0, 1), (0, 2), (1, 2)):
+        student = tiny.student()
+        student.encoding = Drawing(Drawing.Options(), tiny.SCENE)
+        torch.manual_seed(before)
+        expected = torch.rand(2)
+        torch.manual_seed(before)
+        distill(student, tiny.fitted_teacher(), SOURCE, DistillConfig(steps=0), seed=seed)
+        assert torch.equal(torch.rand(2), expected), "the caller's random numbers go on as if nothing had been drawn"
+        drawn.append(float(student.encoding.prepared))
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
 def test_no_steps_leave_the_weights_as_they_were():
     student = tiny.student()
     before = {name: tensor.clone() for name, tensor in student.state_dict().items()}

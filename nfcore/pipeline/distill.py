@@ -73,7 +73,8 @@ def distill(
         cameras = source.sample_cameras(_CAMERAS, seeded(seed + 2))
     check_novel(source, cameras, _CAMERAS, source.views("train").cameras)
     check_teacher(teacher, cameras)
-    with calling(student.encoding, "prepare"), guarded(filters=False, random=False):
+    with calling(student.encoding, "prepare"), guarded(filters=False, random=True):
+        torch.manual_seed(seed)  # a run that was interrupted before has drawn other numbers
         student.encoding.prepare(teacher, source.scene, cameras)
     loss = loss or build_loss(config)
     pixel = GEOMETRY_BYTES if loss.uses_geometry else COLOUR_BYTES
