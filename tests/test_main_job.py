@@ -109,6 +109,7 @@ def test_every_export_was_run_and_is_close_to_torch(job, summary):
         assert summary[f"export.{label}.psnr_vs_torch"] > floor
         assert summary[f"export.{label}.max_error"] < (0.3 if label == "webgl" else 0.05)
         files = [path for path in (job / "exports" / label).rglob("*") if path.is_file()]
+        # The page of webgl has all data of the files in its folder "field".
         needed = [path for path in files if path.name not in OF_THE_CORE and path.parent.name != "field"]
         assert summary[f"export.{label}.bytes"] == sum(path.stat().st_size for path in needed)
 

@@ -141,8 +141,9 @@ class _Tried(NamedTuple):
 def _next(fine: _Tried | None, coarse: _Tried | None) -> float:
     """Return the logarithm of the next step, between the coarsest allowed and the finest that is not."""
     if fine is None or coarse is None:
-        step, error = fine or coarse or (0.0, 0.0)
-        return step + max(-_FARTHEST, min(_FARTHEST, (_AIM - error) / 2))
+        only = fine or coarse
+        assert only is not None
+        return only.step + max(-_FARTHEST, min(_FARTHEST, (_AIM - only.error) / 2))
     between = (_AIM - fine.error) / (coarse.error - fine.error)
     return fine.step + min(0.9, max(0.1, between)) * (coarse.step - fine.step)
 
