@@ -139,10 +139,10 @@ def test_what_the_encoding_draws_when_it_is_prepared_follows_from_the_seed_alone
         student = tiny.student()
         student.encoding = Drawing(Drawing.Options(), tiny.SCENE)
         torch.manual_seed(before)
-        expected = torch.rand(2)
+        expected = torch.rand(2)  # the caller's numbers go on as if none had been drawn
         torch.manual_seed(before)
         distill(student, tiny.fitted_teacher(), SOURCE, DistillConfig(steps=0), seed=seed)
-        assert torch.equal(torch.rand(2), expected), "the caller's random numbers go on as if nothing had been drawn"
+        assert torch.equal(torch.rand(2), expected)
         drawn.append(float(student.encoding.prepared))
     assert drawn[0] == drawn[1] != drawn[2]
 

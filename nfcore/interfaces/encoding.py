@@ -60,7 +60,7 @@ class RayEncoding(nn.Module, ABC):
         """Copy what the encoding needs from the fitted teacher, once, before distillation; by default, nothing.
 
         A volumetric teacher has a ``field``; any teacher renders ``cameras``, novel ones of the photos' size that
-        the ray source has sampled. Random numbers may be drawn from torch's default generator, which the run seeds.
+        the ray source has sampled. Random numbers may be drawn from torch's default generator: the run seeds it.
 
         Afterwards the encoding needs neither: what it copied is in ``state_dict()``. An encoding whose tensors get
         their shape here overrides ``load_state_dict`` to adopt the saved shapes first.
