@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow
 WINDOW = {"width": 200, "height": 320}
 # The canvas as it shows an image of a quarter of its sides, and the image in full.
 ENLARGED = """async () => {
-  const { renderer, camera } = lightField;
-  const shown = async (share) => {
+  const { renderer, camera, alone } = lightField;
+  const shown = (share) => alone(async () => {
     const size = { width: renderer.size.width * share, height: renderer.size.height * share };
     await renderer.pixels({ pose: camera.pose, intrinsics: renderer.intrinsics(size, camera.part), ...size });
     renderer.gpu.present();
@@ -25,7 +25,7 @@ ENLARGED = """async () => {
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
     gl.readPixels(0, 0, canvas.width, canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
     return Array.from(pixels);
-  };
+  });
   return [await shown(0.25), await shown(1), renderer.size.height];
 }"""
 
@@ -80,6 +80,7 @@ def test_saved_views_become_a_video_a_path_file_and_stay(exported, shown, tmp_pa
         frames = [picture(frame.to_image()) for frame in video.decode(video=0)]
         assert video.duration / av.time_base == pytest.approx(2, abs=0.05)
     assert len(frames) == 60
+    assert min(frame.mean() for frame in frames) > 0.5, "none is empty"
 
     downloaded(page, "#path").save_as(tmp_path / "path.json")
     path = read_path(tmp_path / "path.json")
@@ -163,4 +164,4 @@ def test_the_time_of_an_image_is_told_once_the_page_is_warm(exported, shown, tam
     page.locator("#speed b:not(:empty)").wait_for()
     told = page.evaluate("told")
     assert " ms" not in told[0]
-    assert " ms" in told[-1]
+    assert any(" ms" in corner for corner in told)
