@@ -46,12 +46,12 @@ CASES = {
 #: Side of the timed image, and rounds.
 SIDE, ROUNDS = 800, 15
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_PIXELS = """question => lightField.renderer.pixels(question).then((pixels) => {
+_PIXELS = """question => lightField.alone(() => lightField.renderer.pixels(question)).then((pixels) => {
   let text = "";
   for (let i = 0; i < pixels.length; i += 8192) text += String.fromCharCode(...pixels.subarray(i, i + 8192));
   return btoa(text);
 })"""
-_DRAW = "question => lightField.renderer.draw({ stale: () => false, ...question })"
+_DRAW = "question => lightField.alone(() => lightField.renderer.draw({ stale: () => false, ...question }))"
 
 
 def measure(only: str = "") -> list[dict[str, Any]]:

@@ -52,8 +52,9 @@ function setFailed(on) {
 
 export async function view(renderer) {
   const viewer = new Viewer(renderer);
-  // For scripts and tests.
-  globalThis.lightField = { card: renderer.card, camera: viewer.camera, renderer, refresh: () => viewer.refresh() };
+  // For scripts and tests: `alone` lets them use the renderer when the viewer does not.
+  const alone = (work) => viewer.alone(work);
+  globalThis.lightField = { card: renderer.card, camera: viewer.camera, renderer, alone, refresh: () => viewer.refresh() };
   await viewer.start();
   return viewer;
 }

@@ -11,7 +11,7 @@ from browser import SOFTWARE
 
 pytestmark = pytest.mark.slow
 
-READ = "question => lightField.renderer.pixels(question).then((pixels) => Array.from(pixels))"
+READ = "question => lightField.alone(() => lightField.renderer.pixels(question)).then(Array.from)"
 
 
 def rendered(page, camera):

@@ -17,7 +17,7 @@ from nfcore import Cameras
 pytestmark = pytest.mark.slow
 
 WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan", SOFTWARE)
-READ = "question => lightField.renderer.pixels(question).then((pixels) => Array.from(pixels))"
+READ = "question => lightField.alone(() => lightField.renderer.pixels(question)).then(Array.from)"
 
 
 def psnr(a, b):
