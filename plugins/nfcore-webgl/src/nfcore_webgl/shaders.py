@@ -82,11 +82,8 @@ def _constants(header: Header, language: ShaderLanguage) -> list[str]:
     half = [(high - low) / 2 for low, high in zip(*scene.box, strict=True)]
     kind = _NDC if scene.forward_facing else _CONTRACTED if scene.unbounded else _BOX
     ratios = far_face_ratios(scene) if scene.forward_facing else (1.0, 1.0)
-    # A path in a box is at most the box's diagonal, one in the contracted world at most the cube's twice.
-    longest = 2 * math.dist(march.low, march.high) + 16
     whole = {
-        "BOX": _BOX, "NDC": _NDC, "CONTRACTED": _CONTRACTED, "KIND": kind,
-        "TEXTURES": textures_of(header.values), "MOST_STEPS": math.ceil(longest / march.step),
+        "BOX": _BOX, "NDC": _NDC, "CONTRACTED": _CONTRACTED, "KIND": kind, "TEXTURES": textures_of(header.values),
     }  # fmt: skip
     numbers = {
         "NEAR": scene.near, "FAR": scene.far, "STEP": march.step, "STOP": march.stop, "LEAST_WEIGHT": march.least,

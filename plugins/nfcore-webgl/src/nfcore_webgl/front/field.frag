@@ -46,6 +46,7 @@ struct Path {
   float nearest;
   float bend;
   float perDistance;
+  vec3 steps; // from one voxel to the next, along each axis
 };
 
 vec3 inVoxels(vec3 place) { return (place - GRID_LOW) / GRID_SPACING; }
@@ -53,6 +54,7 @@ vec3 inVoxels(vec3 place) { return (place - GRID_LOW) / GRID_SPACING; }
 // Where a line enters and leaves the part of the domain that is marched.
 void clip(inout Path path) {
   vec3 heading = mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
+  path.steps = 1.0 / (STEP * heading);
   vec3 first = (inVoxels(MARCH_LOW) - path.start) / heading, second = (inVoxels(MARCH_HIGH) - path.start) / heading;
   vec3 enter = min(first, second), leave = max(first, second);
   path.near = max(max(enter.x, max(enter.y, enter.z)), path.near);
@@ -61,7 +63,7 @@ void clip(inout Path path) {
 
 Path inBox(vec3 start, vec3 direction) {
   float unit = length(direction);
-  Path path = Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit * (1.0 - room), mix(FAR * unit, 1e9, room), 1.0, 0.0, 0.0, 0.0);
+  Path path = Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit * (1.0 - room), mix(FAR * unit, 1e9, room), 1.0, 0.0, 0.0, 0.0, vec3(0.0));
   clip(path);
   return path;
 }
@@ -74,7 +76,7 @@ Path inNdc(vec3 start, vec3 direction) {
   vec3 heading = vec3(-RATIOS * direction.xy / slope - crossing, 2.0);
   float unit = length(heading);
   float slant = 2.0 / unit * length(direction) / -slope;
-  Path path = Path(inVoxels(vec3(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0);
+  Path path = Path(inVoxels(vec3(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0, vec3(0.0));
   clip(path);
   return path;
 }
@@ -92,7 +94,7 @@ Path contracted(vec3 start, vec3 direction) {
   float nearest = -dot(from, heading) / (rate * rate);
   float straight = STRAIGHT * max(length(from + nearest * heading), 1.0) / rate, speed = rate / 2.0;
   float near = bent(NEAR - nearest, straight, speed), far = bent(FAR - nearest, straight, speed);
-  return Path(from, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed);
+  return Path(from, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed, vec3(0.0));
 }
 
 Path pathOf(vec3 start, vec3 direction) {
@@ -119,15 +121,15 @@ vec4 placeAt(Path path, float t) {
 
 // How many steps lead out of the cube of empty cells around `cell`, at least one. Samples stay on their lattice.
 int skip(Path path, vec3 place, ivec3 cell, int away) {
-  vec3 low = vec3(cell - away + 1) * CELL, high = vec3(cell + away) * CELL;
+  vec3 middle = (vec3(cell) + 0.5) * CELL;
+  float halfSide = (float(away) - 0.5) * CELL;
   if (KIND == CONTRACTED) {
-    vec3 room = min(place - low, high - place);
+    vec3 room = halfSide - abs(place - middle);
     float reach = 2.0 / (FASTEST * max(GRID_SHAPE.x, max(GRID_SHAPE.y, GRID_SHAPE.z)) * STEP);
     return max(1, int(ceil(min(room.x, min(room.y, room.z)) * reach - 1e-3)));
   }
-  vec3 heading = mix(path.heading, vec3(1e-9), lessThan(abs(path.heading), vec3(1e-9)));
-  vec3 leave = (mix(low, high, greaterThan(heading, vec3(0.0))) - place) / heading;
-  return max(1, int(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
+  vec3 leave = (middle - place) * path.steps + halfSide * abs(path.steps);
+  return max(1, int(ceil(min(leave.x, min(leave.y, leave.z)) - 1e-3)));
 }
 
 // Whether anything may be in the voxel of a place: a bit of its macro cell's 64.
@@ -160,18 +162,25 @@ void main() {
   vec4 sums[TEXTURES];
   for (int i = 0; i < TEXTURES; i++) sums[i] = vec4(0.0);
   int k = 0;
-  for (int i = 0; i < MOST_STEPS; i++) {
-    float t = path.near + (float(k) + 0.5) * STEP;
-    if (!(t < path.far)) break;
-    vec4 place = placeAt(path, t);
-    ivec3 cell = clamp(ivec3(floor(place.xyz / CELL)), ivec3(0), last);
-    int away = int(texelFetch(distances, cell, 0).r);
-    if (away > 0) {
-      k += skip(path, place.xyz, cell, away);
-      continue;
+  float t = path.near + 0.5 * STEP;
+  // Pixels that are drawn in lockstep look for their next samples together, and then take them together.
+  while (light >= STOP) {
+    vec4 place;
+    ivec3 cell;
+    bool found = false;
+    while (!found && t < path.far) {
+      place = placeAt(path, t);
+      cell = clamp(ivec3(floor(place.xyz / CELL)), ivec3(0), last);
+      int away = int(texelFetch(distances, cell, 0).r);
+      if (away > 0) {
+        k += skip(path, place.xyz, cell, away);
+      } else {
+        k++;
+        found = isOccupied(place.xyz, cell);
+      }
+      t = path.near + (float(k) + 0.5) * STEP;
     }
-    k++;
-    if (!isOccupied(place.xyz, cell)) continue;
+    if (!found) break;
     vec3 texel = texelAt(place.xyz, cell);
     vec4 first = texture(values0, texel);
     float left = exp(-densityOf(first.r) * STEP * place.w);
@@ -179,7 +188,6 @@ void main() {
     sums[0].r += weight;
     if (weight > LEAST_WEIGHT) addValues(sums, weight, first, texel);
     light *= left;
-    if (light < STOP) break;
   }
   float opacity = sums[0].r;
   vec3 own = vec3(0.0);

@@ -42,20 +42,20 @@ struct Path {
   nearest: f32,
   bend: f32,
   perDistance: f32,
+  steps: vec3f, // from one voxel to the next, along each axis
 }
 
 fn inVoxels(place: vec3f) -> vec3f { return (place - GRID_LOW) / GRID_SPACING; }
 
-fn away_from_zero(heading: vec3f) -> vec3f { return select(heading, vec3f(1e-9), abs(heading) < vec3f(1e-9)); }
-
 // The part of a line in which the domain is marched.
 fn clipped(path: Path) -> Path {
-  let heading = away_from_zero(path.heading);
+  let heading = select(path.heading, vec3f(1e-9), abs(path.heading) < vec3f(1e-9));
   let first = (inVoxels(MARCH_LOW) - path.start) / heading;
   let second = (inVoxels(MARCH_HIGH) - path.start) / heading;
   let enter = min(first, second);
   let leave = max(first, second);
   var part = path;
+  part.steps = 1.0 / (STEP * heading);
   part.near = max(max(enter.x, max(enter.y, enter.z)), path.near);
   part.far = min(min(leave.x, min(leave.y, leave.z)), path.far);
   return part;
@@ -63,7 +63,7 @@ fn clipped(path: Path) -> Path {
 
 fn inBox(start: vec3f, direction: vec3f) -> Path {
   let unit = length(direction);
-  return clipped(Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit, FAR * unit, 1.0, 0.0, 0.0, 0.0));
+  return clipped(Path(inVoxels(start), direction / unit / GRID_SPACING, NEAR * unit, FAR * unit, 1.0, 0.0, 0.0, 0.0, vec3f(0.0)));
 }
 
 // NeRF, appendix C.
@@ -74,7 +74,7 @@ fn inNdc(start: vec3f, direction: vec3f) -> Path {
   let heading = vec3f(-RATIOS * direction.xy / slope - crossing, 2.0);
   let unit = length(heading);
   let slant = 2.0 / unit * length(direction) / -slope;
-  return clipped(Path(inVoxels(vec3f(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0));
+  return clipped(Path(inVoxels(vec3f(crossing, -1.0)), heading / unit / GRID_SPACING, 0.0, unit, slant, 0.0, 0.0, 0.0, vec3f(0.0)));
 }
 
 fn bent(depth: f32, straight: f32, speed: f32) -> f32 {
@@ -93,7 +93,7 @@ fn contracted(start: vec3f, direction: vec3f) -> Path {
   let speed = rate / 2.0;
   let near = bent(NEAR - nearest, straight, speed);
   let far = bent(FAR - nearest, straight, speed);
-  return Path(begin, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed);
+  return Path(begin, heading, near, far, length(direction) * SCALE / speed, nearest, straight * speed, 1.0 / speed, vec3f(0.0));
 }
 
 fn pathOf(start: vec3f, direction: vec3f) -> Path {
@@ -121,16 +121,15 @@ fn placeAt(path: Path, t: f32) -> vec4f {
 
 // How many steps lead out of the cube of empty cells around `cell`, at least one. Samples stay on their lattice.
 fn skip(path: Path, place: vec3f, cell: vec3i, away: i32) -> i32 {
-  let low = vec3f(cell - away + 1) * CELL;
-  let high = vec3f(cell + away) * CELL;
+  let middle = (vec3f(cell) + 0.5) * CELL;
+  let halfSide = (f32(away) - 0.5) * CELL;
   if (KIND == CONTRACTED) {
-    let room = min(place - low, high - place);
+    let room = halfSide - abs(place - middle);
     let reach = 2.0 / (FASTEST * max(GRID_SHAPE.x, max(GRID_SHAPE.y, GRID_SHAPE.z)) * STEP);
     return max(1, i32(ceil(min(room.x, min(room.y, room.z)) * reach - 1e-3)));
   }
-  let heading = away_from_zero(path.heading);
-  let leave = (select(low, high, heading > vec3f(0.0)) - place) / heading;
-  return max(1, i32(ceil(min(leave.x, min(leave.y, leave.z)) / STEP - 1e-3)));
+  let leave = (middle - place) * path.steps + halfSide * abs(path.steps);
+  return max(1, i32(ceil(min(leave.x, min(leave.y, leave.z)) - 1e-3)));
 }
 
 // Whether anything may be in the voxel of a place: a bit of its macro cell's 64.
@@ -169,18 +168,25 @@ fn fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
   var light = 1.0;
   var sums: array<vec4f, TEXTURES>;
   var step = 0;
-  for (var i = 0; i < MOST_STEPS; i++) {
-    let t = path.near + (f32(step) + 0.5) * STEP;
-    if (!(t < path.far)) { break; }
-    let place = placeAt(path, t);
-    let cell = clamp(vec3i(floor(place.xyz / CELL)), vec3i(0), last);
-    let away = i32(textureLoad(distances, cell, 0).r);
-    if (away > 0) {
-      step += skip(path, place.xyz, cell, away);
-      continue;
+  var t = path.near + 0.5 * STEP;
+  // Pixels that are drawn in lockstep look for their next samples together, and then take them together.
+  while (light >= STOP) {
+    var place: vec4f;
+    var cell: vec3i;
+    var found = false;
+    while (!found && t < path.far) {
+      place = placeAt(path, t);
+      cell = clamp(vec3i(floor(place.xyz / CELL)), vec3i(0), last);
+      let away = i32(textureLoad(distances, cell, 0).r);
+      if (away > 0) {
+        step += skip(path, place.xyz, cell, away);
+      } else {
+        step++;
+        found = isOccupied(place.xyz, cell);
+      }
+      t = path.near + (f32(step) + 0.5) * STEP;
     }
-    step++;
-    if (!isOccupied(place.xyz, cell)) { continue; }
+    if (!found) { break; }
     let texel = texelAt(place.xyz, cell);
     let first = textureSampleLevel(values0, linear, texel, 0.0);
     let left = exp(-densityOf(first.r) * STEP * place.w);
@@ -188,7 +194,6 @@ fn fragment(@builtin(position) pixel: vec4f) -> @location(0) vec4f {
     sums[0].r += weight;
     if (weight > LEAST_WEIGHT) { addValues(&sums, weight, first, texel); }
     light *= left;
-    if (light < STOP) { break; }
   }
   let opacity = sums[0].r;
   var own = vec3f(0.0);
