@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Self
 
@@ -73,25 +74,30 @@ class ShadedSphere(RaySource):
 
     def views(self, split: Split) -> Views:
         """Return the photos of one split, each pixel the mean of 4 x 4 rays."""
-        n = _COUNTS[split]
-        cameras = self._cameras(n, torch.Generator().manual_seed(len(split)))
-        height, width = cameras.height, cameras.width
-        fine = Cameras(cameras.poses, cameras.intrinsics * _FINE, height * _FINE, width * _FINE)
-        seen = sphere_rendering(fine.rays().flat())
-        alpha = seen.opacity.view(n, height, _FINE, width, _FINE).mean((2, 4))
-        return Views(
-            cameras,
-            seen.rgb.view(n, height, _FINE, width, _FINE, 3).mean((2, 4)),
-            alpha if self.options.alpha else None,
-            tuple(f"{split}/{i}" for i in range(n)),
-        )
+        side = self.image_size or SIDE
+        poses, intrinsics, images, alpha = (tensor.clone() for tensor in _photos(split, side))
+        names = tuple(f"{split}/{i}" for i in range(len(poses)))
+        return Views(Cameras(poses, intrinsics, side, side), images, alpha if self.options.alpha else None, names)
 
     def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
         """Return ``n`` cameras around the sphere with a field of view of 25 degrees."""
-        return self._cameras(n, generator)
+        return _cameras(n, self.image_size or SIDE, generator)
 
-    def _cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        return cameras_at(_REGION.sample(n, generator), self.image_size or SIDE, self.image_size or SIDE)
+
+# Teachers are fitted again and again by the kit: these took a quarter of its time.
+@functools.lru_cache(maxsize=8)
+def _photos(split: Split, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return poses, intrinsics, images and alpha of one split, to be copied: who gets photos may change them."""
+    n = _COUNTS[split]
+    cameras = _cameras(n, side, torch.Generator().manual_seed(len(split)))
+    fine = Cameras(cameras.poses, cameras.intrinsics * _FINE, side * _FINE, side * _FINE)
+    seen = sphere_rendering(fine.rays().flat())
+    images = seen.rgb.view(n, side, _FINE, side, _FINE, 3).mean((2, 4))
+    return cameras.poses, cameras.intrinsics, images, seen.opacity.view(n, side, _FINE, side, _FINE).mean((2, 4))
+
+
+def _cameras(n: int, side: int, generator: torch.Generator) -> Cameras:
+    return cameras_at(_REGION.sample(n, generator), side, side)
 
 
 class SphereTeacher(Teacher):
