@@ -63,7 +63,9 @@ def _one_seed() -> None:
     """What a test draws does not depend on the tests before it."""
     import torch
 
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # torch.manual_seed formats the stack, for GPUs not in use
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(0)
 
 
 #: The line that marks a whole file.

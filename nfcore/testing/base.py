@@ -132,7 +132,7 @@ class Conformance:
         if "data" not in self.made:
             self.made["data"] = tmp_path_factory.mktemp("data")
         with single_thread(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            torch.default_generator.manual_seed(0)  # torch.manual_seed formats the stack, for GPUs not in use
             yield
 
     # -- the component under test ------------------------------------------------------------------------
