@@ -16,7 +16,7 @@ from nfcore.exports import Conversions
 from nfcore_coreml.evaluator import Package
 from nfcore_coreml.exporter import CoreML
 from nfcore_coreml.forms import PACKAGE
-from nfcore_coreml.toolchain import MIL_pb2, quiet
+from nfcore_coreml.toolchain import MIL_pb2, coremltools, quiet
 
 pytestmark = pytest.mark.slow
 
@@ -158,6 +158,11 @@ def test_importing_the_exporter_says_nothing_on_stdout_or_stderr():
     command = [sys.executable, "-c", "import nfcore_coreml.exporter"]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("", "")
+
+
+def test_coremltools_is_imported_without_what_compresses_torchs_modules():
+    assert "coremltools.optimize.torch" not in sys.modules
+    assert not hasattr(coremltools.optimize, "torch"), "who imports it later would get an empty package"
 
 
 def test_quiet_is_undone_when_it_ends():

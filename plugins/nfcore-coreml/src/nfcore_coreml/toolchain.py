@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 from unittest import mock
 
@@ -47,20 +48,31 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _without(*names: str) -> Iterator[None]:
-    """Keep coremltools from importing optional packages, which print or take seconds and are not needed here."""
-    hidden = [name for name in names if name not in sys.modules]
+def _without(*names: str, empty: str) -> Iterator[None]:
+    """Keep coremltools from importing optional packages, which print or take seconds and are not needed here.
+
+    Args:
+        names: packages whose import fails within this context, as coremltools expects.
+        empty: a package of its own that it insists on, which then has no content.
+
+    """
+    hidden = [name for name in (*names, empty) if name not in sys.modules]
     absent: dict[str, Any] = dict.fromkeys(hidden)  # None makes an import fail
+    if empty in absent:
+        absent[empty] = ModuleType(empty)
     sys.modules.update(absent)
     try:
         yield
     finally:
         for name in hidden:
             del sys.modules[name]
+        if empty in absent and (parent := sys.modules.get(empty.rpartition(".")[0])):
+            vars(parent).pop(empty.rpartition(".")[2], None)  # who imports it later gets the package
 
 
 try:
-    with quiet(), _without("executorch", "sklearn", "torchao", "xgboost"):
+    # Compression of torch's modules during training imports half of torch.
+    with quiet(), _without("executorch", "sklearn", "torchao", "xgboost", empty="coremltools.optimize.torch"):
         import coremltools
         import coremltools.optimize.coreml as optimize
 
