@@ -9,7 +9,6 @@ import ball
 import numpy as np
 import pytest
 import torch
-import trimesh
 
 from nfcore import UserError
 from nfcore.evaluation import psnr
@@ -19,6 +18,14 @@ from nfcore_mesh.points import PointCloudExporter
 
 HERE = Path(__file__).parent
 VALIDATOR = HERE / "node_modules" / "gltf-validator"
+
+
+@pytest.fixture
+def trimesh():
+    """Imported where it is needed: each of pytest's workers imports this file, and one runs it."""
+    import trimesh
+
+    return trimesh
 
 
 def colour_at(loaded, side):
@@ -31,7 +38,7 @@ def colour_at(loaded, side):
     return texture[texel[:, 1], texel[:, 0]][torch.tensor(side)].float().mean(0) / 255
 
 
-def test_the_glb_stands_upright_in_metres_on_the_floor(exported):
+def test_the_glb_stands_upright_in_metres_on_the_floor(trimesh, exported):
     scene = trimesh.load(exported.folder / "mesh.glb")
     (low, high) = scene.bounds
     diameter = 2 * ball.RADIUS * 0.5
@@ -44,13 +51,13 @@ def test_the_glb_stands_upright_in_metres_on_the_floor(exported):
     assert colour_at(mesh, mesh.vertices[:, 1] < middle - 0.1) == pytest.approx(ball.BLUE, abs=0.05)
 
 
-def test_the_obj_is_in_the_scene_s_world(exported):
+def test_the_obj_is_in_the_scene_s_world(trimesh, exported):
     mesh = trimesh.load(exported.folder / "mesh.obj", process=False)
     assert mesh.bounds.flatten() == pytest.approx([-ball.RADIUS] * 3 + [ball.RADIUS] * 3, abs=0.08)
     assert colour_at(mesh, mesh.vertices[:, 2] > 0.2) == pytest.approx(ball.RED, abs=0.05)
 
 
-def test_the_ply_has_a_colour_for_each_vertex(exported):
+def test_the_ply_has_a_colour_for_each_vertex(trimesh, exported):
     mesh = trimesh.load(exported.folder / "mesh.ply", process=False)
     colours = torch.tensor(mesh.visual.vertex_colors[:, :3]).float() / 255
     assert colours[torch.tensor(mesh.vertices[:, 2] > 0.2)].mean(0) == pytest.approx(ball.RED, abs=0.05)
@@ -86,7 +93,7 @@ def test_the_files_show_what_the_teacher_shows(exported):
     assert exported.exported.report["field"]["silhouette_iou"] > 0.93
 
 
-def test_a_point_cloud_lies_on_the_ball_with_normals_outwards(tmp_path):
+def test_a_point_cloud_lies_on_the_ball_with_normals_outwards(trimesh, tmp_path):
     model = ball.model()
     exporter = PointCloudExporter(PointCloudExporter.Options(points=2000))
     exporter.export(model, tmp_path)
@@ -117,7 +124,7 @@ def test_a_glb_with_indices_beyond_its_vertices_is_named(exported):
         read_glb(bytes(data), "there.glb")
 
 
-def test_another_program_s_glb_is_named(tmp_path):
+def test_another_program_s_glb_is_named(trimesh, tmp_path):
     trimesh.creation.box().export(tmp_path / "mesh.glb")
     with pytest.raises(UserError, match="nfcore"):
         MeshExporter(MeshExporter.Options()).load(tmp_path)

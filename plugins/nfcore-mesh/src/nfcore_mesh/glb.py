@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import trimesh
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
@@ -131,6 +130,8 @@ def read_glb(data: bytes, where: str) -> tuple[Textured, Tensor, Card]:
         UserError: the file is damaged, or another program's.
 
     """
+    import trimesh  # takes half a second, and only reading needs it
+
     try:
         scene: Any = trimesh.load(io.BytesIO(data), file_type="glb", process=False)
         card = Card.model_validate(scene.metadata["nfcore"])
