@@ -125,6 +125,27 @@ def test_machine_code_is_kept_under_a_name_that_changes_with_the_source(monkeypa
 
 
 @needs_numba
+def test_machine_code_is_found_by_the_same_sources_in_another_folder(monkeypatch, tmp_path):
+    if not hasattr(pytest.importorskip("numba").config, "CACHE_LOCATOR_CLASSES"):
+        pytest.skip("this numba keeps machine code by path alone")
+    monkeypatch.setenv("NFCORE_KERNELS", str(tmp_path / "cache"))
+    source = "from nfcore.kernels.compile import kernel\n\n\n@kernel\ndef one(x):\n    return x + 1\n"
+    misses = []
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        folder.mkdir()
+        (folder / "moved_kernels.py").write_text(source)
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(folder)
+            patch.setattr("nfcore.kernels.compile._loaded", {})
+            patch.delitem(sys.modules, "moved_kernels", raising=False)
+            loaded = kernels.load("moved_kernels")
+            assert loaded.__file__.startswith(str(folder))
+            assert loaded.one(1) == 2
+            misses.append(sum(loaded.one.stats.cache_misses.values()))
+    assert misses == [1, 0]
+
+
+@needs_numba
 @pytest.mark.slow
 def test_what_one_process_compiles_another_one_waits_for(tmp_path):
     (tmp_path / "shared_kernels.py").write_text(

@@ -2,7 +2,8 @@
 
 numba caches machine code by the time stamp of the file that a function is in. It sees neither the functions that
 are called from there nor global constants, so that code could be stale. Here the folder's name is a hash of all
-that counts: the sources of these kernels and of the module that is loaded, the versions of numba and llvmlite.
+that counts: the sources of these kernels and of the module that is loaded, the versions of numba and llvmlite. The
+same sources elsewhere find the same folder.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ VARIABLE = "NFCORE_KERNELS"
 _HERE = Path(__file__).parent
 _INSTALL = "pip install numba"
 _PATIENCE = 180  # seconds
+_CACHE = ("CACHE_DIR", "CACHE_LOCATOR_CLASSES")  # of numba's settings
 _lock = threading.RLock()
 _loaded: dict[str, ModuleType | Unavailable] = {}
 _caching = False
@@ -190,15 +192,17 @@ class _cached_in:  # noqa: N801 - used as a function
         global _caching
         self.before = _caching
         self.config: Any = importlib.import_module("numba").config
-        self.folder_before = self.config.CACHE_DIR
+        self.config_before = {name: getattr(self.config, name, "") for name in _CACHE}
         _caching = self.folder is not None
         if self.folder is not None:
             self.config.CACHE_DIR = str(self.folder)
+            self.config.CACHE_LOCATOR_CLASSES = "nfcore.kernels.cached_code.ByModule"  # older numba ignores it
 
     def __exit__(self, *_: object) -> None:
         global _caching
         _caching = self.before
-        self.config.CACHE_DIR = self.folder_before
+        for name, value in self.config_before.items():
+            setattr(self.config, name, value)
 
 
 def _fresh(folder: Path | None) -> bool:
