@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import tiny
 
 from nfcore import NfcoreError, UserError, pipeline
 from nfcore.config import configure
+from nfcore.errors import TrialOver
 from nfcore.runs import Artifacts, execute
+from nfcore.runs.trial import Moment, Stopwatch
 
 pytestmark = pytest.mark.slow
 
@@ -95,3 +98,37 @@ def test_an_estimate_is_one_line_and_changes_no_weight(tmp_path, console, monkey
 def test_short_runs_are_not_estimated(tmp_path, monkeypatch):
     monkeypatch.setattr("nfcore.runs.calibration.calibrate", lambda *_: pytest.fail("it takes as long as the run"))
     executed(tmp_path / "run", estimate=True)
+
+
+def timed_stage(monkeypatch, seconds_of) -> Stopwatch:
+    """A stage on its trial whose step at some progress takes so many seconds, by a clock of its own."""
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    stopwatch, clock, step = Stopwatch(4.0), Moment(4000).clock(), 0
+    stopwatch.start(4000)
+    with suppress(TrialOver):
+        while (progress := clock.progress(step)) < 1:
+            now += seconds_of(step, progress)
+            step += 1
+            stopwatch.checkpoint(step, dict)
+    return stopwatch
+
+
+def test_a_grid_that_is_divided_for_a_second_leaves_the_finer_ones_their_part_of_a_trial(monkeypatch):
+    divided = []
+
+    def seconds(step, progress):
+        if progress > 0.2 and not divided:
+            divided.append(step)
+            return 1.5
+        return 0.03 if divided else 0.005
+
+    speed = timed_stage(monkeypatch, seconds).speed()
+    assert 1 / speed == pytest.approx(0.2 * 0.005 + 0.8 * 0.03, rel=0.1)
+
+
+def test_a_first_step_that_compiles_says_nothing_of_the_speed(monkeypatch):
+    stopwatch = timed_stage(monkeypatch, lambda step, _: 6.0 if step == 0 else 0.05)
+    assert stopwatch.speed() == pytest.approx(20)
+    del stopwatch.marks[2:]
+    assert stopwatch.speed() is None

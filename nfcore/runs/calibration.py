@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import pairwise
-from statistics import fmean, median
 
 import torch
 
@@ -16,11 +13,10 @@ from nfcore.config.schema import PipelineConfig, StageConfig
 from nfcore.config.stages import TRAINING, Stage, stages_of
 from nfcore.errors import NfcoreError, TrialOver, UserError
 from nfcore.interfaces import RaySource, Teacher
-from nfcore.interfaces.budget import Budget, Clock
 from nfcore.interfaces.reporting import Reporter
-from nfcore.io.tensors import State
 from nfcore.pipeline.losses import build_loss
 from nfcore.plugin.manager import PluginManager
+from nfcore.runs.trial import FewPhotos, Moment, Stopwatch
 from nfcore.runs.untrained import new_student
 from nfcore.runtime import distributed
 from nfcore.runtime.devices import choose_device
@@ -28,14 +24,10 @@ from nfcore.runtime.devices import choose_device
 #: Runs of fewer steps are not estimated: that would take about as long as they do.
 FEW_STEPS = 500
 # Seconds of a stage's trial where the steps follow from minutes, and where only the time is estimated; a stage
-# that does not follow its clock is stopped after twice that.
-_SECONDS, _SECONDS_TO_ESTIMATE = 3.0, 1.0
-# A step that takes this many times the median does what few steps do, such as dividing a grid.
-_RARE = 4.0
-# Parts that a trial is divided into: a schedule has fewer.
-_PARTS = 10
+# that does not follow its clock is stopped after four times that.
+_SECONDS, _SECONDS_TO_ESTIMATE, _MOST_SECONDS = 3.0, 1.0, 4.0
 # Seconds that the teacher may take, with its preparation, for the student to be tried as well.
-_PATIENCE = 3.0
+_PATIENCE = 5.0
 # Pseudo views that are rendered before the student's first step of a trial.
 _FIRST_VIEWS = 1
 # Trials for twice as long each, where the steps follow from minutes and a stage could not be tried.
@@ -87,6 +79,7 @@ def calibrate(config: PipelineConfig, source: RaySource, components: PluginManag
 
     """
     seconds = _SECONDS_TO_ESTIMATE if config.minutes is None else _SECONDS
+    source = source if config.minutes is not None else FewPhotos(source)
     device = choose_device(config.device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         speeds = _tried(config, source, components, seconds)
@@ -106,7 +99,7 @@ def _tried(
     speeds: dict[Stage, float] = {}
     teacher: Teacher = components.build("teacher", config.teacher.name, config.teacher.options, source.scene)
     teacher.to(device)
-    budget = _Moment(config.teach.steps, None, config.seed, moment=seconds)
+    budget = Moment(config.teach.steps, None, config.seed, moment=seconds)
     _try("teach", lambda reporter: pipeline.teach(teacher, source, budget, reporter), speeds, seconds)
     # Without minutes it is only to know: where even the teacher took long, the student stays unknown.
     patient = config.minutes is not None or time.monotonic() - began < _PATIENCE
@@ -199,60 +192,8 @@ def _with_steps(config: PipelineConfig, steps: Mapping[Stage, int]) -> PipelineC
     return config.model_copy(update=update)
 
 
-@dataclass(frozen=True)
-class _Moment(Budget):
-    """All steps of a stage, whose schedules run through in a moment: coarse and fine grids have their share."""
-
-    moment: float = _SECONDS
-
-    def clock(self, spent: float = 0.0) -> Clock:
-        return Budget(self.steps, self.moment, self.seed).clock(spent)
-
-
-class _Stopwatch(Reporter):
-    """Notes when which step was done, and ends what takes more than ``seconds`` after its first step."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.marks: list[tuple[int, float]] = []
-
-    def start(self, total: int, unit: str = "step") -> None:
-        self.marks.append((0, time.monotonic()))
-
-    def step(self, step: int, **scalars: float) -> None:
-        self._mark(step)
-
-    def checkpoint(self, step: int, state: Callable[[], State]) -> None:
-        self._mark(step)
-
-    def _mark(self, step: int) -> None:
-        self.marks.append((step, time.monotonic()))
-        if self.marks[-1][1] - self.marks[:2][-1][1] > self.seconds:
-            raise TrialOver
-
-    def speed(self) -> float | None:
-        """Return the steps per second of the whole stage; None if no step was done.
-
-        The first step is left out where there are others, as it may compile, and so are rare ones: a whole stage
-        has no more of them, but far more of the others. The moment's clock gives each part of a schedule its share
-        of the time, where the stage gives it that share of the steps: so a step counts by how long those around it
-        take.
-        """
-        times = [
-            (later - earlier) / (step - before)
-            for (before, earlier), (step, later) in pairwise(self.marks)
-            if step > before
-        ]
-        later_ones = times[1:] or times
-        usual = [each for each in later_ones if each < _RARE * median(later_ones)]
-        size = max(1, len(usual) // _PARTS)
-        parts = [usual[first : first + size] for first in range(0, len(usual), size)]
-        weighted = sum(sum(part) * fmean(part) for part in parts)
-        return sum(usual) / weighted if weighted else None
-
-
 def _try(stage: Stage, work: Callable[[Reporter], object], speeds: dict[Stage, float], seconds: float) -> None:
-    stopwatch = _Stopwatch(2 * seconds)
+    stopwatch = Stopwatch(_MOST_SECONDS * seconds)
     with suppress(TrialOver):
         work(stopwatch)
     speed = stopwatch.speed()
