@@ -24,7 +24,7 @@ def polygons_of(model: FittedTeacher) -> Polygons:
     if not isinstance(teacher, MobileNeRF):
         raise UserError(
             f"{type(teacher).__name__} has no polygons: this exporter takes the teacher mobilenerf, which starts "
-            "from another one: nfcore run --recipe mobilenerf, with --set teacher.field=NAME"
+            "from another one: nfcore run mobilenerf, with --set teacher.field=NAME"
         )
     polygons = teacher.polygons()
     if not len(polygons.quads):
