@@ -22,6 +22,7 @@ from nfcore.scene.cameras import Cameras
 _RARE = 4.0
 # Parts that a trial is divided into: a schedule has fewer.
 _PARTS = 10
+# Photos of a split that a trial reads, about.
 _PHOTOS = 8
 
 
@@ -73,26 +74,26 @@ class FewPhotos(RaySource):
 
     @property
     def name(self) -> str:
-        """The source's."""
+        """The name of the scene."""
         return self._source.name
 
     @property
     def scene(self) -> Scene:
-        """The source's."""
+        """The bounds of the scene."""
         return self._source.scene
 
     @property
     def points(self) -> Points | None:
-        """The source's."""
+        """The sparse points of the scene."""
         return self._source.points
 
     def views(self, split: Split) -> Views:
-        """Return some of the photos."""
+        """Return some of the photos of one split."""
         views = self._source.views(split)
         return views.chosen(range(0, len(views), max(1, len(views) // _PHOTOS)))
 
     def sample_cameras(self, n: int, generator: torch.Generator) -> Cameras:
-        """Return the source's."""
+        """Return ``n`` novel cameras of the scene."""
         return self._source.sample_cameras(n, generator)
 
 

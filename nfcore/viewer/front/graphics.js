@@ -107,7 +107,8 @@ export class Graphics {
     if (image.width === width && image.height === height) {
       gl.bindFramebuffer(gl.READ_FRAMEBUFFER, this.frame);
       gl.bindFramebuffer(gl.DRAW_FRAMEBUFFER, framebuffer);
-      // Chromium empties a canvas that it has composed at the next clear or draw: after a blit, that would take the image.
+      // Chromium empties a composed canvas before the next clear or draw, but not before a blit: reading the canvas would
+      // empty it then, with the image.
       if (!framebuffer) gl.clear(gl.COLOR_BUFFER_BIT);
       gl.blitFramebuffer(0, 0, width, height, x, y, x + width, y + height, gl.COLOR_BUFFER_BIT, gl.NEAREST);
       return;
