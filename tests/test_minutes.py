@@ -127,6 +127,12 @@ def test_a_grid_that_is_divided_for_a_second_leaves_the_finer_ones_their_part_of
     assert 1 / speed == pytest.approx(0.2 * 0.005 + 0.8 * 0.03, rel=0.1)
 
 
+def test_a_trial_that_ends_in_a_rare_step_is_not_measured_by_it(monkeypatch):
+    stopwatch = timed_stage(monkeypatch, lambda step, _: 5.0 if step in (8, 20) else 0.02)
+    assert len(stopwatch.marks) == 22, "two long steps are too many"
+    assert stopwatch.speed() == pytest.approx(50)
+
+
 def test_a_first_step_that_compiles_says_nothing_of_the_speed(monkeypatch):
     stopwatch = timed_stage(monkeypatch, lambda step, _: 6.0 if step == 0 else 0.05)
     assert stopwatch.speed() == pytest.approx(20)

@@ -98,11 +98,15 @@ class FewPhotos(RaySource):
 
 
 class Stopwatch(Reporter):
-    """Notes when which step was done, and ends what takes more than ``seconds`` after its first step."""
+    """Notes when which step was done, and ends what takes more than ``seconds`` after its first step.
+
+    The longest step does not count: it may be a rare one, with those of the finest grid still to come.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.marks: list[tuple[int, float]] = []
+        self._longest = 0.0
 
     def start(self, total: int, unit: str = "step") -> None:
         """Note when the stage starts."""
@@ -118,7 +122,10 @@ class Stopwatch(Reporter):
 
     def _mark(self, step: int) -> None:
         self.marks.append((step, time.monotonic()))
-        if self.marks[-1][1] - self.marks[:2][-1][1] > self.seconds:
+        if len(self.marks) < 3:
+            return
+        self._longest = max(self._longest, self.marks[-1][1] - self.marks[-2][1])
+        if self.marks[-1][1] - self.marks[1][1] - self._longest > self.seconds:
             raise TrialOver
 
     def speed(self) -> float | None:
@@ -134,11 +141,9 @@ class Stopwatch(Reporter):
             if step > before
         ]
         times = times[1:] or (times if self.marks[-1][0] > 1 else [])
-        usual = [
-            seconds
-            for before, seconds, after in zip(times[:1] + times, times, times[1:] + times[-1:], strict=False)
-            if not _rare(before, seconds, after)
-        ]
+        around = times[1:2] + times + times[-2:-1]  # those at the ends have one neighbour, twice
+        neighbours = zip(around, times, around[2:], strict=False)
+        usual = [seconds for before, seconds, after in neighbours if not _rare(before, seconds, after)] or times
         size = max(1, len(usual) // _PARTS)
         parts = [usual[first : first + size] for first in range(0, len(usual), size)]
         weighted = sum(sum(part) * fmean(part) for part in parts)
